@@ -1,0 +1,40 @@
+/** Bytes to frames: the safetensors layout written by the server's `wire.py`. No DOM, no sockets. */
+
+/** @typedef {import('./types.js').Frame} Frame */
+/** @typedef {import('./types.js').TypedArray} TypedArray */
+
+/** @type {Record<string, {new (buffer: ArrayBuffer, offset: number, length: number): TypedArray, BYTES_PER_ELEMENT: number}>} */
+const ARRAYS = { F32: Float32Array, I32: Int32Array, U8: Uint8Array, I64: BigInt64Array };
+
+/**
+ * Decode one binary frame. The tensors are views into `buffer`, nothing is copied.
+ * @param {ArrayBuffer} buffer
+ * @returns {Frame}
+ * @throws {Error} when the bytes are no frame
+ */
+export function decode(buffer) {
+  if (buffer.byteLength < 8) throw new Error(`invalid frame: ${buffer.byteLength} bytes`);
+  const length = Number(new DataView(buffer).getBigUint64(0, true));
+  if (length > buffer.byteLength - 8) throw new Error(`invalid frame: header of ${length} bytes`);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
+  const { __metadata__: metadata, ...entries } = header;
+  /** @type {Frame['tensors']} */
+  const tensors = {};
+  for (const [name, entry] of Object.entries(entries)) {
+    const Type = ARRAYS[entry.dtype];
+    if (!Type) throw new Error(`invalid frame: ${name} has dtype ${entry.dtype}`);
+    const [begin, end] = entry.data_offsets;
+    const data = new Type(buffer, 8 + length + begin, (end - begin) / Type.BYTES_PER_ELEMENT);
+    tensors[name] = { shape: entry.shape, data };
+  }
+  return {
+    type: metadata.type,
+    run: metadata.run,
+    seq: Number(metadata.seq),
+    step: Number(metadata.step),
+    panel: metadata.panel ?? '',
+    kind: metadata.kind ?? '',
+    meta: metadata.meta ? JSON.parse(metadata.meta) : {},
+    tensors,
+  };
+}

@@ -1,0 +1,102 @@
+"""The FastAPI application: routes, errors, the page, and the runs' life from start to shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from descent import __version__
+from descent.errors import DescentError
+from descent.executors.local import LocalExecutor
+from descent.guard import Guard, problem
+from descent.registry import experiments
+from descent.routes import experiments as experiment_routes
+from descent.routes import runs as run_routes
+from descent.routes import stream
+from descent.routes.stream import bad_field
+from descent.runs.manager import RunManager
+from descent.settings import Settings
+
+STATIC = Path(__file__).parent / "static"
+FOREVER = "public, max-age=31536000, immutable"  # Vite puts a hash into every asset's name
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application with these settings."""
+    experiments()  # a broken experiment is told before the server listens
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        executor = LocalExecutor()
+        executor.warm_up()
+        manager = app.state.manager = RunManager(settings, executor)
+        housekeeping = asyncio.create_task(manager.keep_house())
+        yield
+        housekeeping.cancel()
+        await manager.close()
+
+    app = FastAPI(title="Descent", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.openapi_url = "/api/openapi.json"
+    app.setup()
+    app.add_middleware(Guard, settings=settings)
+    app.include_router(experiment_routes.router)
+    app.include_router(run_routes.router)
+    app.include_router(stream.router)
+
+    @app.get("/api/health")
+    async def health() -> dict[str, str]:
+        return {
+            "status": "ok",
+            "version": __version__,
+            "device": "cuda" if torch.cuda.is_available() else "cpu",
+        }
+
+    @app.exception_handler(DescentError)
+    async def refuse(request: Request, error: DescentError) -> JSONResponse:
+        return problem(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_fields(request: Request, error: RequestValidationError) -> JSONResponse:
+        first: dict[str, Any] = dict(error.errors()[0])
+        first["loc"] = first["loc"][1:] or first["loc"]  # without "body", "query", …
+        return problem(bad_field(first))
+
+    @app.exception_handler(HTTPException)
+    async def refuse_otherwise(request: Request, error: HTTPException) -> Response:
+        wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if error.status_code == 404 and wants_page and not request.url.path.startswith("/api/"):
+            return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+        body = {
+            "type": "about:blank",
+            "title": error.detail,
+            "status": error.status_code,
+            "detail": error.detail,
+        }
+        return JSONResponse(
+            body, error.status_code, media_type="application/problem+json", headers=error.headers
+        )
+
+    if STATIC.is_dir():
+        app.mount("/", Page(directory=STATIC, html=True))
+    return app
+
+
+class Page(StaticFiles):
+    """The built page; assets are kept by browsers for ever, the page itself is asked for each time."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """A file, with how long it may be kept."""
+        response = super().file_response(*args, **kwargs)
+        hashed = "/assets/" in str(args[0])
+        response.headers.setdefault("Cache-Control", FOREVER if hashed else "no-cache")
+        return response

@@ -1,0 +1,1 @@
+"""The training loop, and what may happen between two of its steps."""

@@ -1,0 +1,86 @@
+"""Looking without disturbing: whatever a probe does, the run goes on as if nobody had looked.
+
+Probes run under `no_grad`, in eval mode, on borrowed random numbers. Afterwards the RNG state, the
+modules' modes and their buffers (batch-norm statistics) are as before, and a probe that wrote a
+parameter is reported.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from descent.experiment import Experiment, Knobs
+from descent.panels import Picture
+
+
+class ProbeWroteError(RuntimeError):
+    """A probe changed what it was only to look at."""
+
+
+def modules_of(experiment: Experiment[Any]) -> list[nn.Module]:
+    """The modules an experiment holds, directly or in its lists, tuples and dicts."""
+
+    def within(value: object) -> Iterator[nn.Module]:
+        if isinstance(value, nn.Module):
+            yield value
+        elif isinstance(value, list | tuple):
+            for item in value:
+                yield from within(item)
+        elif isinstance(value, Mapping):
+            for item in value.values():
+                yield from within(item)
+
+    return list(
+        {id(module): module for value in vars(experiment).values() for module in within(value)}.values()
+    )
+
+
+@contextmanager
+def undisturbed(experiment: Experiment[Any]) -> Iterator[None]:
+    """Within it one may look at the experiment; see the module's docstring.
+
+    Raises `ProbeWroteError` when a parameter was written meanwhile.
+    """
+    roots = modules_of(experiment)
+    modules = [module for root in roots for module in root.modules()]
+    modes = [module.training for module in modules]
+    buffers = [(buffer, buffer.clone(), buffer._version) for root in roots for buffer in root.buffers()]
+    parameters = [parameter for root in roots for parameter in root.parameters()]
+    versions = [parameter._version for parameter in parameters]
+    python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = experiment.device.type == "cuda"
+    cuda_state = torch.cuda.get_rng_state(experiment.device) if cuda else None
+    for root in roots:
+        root.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for buffer, before, version in buffers:
+            if buffer._version != version:
+                buffer.data.copy_(before)
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        torch.set_rng_state(torch_state)
+        if cuda_state is not None:
+            torch.cuda.set_rng_state(cuda_state, experiment.device)
+    if [parameter._version for parameter in parameters] != versions:
+        raise ProbeWroteError("a parameter was written while looking")
+
+
+def look(experiment: Experiment[Any], knobs: Knobs, panel: str) -> Picture:
+    """Compute one panel's picture, undisturbed."""
+    with undisturbed(experiment):
+        picture = getattr(experiment, panel)(knobs)
+    if not isinstance(picture, Picture):
+        raise TypeError(f"probe {panel!r} returned {type(picture).__name__}, not a picture")
+    return picture

@@ -1,0 +1,121 @@
+"""Typed errors: each has an HTTP status, a code the page can translate, and a sentence with the fix."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DescentError(Exception):
+    """An error a client caused and can mend. `detail` names the field; `params` are the values in it."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "bad-request"
+
+    def __init__(self, detail: str, field: str = "", **params: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+        self.params = params
+
+    def problem(self) -> dict[str, Any]:
+        """RFC 9457 problem details."""
+        return {
+            "type": "about:blank",
+            "title": self.code.replace("-", " "),
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "field": self.field,
+            "params": self.params,
+        }
+
+
+class UnknownExperiment(DescentError):
+    """No experiment has this id."""
+
+    status = 404
+    code = "unknown-experiment"
+
+
+class UnknownRun(DescentError):
+    """No run has this id (any more)."""
+
+    status = 404
+    code = "unknown-run"
+
+
+class UnknownPanel(DescentError):
+    """The experiment has no such panel."""
+
+    status = 404
+    code = "unknown-panel"
+
+
+class NoFrame(DescentError):
+    """The panel has no frame at or before the asked step."""
+
+    status = 404
+    code = "no-frame"
+
+
+class BadKnob(DescentError):
+    """A knob that does not exist, or a value it cannot take."""
+
+    status = 422
+    code = "bad-knob"
+
+
+class FixedKnob(DescentError):
+    """A fixed knob cannot change within a run."""
+
+    status = 409
+    code = "fixed-knob"
+
+
+class BadField(DescentError):
+    """A field of a request is missing, unknown, or of the wrong type or range."""
+
+    status = 422
+    code = "bad-field"
+
+
+class WrongState(DescentError):
+    """The run's status does not allow what was asked."""
+
+    status = 409
+    code = "wrong-state"
+
+
+class TooManyRuns(DescentError):
+    """As many runs are alive as the settings allow."""
+
+    status = 429
+    code = "too-many-runs"
+
+
+class TooLarge(DescentError):
+    """A request body over the limit."""
+
+    status = 413
+    code = "too-large"
+
+
+class NotAllowed(DescentError):
+    """The Host or Origin is not one this server answers to."""
+
+    status = 403
+    code = "not-allowed"
+
+
+class NoAnswer(DescentError):
+    """The run's worker did not answer in time; it may be in the middle of a long step."""
+
+    status = 504
+    code = "no-answer"
+
+
+class NoDevice(DescentError):
+    """The device is not on this machine."""
+
+    status = 422
+    code = "no-device"

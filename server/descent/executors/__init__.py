@@ -1,0 +1,1 @@
+"""Where runs train: processes on this machine for now."""

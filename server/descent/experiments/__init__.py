@@ -1,0 +1,1 @@
+"""The experiments, a folder per chapter, a file per experiment."""

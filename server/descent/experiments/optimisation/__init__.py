@@ -1,0 +1,1 @@
+"""Chapter: how optimisers find their way down a loss surface."""

@@ -1,0 +1,1 @@
+"""Pieces of models that several experiments share."""

@@ -1,0 +1,290 @@
+"""What a panel can show: one small dataclass of arrays per panel kind, and the decorator that declares it.
+
+A probe is a method of an experiment that returns one of these pictures. The kind's name is the class
+name in lower case; the page draws it with `frontend/src/panels/<Kind>.svelte`. Fields that hold arrays
+travel as tensors, every other field as JSON beside them (see `wire.py`).
+
+Shape letters: `H`, `W` rows and columns of a map, `N` items, `P` paths, `T` points of a path, `L` layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal, TypeVar
+
+import numpy as np
+import torch
+
+Array = np.ndarray | torch.Tensor
+Size = Literal["hero", "wide", "small"]
+Scale = Literal["sequential", "diverging"]
+Range = tuple[float, float]
+
+
+def _check(kind: str, name: str, value: Array, dims: int) -> None:
+    if value.ndim != dims:
+        raise ValueError(f"invalid {kind}.{name}: expected {dims} dimensions, got shape {tuple(value.shape)}")
+
+
+class Picture:
+    """One update of one panel, before it is encoded."""
+
+    kind: ClassVar[str]
+    kinds: ClassVar[dict[str, type[Picture]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = cls.__name__.lower()
+        Picture.kinds[cls.kind] = cls
+
+
+@dataclass(kw_only=True)
+class Images(Picture):
+    """A grid of `N` small images. `pixels`: uint8, (N, H, W) grey or (N, H, W, 3) colour."""
+
+    pixels: Array
+    columns: int | None = None  # None: as square a grid as N allows
+    captions: Sequence[str] = ()  # one per image, or none
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim not in (3, 4):
+            raise ValueError(f"invalid Images.pixels: shape {tuple(self.pixels.shape)}")
+        if len(self.captions) not in (0, len(self.pixels)):
+            raise ValueError(f"invalid Images.captions: {len(self.captions)} for {len(self.pixels)} images")
+
+    @staticmethod
+    def to_pixels(values: torch.Tensor, low: float = -1.0, high: float = 1.0) -> torch.Tensor:
+        """Map `values` (any shape) from [low, high] to uint8 0…255, clamping what lies outside."""
+        return ((values.detach() - low) * (255.0 / (high - low))).round_().clamp_(0, 255).to(torch.uint8)
+
+
+@dataclass(kw_only=True)
+class Heatmap(Picture):
+    """A matrix of numbers. `values`: (R, C). Row 0 is drawn at the top."""
+
+    values: Array
+    rows: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    x_label: str = ""
+    y_label: str = ""
+    scale: Scale = "sequential"
+    range: Range | None = None  # None: the data's own; a diverging scale is made symmetric about 0
+    annotate: bool = False  # write each value into its cell
+
+    def __post_init__(self) -> None:
+        _check("Heatmap", "values", self.values, 2)
+
+
+@dataclass(kw_only=True)
+class Field(Picture):
+    """A function of the plane, with points on it: a decision map.
+
+    `values`: (H, W), row 0 at the lowest y, column 0 at the lowest x, sampled at cell centres.
+    `points`: (N, 2); `labels`: (N,) the target of each, on the same scale as `values`;
+    `split`: (N,) uint8, 0 train, 1 test, 2 drawn by the learner.
+    """
+
+    values: Array
+    x: Range
+    y: Range
+    points: Array = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    labels: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    split: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
+    range: Range = (-1.0, 1.0)  # where the diverging colours end
+    boundary: float | None = None  # draw the line values == boundary
+
+    def __post_init__(self) -> None:
+        _check("Field", "values", self.values, 2)
+        _check("Field", "points", self.points, 2)
+        if not len(self.points) == len(self.labels) == len(self.split):
+            raise ValueError("invalid Field: points, labels and split differ in length")
+
+
+@dataclass(kw_only=True)
+class Graph(Picture):
+    """A layered network with one small map per unit.
+
+    `layers`: units per layer, input first. `weights`: all W_l (out × in, row-major) one after the other.
+    `biases`: one value per unit, input units included (0). `maps`: (sum(layers), H, W), each unit's
+    output over the plane, row 0 at the lowest y. Units and maps are in the same order, layer by layer.
+    """
+
+    layers: Sequence[int]
+    weights: Array
+    biases: Array
+    maps: Array
+    labels: Sequence[str] = ()  # names of the input units
+    range: Range = (-1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        edges = sum(a * b for a, b in zip(self.layers, self.layers[1:], strict=False))
+        if self.weights.shape != (edges,):
+            raise ValueError(f"invalid Graph.weights: {tuple(self.weights.shape)}, layers need ({edges},)")
+        if not len(self.biases) == len(self.maps) == sum(self.layers):
+            raise ValueError("invalid Graph: biases and maps need one entry per unit")
+
+
+@dataclass(kw_only=True)
+class Contour(Picture):
+    """A loss surface over the plane with the trajectories that descend it.
+
+    `values`: (H, W), row 0 at the lowest y, sampled on a grid that includes both ends of `x` and `y`.
+    `paths`: (P, T, 2), oldest point first, NaN where a path has no point yet; `heights`: (P, T).
+    `surface` names the surface: while it stays the same, the page keeps its contour lines.
+    """
+
+    values: Array
+    x: Range
+    y: Range
+    paths: Array
+    heights: Array
+    names: Sequence[str]
+    surface: str
+    minima: Sequence[Range] = ()
+    start: Range | None = None
+    log: bool = True  # colour and lines by log(value − min), which shows narrow valleys
+
+    def __post_init__(self) -> None:
+        _check("Contour", "values", self.values, 2)
+        _check("Contour", "paths", self.paths, 3)
+        if len(self.names) != len(self.paths):
+            raise ValueError(f"invalid Contour.names: {len(self.names)} for {len(self.paths)} paths")
+
+
+@dataclass(kw_only=True)
+class Bars(Picture):
+    """Grouped bars. `values`: (S, N), one row per series."""
+
+    values: Array
+    labels: Sequence[str]
+    series: Sequence[str] = ("",)
+    range: Range | None = None
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        _check("Bars", "values", self.values, 2)
+        if tuple(self.values.shape) != (len(self.series), len(self.labels)):
+            raise ValueError(f"invalid Bars.values: {tuple(self.values.shape)} for its series and labels")
+
+
+@dataclass(kw_only=True)
+class Histogram(Picture):
+    """Distributions one under the other. `counts`: (R, B); `edges`: (R, B + 1), one row per name."""
+
+    counts: Array
+    edges: Array
+    names: Sequence[str]
+
+    def __post_init__(self) -> None:
+        _check("Histogram", "counts", self.counts, 2)
+        rows, bins = self.counts.shape
+        if tuple(self.edges.shape) != (rows, bins + 1) or len(self.names) != rows:
+            raise ValueError(f"invalid Histogram: counts {rows}×{bins}, edges {tuple(self.edges.shape)}")
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, torch.Tensor], bins: int = 40) -> Histogram:
+        """One row per tensor, each over its own finite range."""
+        counts, edges = [], []
+        for values in tensors.values():
+            flat = values.detach().float().cpu().numpy().ravel()
+            count, edge = np.histogram(flat[np.isfinite(flat)], bins)
+            counts.append(count.astype(np.float32))
+            edges.append(edge.astype(np.float32))
+        return cls(counts=np.stack(counts), edges=np.stack(edges), names=list(tensors))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One picture on the page, as the experiment declares it. `name` is the attribute's name."""
+
+    name: str
+    kind: str
+    title: str
+    caption: str  # one line: what to look for
+    size: Size
+    options: Mapping[str, Any]
+
+
+P = TypeVar("P", bound=Picture)
+Probe = Callable[[Any, Any], P]
+
+
+def panel(picture: type[P]) -> Callable[..., Callable[[Probe[P]], Probe[P]]]:
+    """The decorator for probes of one kind.
+
+    Its arguments: `title`, `caption` (one line that says what to look for), `size`, and options for the
+    page: `edits="knob"` lets the learner set that live knob on the picture itself, `filmstrip=True`
+    keeps earlier images along a film.
+    """
+
+    def declare(
+        *, title: str, caption: str, size: Size = "small", **options: Any
+    ) -> Callable[[Probe[P]], Probe[P]]:
+        def mark(probe: Probe[P]) -> Probe[P]:
+            probe.__dict__["panel"] = Panel(
+                name=probe.__name__,
+                kind=picture.kind,
+                title=title,
+                caption=caption,
+                size=size,
+                options=options,
+            )
+            return probe
+
+        return mark
+
+    return declare
+
+
+images = panel(Images)
+heatmap = panel(Heatmap)
+field_map = panel(Field)
+graph = panel(Graph)
+contour = panel(Contour)
+bars = panel(Bars)
+histogram = panel(Histogram)
+
+
+class scalars:
+    """Declare a chart of scalars as a class attribute. Needs no probe: the engine streams every scalar.
+
+    `series` maps the scalar's name (`loss/train`) to its title in the legend.
+    """
+
+    def __init__(
+        self,
+        series: Mapping[str, str],
+        *,
+        title: str,
+        caption: str,
+        size: Size = "small",
+        log: bool = False,
+        **options: Any,
+    ) -> None:
+        self.series = dict(series)
+        self._rest = {"title": title, "caption": caption, "size": size}
+        self._options = {"series": self.series, "log": log, **options}
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.panel = Panel(name=name, kind="scalars", options=self._options, **self._rest)  # type: ignore[arg-type]
+
+
+def panels_of(cls: type) -> dict[str, Panel]:
+    """The panels a class declares, by name, base classes first, in the order they are written."""
+    found: dict[str, Panel] = {}
+    for base in reversed(cls.__mro__):
+        for attribute in vars(base).values():
+            declared = getattr(attribute, "panel", None)
+            if isinstance(declared, Panel):
+                found[declared.name] = declared
+    return found
+
+
+def split(picture: Picture) -> tuple[dict[str, Array], dict[str, Any]]:
+    """A picture's arrays, and its other fields."""
+    arrays: dict[str, Array] = {}
+    rest: dict[str, Any] = {}
+    for spec in fields(picture):  # type: ignore[arg-type]
+        value = getattr(picture, spec.name)
+        (arrays if isinstance(value, np.ndarray | torch.Tensor) else rest)[spec.name] = value
+    return arrays, rest

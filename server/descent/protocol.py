@@ -1,0 +1,168 @@
+"""Commands and events: the single source of truth for what travels over a run's stream.
+
+A client sends commands, the server sends events, both as JSON objects told apart by `type`; pictures
+and scalars are binary frames (see `wire.py`). `docs/protocol.md` is checked against this file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+VERSION = 1
+
+Status = Literal[
+    "queued", "starting", "running", "paused", "finished", "stopped", "diverged", "failed", "interrupted"
+]
+ENDED: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"})
+Device = Literal["auto", "cpu", "cuda"]
+
+STEPS_AT_ONCE = 100_000  # of one `step` command: minutes of the fastest experiment
+PANELS_AT_ONCE = 64  # no experiment has more
+
+
+class Message(BaseModel):
+    """Base of all messages: unknown fields are refused, numbers are finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Watch(Message):
+    """Which panels are on the learner's screen. Only these are computed."""
+
+    type: Literal["watch"] = "watch"
+    panels: list[str] = Field(max_length=PANELS_AT_ONCE)
+    max_fps: float = Field(30, gt=0, le=60)
+
+
+class SetKnobs(Message):
+    """Set live knobs; answered by the event `knobs` with the step at which they take effect."""
+
+    type: Literal["knobs"] = "knobs"
+    knobs: dict[str, Any]
+
+
+class Pause(Message):
+    """Pause after the current step."""
+
+    type: Literal["pause"] = "pause"
+
+
+class Resume(Message):
+    """Go on training."""
+
+    type: Literal["resume"] = "resume"
+
+
+class Step(Message):
+    """Take `steps` steps, then pause."""
+
+    type: Literal["step"] = "step"
+    steps: int = Field(1, ge=1, le=STEPS_AT_ONCE)
+
+
+class Pace(Message):
+    """At most so many steps per second, so that one can follow; null: as fast as it goes."""
+
+    type: Literal["pace"] = "pace"
+    steps_per_second: float | None = Field(ge=0.1, le=1e6)
+
+
+class Stop(Message):
+    """End the run."""
+
+    type: Literal["stop"] = "stop"
+
+
+class Ack(Message):
+    """Everything up to `seq` is drawn. A client that acks gets no more pictures than it can draw."""
+
+    type: Literal["ack"] = "ack"
+    seq: int = Field(ge=0)
+
+
+Command = Annotated[Watch | SetKnobs | Pause | Resume | Step | Pace | Stop | Ack, Field(discriminator="type")]
+command_adapter: TypeAdapter[Watch | SetKnobs | Pause | Resume | Step | Pace | Stop | Ack] = TypeAdapter(
+    Command
+)
+
+
+class RunInfo(BaseModel):
+    """A run as REST and the stream show it."""
+
+    id: str
+    experiment: str
+    status: Status
+    step: int = Field(description="Steps taken so far.")
+    knobs: dict[str, Any]
+    seed: int
+    device: str
+    parent: str | None = None
+    branched_at: int | None = None
+    created_at: str = Field(description="ISO 8601, UTC.")
+    reason: str = Field("", description="Why the run has this status, where that needs saying.")
+    max_steps: int | None = None
+    pace: float | None = None
+    steps_per_epoch: float | None = None
+
+
+class Hello(Message):
+    """First on every stream: the protocol's version, the last `seq` so far, and the run."""
+
+    type: Literal["hello"] = "hello"
+    protocol: int = VERSION
+    seq: int
+    run: RunInfo
+
+
+class State(Message):
+    """The run's status changed. `reason` is a code (`unwatched`, `made-room`, `user`, …) or a message."""
+
+    type: Literal["state"] = "state"
+    seq: int
+    step: int
+    status: Status
+    reason: str = ""
+    pace: float | None = None
+
+
+class KnobsChanged(Message):
+    """These knobs take effect at `step`."""
+
+    type: Literal["knobs"] = "knobs"
+    seq: int
+    step: int
+    knobs: dict[str, Any]
+    steps_per_epoch: float | None = None
+
+
+class Diagnosis(Message):
+    """Something went wrong in the run, at `step`; `code` says what, `params` the measured values."""
+
+    type: Literal["diagnosis"] = "diagnosis"
+    seq: int
+    step: int
+    code: Literal["non-finite", "probe-failed"]
+    params: dict[str, Any]
+
+
+class Gap(Message):
+    """Messages `first` to `last` could not be kept on disk and are lost to this viewer."""
+
+    type: Literal["gap"] = "gap"
+    first: int
+    last: int
+
+
+class StreamError(Message):
+    """A command was refused. Fields as in a REST problem."""
+
+    type: Literal["error"] = "error"
+    code: str
+    detail: str
+    field: str = ""
+    params: dict[str, Any] = {}
+
+
+Event = Hello | State | KnobsChanged | Diagnosis | Gap | StreamError

@@ -1,0 +1,146 @@
+"""Finds the experiments, checks the contract, sorts them.
+
+Every module below `descent.experiments.<chapter>` that defines an `Experiment` is one. Its id is the
+file's name with hyphens for underscores. Nothing is listed by hand: what breaks the contract raises.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import descent.experiments
+from descent.experiment import Experiment, Knobs
+from descent.lessons import LANGUAGES, Lesson, read_lesson
+from descent.panels import Panel, panels_of
+
+CHAPTERS = ("optimisation", "training", "convolution", "sequence", "attention", "generative")
+
+
+class ContractError(Exception):
+    """An experiment that does not keep the contract, and how."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One experiment as the rest of Descent sees it."""
+
+    id: str
+    chapter: str
+    title: str
+    summary: str
+    cls: type[Experiment[Any]]
+    panels: Mapping[str, Panel]
+    lessons: Mapping[str, Lesson]
+
+    @property
+    def knobs_type(self) -> type[Knobs]:
+        """The pydantic model of its knobs."""
+        return self.cls.knobs_type
+
+
+@cache
+def experiments() -> Mapping[str, Entry]:
+    """Every experiment by id, in learning order: by chapter, then `order`, then id."""
+    found: dict[str, Entry] = {}
+    for module_info in pkgutil.walk_packages(descent.experiments.__path__, "descent.experiments."):
+        if module_info.ispkg:
+            continue
+        chapter, _, stem = module_info.name.removeprefix("descent.experiments.").partition(".")
+        module = importlib.import_module(module_info.name)
+        for cls in vars(module).values():
+            if _is_experiment_of(cls, module_info.name):
+                entry = _entry(cls, chapter, stem.replace("_", "-"), inspect.getdoc(module) or "")
+                if entry.id in found:
+                    raise ContractError(f"{module_info.name}: the id {entry.id!r} is taken")
+                found[entry.id] = entry
+    return dict(sorted(found.items(), key=_learning_order))
+
+
+def _is_experiment_of(value: object, module: str) -> bool:
+    return (
+        inspect.isclass(value)
+        and issubclass(value, Experiment)
+        and value.__module__ == module
+        and not inspect.isabstract(value)
+    )
+
+
+def _learning_order(item: tuple[str, Entry]) -> tuple[int, int, str]:
+    entry = item[1]
+    return CHAPTERS.index(entry.chapter), entry.cls.order, entry.id
+
+
+def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) -> Entry:
+    def need(condition: object, what: str) -> None:
+        if not condition:
+            raise ContractError(f"{cls.__module__}: {what}")
+
+    title, _, rest = docstring.partition("\n\n")
+    summary = " ".join(rest.partition("\n\n")[0].split())
+    need(chapter in CHAPTERS, f"unknown chapter {chapter!r}, expected one of {', '.join(CHAPTERS)}")
+    need(title and summary, "the docstring needs a title line and a summary paragraph")
+    need(hasattr(cls, "knobs_type"), "derive from Experiment[Knobs], with your Knobs class")
+    need(getattr(cls, "invite", ""), "`invite` is missing: the sentence that invites the first move")
+    panels = panels_of(cls)
+    need(panels, "it declares no panel")
+    need(sum(panel.size == "hero" for panel in panels.values()) == 1, "exactly one panel must be the hero")
+    for name in cls.knobs_type.model_fields:
+        extra = cls.knobs_type.model_fields[name].json_schema_extra
+        need(
+            isinstance(extra, dict) and "x-live" in extra, f"knob {name!r}: declare it with live() or fixed()"
+        )
+    for name, preset in cls.presets.items():
+        unknown = set(preset.knobs) - set(cls.knobs_type.model_fields)
+        need(not unknown, f"preset {name!r} sets unknown knobs {sorted(unknown)}")
+    lessons = {}
+    for language in LANGUAGES:
+        lesson = read_lesson(language, slug.replace("-", "_"))
+        need(lesson, f"lessons/{language}/{slug.replace('-', '_')}.md is missing")
+        assert lesson is not None
+        lessons[language] = lesson
+    missing = untranslated(cls, panels, lessons["ko"].words)
+    need(not missing, f"lessons/ko/{slug.replace('-', '_')}.md does not translate {', '.join(missing)}")
+    return Entry(
+        id=slug,
+        chapter=chapter,
+        title=title.rstrip("."),
+        summary=summary,
+        cls=cls,
+        panels=panels,
+        lessons=lessons,
+    )
+
+
+def untranslated(
+    cls: type[Experiment[Any]], panels: Mapping[str, Panel], words: Mapping[str, Any]
+) -> list[str]:
+    """The texts of an experiment that `words` (a lesson's front matter) leaves in English."""
+
+    def has(*path: str) -> bool:
+        here: Any = words
+        for key in path:
+            here = here.get(key) if isinstance(here, Mapping) else None
+        return bool(here)
+
+    wanted: list[tuple[str, ...]] = [("title",), ("summary",), ("invite",)]
+    for name, info in cls.knobs_type.model_fields.items():
+        wanted += [("knobs", name, "name"), ("knobs", name, "help")]
+        extra = info.json_schema_extra
+        assert isinstance(extra, dict)
+        options = extra.get("x-options")
+        if isinstance(options, dict):
+            wanted += [("knobs", name, "options", option) for option in options]
+        if extra.get("x-group"):
+            wanted.append(("groups", str(extra["x-group"])))
+    for panel in panels.values():
+        wanted += [("panels", panel.name, "title"), ("panels", panel.name, "caption")]
+        wanted += [("scalars", series) for series in panel.options.get("series", {})]
+    for preset in cls.presets:
+        wanted += [("presets", preset, "title"), ("presets", preset, "watch")]
+    return [".".join(path) for path in wanted if not has(*path)]

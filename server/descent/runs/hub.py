@@ -1,0 +1,116 @@
+"""Fans a run's messages out to its viewers.
+
+Scalars and events are on the run's tape, and each viewer reads on from its own place: nothing is queued
+for it and nothing it needs is dropped. Of pictures there is only the latest of each panel, and a viewer
+that acknowledges what it has drawn is sent no more than it can draw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from descent.protocol import Gap
+from descent.runs.tape import Tape
+
+UNDRAWN = 2  # pictures per watched panel that may be on their way to a viewer that acks
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The newest frame of a panel."""
+
+    seq: int
+    step: int
+    data: bytes
+
+
+@dataclass(eq=False)
+class Viewer:
+    """One connected client: what it watches, and how far it has read."""
+
+    cursor: int
+    panels: frozenset[str] = frozenset()
+    max_fps: float = 30.0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    sent: dict[str, int] = field(default_factory=dict)  # panel → seq of the last frame sent
+    undrawn: deque[int] = field(default_factory=deque)  # seqs of pictures not acknowledged yet
+    acks: bool = False
+
+    def ack(self, seq: int) -> None:
+        """Everything up to `seq` is drawn."""
+        self.acks = True
+        while self.undrawn and self.undrawn[0] <= seq:
+            self.undrawn.popleft()
+        self.wake.set()
+
+    def can_draw(self) -> bool:
+        """Whether another picture may be sent."""
+        return not self.acks or len(self.undrawn) < UNDRAWN * max(1, len(self.panels))
+
+
+class Channel:
+    """One run's messages and viewers."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.latest: dict[str, Latest] = {}
+        self.viewers: set[Viewer] = set()
+        self.closed = False
+
+    @property
+    def last_seq(self) -> int:
+        """The newest message's `seq`."""
+        return max([self.tape.last_seq, *(frame.seq for frame in self.latest.values())])
+
+    def keep(self, seq: int, data: bytes, *, binary: bool) -> None:
+        """A message that no viewer may miss."""
+        self.tape.append(seq, data, binary=binary)
+        self._wake()
+
+    def show(self, panel: str, frame: Latest) -> None:
+        """A picture; it replaces the one before."""
+        self.latest[panel] = frame
+        self._wake()
+
+    def watched(self) -> frozenset[str]:
+        """All panels that some viewer watches."""
+        return frozenset[str]().union(*(viewer.panels for viewer in self.viewers))
+
+    def close(self) -> None:
+        """The run is forgotten: viewers are let go."""
+        self.closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for viewer in self.viewers:
+            viewer.wake.set()
+
+    async def pump(
+        self,
+        viewer: Viewer,
+        send_text: Callable[[str], Awaitable[None]],
+        send_bytes: Callable[[bytes], Awaitable[None]],
+    ) -> None:
+        """Send `viewer` what it has not seen, for as long as the run is known."""
+        while not self.closed:
+            viewer.wake.clear()
+            for entry in self.tape.after(viewer.cursor):
+                if entry.data is None:
+                    await send_text(Gap(first=viewer.cursor + 1, last=entry.seq).model_dump_json())
+                elif entry.binary:
+                    await send_bytes(entry.data)
+                else:
+                    await send_text(entry.data.decode())
+                viewer.cursor = entry.seq
+            for panel in sorted(viewer.panels):
+                frame = self.latest.get(panel)
+                if frame and frame.seq != viewer.sent.get(panel) and viewer.can_draw():
+                    viewer.sent[panel] = frame.seq
+                    viewer.undrawn.append(frame.seq)
+                    await send_bytes(frame.data)
+            if self.tape.last_seq > viewer.cursor:
+                continue
+            await viewer.wake.wait()

@@ -1,0 +1,404 @@
+"""The life of runs: who trains, who waits, who watches, and how each ends."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import secrets
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from descent import errors
+from descent.engine.messages import Control, ControlName, Output, RunSpec
+from descent.executors.local import LocalExecutor
+from descent.panels import Panel
+from descent.protocol import Device, State, Status
+from descent.registry import Entry, experiments
+from descent.runs import knobs as knob_check
+from descent.runs.hub import Channel, Latest, Viewer
+from descent.runs.run import Run
+from descent.runs.tape import Tape
+from descent.settings import Settings
+
+ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
+ROOM_AFTER = 2.0  # seconds unwatched, after which a run that was watched makes room for a queued one
+HOUSEKEEPING = 1.0  # seconds between two looks for runs that nobody watches
+
+
+class RunManager:
+    """All runs of this server, in the order they were created."""
+
+    def __init__(self, settings: Settings, executor: LocalExecutor) -> None:
+        self.settings = settings
+        self.runs: dict[str, Run] = {}
+        self._executor = executor
+        self._queue: list[Run] = []
+        self._granted: set[Run] = set()  # they have a slot and have not said yet that they train
+        self._reply_ids = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # Asking
+
+    def get(self, run_id: str) -> Run:
+        """The run `run_id`. Raises `UnknownRun`."""
+        try:
+            return self.runs[run_id]
+        except KeyError:
+            raise errors.UnknownRun(f"there is no run {run_id[:64]!r}", "run") from None
+
+    @staticmethod
+    def entry(experiment_id: str) -> Entry:
+        """The experiment `experiment_id`. Raises `UnknownExperiment`."""
+        try:
+            return experiments()[experiment_id]
+        except KeyError:
+            known = ", ".join(experiments())
+            raise errors.UnknownExperiment(
+                f"there is no experiment {experiment_id[:64]!r}; there are {known}", "experiment"
+            ) from None
+
+    @staticmethod
+    def panel(entry: Entry, name: str) -> Panel:
+        """The panel `name` of an experiment. Raises `UnknownPanel`."""
+        try:
+            return entry.panels[name]
+        except KeyError:
+            known = ", ".join(entry.panels)
+            raise errors.UnknownPanel(
+                f"{entry.id} has no panel {name[:64]!r}; it has {known}", "panels"
+            ) from None
+
+    # Beginning
+
+    def create(
+        self,
+        experiment: str,
+        knobs: Mapping[str, Any],
+        *,
+        seed: int = 0,
+        device: Device = "auto",
+        paused: bool = False,
+        max_steps: int | None = None,
+    ) -> Run:
+        """A new run, queued, or starting if there is room."""
+        entry = self.entry(experiment)
+        values = knob_check.check(entry, knobs)
+        if sum(not run.ended for run in self.runs.values()) >= self.settings.max_live:
+            raise errors.TooManyRuns(
+                f"{self.settings.max_live} runs are alive; stop one (setting MAX_LIVE)", "experiment"
+            )
+        run_id = secrets.token_hex(6)
+        run = Run(
+            id=run_id,
+            entry=entry,
+            knobs=values,
+            seed=seed,
+            device=pick_device(device),
+            channel=Channel(Tape(run_id, self.settings.home / "tapes")),
+            max_steps=max_steps,
+            pace=entry.cls.pace,
+            start_paused=paused,
+        )
+        run.knob_log.append((0, dict(values)))
+        self.runs[run_id] = run
+        self._announce(run)
+        if paused:
+            self._spawn(self._start(run))
+        else:
+            self._enter(run)
+        self._forget_oldest()
+        return run
+
+    def _enter(self, run: Run) -> None:
+        """Train as soon as there is room."""
+        self._queue.append(run)
+        self._make_room()
+        self._promote()
+
+    def _promote(self) -> None:
+        """Let queued runs train while there are slots; one that starts paused needs none."""
+        while self._queue and self._free_slots() > 0:
+            self._go(self._queue.pop(0))
+
+    def _go(self, run: Run) -> None:
+        self._granted.add(run)
+        if run.worker is not None:
+            self._tell(run, "resume")
+        else:
+            self._spawn(self._start(run))
+
+    def _free_slots(self) -> int:
+        taken = {run for run in self.runs.values() if run.status == "running"} | self._granted
+        return self.settings.max_running - len(taken)
+
+    def _make_room(self) -> None:
+        """A run that was watched and is abandoned does not keep a queued one waiting."""
+        now = time.monotonic()
+        abandoned = [
+            run
+            for run in self.runs.values()
+            if run.status == "running"
+            and run.ever_watched
+            and not run.watched
+            and now - run.unwatched_since >= ROOM_AFTER
+        ]
+        abandoned.sort(key=lambda run: run.unwatched_since)
+        for run in abandoned[: max(0, len(self._queue) - self._free_slots())]:
+            self._tell(run, "pause", reason="made-room")
+
+    async def _start(self, run: Run) -> None:
+        run.become("starting")
+        self._announce(run)
+        watched = tuple(sorted(run.channel.watched()))
+        spec = RunSpec(
+            run=run.id,
+            experiment=run.entry.id,
+            knobs=run.knobs,
+            seed=run.seed,
+            device=run.device,
+            paused=run.start_paused,
+            max_steps=run.max_steps,
+            pace=run.pace,
+            probe_budget=self.settings.probe_budget,
+            first_seq=run.channel.last_seq + 1,
+            data=str(self.settings.data) if self.settings.data else None,
+            watch=watched,
+        )
+        try:
+            worker = await self._executor.start(
+                spec, lambda output: self._receive(run, output), lambda cause: self._lost(run, cause)
+            )
+        except OSError as error:
+            self._end(run, "failed", f"no worker could be started: {error}")
+            return
+        run.worker = worker
+        if run.ended:  # deleted meanwhile
+            worker.kill()
+        elif watched != tuple(sorted(run.channel.watched())):
+            self._tell_watched(run)
+
+    # Hearing from workers
+
+    def _receive(self, run: Run, output: Output) -> None:
+        if run.ended or run.channel.closed:
+            return
+        run.step = max(run.step, output.step + (output.kind == "scalars"))
+        if output.kind == "panel":
+            run.channel.show(output.panel, Latest(output.seq, output.step, output.payload))
+        elif output.kind == "scalars":
+            run.channel.keep(output.seq, output.payload, binary=True)
+        elif output.kind == "event":
+            self._note(run, output.event)
+            run.channel.keep(output.seq, _json(output.event), binary=False)
+        elif (reply := run.replies.pop(output.reply_to or 0, None)) and not reply.done():
+            reply.set_result(output.step)
+
+    def _note(self, run: Run, event: Mapping[str, Any]) -> None:
+        """Keep the run's record as its worker says it is."""
+        if event["type"] == "knobs":
+            run.knobs = {**run.knobs, **event["knobs"]}
+            run.steps_per_epoch = event["steps_per_epoch"]
+            run.knob_log.append((event["step"], dict(event["knobs"])))
+        elif event["type"] == "state":
+            run.pace = event["pace"]
+            run.become(event["status"], event["reason"])
+            self._granted.discard(run)
+            if run.ended:
+                self._let_go(run)
+            self._promote()
+
+    def _lost(self, run: Run, cause: str) -> None:
+        """The worker is no more."""
+        if not run.ended:
+            self._end(run, "failed", cause)
+        run.worker = None
+
+    def _end(self, run: Run, status: Status, reason: str) -> None:
+        """End a run whose worker cannot say so itself."""
+        if run in self._queue:
+            self._queue.remove(run)
+        self._granted.discard(run)
+        run.become(status, reason)
+        self._announce(run)
+        self._let_go(run)
+        self._promote()
+
+    def _let_go(self, run: Run) -> None:
+        for reply in run.replies.values():
+            if not reply.done():
+                reply.set_exception(
+                    errors.WrongState(f"the run is {run.status}", "status", status=run.status)
+                )
+        run.replies.clear()
+
+    def _announce(self, run: Run) -> None:
+        """Tell viewers the run's status, where there is no worker to do so."""
+        seq = run.channel.last_seq + 1
+        state = State(seq=seq, step=run.step, status=run.status, reason=run.reason, pace=run.pace)
+        run.channel.keep(seq, state.model_dump_json().encode(), binary=False)
+
+    # Commanding
+
+    async def set_knobs(self, run: Run, values: Mapping[str, Any]) -> int:
+        """Set live knobs; the step at which they take effect."""
+        self._need(run, "running", "paused")
+        knob_check.check(run.entry, values, before=run.knobs)
+        return await self._ask(run, "knobs", knobs=dict(values))
+
+    async def pause(self, run: Run) -> None:
+        """Pause after the current step; a queued run waits no longer."""
+        self._need(run, "running", "paused", "starting", "queued")
+        if run in self._queue:
+            self._queue.remove(run)
+            if run.worker is None:
+                run.start_paused = True
+                self._spawn(self._start(run))
+            else:
+                await self._ask(run, "say", status="paused", reason="user")
+        elif run.status != "paused":
+            await self._ask(run, "pause", reason="user")
+
+    async def resume(self, run: Run) -> None:
+        """Train on, at once or when a slot is free."""
+        self._need(run, "running", "paused", "starting", "queued")
+        if run.status == "paused" and run not in self._granted:
+            self._enter(run)
+            if run in self._queue:
+                await self._ask(run, "say", status="queued", reason="")
+
+    async def step(self, run: Run, steps: int) -> None:
+        """Take some steps of a paused run."""
+        self._need(run, "paused")
+        await self._ask(run, "step", steps=steps)
+
+    async def set_pace(self, run: Run, steps_per_second: float | None) -> None:
+        """Limit the steps per second."""
+        self._need(run, "running", "paused")
+        await self._ask(run, "pace", steps_per_second=steps_per_second)
+
+    async def stop(self, run: Run) -> None:
+        """End the run; one that does not answer is killed."""
+        self._need(run, "running", "paused", "starting", "queued")
+        if run.worker is None and run.status == "queued":
+            self._end(run, "stopped", "user")
+            return
+        if run in self._queue:
+            self._queue.remove(run)
+        try:
+            await self._ask(run, "stop", reason="user")
+        except errors.NoAnswer:
+            if run.worker:
+                run.worker.kill()
+            self._end(run, "stopped", "it did not answer and was killed")
+
+    def delete(self, run: Run) -> None:
+        """End the run at once and forget it."""
+        if run.worker:
+            run.worker.kill()
+        if not run.ended:
+            self._end(run, "stopped", "deleted")
+        del self.runs[run.id]
+        run.channel.close()
+        run.channel.tape.close()
+
+    def _need(self, run: Run, *statuses: Status) -> None:
+        if run.status not in statuses:
+            raise errors.WrongState(
+                f"the run is {run.status}; this needs one that is {' or '.join(statuses)}",
+                "status",
+                status=run.status,
+            )
+
+    def _tell(self, run: Run, name: ControlName, reply_to: int | None = None, **arguments: Any) -> None:
+        if run.worker is not None:
+            run.worker.send(Control(name, arguments, reply_to))
+
+    async def _ask(self, run: Run, name: ControlName, **arguments: Any) -> int:
+        """Send a command and wait until it is applied; the step at which it was."""
+        reply_to = next(self._reply_ids)
+        reply = run.replies[reply_to] = asyncio.get_running_loop().create_future()
+        deadline = time.monotonic() + ANSWER_WITHIN
+        while run.worker is None and not run.ended and time.monotonic() < deadline:
+            await asyncio.sleep(0.005)  # it is being started
+        self._tell(run, name, reply_to, **arguments)
+        try:
+            return await asyncio.wait_for(reply, max(0.1, deadline - time.monotonic()))
+        except TimeoutError:
+            raise errors.NoAnswer(f"the run did not answer within {ANSWER_WITHIN:g} s", "run") from None
+        finally:
+            run.replies.pop(reply_to, None)
+
+    # Watching
+
+    def join(self, run: Run, viewer: Viewer) -> None:
+        """A client looks at the run."""
+        run.channel.viewers.add(viewer)
+
+    def leave(self, run: Run, viewer: Viewer) -> None:
+        """It looks no more."""
+        run.channel.viewers.discard(viewer)
+        self._tell_watched(run)
+
+    def watch(self, run: Run, viewer: Viewer, panels: Sequence[str], max_fps: float) -> None:
+        """The panels a viewer has on screen. Raises `UnknownPanel`."""
+        for panel in panels:
+            self.panel(run.entry, panel)
+        viewer.panels = frozenset(panels)
+        viewer.max_fps = max_fps
+        viewer.wake.set()
+        self._tell_watched(run)
+
+    def _tell_watched(self, run: Run) -> None:
+        panels = sorted(run.channel.watched())
+        if panels:
+            run.ever_watched = True
+        run.unwatched_since = time.monotonic()
+        fastest = max((viewer.max_fps for viewer in run.channel.viewers), default=30.0)
+        self._tell(run, "watch", panels=panels, max_fps=fastest)
+
+    # Keeping house
+
+    async def keep_house(self) -> None:
+        """Pause what nobody watches; runs for as long as the server does."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            now = time.monotonic()
+            for run in self.runs.values():
+                idle = not run.watched and now - run.unwatched_since >= self.settings.idle_pause > 0
+                if run.status == "running" and idle:
+                    self._tell(run, "pause", reason="unwatched")
+            if self._queue:
+                self._make_room()
+
+    def _forget_oldest(self) -> None:
+        ended = [run for run in self.runs.values() if run.ended and not run.channel.viewers]
+        for run in ended[: max(0, len(ended) - self.settings.keep_ended)]:
+            self.delete(run)
+
+    async def close(self) -> None:
+        """End every worker."""
+        for run in list(self.runs.values()):
+            self.delete(run)
+        for task in list(self._tasks):
+            await task
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def pick_device(device: Device) -> str:
+    """The device a run trains on. Raises `NoDevice`."""
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise errors.NoDevice("this machine has no CUDA device; use auto or cpu", "device")
+    return "cuda" if device != "cpu" and available else "cpu"
+
+
+def _json(event: Mapping[str, Any]) -> bytes:
+    return json.dumps(event, ensure_ascii=False, allow_nan=False).encode()

@@ -1,0 +1,135 @@
+"""Everything a run said that must not be lost, in order: scalars and events, on disk as they came.
+
+A viewer reads it from where it left off, so a slow one costs no memory and a reconnecting one misses
+nothing. Only the index (three numbers a message) is kept in memory.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from descent import wire
+
+MERGE = 64  # frames; a reader further behind gets them merged
+MERGED_BYTES = 1 << 20  # of merged scalars per message
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One message. `binary`: a scalars frame, else a JSON event. Without data: lost to a full disk."""
+
+    seq: int
+    binary: bool
+    data: bytes | None
+
+
+class Tape:
+    """An append-only file of messages, gone when it is closed."""
+
+    def __init__(self, run: str, folder: Path) -> None:
+        self._run = run
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile(dir=folder, prefix=f"{run}-", buffering=0)  # noqa: SIM115
+        self._end = 0
+        self._seqs = array("q")
+        self._offsets = array("q")
+        self._sizes = array("q")  # negative: a JSON event; 0: lost
+
+    @property
+    def last_seq(self) -> int:
+        """The newest message's `seq`, 0 when there is none."""
+        return self._seqs[-1] if self._seqs else 0
+
+    def append(self, seq: int, data: bytes, *, binary: bool) -> None:
+        """Keep a message. When it cannot be written, the place where it is missing is kept."""
+        assert seq > self.last_seq, (seq, self.last_seq)
+        size = len(data) if binary else -len(data)
+        try:
+            self._file.seek(self._end)
+            self._file.write(data)
+        except OSError:
+            size = 0
+        self._seqs.append(seq)
+        self._offsets.append(self._end)
+        self._sizes.append(size)
+        self._end += abs(size)
+
+    def after(self, seq: int, most: int = MERGE) -> list[Entry]:
+        """The next messages after `seq`, oldest first, at most `most`.
+
+        A reader that is more than `MERGE` messages behind gets runs of scalars frames merged into large
+        ones, under the last one's `seq`.
+        """
+        begin = bisect_right(self._seqs, seq)
+        if len(self._seqs) - begin <= MERGE:
+            return [self._entry(index) for index in range(begin, min(begin + most, len(self._seqs)))]
+        merged: list[Entry] = []
+        frames: list[Entry] = []
+        size = 0
+        for index in range(begin, len(self._seqs)):
+            entry = self._entry(index)
+            if entry.binary and entry.data is not None:
+                frames.append(entry)
+                size += len(entry.data)
+                if size < MERGED_BYTES:
+                    continue
+            else:
+                merged += [*self._merge(frames), entry]
+                frames, size = [], 0
+                if len(merged) < most:
+                    continue
+            break
+        return merged + self._merge(frames)
+
+    def scalars(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """All scalars so far: steps, int64 (n,), and a float32 (n,) per name, NaN where none was measured."""
+        entries = (self._entry(i) for i in range(len(self._seqs)) if self._sizes[i] > 0)
+        return _join([wire.decode(entry.data) for entry in entries if entry.data])
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._file.close()
+
+    def _entry(self, index: int) -> Entry:
+        size = self._sizes[index]
+        self._file.seek(self._offsets[index])
+        data = self._file.read(abs(size)) if size else None
+        return Entry(self._seqs[index], binary=size > 0, data=data)
+
+    def _merge(self, entries: Sequence[Entry]) -> list[Entry]:
+        if len(entries) < 2:
+            return list(entries)
+        steps, columns = _join([wire.decode(entry.data) for entry in entries if entry.data])
+        seq = entries[-1].seq
+        data = wire.encode_scalars(
+            self._run, seq, steps.tolist(), {k: v.tolist() for k, v in columns.items()}
+        )
+        return [Entry(seq, binary=True, data=data)]
+
+
+def _join(frames: Sequence[wire.Frame]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    if not frames:
+        return np.zeros(0, np.int64), {}
+    names: dict[str, None] = dict.fromkeys(_names(frames))
+    columns = {
+        name: np.concatenate(
+            [
+                frame.arrays.get(name, np.full(len(frame.arrays["step"]), np.nan, np.float32))
+                for frame in frames
+            ]
+        )
+        for name in names
+    }
+    return np.concatenate([frame.arrays["step"] for frame in frames]), columns
+
+
+def _names(frames: Sequence[wire.Frame]) -> Iterator[str]:
+    for frame in frames:
+        yield from (name for name in frame.arrays if name != "step")

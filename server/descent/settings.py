@@ -1,0 +1,55 @@
+"""Every setting once: its name, default and help.
+
+A setting is read from `DESCENT_<NAME>` and from the option `--<name>` of `descent serve`, which wins.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The server's settings."""
+
+    model_config = SettingsConfigDict(env_prefix="DESCENT_", extra="ignore", frozen=True)
+
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. The default is reachable from this machine only."
+    )
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    allowed_hosts: str = Field(
+        "",
+        description="Further names this server answers to, separated by commas (the Host and Origin of every "
+        "request are checked). Loopback names and HOST are always allowed.",
+    )
+    home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("descent")),
+        description="Folder for what is recorded. Default: the user's data folder.",
+    )
+    data: Path | None = Field(None, description="Folder with larger data sets (MNIST files as IDX, gzip).")
+    max_running: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        description="Runs that train at the same time; further ones are queued in order. Default: the cores.",
+    )
+    max_live: int = Field(
+        32, ge=1, description="Runs not yet ended (queued, running or paused) at the same time."
+    )
+    keep_ended: int = Field(100, ge=0, description="Ended runs kept; the oldest beyond that are forgotten.")
+    probe_budget: float = Field(
+        0.05, ge=0, le=1, description="Share of wall time that probes may take from a training run."
+    )
+    idle_pause: float = Field(
+        600, ge=0, description="Seconds after which a run that nobody watches is paused; 0 never."
+    )
+    max_body: int = Field(
+        256 * 1024, ge=1024, description="Largest request body and WebSocket message, in bytes."
+    )
+    send_timeout: float = Field(
+        30, gt=0, description="Seconds a viewer may take to accept one message before it is disconnected."
+    )
