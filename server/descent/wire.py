@@ -68,7 +68,9 @@ def decode(data: bytes) -> Frame:
     """The frame in `data`. Raises `safetensors.SafetensorError` or `ValueError` on anything else."""
     arrays = load_arrays(data)
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    metadata = header["__metadata__"]
+    metadata = header.get("__metadata__", {})
+    if "type" not in metadata:
+        raise ValueError("invalid frame: it has no metadata")
     return Frame(
         type=metadata["type"],
         run=metadata["run"],

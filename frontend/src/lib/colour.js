@@ -3,14 +3,20 @@
 import { interpolateRgb } from 'd3-interpolate';
 import { interpolateViridis } from 'd3-scale-chromatic';
 
-/** Okabe–Ito, in an order that keeps neighbours apart; `null` is the text colour of the theme. */
-export const CATEGORICAL = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c7a00', '#7f7f7f'];
+/** Okabe–Ito, in an order that keeps neighbours apart; on a dark ground the same hues, lighter. */
+export const CATEGORICAL = {
+  light: ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c7a00', '#7f7f7f'],
+  dark: ['#4da3dc', '#f0803c', '#2fc49a', '#dd92bb', '#f0b43c', '#8fd0f5', '#e6dc4a', '#b0b7c0'],
+};
 
 /** Dash patterns: the second cue beside colour. */
 export const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3], [10, 4], [3, 1]];
 
-/** @param {number} index */
-export const categorical = (index) => CATEGORICAL[index % CATEGORICAL.length];
+/**
+ * @param {number} index
+ * @param {'light' | 'dark'} theme
+ */
+export const categorical = (index, theme = 'light') => CATEGORICAL[theme][index % CATEGORICAL[theme].length];
 
 /**
  * @param {(t: number) => string} interpolate  t in 0…1 to an `rgb(…)` or `#rrggbb` colour

@@ -13,7 +13,9 @@ export function number(value, digits = 3) {
     const [mantissa, exponent] = value.toExponential(digits - 1).split('e');
     return minus(`${trim(mantissa)}e${Number(exponent)}`);
   }
-  return minus(size >= 1000 ? count(value) : trim(value.toPrecision(digits)));
+  if (size >= 1000) return count(value);
+  const whole = size >= 100 ? 3 : size >= 10 ? 2 : 1;
+  return minus(trim(value.toPrecision(Math.max(digits, whole))));
 }
 
 /**
@@ -23,7 +25,12 @@ export function number(value, digits = 3) {
 export function steady(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return number(value);
   const size = Math.abs(value);
-  return minus(size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : value.toPrecision(3));
+  if (size >= 1000 && size < 1e6) return count(value);
+  return minus(
+    size !== 0 && (size < 1e-3 || size >= 1e6)
+      ? value.toExponential(2).replace('+', '')
+      : value.toPrecision(3),
+  );
 }
 
 /**

@@ -1,0 +1,41 @@
+/** The page's language, and its texts in it. */
+
+import { MESSAGES } from './messages.js';
+
+const KEY = 'descent.language';
+
+/** @typedef {'en' | 'ko'} Language */
+
+class Locale {
+  /** @type {Language} */
+  language = $state(initial());
+
+  /** @param {Language} language */
+  set(language) {
+    this.language = language;
+    localStorage.setItem(KEY, language);
+  }
+}
+
+/** @returns {Language} */
+function initial() {
+  const kept = localStorage.getItem(KEY);
+  if (kept === 'en' || kept === 'ko') return kept;
+  return navigator.language.startsWith('ko') ? 'ko' : 'en';
+}
+
+export const locale = new Locale();
+
+/**
+ * The text for `key` in the page's language, with `{name}` replaced by `params.name`. Reactive.
+ * @param {string} key
+ * @param {Record<string, unknown>} [params]
+ * @returns {string}
+ */
+export function t(key, params = {}) {
+  const text = MESSAGES[key]?.[locale.language === 'ko' ? 1 : 0] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? String(params[name]) : whole));
+}
+
+/** @param {string} key */
+export const known = (key) => key in MESSAGES;

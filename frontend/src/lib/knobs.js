@@ -1,0 +1,102 @@
+/** What a knob's JSON Schema means for its control. Pure. */
+
+/** @typedef {import('./types.js').KnobSchema & Record<string, any>} Schema */
+
+const POSITIONS = 1000; // of a slider
+
+/**
+ * Which control a knob gets.
+ * @param {Schema} schema
+ * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'pair' | 'points' | 'text'}
+ */
+export function control(schema) {
+  if (schema.type === 'boolean') return 'switch';
+  if (schema.enum || schema.const !== undefined) return 'choice';
+  if (schema.type === 'number' || schema.type === 'integer') return 'slider';
+  if (schema.type === 'array') {
+    if (schema.prefixItems) return 'pair';
+    if (schema.items?.enum) return 'flags';
+    return schema.items?.type === 'integer' ? 'sizes' : 'points';
+  }
+  return 'text';
+}
+
+/**
+ * The ends of a slider.
+ * @param {Schema} schema
+ * @returns {[number, number]}
+ */
+export function range(schema) {
+  const low = schema.minimum ?? schema.exclusiveMinimum ?? 0;
+  return [low, schema.maximum ?? schema.exclusiveMaximum ?? 1];
+}
+
+/**
+ * Where on the slider (0…POSITIONS) a value stands. A logarithmic slider whose range begins at zero
+ * keeps its leftmost position for zero.
+ * @param {Schema} schema
+ * @param {number} value
+ */
+export function toPosition(schema, value) {
+  const [low, high] = range(schema);
+  if (!schema['x-log']) return ((value - low) / (high - low)) * POSITIONS;
+  const floor = logFloor(schema);
+  if (value < floor) return 0;
+  return (Math.log(value / floor) / Math.log(high / floor)) * POSITIONS;
+}
+
+/**
+ * The value at a position of the slider, rounded to what one would type.
+ * @param {Schema} schema
+ * @param {number} position
+ */
+export function fromPosition(schema, position) {
+  const [low, high] = range(schema);
+  if (position <= 0) return low;
+  if (position >= POSITIONS) return high;
+  if (schema['x-log']) {
+    const floor = logFloor(schema);
+    return snap(schema, Number((floor * (high / floor) ** (position / POSITIONS)).toPrecision(2)));
+  }
+  return snap(schema, low + ((high - low) * position) / POSITIONS);
+}
+
+/**
+ * Bring a value into the range and onto the knob's grid.
+ * @param {Schema} schema
+ * @param {number} value
+ */
+export function snap(schema, value) {
+  const [low, high] = range(schema);
+  const step =
+    schema['x-step'] ?? (schema.type === 'integer' ? 1 : schema['x-log'] ? 0 : niceStep(high - low));
+  const onGrid = step ? Number((low + Math.round((value - low) / step) * step).toPrecision(12)) : value;
+  return Math.min(high, Math.max(low, onGrid));
+}
+
+/** @param {Schema} schema */
+function logFloor(schema) {
+  const [low, high] = range(schema);
+  return low > 0 ? low : schema['x-typical'] ? schema['x-typical'][0] / 10 : high / 1e6;
+}
+
+/** @param {number} span */
+const niceStep = (span) => 10 ** Math.floor(Math.log10(span / 100));
+
+/**
+ * Whether the knob matters, given the others' values.
+ * @param {Schema} schema
+ * @param {Record<string, any>} knobs
+ */
+export function relevant(schema, knobs) {
+  return Object.entries(schema['x-when'] ?? {}).every(([name, values]) => values.includes(knobs[name]));
+}
+
+/**
+ * The knobs that differ.
+ * @param {Record<string, any>} before
+ * @param {Record<string, any>} after
+ */
+export function changed(before, after) {
+  return Object.keys(after).filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+}

@@ -1,0 +1,43 @@
+/** The address: `/` is the gallery, `/lab/ID?run=RUN` an experiment with its run. */
+
+class Router {
+  path = $state(location.pathname);
+  query = $state.raw(new URLSearchParams(location.search));
+  /** The experiment's id, or '' in the gallery. */
+  experiment = $derived(this.path.startsWith('/lab/') ? decodeURIComponent(this.path.slice(5)) : '');
+
+  constructor() {
+    window.addEventListener('popstate', () => this.#read());
+  }
+
+  #read() {
+    this.path = location.pathname;
+    this.query = new URLSearchParams(location.search);
+  }
+
+  /** @param {string} url */
+  go(url) {
+    history.pushState(null, '', url);
+    this.#read();
+    window.scrollTo(0, 0);
+  }
+
+  /** @param {string} url */
+  replace(url) {
+    history.replaceState(null, '', url);
+    this.#read();
+  }
+}
+
+export const router = new Router();
+
+/**
+ * Let a plain click on a link change the view without loading the page anew.
+ * @param {MouseEvent} event
+ */
+export function follow(event) {
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+  const link = /** @type {HTMLAnchorElement} */ (event.currentTarget);
+  event.preventDefault();
+  router.go(link.getAttribute('href') ?? '/');
+}

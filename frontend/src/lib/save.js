@@ -1,0 +1,58 @@
+/** Saving what a panel shows: its picture as PNG, its numbers as CSV or safetensors. */
+
+/** @typedef {import('./types.js').PanelSpec} PanelSpec */
+/** @typedef {import('./run.svelte.js').RunView} RunView */
+
+/**
+ * @param {Blob} blob
+ * @param {string} name
+ */
+function download(blob, name) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/**
+ * The panel's canvases, one over the other, on the panel's background.
+ * @param {HTMLElement} card
+ * @param {PanelSpec} panel
+ * @param {RunView} run
+ */
+export function savePicture(card, panel, run) {
+  const body = /** @type {HTMLElement} */ (card.querySelector('.body'));
+  const box = body.getBoundingClientRect();
+  const canvas = document.createElement('canvas');
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = box.width * ratio;
+  canvas.height = box.height * ratio;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+  context.scale(ratio, ratio);
+  context.fillStyle = getComputedStyle(card).backgroundColor;
+  context.fillRect(0, 0, box.width, box.height);
+  for (const layer of body.querySelectorAll('canvas')) {
+    const at = layer.getBoundingClientRect();
+    if (at.width && at.height)
+      context.drawImage(layer, at.left - box.left, at.top - box.top, at.width, at.height);
+  }
+  canvas.toBlob((blob) => blob && download(blob, `${run.experiment.id}-${panel.name}-${run.step}.png`));
+}
+
+/**
+ * Scalars as CSV, any other panel as the very frame the server sent.
+ * @param {PanelSpec} panel
+ * @param {RunView} run
+ */
+export async function saveData(panel, run) {
+  const scalars = panel.kind === 'scalars';
+  const path = scalars ? 'scalars?format=csv' : `frames/${panel.name}`;
+  const response = await fetch(`/api/runs/${run.id}/${path}`);
+  if (response.ok) {
+    download(
+      await response.blob(),
+      `${run.experiment.id}-${panel.name}-${run.step}.${scalars ? 'csv' : 'safetensors'}`,
+    );
+  }
+}

@@ -1,0 +1,353 @@
+"""DCGAN: two convolutional networks against each other.
+
+A generator G draws digits out of noise and a discriminator D tells them from real ones. Each is the
+other's loss: change one learning rate while they train and watch the balance tip.
+
+Radford, Metz and Chintala 2015, "Unsupervised Representation Learning with Deep Convolutional Generative
+Adversarial Networks", arXiv:1511.06434, §3 (architecture guidelines), §4 (training), §6.1 (walking in the
+latent space), on the game of Goodfellow et al. 2014, arXiv:1406.2661, §3 and its non-saturating G loss:
+
+    L_D = −log D(x) − log(1 − D(G(z)))        L_G = −log D(G(z))        z ~ N(0, I)
+
+One step is one update of D (or `d_steps` of them), then one of G. At the equilibrium G draws the data's
+own distribution, D says ½ everywhere, L_D = 2 log 2 ≈ 1.39 and L_G = log 2 ≈ 0.69.
+
+Departures from the paper:
+- z is standard normal, not uniform, and images are 16×16 or 32×32, so there are two or three strided
+  layers, not four, and far fewer channels.
+- D's batch norm keeps no running statistics: it normalises by the batch it is given in probes as in
+  training, so what the panels show is the D that teaches G. G's panels use its running statistics.
+- D sees real and generated images in separate batches, each with its own statistics, as is common practice.
+- The update of G reuses the batch that D has just judged, as PyTorch's own example does.
+- Real images are drawn with replacement. Labels of real images can be smoothed (Salimans et al. 2016, §3.4).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from descent.data.digits import Digits, mnist, sklearn_digits
+from descent.experiment import (
+    Bars,
+    Experiment,
+    Histogram,
+    Images,
+    KnobError,
+    Knobs,
+    Preset,
+    Scalars,
+    bars,
+    fixed,
+    histogram,
+    images,
+    live,
+    scalars,
+)
+
+SAMPLES = 64  # fixed noise vectors behind most panels
+WALK = (4, 12)  # rows and images per row of the latent walk
+
+
+class DCGANKnobs(Knobs):
+    """What the learner sets."""
+
+    # fmt: off
+    lr_g: float = live(
+        1e-3, name="learning rate of G", symbol="η_G", ge=1e-6, le=0.1, log=True, typical=(2e-4, 2e-3),
+        help="How far one update moves the generator.",
+    )
+    lr_d: float = live(
+        5e-4, name="learning rate of D", symbol="η_D", ge=1e-6, le=0.1, log=True, typical=(1e-4, 1e-3),
+        help="How far one update moves the discriminator.",
+    )
+    beta1: float = live(
+        0.5, name="momentum of Adam", symbol="β₁", ge=0.0, le=0.95, step=0.05, typical=(0.0, 0.6),
+        help="Share of the old direction kept in each update; the paper found 0.9 unstable.",
+    )
+    smoothing: float = live(
+        0.0, name="label smoothing", symbol="α", ge=0.0, le=0.5, step=0.05, typical=(0.0, 0.2),
+        help="Real images are labelled 1 − α instead of 1, so that D does not grow too sure.",
+    )
+    d_steps: int = live(
+        1, name="D updates per step", symbol="k", ge=1, le=5, help="Updates of D before each update of G.",
+    )
+    batch: int = live(
+        64, name="batch size", symbol="B", ge=8, le=256, step=8,
+        help="Real and generated images per update; batch norm averages over them.",
+    )
+    walk: int = live(
+        0, name="latent walk", ge=0, le=99,
+        help="Which points of latent space the walk visits; it does not touch training.",
+    )
+    dataset: Literal["digits", "mnist"] = fixed(
+        "digits", name="data set", options={"digits": "scikit-learn digits", "mnist": "MNIST"},
+        help="Real digits: scikit-learn's need no download, MNIST is read from the folder DESCENT_DATA.",
+    )
+    resolution: Literal[16, 32] = fixed(
+        16, name="resolution", unit="px", options={"16": "16 × 16", "32": "32 × 32"},
+        help="Side of the images; 32 adds a layer to either network and takes five times as long.",
+    )
+    latent: int = fixed(
+        16, name="latent size", symbol="Z", ge=2, le=128,
+        help="Components of z, the noise that becomes an image.",
+    )
+    width: int = fixed(
+        32, name="width", symbol="C", ge=8, le=64, step=8,
+        help="Channels in the layer next to the image; they double from layer to layer.",
+    )
+    # fmt: on
+
+
+class Generator(nn.Sequential):
+    """z (B, Z) → image (B, 1, R, R) in (-1, 1): a projection to 4×4, then doubled until R."""
+
+    def __init__(self, latent: int, width: int, resolution: int) -> None:
+        channels = width * resolution // 8
+        layers: list[nn.Module] = [
+            nn.Unflatten(1, (latent, 1, 1)),
+            nn.ConvTranspose2d(latent, channels, 4, bias=False),  # (B, channels, 4, 4)
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+        ]
+        while channels > width:
+            layers += [
+                nn.ConvTranspose2d(channels, channels // 2, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(channels // 2),
+                nn.ReLU(),
+            ]
+            channels //= 2
+        layers += [nn.ConvTranspose2d(width, 1, 4, stride=2, padding=1), nn.Tanh()]  # (B, 1, R, R)
+        super().__init__(*layers)
+
+
+class Discriminator(nn.Sequential):
+    """image (B, 1, R, R) → logit (B,) of being real: halved until 4×4, then read out."""
+
+    def __init__(self, width: int, resolution: int) -> None:
+        layers: list[nn.Module] = [nn.Conv2d(1, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        channels = width
+        while 8 * channels < width * resolution:
+            layers += [
+                nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(2 * channels, track_running_stats=False),
+                nn.LeakyReLU(0.2),
+            ]
+            channels *= 2
+        layers += [nn.Conv2d(channels, 1, 4), nn.Flatten(0)]  # (B, channels, 4, 4) → (B,)
+        super().__init__(*layers)
+
+
+def initialise(module: nn.Module) -> None:
+    """Weights from N(0, 0.02) (§4); batch norm's scale from N(1, 0.02), as in the authors' code."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+
+
+def discriminator_loss(real: torch.Tensor, fake: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
+    """L_D of the logits on real and generated images; real ones are labelled 1 − `smoothing`."""
+    # −log σ(a) = softplus(−a), −log(1 − σ(a)) = softplus(a)
+    on_real = (1 - smoothing) * F.softplus(-real) + smoothing * F.softplus(real)
+    return on_real.mean() + F.softplus(fake).mean()
+
+
+def generator_loss(fake: torch.Tensor) -> torch.Tensor:
+    """L_G = −log D(G(z)), of the logits on generated images."""
+    return F.softplus(-fake).mean()
+
+
+def mean_distance(pictures: torch.Tensor) -> torch.Tensor:
+    """Mean L2 distance over all pairs of `pictures` (B, …)."""
+    return torch.pdist(pictures.flatten(1)).mean()
+
+
+def nearest(samples: torch.Tensor, pictures: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """L2 distances and indices, (S, k) each, of the `k` pictures nearest to each sample, nearest first."""
+    distances = torch.cdist(samples.flatten(1), pictures.flatten(1))  # (S, N)
+    found = distances.topk(k, largest=False)
+    return found.values, found.indices
+
+
+def slerp(a: torch.Tensor, b: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """Spherical interpolation from `a` to `b` (…, Z) at `t` (T,) in [0, 1] → (…, T, Z).
+
+    A straight line between two normal vectors would pass much nearer to 0 than any z that G was trained
+    on (White 2016, arXiv:1609.04468).
+    """
+    cosine = F.cosine_similarity(a, b, dim=-1)[..., None]
+    angle = cosine.clamp(-1 + 1e-6, 1 - 1e-6).acos()  # (…, 1)
+    from_a, from_b = torch.sin((1 - t) * angle) / angle.sin(), torch.sin(t * angle) / angle.sin()  # (…, T)
+    return from_a[..., None] * a[..., None, :] + from_b[..., None] * b[..., None, :]
+
+
+class DCGAN(Experiment[DCGANKnobs]):
+    """G and D, their two optimizers, and what can be seen of the game."""
+
+    invite = "Once digits appear, drag η_D to its left end: G runs ahead and all samples melt into one shape."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "d-too-strong": Preset(
+            "D too strong",
+            {"lr_g": 2e-5, "lr_d": 2e-3},
+            "D(x) sits at 1, D(G(z)) and L_D at 0: D is always right, G still a grey texture at step 200.",
+        ),
+        "mode-collapse": Preset(
+            "Mode collapse",
+            {"lr_g": 1e-3, "lr_d": 2e-5},
+            "All 64 samples are one and the same shape, which moves when D catches on. "
+            "The losses look balanced; diversity, at 0.3, tells.",
+        ),
+        "g-too-fast": Preset(
+            "G too fast",
+            {"lr_g": 0.1},
+            "Every step redraws every sample: first black and white speckle, then bloated shapes; "
+            "diversity swings between 0.5 and 1.4.",
+        ),
+        "momentum-0.9": Preset(
+            "Adam's usual β₁ = 0.9",
+            {"beta1": 0.9, "lr_g": 2e-3, "lr_d": 2e-3},
+            "G overshoots into stripes, D wins and most classes go missing. Set β₁ back to 0.5.",
+        ),
+        "two-numbers": Preset(
+            "A latent space of two numbers",
+            {"latent": 2},
+            "Ten classes have to share a plane: two or three find no room, and blurs fill the borders.",
+        ),
+    }
+
+    losses = scalars(
+        {"loss/d": "L_D", "loss/g": "L_G"},
+        title="Losses",
+        caption="Low is not good here: at the balance L_D is 1.39 and L_G 0.69; who goes below is winning.",
+    )
+    discriminator = scalars(
+        {"d/real": "D(x)", "d/fake": "D(G(z))"},
+        title="What D believes",
+        caption="Mean probability of being real. Far apart: D is winning. Both at ½: it only guesses.",
+    )
+    diversity = scalars(
+        {"diversity": "samples / real"},
+        title="Diversity",
+        caption="Mean distance of two samples over that of two real digits. Far below 1: collapse.",
+    )
+
+    def build(self, knobs: DCGANKnobs) -> None:
+        """Raises `KnobError` where MNIST is chosen and cannot be read."""
+        self.data = self._load(knobs).to(self.device)
+        self.G = Generator(knobs.latent, knobs.width, knobs.resolution).apply(initialise).to(self.device)
+        self.D = Discriminator(knobs.width, knobs.resolution).apply(initialise).to(self.device)
+        self.optimizer_g = torch.optim.Adam(self.G.parameters(), knobs.lr_g, (knobs.beta1, 0.999))
+        self.optimizer_d = torch.optim.Adam(self.D.parameters(), knobs.lr_d, (knobs.beta1, 0.999))
+        self.noise = torch.randn(SAMPLES, knobs.latent).to(self.device)
+        self.examples = torch.randperm(len(self.data))[:SAMPLES].to(self.device)  # real, for the panels
+        self.spread = float(mean_distance(self.data.images[:500]))
+
+    def _load(self, knobs: DCGANKnobs) -> Digits:
+        if knobs.dataset == "digits":
+            return sklearn_digits(knobs.resolution)
+        folder = os.environ.get("DESCENT_DATA")
+        if not folder:
+            raise KnobError(
+                "dataset", "MNIST needs its files: set DESCENT_DATA to the folder that holds them"
+            )
+        try:
+            return mnist(Path(folder), knobs.resolution)
+        except (OSError, ValueError) as error:
+            raise KnobError("dataset", f"MNIST cannot be read from DESCENT_DATA: {error}") from error
+
+    def changed(self, knobs: DCGANKnobs, names: set[str]) -> None:
+        """Write learning rates and β₁ into the optimizers, whose moments stay."""
+        for optimizer, lr in ((self.optimizer_g, knobs.lr_g), (self.optimizer_d, knobs.lr_d)):
+            for group in optimizer.param_groups:
+                group["lr"], group["betas"] = lr, (knobs.beta1, 0.999)
+
+    def step(self, knobs: DCGANKnobs) -> Scalars:
+        """`k` updates of D, then one of G. The scalars of D are those of its last update, before it."""
+        generator = self.generator(self.step_index)
+        for _ in range(knobs.d_steps):
+            rows = torch.randint(len(self.data), (knobs.batch,), generator=generator).to(self.device)
+            z = torch.randn(knobs.batch, knobs.latent, generator=generator).to(self.device)
+            real = self.data.images[rows]  # (B, 1, R, R)
+            fake = self.G(z)  # (B, 1, R, R)
+
+            on_real, on_fake = self.D(real), self.D(fake.detach())  # (B,) logits
+            loss_d = discriminator_loss(on_real, on_fake, knobs.smoothing)
+            self.optimizer_d.zero_grad()
+            loss_d.backward()
+            self.optimizer_d.step()
+
+        loss_g = generator_loss(self.D(fake))
+        self.optimizer_g.zero_grad()
+        loss_g.backward(inputs=list(self.G.parameters()))  # spares the gradients of D
+        self.optimizer_g.step()
+        return {
+            "loss/d": loss_d.detach(),
+            "loss/g": loss_g.detach(),
+            "d/real": on_real.detach().sigmoid().mean(),
+            "d/fake": on_fake.detach().sigmoid().mean(),
+            "diversity": mean_distance(fake.detach()) / self.spread,
+        }
+
+    @images(
+        title="Samples",
+        caption="G's drawings from the same 64 noise vectors at every step.",
+        size="hero",
+        filmstrip=True,
+    )
+    def samples(self, knobs: DCGANKnobs) -> Images:
+        """G of the fixed noise."""
+        return Images(pixels=Images.to_pixels(self.G(self.noise)[:, 0]), columns=8)
+
+    @images(
+        title="Latent walk",
+        caption="From one noise vector to the next: digits melt into each other where G has not memorised.",
+        size="wide",
+    )
+    def latent_walk(self, knobs: DCGANKnobs) -> Images:
+        """Each row goes from one stop to the next, where the row below begins."""
+        rows, columns = WALK
+        stops = torch.randn(rows + 1, knobs.latent, generator=torch.Generator().manual_seed(knobs.walk))
+        z = slerp(stops[:-1], stops[1:], torch.linspace(0, 1, columns))  # (rows, columns, Z)
+        pictures = self.G(z.flatten(0, 1).to(self.device))
+        return Images(pixels=Images.to_pixels(pictures[:, 0]), columns=columns)
+
+    @images(
+        title="Nearest training digits",
+        caption="A sample, then the three real digits nearest to it, with L2 distance. A copy would be at 0.",
+    )
+    def neighbours(self, knobs: DCGANKnobs) -> Images:
+        """Two samples per row, each followed by its three neighbours."""
+        fake = self.G(self.noise[:10])
+        distances, rows = nearest(fake, self.data.images, 3)
+        pictures = torch.cat([fake[:, None], self.data.images[rows]], dim=1)  # (10, 4, 1, R, R)
+        captions = [text for row in distances.tolist() for text in ("G(z)", *(f"{d:.1f}" for d in row))]
+        return Images(pixels=Images.to_pixels(pictures.flatten(0, 2)), columns=8, captions=captions)
+
+    @bars(
+        title="Classes",
+        caption="Share of samples whose nearest real digit is a 0, a 1, … One without any is a lost mode.",
+    )
+    def coverage(self, knobs: DCGANKnobs) -> Bars:
+        """Classes of the 64 samples' nearest neighbours, beside those of the data."""
+        _, rows = nearest(self.G(self.noise), self.data.images, 1)
+        sources = {"samples": self.data.labels[rows[:, 0]], "real": self.data.labels}
+        shares = [labels.bincount(minlength=10) / len(labels) for labels in sources.values()]
+        return Bars(values=torch.stack(shares), labels=list("0123456789"), series=list(sources))
+
+    @histogram(
+        title="D's verdicts",
+        caption="D on 64 real digits and on the 64 samples, from 0 (generated) to 1 (real). Balanced: alike.",
+    )
+    def verdicts(self, knobs: DCGANKnobs) -> Histogram:
+        """D(x) and D(G(z)) over the same 20 bins of 0…1, real and generated in batches of their own."""
+        verdicts = self.D(self.data.images[self.examples]).sigmoid(), self.D(self.G(self.noise)).sigmoid()
+        counts = torch.stack([torch.histc(verdict.detach(), bins=20, min=0, max=1) for verdict in verdicts])
+        names = ["real: D(x)", "samples: D(G(z))"]
+        return Histogram(counts=counts, edges=torch.linspace(0, 1, 21).expand(2, 21), names=names)

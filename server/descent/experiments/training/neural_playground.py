@@ -1,0 +1,576 @@
+"""Neural playground.
+
+A small network learns a pattern of points in the plane while every unit, weight and gradient is on show.
+Change the rate, the optimizer or the loss as it trains, or draw points of your own.
+
+Layer l of L on a mini-batch of B points, h_0 being the features of a point:
+
+    h_l = φ(h_{l−1} W_l + b_l),  z = h_{L−1} W_L + b_L
+    squared error = (1/B) Σ (ŷ − y)², with ŷ = tanh z for classes y = ±1 and ŷ = z in regression
+    cross-entropy = (1/B) Σ −log σ(yz), and the map shows 2σ(z) − 1 = tanh(z/2)
+    objective = loss + λ Σ|w| (L1) or loss + λ ½Σw² (L2), summed over the weights, not the biases
+
+Watch the hidden units' maps add up to the decision map, and what too large a rate does to them.
+
+Source: Smilkov, Carter, Sculley, Viégas, Wattenberg, "Direct-Manipulation Visualization of Deep Networks"
+(2017), known as TensorFlow Playground. Dropout is inverted (Srivastava et al. 2014, §10); with AdamW, L2 is
+decoupled from the gradient (Loshchilov and Hutter 2019, algorithm 2).
+Departures: the squared error has no ½, so the same η goes twice as far; parameters start uniform within
+±1/√(units below); L1 is a plain subgradient and does not stop a weight at zero. Optimizers, momentum,
+dropout and cross-entropy are additions.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from pydantic import Field as Item
+from pydantic import model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parameters_to_vector
+from torch.optim import Optimizer
+
+from descent.data.batches import batches_per_epoch
+from descent.data.planar import CLASSIFICATION, EXTENT, REGRESSION, Samples, ShuffledBatches, encode, grid
+from descent.experiment import (
+    Bars,
+    Experiment,
+    Field,
+    Graph,
+    Heatmap,
+    Histogram,
+    KnobError,
+    Knobs,
+    Preset,
+    Scalars,
+    bars,
+    field_map,
+    fixed,
+    graph,
+    heatmap,
+    histogram,
+    live,
+    scalars,
+)
+from descent.nn.lean import backward, update
+
+SAMPLES = 500  # points in a data set, training and test together
+UNIT_MAP = 16  # cells along a side of a unit's map
+CLASSES = ("−1", "+1")
+FIFTHS = ("< −0.6", "−0.4", "0", "0.4", "> 0.6")  # of the regression targets' range
+FEATURE_LABELS = {
+    "x1": "x₁",
+    "x2": "x₂",
+    "x1^2": "x₁²",
+    "x2^2": "x₂²",
+    "x1*x2": "x₁x₂",
+    "sin x1": "sin x₁",
+    "sin x2": "sin x₂",
+}
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "linear": lambda h: h,
+}
+
+Feature = Literal["x1", "x2", "x1^2", "x2^2", "x1*x2", "sin x1", "sin x2"]
+Units = Annotated[int, Item(ge=1, le=32)]
+Point = Annotated[list[Annotated[float, Item(ge=-EXTENT, le=EXTENT)]], Item(min_length=3, max_length=3)]
+
+
+class PlaygroundKnobs(Knobs):
+    """What the learner sets."""
+
+    lr: float = live(
+        0.03,
+        name="Learning rate",
+        help="How far a step goes.",
+        symbol="η",
+        ge=1e-5,
+        le=10.0,
+        log=True,
+        typical=(0.001, 0.3),
+        group="training",
+    )
+    optimizer: Literal["sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw"] = live(
+        "sgd",
+        name="Optimizer",
+        help="How a gradient becomes a step. Switching makes a new optimizer: its moments start at zero.",
+        options={
+            "sgd": "SGD",
+            "momentum": "Momentum",
+            "nag": "Nesterov (NAG)",
+            "adagrad": "Adagrad",
+            "rmsprop": "RMSprop",
+            "adam": "Adam",
+            "adamw": "AdamW",
+        },
+        group="training",
+    )
+    momentum: float = live(
+        0.9,
+        name="Momentum",
+        help="How much of the last step carries on into the next.",
+        symbol="μ",
+        ge=0.0,
+        le=0.99,
+        step=0.01,
+        when={"optimizer": ["momentum", "nag"]},
+        group="training",
+    )
+    loss: Literal["squared-error", "cross-entropy"] = live(
+        "squared-error",
+        name="Loss",
+        help="What training makes small. Cross-entropy needs classes.",
+        options={"squared-error": "squared error", "cross-entropy": "cross-entropy"},
+        group="training",
+    )
+    regularisation: Literal["none", "l1", "l2"] = live(
+        "none",
+        name="Regularisation",
+        help="A price on weights: L1 is λΣ|w|, L2 is λ½Σw² (AdamW applies L2 as decoupled weight decay).",
+        options={"none": "none", "l1": "L1", "l2": "L2"},
+        group="training",
+    )
+    regularisation_rate: float = live(
+        0.001,
+        name="Regularisation rate",
+        help="How much that price counts beside the loss.",
+        symbol="λ",
+        ge=1e-5,
+        le=10.0,
+        log=True,
+        typical=(0.001, 0.1),
+        when={"regularisation": ["l1", "l2"]},
+        group="training",
+    )
+    dataset: Literal["circle", "xor", "gauss", "spiral", "plane", "multi-gauss"] = fixed(
+        "circle",
+        name="Data set",
+        help="The pattern to learn: two classes, or in regression a number.",
+        group="data",
+        options={
+            "circle": "circle",
+            "xor": "exclusive or",
+            "gauss": "two clouds",
+            "spiral": "spiral",
+            "plane": "plane (regression)",
+            "multi-gauss": "six hills (regression)",
+        },
+    )
+    noise: int = fixed(
+        0, name="Noise", help="How far the data stray from the pattern.", unit="%", ge=0, le=50, group="data"
+    )
+    train_ratio: int = fixed(
+        50,
+        name="Training share",
+        help=f"How many of the {SAMPLES} points are trained on. The rest is the test split.",
+        unit="%",
+        ge=10,
+        le=90,
+        step=10,
+        group="data",
+    )
+    points: list[Point] = live(
+        [],
+        name="Points of your own",
+        help="Points [x₁, x₂, label] drawn on the map. They join the training set.",
+        max_length=500,
+        group="data",
+    )
+    batch_size: int = live(
+        10,
+        name="Batch size",
+        help="Training points per step.",
+        symbol="B",
+        ge=1,
+        le=500,
+        log=True,
+        typical=(1, 30),
+        group="data",
+    )
+    features: list[Feature] = fixed(
+        ["x1", "x2"],
+        name="Features",
+        help="What the network is told about a point.",
+        options=FEATURE_LABELS,
+        max_length=len(FEATURE_LABELS),
+        group="network",
+    )
+    hidden: list[Units] = fixed(
+        [8, 8],
+        name="Hidden layers",
+        help="Units of each hidden layer, first layer first. None at all makes a linear model.",
+        max_length=6,
+        group="network",
+    )
+    activation: Literal["tanh", "relu", "sigmoid", "linear"] = live(
+        "tanh",
+        name="Activation",
+        help="The function each hidden unit applies. Changing it keeps the weights.",
+        symbol="φ",
+        options={"tanh": "tanh", "relu": "ReLU", "sigmoid": "sigmoid", "linear": "linear"},
+        group="network",
+    )
+    dropout: float = live(
+        0.0,
+        name="Dropout",
+        help="Chance that a hidden unit is silenced in a training step. The others grow by 1/(1 − p).",
+        symbol="p",
+        ge=0.0,
+        le=0.9,
+        step=0.05,
+        group="network",
+    )
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the labels are classes, −1 and +1."""
+        return self.dataset in CLASSIFICATION
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> PlaygroundKnobs:
+        if not self.features:
+            raise KnobError("features", "choose at least one, or the network sees nothing")
+        if len(set(self.features)) < len(self.features):
+            raise KnobError("features", "name each feature once")
+        if self.loss == "cross-entropy" and not self.classifies:
+            raise KnobError(
+                "loss", f"{self.dataset} is regression; choose squared-error, or a data set with classes"
+            )
+        for number, (_, _, label) in enumerate(self.points):
+            if (abs(label) != 1 and self.classifies) or abs(label) > 1:
+                allowed = "−1 or 1" if self.classifies else "from −1 to 1"
+                raise KnobError("points", f"the label of point {number} is {label}; it must be {allowed}")
+        return self
+
+
+class Network(nn.Module):
+    """A multilayer perceptron; `sizes` are the units per layer, input and output included.
+
+    Weights are stored (in, out), so that a layer is one `addmm` and its gradient needs no transpose.
+    """
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        for below, above in pairwise(sizes):
+            bound = below**-0.5
+            self.weights.append(torch.empty(below, above).uniform_(-bound, bound))
+            self.biases.append(torch.empty(above).uniform_(-bound, bound))
+        # The same parameters in a plain list: looking one up in a ParameterList takes as long as a matmul.
+        self.layers = list(zip(self.weights, self.biases, strict=True))
+
+    def forward(self, h: Tensor, activation: Callable[[Tensor], Tensor], dropout: float = 0.0) -> Tensor:
+        """z (B, 1) for the features h (B, F). Hidden units are dropped only where `dropout` is given."""
+        *hidden, (last_weight, last_bias) = self.layers
+        for weight, bias in hidden:
+            h = activation(torch.addmm(bias, h, weight))  # h_l = φ(h_{l−1} W_l + b_l)
+            if dropout:
+                h = F.dropout(h, dropout)
+        return torch.addmm(last_bias, h, last_weight)
+
+    def units(self, h: Tensor, activation: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """What each layer puts out for h (B, F), input first and z last: (B, units) each."""
+        outputs = [h]
+        for weight, bias in self.layers[:-1]:
+            outputs.append(activation(torch.addmm(bias, outputs[-1], weight)))
+        weight, bias = self.layers[-1]
+        return [*outputs, torch.addmm(bias, outputs[-1], weight)]
+
+
+def loss_of(z: Tensor, y: Tensor, knobs: PlaygroundKnobs) -> Tensor:
+    """The mean loss of z (B, 1) against the labels y (B, 1)."""
+    if knobs.loss == "cross-entropy":
+        return F.softplus(-y * z).mean()  # −log σ(yz)
+    return F.mse_loss(prediction(z, knobs), y)
+
+
+def prediction(z: Tensor, knobs: PlaygroundKnobs) -> Tensor:
+    """What z says on the labels' scale: within ±1 for classes, z itself in regression."""
+    if not knobs.classifies:
+        return z
+    return torch.tanh(z / 2 if knobs.loss == "cross-entropy" else z)
+
+
+def penalty(network: Network, knobs: PlaygroundKnobs) -> Tensor:
+    """λΣ|w| or λ½Σw² over all weights."""
+    w = parameters_to_vector([weight for weight, _ in network.layers])
+    return knobs.regularisation_rate * (w.abs().sum() if knobs.regularisation == "l1" else w.dot(w) / 2)
+
+
+def make_optimizer(network: Network, knobs: PlaygroundKnobs) -> Optimizer:
+    """The chosen optimizer with torch's defaults, in the implementation that is fastest for small tensors."""
+    parameters = list(network.parameters())
+    optimizer: Optimizer
+    match knobs.optimizer:
+        case "sgd" | "momentum" | "nag":
+            optimizer = torch.optim.SGD(parameters, fused=True)
+        case "adagrad":
+            optimizer = torch.optim.Adagrad(parameters, fused=True)
+        case "rmsprop":
+            optimizer = torch.optim.RMSprop(parameters, foreach=True)
+        case "adam":
+            optimizer = torch.optim.Adam(parameters, fused=True)
+        case "adamw":
+            groups: list[dict[str, Any]] = [
+                {"params": [*network.weights]},
+                {"params": [*network.biases], "weight_decay": 0.0},
+            ]
+            optimizer = torch.optim.AdamW(groups, fused=True)
+    tune(optimizer, knobs)
+    return optimizer
+
+
+def tune(optimizer: Optimizer, knobs: PlaygroundKnobs) -> None:
+    """Write the live knobs into the optimizer's settings; its moments stay."""
+    for group in optimizer.param_groups:
+        group["lr"] = knobs.lr
+    group = optimizer.param_groups[0]
+    if knobs.optimizer in ("momentum", "nag"):
+        group["momentum"] = knobs.momentum
+        group["nesterov"] = knobs.optimizer == "nag"
+    elif knobs.optimizer == "adamw":
+        group["weight_decay"] = knobs.regularisation_rate if knobs.regularisation == "l2" else 0.0
+
+
+def descend(
+    network: Network, optimizer: Optimizer, batch: tuple[Tensor, Tensor], knobs: PlaygroundKnobs
+) -> Tensor:
+    """Take one optimisation step on `batch`; returns the loss before it, without the penalty."""
+    inputs, targets = batch
+    loss = loss_of(network(inputs, ACTIVATIONS[knobs.activation], knobs.dropout), targets, knobs)
+    objective = loss
+    if knobs.regularisation == "l1" or (knobs.regularisation == "l2" and knobs.optimizer != "adamw"):
+        objective = loss + penalty(network, knobs)
+    for weight, bias in network.layers:
+        weight.grad = bias.grad = None
+    backward(objective)
+    update(optimizer)
+    return loss.detach()
+
+
+class NeuralPlayground(Experiment[PlaygroundKnobs]):
+    """A multilayer perceptron that learns points of the plane."""
+
+    order = 10
+    invite = "Drag η to the right until it breaks."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "spiral": Preset(
+            title="A spiral needs features or depth",
+            knobs={
+                "dataset": "spiral",
+                "features": ["x1", "x2", "sin x1", "sin x2"],
+                "optimizer": "adam",
+                "lr": 0.01,
+            },
+            watch="Solved in 1,000 steps. With x₁ and x₂ alone it takes three layers of 16 and patience.",
+        ),
+        "dead-relus": Preset(
+            title="Dead ReLUs",
+            knobs={"activation": "relu", "hidden": [16, 16], "optimizer": "momentum", "lr": 0.3},
+            watch="Flat maps: units that are 0 everywhere. They get no gradient; a smaller η hardly helps.",
+        ),
+        "too-large": Preset(
+            title="Too large a rate",
+            knobs={"lr": 3.0},
+            watch="One colour everywhere: each tanh is saturated, its gradient gone. Lowering η is too late.",
+        ),
+        "edge": Preset(
+            title="The edge of stability",
+            knobs={"dataset": "plane", "hidden": [], "lr": 0.05},
+            watch="The curvature of this linear model is 24: it learns below η = 2/24 ≈ 0.083, no further.",
+        ),
+        "overfitting": Preset(
+            title="Overfitting: much noise, few points",
+            knobs={
+                "dataset": "xor",
+                "noise": 50,
+                "train_ratio": 10,
+                "hidden": [32, 32],
+                "optimizer": "adam",
+                "lr": 0.003,
+            },
+            watch="The test loss climbs while the training loss falls towards 0. Now try dropout, or L2.",
+        ),
+        "vanishing": Preset(
+            title="The vanishing gradient",
+            knobs={"activation": "sigmoid", "hidden": [8, 8, 8, 8, 8]},
+            watch="Each sigmoid layer passes on less than a quarter of the gradient. Switch to ReLU or tanh.",
+        ),
+        "sparse": Preset(
+            title="L1 selects features",
+            knobs={
+                "features": list(FEATURE_LABELS),
+                "hidden": [4],
+                "regularisation": "l1",
+                "regularisation_rate": 0.01,
+            },
+            watch="All weights but those of x₁² and x₂² shrink to almost nothing: a circle needs no more.",
+        ),
+    }
+
+    def build(self, knobs: PlaygroundKnobs) -> None:
+        """Draw the data set and the first weights."""
+        generator = self.generator(-1)
+        drawn = (CLASSIFICATION | REGRESSION)[knobs.dataset](SAMPLES, knobs.noise / 100, generator)
+        order = torch.randperm(SAMPLES, generator=generator)
+        self.samples = Samples(drawn.points[order], drawn.labels[order])
+        self._split(knobs)
+        self.side = 72 if sum(knobs.hidden) <= 48 else 50  # a map costs at most 1.5 ms
+        self.plane = encode(grid(self.side), knobs.features).to(self.device)  # (side², F)
+        self.small_plane = encode(grid(UNIT_MAP), knobs.features).to(self.device)  # (UNIT_MAP², F)
+        self.model = Network([len(knobs.features), *knobs.hidden, 1]).to(self.device)
+        self.optimizer = make_optimizer(self.model, knobs)
+
+    def changed(self, knobs: PlaygroundKnobs, names: set[str]) -> None:
+        """Take over live knobs; only a new optimizer loses the old one's moments."""
+        if "points" in names:
+            self._split(knobs)
+        if "optimizer" in names:
+            self.optimizer = make_optimizer(self.model, knobs)
+        tune(self.optimizer, knobs)
+
+    def steps_per_epoch(self, knobs: PlaygroundKnobs) -> float:
+        """Mini-batches in the training set, the learner's points included."""
+        return batches_per_epoch(knobs.batch_size, SAMPLES * knobs.train_ratio // 100 + len(knobs.points))
+
+    def step(self, knobs: PlaygroundKnobs) -> Scalars:
+        """One mini-batch; at the end of an epoch also every training and test point."""
+        batch = self.batches.batch(self.step_index, knobs.batch_size)
+        row = {"loss/train": descend(self.model, self.optimizer, batch, knobs)}
+        if (self.step_index + 1) % self.batches.per_epoch(knobs.batch_size) == 0:
+            row |= self._evaluate(knobs)
+        return row
+
+    @torch.no_grad()
+    def _evaluate(self, knobs: PlaygroundKnobs) -> dict[str, Tensor]:
+        z = self.model(self.inputs, ACTIVATIONS[knobs.activation])
+        train = self.train_count
+        row = {"loss/test": loss_of(z[train:], self.targets[train:], knobs)}
+        if knobs.classifies:
+            correct = (z * self.targets > 0).float()
+            row |= {"acc/train": correct[:train].mean(), "acc/test": correct[train:].mean()}
+        return row
+
+    def _split(self, knobs: PlaygroundKnobs) -> None:
+        """Lay the points out as training set, the learner's own, test set."""
+        train = SAMPLES * knobs.train_ratio // 100
+        own = torch.tensor(knobs.points, dtype=torch.float32).reshape(-1, 3)
+        counts = torch.tensor([train, len(own), SAMPLES - train])
+        self.split = torch.tensor([0, 2, 1], dtype=torch.uint8).repeat_interleave(counts)  # as in `Field`
+        points, labels = self.samples.points, self.samples.labels
+        self.points = torch.cat([points[:train], own[:, :2], points[train:]])
+        self.inputs = encode(self.points, knobs.features).to(self.device)
+        self.targets = torch.cat([labels[:train], own[:, 2:], labels[train:]]).to(self.device)
+        self.train_count = train + len(own)
+        self.batches = ShuffledBatches(
+            self.inputs[: self.train_count], self.targets[: self.train_count], self.seed
+        )
+
+    @field_map(
+        title="Decision map",
+        caption="What the network says everywhere; the line is where it is undecided. Click to add a point.",
+        size="hero",
+        edits="points",
+    )
+    def decision_map(self, knobs: PlaygroundKnobs) -> Field:
+        """The prediction over the plane, with every point."""
+        z = self.model(self.plane, ACTIVATIONS[knobs.activation])
+        return Field(
+            values=prediction(z, knobs).view(self.side, self.side),
+            x=(-EXTENT, EXTENT),
+            y=(-EXTENT, EXTENT),
+            points=self.points,
+            labels=self.targets.flatten(),
+            split=self.split,
+            boundary=0.0 if knobs.classifies else None,
+        )
+
+    @graph(
+        title="Network",
+        caption="Each unit's output over the plane. A unit that is flat everywhere is dead or saturated.",
+        size="wide",
+    )
+    def network(self, knobs: PlaygroundKnobs) -> Graph:
+        """Every unit's map, weight and bias."""
+        *below, z = self.model.units(self.small_plane, ACTIVATIONS[knobs.activation])
+        maps = torch.cat([*below, prediction(z, knobs)], 1)  # (UNIT_MAP², units)
+        return Graph(
+            layers=[layer.shape[1] for layer in (*below, z)],
+            weights=torch.cat([weight.t().flatten() for weight in self.model.weights]),
+            biases=torch.cat([torch.zeros(len(knobs.features), device=self.device), *self.model.biases]),
+            maps=maps.t().reshape(-1, UNIT_MAP, UNIT_MAP),
+            labels=[FEATURE_LABELS[name] for name in knobs.features],
+        )
+
+    loss = scalars(
+        {"loss/train": "training", "loss/test": "test"},
+        title="Loss",
+        caption="Training: each mini-batch, before its step. Test: at the end of each epoch.",
+        size="wide",
+    )
+    accuracy = scalars(
+        {"acc/train": "training", "acc/test": "test"},
+        title="Accuracy",
+        caption="The share of points on the right side, at the end of each epoch. Classes only.",
+    )
+
+    @heatmap(
+        title="Confusion matrix", caption="Test points by what they are and what the network says they are."
+    )
+    def confusion(self, knobs: PlaygroundKnobs) -> Heatmap:
+        """Counts on the test split by true and predicted class, or fifth of [−1, 1] in regression."""
+        z = self.model(self.inputs[self.train_count :], ACTIVATIONS[knobs.activation])
+        names = CLASSES if knobs.classifies else FIFTHS
+        edges = torch.linspace(-1, 1, len(names) + 1, device=self.device)[1:-1]
+        truth = torch.bucketize(self.targets[self.train_count :], edges)
+        said = torch.bucketize(prediction(z, knobs), edges)
+        counts = torch.bincount((truth * len(names) + said).flatten(), minlength=len(names) ** 2)
+        return Heatmap(
+            values=counts.view(len(names), len(names)),
+            rows=names,
+            columns=names,
+            x_label="predicted",
+            y_label="true",
+            annotate=True,
+        )
+
+    @bars(
+        title="Gradients and updates",
+        caption="Healthy updates are near a thousandth of the weights. Low bars on the left: it vanishes.",
+        log=True,
+    )
+    def gradients(self, knobs: PlaygroundKnobs) -> Bars:
+        """‖∇W‖ and ‖ΔW‖/‖W‖ of each layer in the next step, which a copy of network and optimizer takes."""
+        network, optimizer = copy.deepcopy((self.model, self.optimizer))
+        with torch.enable_grad():
+            descend(network, optimizer, self.batches.batch(self.step_index, knobs.batch_size), knobs)
+        norms, ratios = [], []
+        for old, new in zip(self.model.weights, network.weights, strict=True):
+            assert new.grad is not None
+            norms.append(new.grad.norm())
+            ratios.append((new - old).norm() / old.norm().clamp(min=1e-12))
+        return Bars(
+            values=torch.stack([torch.stack(norms), torch.stack(ratios)]),
+            labels=_layer_names(knobs),
+            series=["‖∇W‖", "‖ΔW‖ / ‖W‖"],
+            log=True,
+        )
+
+    @histogram(
+        title="Weights", caption="Saturating units show as weights that drift outwards, L1 as a peak at zero."
+    )
+    def weights(self, knobs: PlaygroundKnobs) -> Histogram:
+        """The distribution of each layer's weights."""
+        return Histogram.of(dict(zip(_layer_names(knobs), self.model.weights, strict=True)), bins=30)
+
+
+def _layer_names(knobs: PlaygroundKnobs) -> list[str]:
+    return [*(f"layer {number}" for number in range(1, len(knobs.hidden) + 1)), "output"]

@@ -1,0 +1,96 @@
+"""A real server and a real Chromium for the browser tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+START_WITHIN = 60  # seconds
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with defaults, its own store, on a free port."""
+    home = tmp_path_factory.mktemp("home")
+    command = [sys.executable, "-m", "descent", "serve", "--port", "0", "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ.copy()) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        address = re.search(r"http://\S+/", line)
+        assert address, f"the server did not say where it is: {line!r}"
+        yield address[0].rstrip("/")
+        process.terminate()
+        process.wait(START_WITHIN)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or the installed one, or Playwright's own."""
+    path = os.environ.get("DESCENT_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
+    """Opens a page of the app; fails the test on any error, console message or foreign request."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_(
+        path: str = "/",
+        *,
+        language: str = "en",
+        theme: str = "light",
+        width: int = 1440,
+        height: int = 900,
+        **options: object,
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            locale="ko-KR" if language == "ko" else "en-GB",
+            color_scheme="dark" if theme == "dark" else "light",
+            **options,  # type: ignore[arg-type]
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        page.on(
+            "console",
+            lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None,
+        )
+        page.on(
+            "request",
+            lambda request: (
+                complaints.append(f"request to {request.url}")
+                if not request.url.startswith((server, "blob:", "data:"))
+                else None
+            ),
+        )
+        page.goto(server + path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not complaints, complaints
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where the tests leave their screenshots, for people to look at."""
+    folder = Path(__file__).parent / "screenshots"
+    folder.mkdir(exist_ok=True)
+    return folder

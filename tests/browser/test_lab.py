@@ -1,0 +1,197 @@
+"""The lab in a real browser: play, drag, step, diverge, reload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from descent.registry import experiments
+
+WITHIN = 20_000  # ms; a busy machine is slow, a broken page is slower
+Open = Callable[..., Page]
+
+
+def step_of(page: Page) -> int:
+    return int(re.sub(r"\D", "", page.get_by_test_id("step-count").inner_text()))
+
+
+def wait_past(page: Page, step: int) -> None:
+    page.wait_for_function(
+        """(step) => Number(document.querySelector('[data-testid=step-count]').innerText.replace(/\\D/g, '')) > step""",
+        arg=step,
+        timeout=WITHIN,
+    )
+
+
+def wait_for_hero(page: Page) -> None:
+    page.wait_for_selector(".panel.hero[data-step]", timeout=WITHIN)
+
+
+def run_id(page: Page) -> str:
+    page.wait_for_url("**/lab/*?run=*", timeout=WITHIN)
+    return page.url.partition("run=")[2]
+
+
+def live_rate(experiment: str) -> str:
+    """The experiment's first live learning rate."""
+    knobs = experiments()[experiment].knobs_type
+    return next(name for name in knobs.model_fields if name.startswith("lr") and knobs.is_live(name))
+
+
+@pytest.mark.parametrize("experiment", list(experiments()))
+def test_it_plays_and_goes_on_after_its_learning_rate_is_dragged(experiment: str, open_page: Open) -> None:
+    page = open_page(f"/lab/{experiment}")
+    wait_for_hero(page)
+    wait_past(page, 3)
+    run = run_id(page)
+    slider = page.locator(f"[data-knob={live_rate(experiment)}] input[type=range]").first
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    assert box
+    middle = box["y"] + box["height"] / 2
+    at = float(slider.input_value()) / 1000 * (box["width"] - 16) + 8
+    page.mouse.move(box["x"] + at, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + at - 12, middle, steps=4)
+    page.mouse.up()
+    expect(page.locator(".strip [data-step]").first).to_be_attached(timeout=WITHIN)
+    changed_at = int(page.locator(".strip [data-step]").last.get_attribute("data-step") or 0)
+    wait_past(page, changed_at + 5)
+    assert run_id(page) == run, "a live knob must not start another run"
+    expect(page.get_by_test_id("status")).to_have_text("running")
+    for name, panel in experiments()[experiment].panels.items():
+        card = page.locator(f"[data-panel={name}]")
+        card.scroll_into_view_if_needed()
+        if panel.kind != "scalars":
+            expect(card).to_have_attribute("data-step", re.compile(r"\d+"), timeout=WITHIN)
+        expect(card.locator("canvas").first).to_be_visible(timeout=WITHIN)
+
+
+def test_space_pauses_the_arrow_takes_one_step_and_r_starts_anew(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 10)
+    page.keyboard.press("Space")
+    expect(page.get_by_test_id("status")).to_have_text("paused", timeout=WITHIN)
+    before = step_of(page)
+    page.keyboard.press("ArrowRight")
+    wait_past(page, before)
+    assert step_of(page) == before + 1
+    expect(page.locator(".panel.hero")).to_have_attribute("data-step", str(before + 1), timeout=WITHIN)
+    run = run_id(page)
+    page.keyboard.press("r")
+    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    expect(page.get_by_test_id("status")).to_have_text("paused", timeout=WITHIN)
+    page.keyboard.press("Space")
+    wait_past(page, 0)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_a_reload_finds_the_same_run_with_its_curve(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 500)
+    run, before = run_id(page), step_of(page)
+    page.reload()
+    wait_for_hero(page)
+    assert run_id(page) == run
+    wait_past(page, before)
+    marks = page.locator("[data-panel=loss] .uplot canvas")
+    expect(marks).to_be_visible()
+
+
+def test_the_same_run_can_be_seen_by_two_people(open_page: Open) -> None:
+    first = open_page("/lab/neural-playground")
+    wait_past(first, 10)
+    second = open_page(f"/lab/neural-playground?run={run_id(first)}")
+    wait_for_hero(second)
+    assert run_id(second) == run_id(first)
+    first.keyboard.press("Space")
+    expect(second.get_by_test_id("status")).to_have_text("paused", timeout=WITHIN)
+
+
+def test_a_rate_that_is_far_too_large_ends_as_diverged_and_says_so(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 10)
+    page.locator("[data-knob=activation] select").select_option("linear")
+    page.locator("[data-knob=loss] select").select_option("squared")
+    field = page.locator("[data-knob=lr] input.typed")
+    field.fill("10")
+    field.press("Enter")
+    expect(page.get_by_test_id("status")).to_have_text("diverged", timeout=WITHIN)
+    expect(page.get_by_test_id("hint")).to_contain_text("Diverged at step")
+    page.get_by_test_id("hint").get_by_role("button").click()
+    expect(page.get_by_test_id("status")).not_to_have_text("diverged", timeout=WITHIN)
+
+
+def test_a_value_out_of_range_is_refused_at_its_field_and_the_run_goes_on(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 10)
+    field = page.locator("[data-knob=lr] input.typed")
+    field.fill("1e9")
+    field.press("Enter")
+    expect(page.locator("[data-knob=lr] [role=alert]")).to_be_visible()
+    wait_past(page, step_of(page))
+
+
+def test_a_fixed_knob_starts_a_new_run(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 10)
+    run = run_id(page)
+    page.locator("[data-knob=hidden] .change").last.click()
+    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    wait_for_hero(page)
+    assert page.locator("[data-knob=hidden] .size").count() == 3
+
+
+def test_a_panel_can_be_enlarged_hidden_and_put_back(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_for_hero(page)
+    card = page.locator("[data-panel=network]")
+    small = card.bounding_box()
+    card.get_by_role("button", name="Menu of").click()
+    page.get_by_role("menuitem", name="Enlarge").click()
+    large = card.bounding_box()
+    assert small
+    assert large
+    assert large["width"] > 1.5 * small["width"]
+    page.keyboard.press("Escape")
+    card.get_by_role("button", name="Menu of").click()
+    page.get_by_role("menuitem", name="Hide").click()
+    expect(card).not_to_be_attached()
+    page.get_by_role("button", name="Show 1 hidden").click()
+    expect(card).to_have_attribute("data-step", re.compile(r"\d+"), timeout=WITHIN)
+
+
+def test_dragging_the_start_restarts_the_race(open_page: Open) -> None:
+    page = open_page("/lab/descent-2d")
+    wait_past(page, 20)
+    field = page.locator("[data-knob=start] input").first
+    before = field.input_value()
+    handle = page.locator("[data-panel=surface] canvas").first
+    handle.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_function(
+        "(before) => document.querySelector('[data-knob=start] input').value !== before", arg=before, timeout=WITHIN
+    )
+    wait_past(page, step_of(page))
+
+
+def test_the_surface_can_be_seen_in_three_dimensions(open_page: Open) -> None:
+    page = open_page("/lab/descent-2d")
+    wait_past(page, 20)
+    page.locator("[data-panel=surface]").get_by_role("button", name=re.compile("3")).click()
+    expect(page.locator("[data-panel=surface] canvas[data-engine^=three]")).to_be_visible(timeout=WITHIN)
+
+
+def test_a_preset_says_what_to_watch(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 1)
+    run = run_id(page)
+    page.locator(".presets button").first.click()
+    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    watch = next(iter(experiments()["neural-playground"].cls.presets.values())).watch
+    expect(page.get_by_test_id("hint")).to_contain_text(watch, timeout=WITHIN)

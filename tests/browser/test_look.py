@@ -1,0 +1,132 @@
+"""How the page looks in both themes and languages, wide and on a phone; screenshots are kept for people."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from descent.registry import experiments
+
+REPOSITORY = Path(__file__).parents[2]
+AXE = REPOSITORY / "frontend/node_modules/axe-core/axe.min.js"
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+VIEWS = ["gallery", *experiments()]
+WITHIN = 20_000
+Open = Callable[..., Page]
+
+
+def show(page: Page, view: str) -> None:
+    if view == "gallery":
+        page.get_by_test_id(f"card-{next(iter(experiments()))}").wait_for(timeout=WITHIN)
+        return
+    page.wait_for_selector(".panel.hero[data-step]", timeout=WITHIN)
+    page.wait_for_function("() => document.querySelectorAll('.panel[data-step]').length >= 2", timeout=WITHIN)
+
+
+def address(view: str) -> str:
+    return "/" if view == "gallery" else f"/lab/{view}"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_view_fits_and_is_translated(
+    view: str, language: str, theme: str, size: str, open_page: Open, screenshots: Path
+) -> None:
+    width, height = SIZES[size]
+    page = open_page(address(view), language=language, theme=theme, width=width, height=height)
+    show(page, view)
+    page.screenshot(path=screenshots / f"{view}-{size}-{theme}-{language}.png")
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width, "it scrolls sideways"
+    text = page.locator("body").inner_text()
+    assert not re.findall(r"\b[a-z]+\.[a-z]+[A-Z]\w*\b", text), "a text's key is shown instead of the text"
+    korean = len(re.findall(r"[가-힣]", text))
+    assert (korean > 60) if language == "ko" else (korean <= len("한국어")), f"{korean} Korean letters"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_accessibility_violations(view: str, theme: str, open_page: Open) -> None:
+    page = open_page(address(view), theme=theme)
+    show(page, view)
+    # Through the debugging protocol, which the page's own policy against foreign scripts does not bind.
+    page.evaluate(AXE.read_text(encoding="utf-8") + "; undefined")
+    found = page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
+    assert [
+        f"{violation['id']}: {node['target']} {node.get('failureSummary', '')}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ] == []
+
+
+def test_language_and_theme_switch_without_losing_the_run(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    show(page, "neural-playground")
+    page.wait_for_url("**/lab/*?run=*")
+    run = page.url
+    page.get_by_test_id("language").click()
+    expect(page.get_by_test_id("status")).to_have_text("학습 중", timeout=WITHIN)
+    expect(page.locator("html")).to_have_attribute("lang", "ko")
+    page.get_by_test_id("theme").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert page.url == run
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.locator("html")).to_have_attribute("lang", "ko")
+
+
+def test_the_gallery_opens_an_experiment_that_already_plays(open_page: Open) -> None:
+    page = open_page("/")
+    for experiment in experiments():
+        expect(page.get_by_test_id(f"card-{experiment}")).to_be_visible(timeout=WITHIN)
+    page.get_by_test_id("card-neural-playground").click()
+    show(page, "neural-playground")
+    expect(page.get_by_test_id("status")).to_have_text("running", timeout=WITHIN)
+    page.go_back()
+    expect(page.get_by_test_id("card-neural-playground")).to_be_visible(timeout=WITHIN)
+
+
+def test_on_a_phone_the_knobs_leave_the_hero_visible(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground", width=390, height=844, has_touch=True)
+    show(page, "neural-playground")
+    page.get_by_role("button", name="Knobs").click()
+    sheet = page.locator(".knobs.open").bounding_box()
+    hero = page.locator(".panel.hero").bounding_box()
+    assert sheet
+    assert hero
+    assert sheet["y"] - hero["y"] > 200
+    page.get_by_role("tab", name="Lesson").click()
+    expect(page.locator("article")).to_be_visible()
+
+
+@pytest.mark.skipif(not os.environ.get("DESCENT_UPDATE_PICTURES"), reason="asked for by `make pictures`")
+@pytest.mark.parametrize("experiment", list(experiments()))
+def test_pictures_for_the_gallery_and_the_readme(experiment: str, open_page: Open) -> None:
+    for theme in ("light", "dark"):
+        page = open_page(f"/lab/{experiment}", theme=theme, width=1440, height=900)
+        show(page, experiment)
+        page.wait_for_timeout(15_000)  # a picture of a run that has got somewhere
+        if experiment == "neural-playground" and theme == "light":
+            page.screenshot(path=REPOSITORY / "docs/screenshot.png")
+        hero = page.locator(".panel.hero .body")
+        png = hero.screenshot()
+        _save_card(png, REPOSITORY / f"frontend/src/cards/{experiment}-{theme}.webp")
+
+
+def _save_card(png: bytes, path: Path) -> None:
+    import io
+
+    from PIL import Image
+
+    path.parent.mkdir(exist_ok=True)
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    width = min(picture.width, int(picture.height * 1.6))
+    height = int(width / 1.6)
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    picture.crop((left, top, left + width, top + height)).resize((640, 400)).save(path, quality=80)
