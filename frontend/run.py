@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -42,6 +43,8 @@ def npm(*arguments: str) -> None:
     node = Path(executable.ROOT_DIR, "" if os.name == "nt" else "bin")  # scripts call `node` by name
     environment = {**os.environ, "PATH": os.pathsep.join([str(node), os.environ.get("PATH", os.defpath)])}
     code = executable.npm(arguments, cwd=FRONTEND, env=environment)
+    if code == -signal.SIGINT:
+        sys.exit(130)
     if code:
         sys.exit(f"`npm {' '.join(arguments)}` failed in {FRONTEND} with exit code {code}; see above")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
@@ -28,11 +29,13 @@ from descent.runs.manager import RunManager
 from descent.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
+FINAL_WAIT = 1  # seconds to close what is open when the server is told to stop
 FOREVER = "public, max-age=31536000, immutable"  # Vite puts a hash into every asset's name
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application with these settings."""
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application with these settings, by default those of the environment."""
+    settings = settings or Settings(**{})
     experiments()  # a broken experiment is told before the server listens
 
     @contextlib.asynccontextmanager
@@ -45,9 +48,14 @@ def create_app(settings: Settings) -> FastAPI:
         housekeeping.cancel()
         await manager.close()
 
-    app = FastAPI(title="Descent", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.openapi_url = "/api/openapi.json"
-    app.setup()
+    app = FastAPI(
+        title="Descent",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
     app.add_middleware(Guard, settings=settings)
     app.include_router(experiment_routes.router)
     app.include_router(run_routes.router)
@@ -62,13 +70,16 @@ def create_app(settings: Settings) -> FastAPI:
         }
 
     @app.exception_handler(DescentError)
-    async def refuse(request: Request, error: DescentError) -> JSONResponse:
+    async def refuse(request: Request, error: DescentError) -> Response:
         return problem(error)
 
     @app.exception_handler(RequestValidationError)
-    async def refuse_fields(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def refuse_fields(request: Request, error: RequestValidationError) -> Response:
         first: dict[str, Any] = dict(error.errors()[0])
-        first["loc"] = first["loc"][1:] or first["loc"]  # without "body", "query", …
+        if first["type"] != "json_invalid":  # that one's place is an offset into the text
+            first["loc"] = first["loc"][1:] or first["loc"]  # without "body", "query", …
+        else:
+            first["loc"] = ("body",)
         return problem(bad_field(first))
 
     @app.exception_handler(HTTPException)
@@ -89,6 +100,19 @@ def create_app(settings: Settings) -> FastAPI:
     if STATIC.is_dir():
         app.mount("/", Page(directory=STATIC, html=True))
     return app
+
+
+def create_server(settings: Settings) -> uvicorn.Server:
+    """The server of the application; `run` it with a listening socket."""
+    config = uvicorn.Config(
+        create_app(settings),
+        log_level="warning",
+        ws="websockets-sansio",
+        ws_max_size=settings.max_body,
+        ws_per_message_deflate=False,  # pictures hardly shrink, and the time is taken from training
+        timeout_graceful_shutdown=FINAL_WAIT,
+    )
+    return uvicorn.Server(config)
 
 
 class Page(StaticFiles):

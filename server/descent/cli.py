@@ -5,6 +5,7 @@ Heavy imports wait until a command needs them: the fork server imports this modu
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import sys
@@ -23,7 +24,6 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-FINAL_WAIT = 5  # seconds a server may take to close what is open when it is told to stop
 UPDATES = 10  # of the terminal's progress display, per second
 
 
@@ -36,13 +36,17 @@ def _serve(open: bool = False, **options: Any) -> None:
     """Start the server."""
     import socket
 
-    import uvicorn
+    from pydantic import ValidationError
 
-    from descent.app import create_app
+    from descent.app import create_server
     from descent.settings import Settings
 
-    settings = Settings(**{name: value for name, value in options.items() if value is not None})
-    app = create_app(settings)
+    try:
+        settings = Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        typer.echo(f"descent: setting {first['loc'][0]}: {first['msg']} (given: {first['input']})", err=True)
+        raise typer.Exit(2) from error
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         listening = socket.create_server((settings.host, settings.port), family=family)
@@ -52,20 +56,15 @@ def _serve(open: bool = False, **options: Any) -> None:
             err=True,
         )
         raise typer.Exit(1) from error
+    server = create_server(settings)
     port = listening.getsockname()[1]
     shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else settings.host
     address = f"http://{shown}:{port}/"
     typer.echo(f"Descent is at {address}  (Ctrl+C stops it)")
-    if open:
-        threading.Timer(0.8, webbrowser.open, [address]).start()
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        ws_max_size=settings.max_body,
-        ws="websockets-sansio",
-        timeout_graceful_shutdown=FINAL_WAIT,
-    )
-    uvicorn.Server(config).run(sockets=[listening])
+    if open:  # what comes before the server is up waits in the socket's queue
+        threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+    with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly shutdown
+        server.run(sockets=[listening])
 
 
 def _with_settings_as_options() -> None:
@@ -145,7 +144,7 @@ def _assignment(text: str) -> tuple[str, Any]:
         raise typer.BadParameter(f"expected name=value, got {text!r}", param_hint="--set")
     try:
         return name, json.loads(value)
-    except json.JSONDecodeError:
+    except ValueError:
         return name, value
 
 

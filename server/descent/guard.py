@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from descent.errors import DescentError, NotAllowed, TooLarge
@@ -24,9 +25,9 @@ SECURITY_HEADERS = {
 }
 
 
-def problem(error: DescentError) -> JSONResponse:
-    """The error as an RFC 9457 response."""
-    return JSONResponse(error.problem(), error.status, media_type="application/problem+json")
+def problem(error: DescentError) -> Response:
+    """The error as an RFC 9457 response, in ASCII: it may repeat text that is no valid Unicode."""
+    return Response(json.dumps(error.problem()), error.status, media_type="application/problem+json")
 
 
 class Guard:
@@ -46,6 +47,14 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                out = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    out.setdefault(name, value)
+            await send(message)
+
         headers = Headers(scope=scope)
         try:
             self._check(headers)
@@ -56,33 +65,25 @@ class Guard:
                 await receive()
                 await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": error.detail})
             else:
-                await problem(error)(scope, receive, send)
+                await problem(error)(scope, receive, send_guarded)
             return
-
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                out = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    out.setdefault(name, value)
-            await send(message)
-
         await self._app(scope, receive, send_guarded)
 
     def _check(self, headers: Headers) -> None:
-        host = headers.get("host", "")
+        host = ", ".join(headers.getlist("host"))  # more than one is none of ours
         if _hostname(host) not in self._names:
             raise NotAllowed(
                 f"Host {host[:100]!r} is not one this server answers to; add it to ALLOWED_HOSTS", "Host"
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             raise NotAllowed(f"Origin {origin[:100]!r} is not this server's own", "Origin")
 
     async def _bounded(self, headers: Headers, receive: Receive) -> Receive:
         """The whole body, read ahead, if it is not too large."""
         error = TooLarge(f"the body is over {self._max_body} bytes", "body", limit=self._max_body)
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._max_body:
+        if not length.isdecimal() or int(length) > self._max_body:
             raise error
         body = b""
         more = int(length) > 0 or "transfer-encoding" in headers

@@ -20,7 +20,7 @@ def step_of(page: Page) -> int:
 
 def wait_past(page: Page, step: int) -> None:
     page.wait_for_function(
-        """(step) => Number(document.querySelector('[data-testid=step-count]').innerText.replace(/\\D/g, '')) > step""",
+        """(step) => Number(document.querySelector('[data-testid=step-count]')?.innerText.replace(/\\D/g, '')) > step""",
         arg=step,
         timeout=WITHIN,
     )

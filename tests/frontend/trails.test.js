@@ -42,8 +42,8 @@ describe('trail', () => {
 });
 
 describe('out', () => {
-  it('tells a racer whose path ended from those that go on', () => {
-    expect(out([9, 4, 9, -1])).toEqual([false, true, false, true]);
+  it('tells a racer whose path ended from those that go on and those that do not race', () => {
+    expect(out([9, 4, 9, -1])).toEqual([false, true, false, false]);
   });
 
   it('calls nobody out before the first point', () => {

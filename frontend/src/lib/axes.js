@@ -6,7 +6,7 @@ import { number } from './format.js';
 /** @typedef {import('./plane.js').Plane} Plane */
 
 /** Room for the labels of the axes' ends. */
-export const MARGIN = { left: 30, right: 0, top: 4, bottom: 16 };
+export const MARGIN = { left: 36, right: 0, top: 4, bottom: 16 };
 
 /**
  * The plane's frame, with both ends of both axes labelled, and their names between them.

@@ -2,6 +2,7 @@
 
 import uPlot from 'uplot';
 import { DASHES, categorical } from './colour.js';
+import { logSplits } from './ticks.js';
 import { short } from './draw.js';
 import { count, number } from './format.js';
 
@@ -68,6 +69,7 @@ export function chartOptions(chart) {
         gap: 4,
         space: 28,
         size: labelWidth,
+        ...(log && { splits: (_u, _axis, low, high) => logSplits(low, high) }),
         values: (_, splits, _axis, _space, increment) => valueLabels(splits, log ? 0 : increment),
       },
     ],

@@ -46,10 +46,16 @@ const POLES = { light: ['#c4351f', '#ffffff', '#1f5fc4'], dark: ['#f0725c', '#17
 
 export const SEQUENTIAL = table(interpolateViridis);
 export const DIVERGING = { light: diverging('light'), dark: diverging('dark') };
+/** The same, paler: a ground on which points in the full colours stand out. */
+export const GROUND = { light: diverging('light', 0.55), dark: diverging('dark', 0.5) };
 
-/** @param {'light' | 'dark'} theme */
-function diverging(theme) {
-  const [negative, zero, positive] = POLES[theme];
+/**
+ * @param {'light' | 'dark'} theme
+ * @param {number} [strength]
+ */
+function diverging(theme, strength = 1) {
+  const [, zero] = POLES[theme];
+  const [negative, , positive] = POLES[theme].map((pole) => interpolateRgb(zero, pole)(strength));
   const below = interpolateRgb(negative, zero);
   const above = interpolateRgb(zero, positive);
   return table((t) => (t < 0.5 ? below(t * 2) : above(t * 2 - 1)));

@@ -215,6 +215,15 @@ export class RunView {
     return this.experiment.words[text] ?? text;
   }
 
+  /**
+   * What a knob is called, in the page's language.
+   * @param {string} name
+   * @returns {string}
+   */
+  knobTitle(name) {
+    return this.experiment.knobs.properties[name]?.title ?? name;
+  }
+
   close() {
     document.removeEventListener('visibilitychange', this.#tellWatched);
     this.stream.close();

@@ -3,7 +3,8 @@
 import { contours } from 'd3-contour';
 import { extent } from './colour.js';
 
-const DEPTH = 1e-5; // the part of the surface's range below which a logarithmic height no longer falls
+const BOTTOM = 0.002; // of the samples: as many lie lower than ε above the lowest one
+const FLAT = 1e-9; // of the range: ε is at least that
 const ROUNDING = 1e-9; // of the range
 
 /** What a value of the surface is drawn as: itself, or log(value − min + ε). */
@@ -20,7 +21,9 @@ export class Heights {
     const [min, max] = extent(values);
     this.#log = log;
     this.#min = min;
-    this.#epsilon = (max - min) * DEPTH;
+    const sorted = Float32Array.from(values).filter(Number.isFinite).sort();
+    const low = sorted[Math.ceil(BOTTOM * (sorted.length - 1))] - min;
+    this.#epsilon = Math.max(low || 0, (max - min) * FLAT);
     /** The heights of the surface's lowest and highest sample. @type {[number, number]} */
     this.range = [this.of(min), this.of(max)];
     /** What these heights stand for; a lowest value that is nothing but rounding is 0. @type {[number, number]} */

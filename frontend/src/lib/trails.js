@@ -47,13 +47,13 @@ export function trail(paths, length, index, plane, spacing = 1) {
 const limit = (pixel) => Math.max(-FAR, Math.min(FAR, pixel));
 
 /**
- * Which racers are out: their path ends in NaN though others go on.
+ * Which racers are out: their path ends in NaN though others go on. One without any point is not racing.
  * @param {number[]} lasts  index of the last finite point of each path
  * @returns {boolean[]}
  */
 export function out(lasts) {
   const newest = Math.max(-1, ...lasts);
-  return lasts.map((last) => last < newest);
+  return lasts.map((last) => last >= 0 && last < newest);
 }
 
 /**

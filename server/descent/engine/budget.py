@@ -8,21 +8,21 @@ ones share what is left (water-filling), so that Σ cost / interval ≤ share al
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import inf
 
-FIRST_GUESS = 0.004  # seconds, of a probe that has not run yet
+FIRST_GUESS = 0.004  # seconds, of a probe that has not been measured yet
 SMOOTHING = 0.3  # of the measured cost, per run of the probe
-LONGEST_INTERVAL = 10.0  # seconds; even a probe beyond its means is looked at now and then
 
 
 def intervals(costs: Mapping[str, float], share: float, max_fps: float) -> dict[str, float]:
-    """Seconds between two frames of each panel, given its cost in seconds."""
+    """Seconds between two frames of each panel, given its cost in seconds; infinite if the share is 0."""
     wish = 1 / max_fps
     granted: dict[str, float] = {}
     left = share
     # Cheapest first: whoever needs less than an equal part leaves the rest to the others.
     for position, (name, cost) in enumerate(sorted(costs.items(), key=lambda item: item[1])):
         part = min(cost / wish, left / (len(costs) - position))
-        granted[name] = min(max(wish, cost / part), LONGEST_INTERVAL) if part > 0 else LONGEST_INTERVAL
+        granted[name] = wish if cost <= part * wish else cost / part if part > 0 else inf
         left -= part
     return granted
 
@@ -32,46 +32,42 @@ class Budget:
 
     def __init__(self, share: float) -> None:
         self.share = share
-        self.next_due = float("inf")  # the loop compares this one number after each step
+        self.panels: tuple[str, ...] = ()  # watched ones that have a probe
+        self.next_due = inf  # the loop compares this one number after each step
         self._max_fps = 30.0
         self._cost: dict[str, float] = {}
-        self._due: dict[str, float] = {}
         self._interval: dict[str, float] = {}
+        # Kept for panels out of sight too: who looks away and back gets no extra looks.
+        self._last_look: dict[str, float] = {}
 
-    @property
-    def panels(self) -> tuple[str, ...]:
-        """The watched panels that have a probe."""
-        return tuple(self._due)
-
-    def watch(self, panels: Iterable[str], max_fps: float, now: float) -> list[str]:
-        """Watch exactly `panels`; returns those that are new, which are to be looked at now."""
-        wanted = list(panels)
-        new = [name for name in wanted if name not in self._due]
-        self._due = {name: self._due.get(name, now) for name in wanted}
+    def watch(self, panels: Iterable[str], max_fps: float) -> None:
+        """Watch exactly `panels`; one that was never looked at is due at once."""
+        self.panels = tuple(panels)
         self._max_fps = max_fps
         self._plan()
-        return new
 
-    def due(self, now: float) -> str | None:
-        """The panel whose time has come, if there is one."""
-        if now < self.next_due or not self._due:
-            return None
-        return min(self._due, key=self._due.__getitem__)
+    def due_at(self, panel: str) -> float:
+        """When a watched panel may be looked at next."""
+        return self._last_look[panel] + self._interval[panel] if panel in self._last_look else -inf
+
+    def due(self, now: float) -> list[str]:
+        """The panels whose time has come, the longest waiting first."""
+        return sorted((panel for panel in self.panels if self.due_at(panel) <= now), key=self.due_at)
 
     def spent(self, panel: str, seconds: float, now: float) -> None:
         """`panel` was looked at, until `now`, at this cost."""
-        before = self._cost.get(panel)
-        self._cost[panel] = seconds if before is None else before + SMOOTHING * (seconds - before)
+        if panel in self._last_look:  # the first look warms caches up: it says nothing about the next
+            before = self._cost.get(panel, seconds)
+            self._cost[panel] = before + SMOOTHING * (seconds - before)
+        self._last_look[panel] = now
         self._plan()
-        self._due[panel] = now + self._interval[panel]
-        self.next_due = min(self._due.values())
 
     def forget(self, panel: str) -> None:
-        """Look at `panel` no more."""
-        self._due.pop(panel, None)
+        """Look at `panel` no more, until it is watched anew."""
+        self.panels = tuple(name for name in self.panels if name != panel)
         self._plan()
 
     def _plan(self) -> None:
-        costs = {name: self._cost.get(name, FIRST_GUESS) for name in self._due}
+        costs = {name: self._cost.get(name, FIRST_GUESS) for name in self.panels}
         self._interval = intervals(costs, self.share, self._max_fps)
-        self.next_due = min(self._due.values(), default=float("inf"))
+        self.next_due = min(map(self.due_at, self.panels), default=inf)

@@ -6,21 +6,24 @@ It knows no process and no socket: commands come from an `Inbox`, what it says g
 from __future__ import annotations
 
 import contextlib
-import math
 import os
+import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from pydantic import ValidationError
 
 from descent import wire
 from descent.engine.budget import Budget
 from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.observe import ProbeWroteError, look, modules_of
 from descent.engine.scalars import ScalarBatch
+from descent.experiment import KnobError
 from descent.protocol import ENDED, Status
 from descent.registry import Entry
 
@@ -73,15 +76,20 @@ class Loop:
         self._inbox = inbox
         self._emit = emit
         self._seq = spec.first_seq - 1
-        self._steps_left: int | None = None  # of a `step` command
+        self._steps_left = 0  # of `step` commands
         self._pace = spec.pace
         self._next_step_at = 0.0
         self._budget = Budget(spec.probe_budget)
+        self._probes = [name for name, panel in entry.panels.items() if panel.kind != "scalars"]
+        self._to_look_at: list[str] = []  # before the next step
+        self._seen_at: dict[str, int] = {}  # panel → step of its last picture, with the present knobs
         self._flush_at = 0.0
 
         if spec.data:
             os.environ["DESCENT_DATA"] = spec.data
         self.knobs = self.entry.knobs_type.model_validate(dict(spec.knobs), strict=False)
+        random.seed(spec.seed)
+        np.random.seed(spec.seed)
         torch.manual_seed(spec.seed)
         self.experiment = self.entry.cls(spec.seed, torch.device(spec.device))
         self.experiment.build(self.knobs)
@@ -99,11 +107,12 @@ class Loop:
         while self.status not in ENDED:
             if self._inbox:
                 self._obey()
+            elif self._to_look_at:
+                self._look_at(self._to_look_at.pop(0))
             elif self.status == "paused" and not self._steps_left:
                 self._inbox.wait(None)
-            elif self._pace is not None and (early := self._next_step_at - time.perf_counter()) > 0:
-                self._between_steps(time.perf_counter())
-                self._inbox.wait(min(early, max(0.0, self._next_glance() - time.perf_counter()) + 1e-4))
+            elif self._pace is not None and time.perf_counter() < self._next_step_at:
+                self._rest()
             else:
                 self._train()
         return self.status
@@ -117,36 +126,42 @@ class Loop:
     # Training
 
     def _train(self) -> None:
-        step = self.step
+        step = self.experiment.step_index
         finite = self._batch.add(step, self.experiment.step(self.knobs))
         self.experiment.step_index = step + 1
         now = time.perf_counter()
         if self._pace is not None:
             # A late step does not make the following ones hurry by more than one interval.
             self._next_step_at = max(self._next_step_at + 1 / self._pace, now - 1 / self._pace)
-        if not finite or now >= self._flush_at or len(self._batch) >= LONGEST_BATCH:
-            self._flush()
-        if now >= self._budget.next_due and self.status == "running":
-            self._glance(now)
-        if self.status in ENDED:
-            return
-        if self.spec.max_steps is not None and self.step >= self.spec.max_steps:
-            self._end("finished")
-        elif self._steps_left:
-            self._steps_left -= 1
-            if not self._steps_left:
-                self._steps_left = None
-                self._flush()
-                self._look_at(self._budget.panels)
-
-    def _between_steps(self, now: float) -> None:
-        if len(self._batch) and now >= self._flush_at:
+        if now >= self._flush_at or not finite or len(self._batch) >= LONGEST_BATCH:
             self._flush()
         if now >= self._budget.next_due:
-            self._glance(now)
+            self._soon_look_at(self._budget.due(now))
+        if self._steps_left:
+            self._steps_left -= 1
+            if not self._steps_left:
+                self._flush()
+                self._soon_look_at(self._budget.panels)
+        if step + 1 == self.spec.max_steps and self.status not in ENDED:
+            self._end("finished")
 
-    def _next_glance(self) -> float:
-        return min(self._budget.next_due, self._flush_at if len(self._batch) else math.inf)
+    def _rest(self) -> None:
+        """Until the next step is due, send what waits and look at what was not seen since the last one."""
+        now = time.perf_counter()
+        until = self._next_step_at
+        if len(self._batch):
+            if now >= self._flush_at:
+                self._flush()
+            else:
+                until = min(until, self._flush_at)
+        for panel in self._budget.panels:
+            if self._seen_at.get(panel) != self.step:
+                due = self._budget.due_at(panel)
+                if due <= now:
+                    self._soon_look_at([panel])
+                until = min(until, due)
+        if self.status not in ENDED:
+            self._inbox.wait(until - now)
 
     def _flush(self) -> None:
         """Hand the collected scalars on; end the run if one is not finite."""
@@ -157,114 +172,125 @@ class Loop:
         seq = self._next_seq()
         payload = wire.encode_scalars(self.spec.run, seq, steps, columns)
         self._emit(Output("scalars", seq, steps[-1], payload=payload))
-        if bad is not None and self.status not in ENDED:
-            self._diverge(steps[bad], {name: values[bad] for name, values in columns.items()})
+        if bad and self.status not in ENDED:
+            self._diverge(steps[-1], bad)
 
-    def _diverge(self, step: int, row: Mapping[str, float]) -> None:
+    def _diverge(self, step: int, scalars: Mapping[str, float]) -> None:
         parameters = [
             name
             for module in modules_of(self.experiment)
             for name, parameter in module.named_parameters()
             if not torch.isfinite(parameter).all()
         ]
-        worst = {name: str(value) for name, value in row.items() if not math.isfinite(value)}
-        learnt = {name: value for name, value in self.knobs.model_dump(mode="json").items() if "lr" in name}
-        self._say(
-            "diagnosis",
-            step=step,
-            code="non-finite",
-            params={"scalars": worst, "parameters": parameters, "rates": learnt},
-        )
-        self._end("diverged", f"{', '.join(worst)} is not finite at step {step}")
+        rates = {name: value for name, value in self.knobs.model_dump(mode="json").items() if "lr" in name}
+        values = {name: str(value) for name, value in scalars.items()}
+        params = {"scalars": values, "parameters": parameters, "rates": rates}
+        self._say("diagnosis", step=step, code="non-finite", params=params)
+        self._end("diverged", f"{', '.join(scalars)} is not finite at step {step}")
 
     # Looking
 
-    def _glance(self, now: float) -> None:
-        """Look at the panel that is due, if its time has come."""
-        panel = self._budget.due(now)
-        if panel is not None:
-            self._look_at([panel])
+    def _soon_look_at(self, panels: Iterable[str]) -> None:
+        """Look at these panels before the next step; commands come first."""
+        self._to_look_at += [panel for panel in panels if panel not in self._to_look_at]
 
-    def _look_at(self, panels: tuple[str, ...] | list[str]) -> None:
-        for panel in panels:
-            begin = time.perf_counter()
-            try:
-                picture = look(self.experiment, self.knobs, panel)
-                seq = self._next_seq()
-                payload = wire.encode_picture(self.spec.run, seq, self.step, panel, picture)
-            except ProbeWroteError:
-                raise
-            except Exception as error:
-                self._budget.forget(panel)
-                message = f"{type(error).__name__}: {error}"
-                self._say(
-                    "diagnosis",
-                    step=self.step,
-                    code="probe-failed",
-                    params={"panel": panel, "error": message},
-                )
-                continue
-            self._emit(Output("panel", seq, self.step, payload=payload, panel=panel))
-            now = time.perf_counter()
-            self._budget.spent(panel, now - begin, now)
+    def _look_at(self, panel: str) -> None:
+        begin = time.perf_counter()
+        try:
+            picture = look(self.experiment, self.knobs, panel)
+            payload = wire.encode_picture(self.spec.run, self._seq + 1, self.step, panel, picture)
+        except ProbeWroteError:
+            raise
+        except Exception as error:
+            self._budget.forget(panel)
+            params = {"panel": panel, "error": f"{type(error).__name__}: {error}"}
+            self._say("diagnosis", step=self.step, code="probe-failed", params=params)
+            return
+        self._emit(Output("panel", self._next_seq(), self.step, payload=payload, panel=panel))
+        self._seen_at[panel] = self.step
+        now = time.perf_counter()
+        self._budget.spent(panel, now - begin, now)
 
-    def _watch(self, panels: tuple[str, ...] | list[str], max_fps: float) -> None:
-        probed = [name for name in panels if self.entry.panels[name].kind != "scalars"]
-        self._look_at(self._budget.watch(probed, max_fps, time.perf_counter()))
+    def _watch(self, panels: Iterable[str], max_fps: float) -> None:
+        before = self._budget.panels
+        probed = [panel for panel in panels if panel in self._probes]
+        self._budget.watch(probed, max_fps)
+        self._to_look_at = [panel for panel in self._to_look_at if panel in probed]
+        if self.status == "paused":
+            self._soon_look_at(panel for panel in probed if panel not in before)
+        else:
+            self._soon_look_at(self._budget.due(time.perf_counter()))
 
     # Commands
 
     def _obey(self) -> None:
         while (control := self._inbox.take()) is not None:
-            self._apply(control)
+            refusal = self._apply(control)
             if control.reply_to is not None:
-                self._emit(Output("reply", self._seq, self.step, reply_to=control.reply_to))
+                self._emit(Output("reply", self._seq, self.step, reply_to=control.reply_to, refusal=refusal))
             if self.status in ENDED:
                 return
 
-    def _apply(self, control: Control) -> None:
+    def _apply(self, control: Control) -> str:
+        """Do as told; returns the reason where that is refused."""
         arguments = control.arguments
         match control.name:
             case "watch":
-                self._watch(list(arguments["panels"]), arguments["max_fps"])
+                self._watch(arguments["panels"], arguments["max_fps"])
             case "knobs":
-                self._set_knobs(arguments["knobs"])
+                return self._set_knobs(arguments["knobs"])
             case "pace":
                 self._pace = arguments["steps_per_second"]
                 self._next_step_at = time.perf_counter()
-                self._become(self.status, "")
-            case "pause" if self.status == "running":
-                self._flush()
-                self._become("paused", arguments.get("reason", ""))
-                self._look_at(self._budget.panels)
+                self._become(self.status)
+            case "pause":
+                self._pause(arguments.get("reason", ""))
             case "resume" if self.status == "paused":
-                self._steps_left = None
+                self._steps_left = 0
                 self._become("running")
             case "step" if self.status == "paused":
-                self._steps_left = (self._steps_left or 0) + arguments["steps"]
+                self._steps_left += arguments["steps"]
             case "stop":
                 self._end("stopped", arguments.get("reason", ""))
             case "say":
                 self._say("state", step=self.step, pace=self._pace, **arguments)
             case _:
-                pass  # overtaken by another command, or by the end of the run
+                pass  # overtaken by another command
+        return ""
 
-    def _set_knobs(self, values: Mapping[str, Any]) -> None:
-        """The values are validated already, where the command came in."""
+    def _pause(self, reason: str) -> None:
+        training = self.status == "running" or self._steps_left
+        self._steps_left = 0
+        self._flush()
+        if self.status == "running":
+            self._become("paused", reason)
+        if training:
+            self._soon_look_at(self._budget.panels)
+
+    def _set_knobs(self, values: Mapping[str, Any]) -> str:
+        """The values were checked where the command came in, against the knobs as they were then."""
+        self._flush()
+        if self.status in ENDED:
+            return ""
         before = self.knobs
-        self.knobs = self.entry.knobs_type.model_validate({**before.model_dump(), **values}, strict=False)
-        names = {name for name in values if getattr(before, name) != getattr(self.knobs, name)}
-        if names:
-            self._flush()
-            self.experiment.changed(self.knobs, names)
+        try:
+            self.knobs = self.entry.knobs_type.model_validate({**before.model_dump(), **values}, strict=False)
+            if names := {name for name in values if getattr(before, name) != getattr(self.knobs, name)}:
+                self.experiment.changed(self.knobs, names)
+        except (KnobError, ValidationError) as error:
+            self.knobs = before
+            return str(error)
+        applied = self.knobs.model_dump(mode="json")
         self._say(
             "knobs",
             step=self.step,
-            knobs={name: self.knobs.model_dump(mode="json")[name] for name in values},
+            knobs={name: applied[name] for name in values},
             steps_per_epoch=self.experiment.steps_per_epoch(self.knobs),
         )
+        self._seen_at.clear()
         if self.status == "paused":
-            self._look_at(self._budget.panels)
+            self._soon_look_at(self._budget.panels)
+        return ""
 
     # The run's status, and speaking
 
@@ -275,11 +301,14 @@ class Loop:
         self._say("state", step=self.step, status=status, reason=reason, pace=self._pace)
 
     def _end(self, status: Status, reason: str = "") -> None:
-        """The last pictures, of every panel, then the last word."""
-        self.status = status
+        """The last scalars, the last picture of every panel, then the last word."""
         self._flush()
+        if self.status in ENDED:
+            return  # the last scalars show that it diverged
+        self.status = status
         with contextlib.suppress(ProbeWroteError):
-            self._look_at([name for name, panel in self.entry.panels.items() if panel.kind != "scalars"])
+            for panel in self._probes:
+                self._look_at(panel)
         self._become(status, reason)
 
     def _say(self, type: str, **fields: Any) -> None:

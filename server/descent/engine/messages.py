@@ -45,7 +45,8 @@ class Output:
     """Something the engine says.
 
     `kind`: `scalars` and `panel` carry an encoded frame, `event` a JSON-ready mapping, `reply` the answer
-    to a control. Scalars and events are durable, of pictures only the latest per panel matters.
+    to a control, with the reason if it was refused. Scalars and events are durable, of pictures only the
+    latest per panel matters.
     """
 
     kind: Literal["scalars", "panel", "event", "reply"]
@@ -55,3 +56,4 @@ class Output:
     panel: str = ""
     event: Mapping[str, Any] = field(default_factory=dict)
     reply_to: int | None = None
+    refusal: str = ""

@@ -51,7 +51,8 @@ def undisturbed(experiment: Experiment[Any]) -> Iterator[None]:
     roots = modules_of(experiment)
     modules = [module for root in roots for module in root.modules()]
     modes = [module.training for module in modules]
-    buffers = [(buffer, buffer.clone(), buffer._version) for root in roots for buffer in root.buffers()]
+    # Kept whole: batch norm writes its statistics without counting their version up.
+    buffers = [(buffer, buffer.clone()) for root in roots for buffer in root.buffers()]
     parameters = [parameter for root in roots for parameter in root.parameters()]
     versions = [parameter._version for parameter in parameters]
     python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
@@ -63,9 +64,8 @@ def undisturbed(experiment: Experiment[Any]) -> Iterator[None]:
         with torch.no_grad():
             yield
     finally:
-        for buffer, before, version in buffers:
-            if buffer._version != version:
-                buffer.data.copy_(before)
+        for buffer, before in buffers:
+            buffer.data.copy_(before)
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
         random.setstate(python_state)

@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
+
+LARGEST = torch.finfo(torch.float32).max  # scalars travel as float32: what is larger is infinite there
 
 
 class ScalarBatch:
@@ -24,46 +27,45 @@ class ScalarBatch:
     def __len__(self) -> int:
         return len(self._steps)
 
-    def add(self, step: int, row: Mapping[str, float | torch.Tensor]) -> bool:
+    def add(self, step: int, row: Mapping[str, float | Tensor]) -> bool:
         """Keep the scalars of `step`. False if one of them is already known not to be finite."""
-        self._steps.append(step)
-        if self._deferred:
-            self._rows.append(row)
-            return True
         finite = True
-        values = {}
-        for name, value in row.items():
-            number = value.item() if isinstance(value, torch.Tensor) else value
-            if number - number != 0.0:  # only of NaN and infinity
-                finite = False
-            values[name] = number
-        self._rows.append(values)
+        if not self._deferred:
+            numbers: dict[str, float] = {}
+            for name, value in row.items():
+                number = numbers[name] = value.item() if isinstance(value, Tensor) else value
+                if not -LARGEST <= number <= LARGEST:  # so is NaN
+                    finite = False
+            row = numbers
+        self._rows.append(row)
+        self._steps.append(step)
         return finite
 
-    def take(self) -> tuple[Sequence[int], dict[str, list[float]], int | None]:
-        """Empty the batch: its steps, a column per name (NaN where none was measured), and the index of
-        the first row with a value that is not finite. Rows after that one are left out.
+    def take(self) -> tuple[Sequence[int], dict[str, list[float]], dict[str, float]]:
+        """Empty the batch: its steps, a column per name (NaN where none was measured), and the values of
+        the last row that are not finite. Rows after the first such one are left out.
         """
         steps, rows = self._steps, self._rows
         self._steps, self._rows = [], []
         if self._deferred:
             rows = _read_back(rows)
-        bad = next(
-            (i for i, row in enumerate(rows) if any(not math.isfinite(value) for value in row.values())), None
-        )
-        if bad is not None:
-            steps, rows = steps[: bad + 1], rows[: bad + 1]
+        bad: dict[str, float] = {}
+        for count, row in enumerate(rows, 1):
+            bad = {name: value for name, value in row.items() if not -LARGEST <= value <= LARGEST}
+            if bad:
+                steps, rows = steps[:count], rows[:count]
+                break
         names = dict.fromkeys(name for row in rows for name in row)
         return steps, {name: [row.get(name, math.nan) for row in rows] for name in names}, bad
 
 
 def _read_back(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The same rows with every tensor read, all in one transfer."""
-    tensors = [value for row in rows for value in row.values() if isinstance(value, torch.Tensor)]
+    tensors = [value for row in rows for value in row.values() if isinstance(value, Tensor)]
     if not tensors:
         return list(rows)
     numbers = iter(torch.stack([tensor.detach().double() for tensor in tensors]).tolist())
     return [
-        {name: next(numbers) if isinstance(value, torch.Tensor) else value for name, value in row.items()}
+        {name: next(numbers) if isinstance(value, Tensor) else value for name, value in row.items()}
         for row in rows
     ]

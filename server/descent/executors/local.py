@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import threading
 from collections.abc import Callable
 from multiprocessing import forkserver
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from queue import SimpleQueue
 
 from descent.engine import worker
 from descent.engine.messages import Control, Output, RunSpec
 
 GRACE = 5.0  # seconds a worker that closed its pipe may take to exit
+MOST_UNREAD = 4096  # commands; a worker that leaves so many unread hangs, and is killed
+
+# multiprocessing reads an exit status once, and looks for ended children whenever it starts another: two
+# threads that do so at the same time would lose it.
+_reaping = threading.Lock()
 
 
 class LocalWorker:
@@ -22,7 +29,7 @@ class LocalWorker:
     def __init__(self, process: ForkServerProcess, connection: Connection) -> None:
         self._process = process
         self._connection = connection
-        self._sending = threading.Lock()
+        self._commands: SimpleQueue[Control | None] = SimpleQueue()
 
     @property
     def pid(self) -> int | None:
@@ -31,11 +38,10 @@ class LocalWorker:
 
     def send(self, control: Control) -> None:
         """Send a command; one to a worker that is gone is lost, and its end is told separately."""
-        try:
-            with self._sending:
-                self._connection.send(control)
-        except OSError:
-            pass
+        if self._commands.qsize() >= MOST_UNREAD:
+            self.kill()
+        else:
+            self._commands.put(control)
 
     def kill(self) -> None:
         """End the process at once."""
@@ -43,17 +49,26 @@ class LocalWorker:
 
     def follow(self, deliver: Callable[[Output], None], ended: Callable[[str], None]) -> None:
         """Read until the process ends. Blocks: runs in a thread of its own."""
-        try:
+        # A pipe whose other end does not read blocks its writer, which must not be the server's event loop.
+        writer = threading.Thread(target=self._write, name=f"{self._process.name}-commands", daemon=True)
+        writer.start()
+        with contextlib.suppress(EOFError, OSError):
             while True:
                 deliver(self._connection.recv())
-        except (EOFError, OSError):
-            self._process.join(GRACE)
-            if self._process.exitcode is None:
-                self._process.kill()
-                self._process.join()
-            ended(_cause(self._process.exitcode))
-        finally:
-            self._connection.close()
+        if not wait([self._process.sentinel], GRACE):
+            self._process.kill()
+            wait([self._process.sentinel])
+        with _reaping:
+            self._process.join()
+        self._commands.put(None)
+        writer.join()
+        self._connection.close()
+        ended(_cause(self._process.exitcode))
+
+    def _write(self) -> None:
+        with contextlib.suppress(OSError):
+            while (control := self._commands.get()) is not None:
+                self._connection.send(control)
 
 
 def _cause(exitcode: int | None) -> str:
@@ -76,27 +91,30 @@ class LocalExecutor:
     async def start(
         self, spec: RunSpec, deliver: Callable[[Output], None], ended: Callable[[str], None]
     ) -> LocalWorker:
-        """Start a run. In the event loop, `deliver` gets each message, `ended` why the process is no more."""
+        """Start a run. In the event loop, `deliver` gets each message, `ended` why the process is no more.
+
+        Raises `OSError` or `EOFError` where no process can be had.
+        """
         loop = asyncio.get_running_loop()
-        worker_ = await asyncio.to_thread(self._spawn, spec)
+        started = await asyncio.to_thread(self._spawn, spec)
 
         def in_loop(callback: Callable[..., None], *arguments: object) -> None:
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
                 loop.call_soon_threadsafe(callback, *arguments)
 
         threading.Thread(
-            target=worker_.follow,
+            target=started.follow,
             args=(lambda output: in_loop(deliver, output), lambda cause: in_loop(ended, cause)),
             name=f"run-{spec.run}",
             daemon=True,
         ).start()
-        return worker_
+        return started
 
     def _spawn(self, spec: RunSpec) -> LocalWorker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=worker.main, args=(theirs, spec), name=f"run-{spec.run}", daemon=True
         )
-        process.start()
-        theirs.close()
+        with theirs, _reaping:
+            process.start()
         return LocalWorker(process, ours)

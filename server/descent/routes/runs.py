@@ -11,7 +11,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from descent.errors import NoFrame
+from descent.errors import NoFrame, UnknownRun
 from descent.protocol import STEPS_AT_ONCE, Device, RunInfo
 from descent.runs.manager import RunManager
 from descent.runs.run import Run
@@ -160,7 +160,10 @@ async def knob_log(run: TheRun) -> list[KnobsApplied]:
 @router.get("/{run_id}/scalars")
 def read_scalars(run: TheRun, format: Literal["json", "csv"] = "json") -> Response:
     """All scalars so far, in columns: `step`, then one per name. Not measured: null, or an empty cell."""
-    steps, columns = run.channel.tape.scalars()
+    try:
+        steps, columns = run.channel.tape.scalars()
+    except ValueError:
+        raise UnknownRun(f"run {run.id} was deleted meanwhile", "run") from None
     table = {"step": steps.tolist(), **{name: _readable(values) for name, values in columns.items()}}
     if format == "csv":
         out = io.StringIO()

@@ -32,6 +32,10 @@ POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
 NO_SUCH_RUN = 4404  # of this application
 MISTAKES = 20  # refused commands, after which a client is sent away
+UNANSWERED = 16  # commands of one client that a run has not answered yet
+LAST_WORD = 1.0  # seconds for closing a socket in good order
+
+Farewell = tuple[int, str]  # close code and reason
 
 router = APIRouter()
 
@@ -44,53 +48,76 @@ async def stream(socket: WebSocket, run_id: str, since: int = 0) -> None:
     try:
         run = manager.get(run_id)
     except DescentError as error:
-        await socket.send_text(_refusal(error))
-        await socket.close(NO_SUCH_RUN, error.detail)
+        with contextlib.suppress(WebSocketDisconnect):
+            await socket.send_text(_refusal(error))
+            await socket.close(NO_SUCH_RUN, "there is no such run")
         return
-    viewer = Viewer(cursor=max(0, since))
+    viewer = Viewer(cursor=min(max(0, since), run.channel.last_seq))
     patience = manager.settings.send_timeout
-    await socket.send_text(Hello(seq=run.channel.last_seq, run=run.info()).model_dump_json())
-    manager.join(run, viewer)
 
-    async def send_text(text: str) -> None:
-        await asyncio.wait_for(socket.send_text(text), patience)
+    async def send(message: str | bytes) -> None:
+        async with asyncio.timeout(patience):
+            await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
 
-    async def send_bytes(data: bytes) -> None:
-        await asyncio.wait_for(socket.send_bytes(data), patience)
-
-    listening = asyncio.create_task(_listen(socket, manager, run, viewer))
-    pumping = asyncio.create_task(run.channel.pump(viewer, send_text, send_bytes))
-    try:
-        done, _ = await asyncio.wait({listening, pumping}, return_when=asyncio.FIRST_COMPLETED)
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            if pumping in done:
-                if isinstance(pumping.exception(), TimeoutError):
-                    await socket.close(TRY_AGAIN_LATER, "the viewer does not read")
-                elif pumping.exception() is None:
-                    await socket.close(NO_SUCH_RUN, "the run was deleted")
-            elif (code := listening.result()) is not None:
-                await socket.close(code[0], code[1])
-    finally:
-        for task in (listening, pumping):
-            task.cancel()
-        await asyncio.gather(listening, pumping, return_exceptions=True)
-        manager.leave(run, viewer)
-
-
-async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: Viewer) -> tuple[int, str] | None:
-    """Obey until the client leaves (None), or is to be sent away (code and reason)."""
-    mistakes = 0
-    while mistakes < MISTAKES:
-        message = await socket.receive()
-        if message["type"] == "websocket.disconnect":
-            return None
-        if message.get("text") is None:
-            return UNSUPPORTED_DATA, "commands are JSON text, not binary"
+    async def pump() -> Farewell:
         try:
-            await _obey(manager, run, viewer, message["text"])
+            await send(Hello(seq=run.channel.last_seq, run=run.info()).model_dump_json())
+            await run.channel.pump(viewer, send)
+        except TimeoutError:
+            return TRY_AGAIN_LATER, "the viewer does not read"
+        return NO_SUCH_RUN, "the run was deleted"
+
+    manager.join(run, viewer)
+    tasks = {asyncio.create_task(pump()), asyncio.create_task(_listen(socket, manager, run, viewer))}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        code, reason = done.pop().result()
+        async with asyncio.timeout(LAST_WORD):
+            await socket.close(code, reason)
+    except (WebSocketDisconnect, TimeoutError):
+        pass  # it has left, or does not read
+    finally:
+        manager.leave(run, viewer)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: Viewer) -> Farewell:
+    """Obey until the client leaves, which raises `WebSocketDisconnect`, or is to be sent away.
+
+    Commands are sent on in the order they come. That a run has not answered one yet does not hold up
+    the next: a slider is dragged faster than a long step ends.
+    """
+    mistakes = 0
+
+    async def obey(text: str) -> None:
+        nonlocal mistakes
+        try:
+            await _obey(manager, run, viewer, text)
         except DescentError as error:
             mistakes += 1
-            await socket.send_text(_refusal(error))
+            with contextlib.suppress(WebSocketDisconnect):
+                await socket.send_text(_refusal(error))
+
+    unanswered: set[asyncio.Task[None]] = set()
+    try:
+        while mistakes < MISTAKES:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message["code"])
+            if message.get("text") is None:
+                return UNSUPPORTED_DATA, "commands are JSON text, not binary"
+            unanswered.add(asyncio.create_task(obey(message["text"])))
+            await asyncio.sleep(0)  # lets it be sent on
+            if len(unanswered) >= UNANSWERED:
+                await asyncio.wait(unanswered, return_when=asyncio.FIRST_COMPLETED)
+            for task in [task for task in unanswered if task.done()]:
+                unanswered.remove(task)
+                task.result()
+    finally:
+        for task in unanswered:
+            task.cancel()
     return POLICY_VIOLATION, f"{MISTAKES} commands were refused"
 
 

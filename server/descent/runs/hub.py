@@ -8,14 +8,13 @@ that acknowledges what it has drawn is sent no more than it can draw.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from descent.protocol import Gap
 from descent.runs.tape import Tape
 
-UNDRAWN = 2  # pictures per watched panel that may be on their way to a viewer that acks
+UNDRAWN = 2  # pictures of one panel that may be on their way to a viewer that acks
 
 
 @dataclass(frozen=True)
@@ -36,19 +35,18 @@ class Viewer:
     max_fps: float = 30.0
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     sent: dict[str, int] = field(default_factory=dict)  # panel → seq of the last frame sent
-    undrawn: deque[int] = field(default_factory=deque)  # seqs of pictures not acknowledged yet
+    undrawn: dict[int, str] = field(default_factory=dict)  # seq → panel, of pictures not acknowledged yet
     acks: bool = False
 
     def ack(self, seq: int) -> None:
         """Everything up to `seq` is drawn."""
         self.acks = True
-        while self.undrawn and self.undrawn[0] <= seq:
-            self.undrawn.popleft()
+        self.undrawn = {sent: panel for sent, panel in self.undrawn.items() if sent > seq}
         self.wake.set()
 
-    def can_draw(self) -> bool:
-        """Whether another picture may be sent."""
-        return not self.acks or len(self.undrawn) < UNDRAWN * max(1, len(self.panels))
+    def can_draw(self, panel: str) -> bool:
+        """Whether another picture of `panel` may be sent."""
+        return not self.acks or list(self.undrawn.values()).count(panel) < UNDRAWN
 
 
 class Channel:
@@ -75,9 +73,11 @@ class Channel:
         self.latest[panel] = frame
         self._wake()
 
-    def watched(self) -> frozenset[str]:
-        """All panels that some viewer watches."""
-        return frozenset[str]().union(*(viewer.panels for viewer in self.viewers))
+    def watched(self) -> tuple[tuple[str, ...], float]:
+        """All panels that some viewer watches, and the frames per second of the fastest one."""
+        watching = [viewer for viewer in self.viewers if viewer.panels]
+        panels = frozenset[str]().union(*(viewer.panels for viewer in watching))
+        return tuple(sorted(panels)), max((viewer.max_fps for viewer in watching), default=30.0)
 
     def close(self) -> None:
         """The run is forgotten: viewers are let go."""
@@ -88,29 +88,23 @@ class Channel:
         for viewer in self.viewers:
             viewer.wake.set()
 
-    async def pump(
-        self,
-        viewer: Viewer,
-        send_text: Callable[[str], Awaitable[None]],
-        send_bytes: Callable[[bytes], Awaitable[None]],
-    ) -> None:
+    async def pump(self, viewer: Viewer, send: Callable[[str | bytes], Awaitable[None]]) -> None:
         """Send `viewer` what it has not seen, for as long as the run is known."""
         while not self.closed:
             viewer.wake.clear()
             for entry in self.tape.after(viewer.cursor):
                 if entry.data is None:
-                    await send_text(Gap(first=viewer.cursor + 1, last=entry.seq).model_dump_json())
-                elif entry.binary:
-                    await send_bytes(entry.data)
+                    await send(Gap(first=viewer.cursor + 1, last=entry.seq).model_dump_json())
                 else:
-                    await send_text(entry.data.decode())
+                    await send(entry.data if entry.binary else entry.data.decode())
                 viewer.cursor = entry.seq
             for panel in sorted(viewer.panels):
                 frame = self.latest.get(panel)
-                if frame and frame.seq != viewer.sent.get(panel) and viewer.can_draw():
+                if frame and frame.seq != viewer.sent.get(panel) and viewer.can_draw(panel):
                     viewer.sent[panel] = frame.seq
-                    viewer.undrawn.append(frame.seq)
-                    await send_bytes(frame.data)
+                    if viewer.acks:
+                        viewer.undrawn[frame.seq] = panel
+                    await send(frame.data)
             if self.tape.last_seq > viewer.cursor:
                 continue
             await viewer.wake.wait()

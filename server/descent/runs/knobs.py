@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from descent.errors import BadKnob, FixedKnob
-from descent.experiment import Knobs
+from descent.experiment import KnobError, Knobs
 from descent.registry import Entry
 
 
@@ -37,11 +37,12 @@ def check(
 
 def _explain(error: ValidationError) -> BadKnob:
     first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else ""
-    where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    context = {k: v for k, v in first.get("ctx", {}).items() if isinstance(v, int | float | str)}
+    context = first.get("ctx", {})
+    if isinstance(cause := context.get("error"), KnobError):
+        return BadKnob(str(cause), cause.knob, reason="refused")
+    path = [str(part) for part in first["loc"]] or ["knobs"]
     given = repr(first["input"])
     given = given if len(given) <= 60 else given[:57] + "…"
-    detail = f"{where}: {message} (given: {given})" if name else message
-    return BadKnob(detail, name or message.partition(":")[0], reason=first["type"], given=given, **context)
+    limits = {k: v for k, v in context.items() if isinstance(v, int | float | str)}
+    detail = f"{'.'.join(path)}: {first['msg']} (given: {given})"
+    return BadKnob(detail, path[0], reason=first["type"], given=given, **limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import secrets
@@ -20,7 +21,7 @@ from descent.protocol import Device, State, Status
 from descent.registry import Entry, experiments
 from descent.runs import knobs as knob_check
 from descent.runs.hub import Channel, Latest, Viewer
-from descent.runs.run import Run
+from descent.runs.run import IllegalTransition, Run
 from descent.runs.tape import Tape
 from descent.settings import Settings
 
@@ -107,7 +108,7 @@ class RunManager:
         self.runs[run_id] = run
         self._announce(run)
         if paused:
-            self._spawn(self._start(run))
+            self._begin(run)
         else:
             self._enter(run)
         self._forget_oldest()
@@ -122,14 +123,13 @@ class RunManager:
     def _promote(self) -> None:
         """Let queued runs train while there are slots; one that starts paused needs none."""
         while self._queue and self._free_slots() > 0:
-            self._go(self._queue.pop(0))
-
-    def _go(self, run: Run) -> None:
-        self._granted.add(run)
-        if run.worker is not None:
-            self._tell(run, "resume")
-        else:
-            self._spawn(self._start(run))
+            run = self._queue.pop(0)
+            run.unwatched_since = time.monotonic()
+            self._granted.add(run)
+            if run.worker is not None:
+                self._tell(run, "resume")
+            else:
+                self._begin(run)
 
     def _free_slots(self) -> int:
         taken = {run for run in self.runs.values() if run.status == "running"} | self._granted
@@ -150,10 +150,13 @@ class RunManager:
         for run in abandoned[: max(0, len(self._queue) - self._free_slots())]:
             self._tell(run, "pause", reason="made-room")
 
-    async def _start(self, run: Run) -> None:
+    def _begin(self, run: Run) -> None:
         run.become("starting")
         self._announce(run)
-        watched = tuple(sorted(run.channel.watched()))
+        self._spawn(self._start(run))
+
+    async def _start(self, run: Run) -> None:
+        run.watching = run.channel.watched()
         spec = RunSpec(
             run=run.id,
             experiment=run.entry.id,
@@ -166,25 +169,27 @@ class RunManager:
             probe_budget=self.settings.probe_budget,
             first_seq=run.channel.last_seq + 1,
             data=str(self.settings.data) if self.settings.data else None,
-            watch=watched,
+            watch=run.watching[0],
+            max_fps=run.watching[1],
         )
         try:
             worker = await self._executor.start(
                 spec, lambda output: self._receive(run, output), lambda cause: self._lost(run, cause)
             )
-        except OSError as error:
-            self._end(run, "failed", f"no worker could be started: {error}")
+        except (OSError, EOFError) as error:
+            if not run.ended:
+                self._end(run, "failed", f"no worker could be started: {error}")
+            return
+        if run.ended:  # stopped or deleted meanwhile
+            worker.kill()
             return
         run.worker = worker
-        if run.ended:  # deleted meanwhile
-            worker.kill()
-        elif watched != tuple(sorted(run.channel.watched())):
-            self._tell_watched(run)
+        self._tell_watched(run)
 
     # Hearing from workers
 
     def _receive(self, run: Run, output: Output) -> None:
-        if run.ended or run.channel.closed:
+        if run.ended:
             return
         run.step = max(run.step, output.step + (output.kind == "scalars"))
         if output.kind == "panel":
@@ -192,10 +197,18 @@ class RunManager:
         elif output.kind == "scalars":
             run.channel.keep(output.seq, output.payload, binary=True)
         elif output.kind == "event":
-            self._note(run, output.event)
-            run.channel.keep(output.seq, _json(output.event), binary=False)
+            try:
+                self._note(run, output.event)
+            except IllegalTransition as error:
+                self._kill(run, "failed", str(error))
+            else:
+                run.channel.keep(output.seq, _json(output.event), binary=False)
         elif (reply := run.replies.pop(output.reply_to or 0, None)) and not reply.done():
-            reply.set_result(output.step)
+            if output.refusal:
+                knob = output.refusal.partition(":")[0]
+                reply.set_exception(errors.BadKnob(output.refusal, knob, reason="refused"))
+            else:
+                reply.set_result(output.step)
 
     def _note(self, run: Run, event: Mapping[str, Any]) -> None:
         """Keep the run's record as its worker says it is."""
@@ -207,32 +220,40 @@ class RunManager:
             run.pace = event["pace"]
             run.become(event["status"], event["reason"])
             self._granted.discard(run)
+            run.ready.set()
             if run.ended:
                 self._let_go(run)
             self._promote()
 
     def _lost(self, run: Run, cause: str) -> None:
         """The worker is no more."""
+        run.worker = None
         if not run.ended:
             self._end(run, "failed", cause)
-        run.worker = None
+
+    def _kill(self, run: Run, status: Status, reason: str) -> None:
+        """End a run at once, together with its worker if it has one."""
+        if run.worker is not None:
+            run.worker.kill()
+        if not run.ended:
+            self._end(run, status, reason)
 
     def _end(self, run: Run, status: Status, reason: str) -> None:
         """End a run whose worker cannot say so itself."""
-        if run in self._queue:
-            self._queue.remove(run)
-        self._granted.discard(run)
         run.become(status, reason)
         self._announce(run)
         self._let_go(run)
         self._promote()
 
     def _let_go(self, run: Run) -> None:
+        """Nobody waits for an ended run, and it waits for nothing."""
+        self._granted.discard(run)
+        if run in self._queue:
+            self._queue.remove(run)
+        run.ready.set()
         for reply in run.replies.values():
             if not reply.done():
-                reply.set_exception(
-                    errors.WrongState(f"the run is {run.status}", "status", status=run.status)
-                )
+                reply.set_exception(_wrong_state(run))
         run.replies.clear()
 
     def _announce(self, run: Run) -> None:
@@ -245,73 +266,78 @@ class RunManager:
 
     async def set_knobs(self, run: Run, values: Mapping[str, Any]) -> int:
         """Set live knobs; the step at which they take effect."""
-        self._need(run, "running", "paused")
+        await self._need(run, "running", "paused")
         knob_check.check(run.entry, values, before=run.knobs)
         return await self._ask(run, "knobs", knobs=dict(values))
 
     async def pause(self, run: Run) -> None:
         """Pause after the current step; a queued run waits no longer."""
-        self._need(run, "running", "paused", "starting", "queued")
-        if run in self._queue:
-            self._queue.remove(run)
-            if run.worker is None:
-                run.start_paused = True
-                self._spawn(self._start(run))
-            else:
-                await self._ask(run, "say", status="paused", reason="user")
-        elif run.status != "paused":
+        await self._need(run, "running", "paused", "queued")
+        if run not in self._queue:
             await self._ask(run, "pause", reason="user")
+            return
+        self._queue.remove(run)
+        if run.worker is not None:
+            await self._ask(run, "say", status="paused", reason="user")
+        else:
+            run.start_paused = True
+            self._begin(run)
+            await self._settle(run)
 
     async def resume(self, run: Run) -> None:
         """Train on, at once or when a slot is free."""
-        self._need(run, "running", "paused", "starting", "queued")
-        if run.status == "paused" and run not in self._granted:
+        await self._need(run, "running", "paused", "queued")
+        if run.status == "paused" and run not in self._queue and run not in self._granted:
             self._enter(run)
             if run in self._queue:
                 await self._ask(run, "say", status="queued", reason="")
+        if run in self._granted:
+            await self._ask(run, "resume")  # once more changes nothing, and is answered when it trains
 
     async def step(self, run: Run, steps: int) -> None:
         """Take some steps of a paused run."""
-        self._need(run, "paused")
+        await self._need(run, "paused")
         await self._ask(run, "step", steps=steps)
 
     async def set_pace(self, run: Run, steps_per_second: float | None) -> None:
         """Limit the steps per second."""
-        self._need(run, "running", "paused")
+        await self._need(run, "running", "paused")
         await self._ask(run, "pace", steps_per_second=steps_per_second)
 
     async def stop(self, run: Run) -> None:
         """End the run; one that does not answer is killed."""
-        self._need(run, "running", "paused", "starting", "queued")
-        if run.worker is None and run.status == "queued":
+        if run.ended:
+            raise _wrong_state(run)
+        if run.status == "queued" and run.worker is None:
             self._end(run, "stopped", "user")
             return
         if run in self._queue:
             self._queue.remove(run)
         try:
-            await self._ask(run, "stop", reason="user")
+            with contextlib.suppress(errors.WrongState):  # it has ended, as was asked
+                await self._ask(run, "stop", reason="user")
         except errors.NoAnswer:
-            if run.worker:
-                run.worker.kill()
-            self._end(run, "stopped", "it did not answer and was killed")
+            self._kill(run, "stopped", "it did not answer and was killed")
 
     def delete(self, run: Run) -> None:
         """End the run at once and forget it."""
-        if run.worker:
-            run.worker.kill()
-        if not run.ended:
-            self._end(run, "stopped", "deleted")
+        self._kill(run, "stopped", "deleted")
         del self.runs[run.id]
         run.channel.close()
         run.channel.tape.close()
 
-    def _need(self, run: Run, *statuses: Status) -> None:
+    async def _need(self, run: Run, *statuses: Status) -> None:
+        await self._settle(run)
         if run.status not in statuses:
-            raise errors.WrongState(
-                f"the run is {run.status}; this needs one that is {' or '.join(statuses)}",
-                "status",
-                status=run.status,
-            )
+            raise _wrong_state(run, *statuses)
+
+    async def _settle(self, run: Run) -> None:
+        """Wait out the moment in which a worker starts."""
+        if run.status == "starting":
+            try:
+                await asyncio.wait_for(run.ready.wait(), ANSWER_WITHIN)
+            except TimeoutError:
+                raise _no_answer() from None
 
     def _tell(self, run: Run, name: ControlName, reply_to: int | None = None, **arguments: Any) -> None:
         if run.worker is not None:
@@ -319,16 +345,16 @@ class RunManager:
 
     async def _ask(self, run: Run, name: ControlName, **arguments: Any) -> int:
         """Send a command and wait until it is applied; the step at which it was."""
+        await self._settle(run)
+        if run.ended:
+            raise _wrong_state(run)
         reply_to = next(self._reply_ids)
         reply = run.replies[reply_to] = asyncio.get_running_loop().create_future()
-        deadline = time.monotonic() + ANSWER_WITHIN
-        while run.worker is None and not run.ended and time.monotonic() < deadline:
-            await asyncio.sleep(0.005)  # it is being started
         self._tell(run, name, reply_to, **arguments)
         try:
-            return await asyncio.wait_for(reply, max(0.1, deadline - time.monotonic()))
+            return await asyncio.wait_for(reply, ANSWER_WITHIN)
         except TimeoutError:
-            raise errors.NoAnswer(f"the run did not answer within {ANSWER_WITHIN:g} s", "run") from None
+            raise _no_answer() from None
         finally:
             run.replies.pop(reply_to, None)
 
@@ -353,12 +379,12 @@ class RunManager:
         self._tell_watched(run)
 
     def _tell_watched(self, run: Run) -> None:
-        panels = sorted(run.channel.watched())
-        if panels:
-            run.ever_watched = True
+        run.ever_watched |= run.watched
         run.unwatched_since = time.monotonic()
-        fastest = max((viewer.max_fps for viewer in run.channel.viewers), default=30.0)
-        self._tell(run, "watch", panels=panels, max_fps=fastest)
+        watched = run.channel.watched()
+        if run.worker is not None and run.watching != watched:
+            run.watching = watched
+            self._tell(run, "watch", panels=watched[0], max_fps=watched[1])
 
     # Keeping house
 
@@ -390,6 +416,15 @@ class RunManager:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _wrong_state(run: Run, *statuses: Status) -> errors.WrongState:
+    needed = f"; this needs one that is {' or '.join(statuses)}" if statuses else ""
+    return errors.WrongState(f"the run is {run.status}{needed}", "status", status=run.status)
+
+
+def _no_answer() -> errors.NoAnswer:
+    return errors.NoAnswer(f"the run did not answer within {ANSWER_WITHIN:g} s", "run")
 
 
 def pick_device(device: Device) -> str:

@@ -46,8 +46,10 @@ class Run:
     step: int = 0
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     worker: LocalWorker | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)  # its worker obeys, or it has ended
     knob_log: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     replies: dict[int, asyncio.Future[int]] = field(default_factory=dict)
+    watching: tuple[tuple[str, ...], float] = ((), 30.0)  # panels and frames/s, as the worker was told
     unwatched_since: float = field(default_factory=time.monotonic)
     ever_watched: bool = False
 
@@ -59,7 +61,7 @@ class Run:
     @property
     def watched(self) -> bool:
         """Whether someone has one of its panels on screen."""
-        return bool(self.channel.watched())
+        return bool(self.channel.watched()[0])
 
     def become(self, status: Status, reason: str = "") -> None:
         """Change the status. Raises `IllegalTransition` where the design knows no such way."""

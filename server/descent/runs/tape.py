@@ -1,12 +1,13 @@
 """Everything a run said that must not be lost, in order: scalars and events, on disk as they came.
 
 A viewer reads it from where it left off, so a slow one costs no memory and a reconnecting one misses
-nothing. Only the index (three numbers a message) is kept in memory.
+nothing. Only the index (three numbers a message) is kept in memory. One thread writes, any may read.
 """
 
 from __future__ import annotations
 
 import tempfile
+import threading
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,9 @@ import numpy as np
 
 from descent import wire
 
-MERGE = 64  # frames; a reader further behind gets them merged
-MERGED_BYTES = 1 << 20  # of merged scalars per message
+MERGE = 64  # messages; a reader further behind gets scalars merged
+AT_ONCE = 512  # messages read at a time: some 20 ms of the server's attention
+AT_ONCE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Tape:
         self._run = run
         folder.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder, prefix=f"{run}-", buffering=0)  # noqa: SIM115
+        self._using_file = threading.Lock()
         self._end = 0
         self._seqs = array("q")
         self._offsets = array("q")
@@ -52,8 +55,10 @@ class Tape:
         assert seq > self.last_seq, (seq, self.last_seq)
         size = len(data) if binary else -len(data)
         try:
-            self._file.seek(self._end)
-            self._file.write(data)
+            with self._using_file:
+                self._file.seek(self._end)
+                if self._file.write(data) < len(data):
+                    size = 0
         except OSError:
             size = 0
         self._seqs.append(seq)
@@ -61,46 +66,50 @@ class Tape:
         self._sizes.append(size)
         self._end += abs(size)
 
-    def after(self, seq: int, most: int = MERGE) -> list[Entry]:
-        """The next messages after `seq`, oldest first, at most `most`.
+    def after(self, seq: int) -> list[Entry]:
+        """Some of the messages after `seq`, oldest first; none if there is no newer one.
 
         A reader that is more than `MERGE` messages behind gets runs of scalars frames merged into large
         ones, under the last one's `seq`.
         """
         begin = bisect_right(self._seqs, seq)
+        entries = map(self._entry, range(begin, min(begin + AT_ONCE, len(self._seqs))))
         if len(self._seqs) - begin <= MERGE:
-            return [self._entry(index) for index in range(begin, min(begin + most, len(self._seqs)))]
+            return list(entries)
         merged: list[Entry] = []
         frames: list[Entry] = []
         size = 0
-        for index in range(begin, len(self._seqs)):
-            entry = self._entry(index)
+        for entry in entries:
             if entry.binary and entry.data is not None:
                 frames.append(entry)
                 size += len(entry.data)
-                if size < MERGED_BYTES:
-                    continue
+                if size >= AT_ONCE_BYTES:
+                    break
             else:
                 merged += [*self._merge(frames), entry]
-                frames, size = [], 0
-                if len(merged) < most:
-                    continue
-            break
+                frames = []
         return merged + self._merge(frames)
 
     def scalars(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """All scalars so far: steps, int64 (n,), and a float32 (n,) per name, NaN where none was measured."""
+        """All scalars so far: steps, int64 (n,), and a float32 (n,) per name, NaN where none was measured.
+
+        Raises `ValueError` when the tape is closed.
+        """
         entries = (self._entry(i) for i in range(len(self._seqs)) if self._sizes[i] > 0)
         return _join([wire.decode(entry.data) for entry in entries if entry.data])
 
     def close(self) -> None:
         """Forget everything."""
-        self._file.close()
+        with self._using_file:
+            self._file.close()
 
     def _entry(self, index: int) -> Entry:
         size = self._sizes[index]
-        self._file.seek(self._offsets[index])
-        data = self._file.read(abs(size)) if size else None
+        data = None
+        if size:
+            with self._using_file:
+                self._file.seek(self._offsets[index])
+                data = self._file.read(abs(size))
         return Entry(self._seqs[index], binary=size > 0, data=data)
 
     def _merge(self, entries: Sequence[Entry]) -> list[Entry]:

@@ -1,0 +1,134 @@
+"""Servers to test against: the app in this process with a tiny experiment, or a real one in its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import uvicorn
+from tiny import ThreadExecutor, Tiny, entry_of
+
+from descent import app
+from descent.lessons import Lesson
+from descent.routes import experiments as experiment_routes
+from descent.runs import manager
+from descent.settings import Settings
+
+
+TINY_KOREAN = {
+    "title": "작은 실험",
+    "knobs": {"lr": {"name": "학습률", "help": "걸음의 길이"}},
+    "panels": {"loss": {"title": "손실", "caption": "줄어듭니다"}},
+    "scalars": {"loss/train": "훈련"},
+    "words": {"a": "가"},
+}
+
+
+@pytest.fixture
+def tiny_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Settings]:
+    """Settings of an app whose only experiment is `tiny`, and whose runs train in threads."""
+    lessons = {"en": Lesson("<p>Tiny.</p>", {}), "ko": Lesson("<p>작습니다.</p>", TINY_KOREAN)}
+    registry = {"tiny": replace(entry_of(Tiny), lessons=lessons)}
+    for module in (app, manager, experiment_routes):
+        monkeypatch.setattr(module, "experiments", lambda: registry)
+    monkeypatch.setattr(app, "LocalExecutor", ThreadExecutor)
+    experiment_routes.describe.cache_clear()
+    yield lambda **settings: Settings(**{"home": tmp_path, **settings})
+    experiment_routes.describe.cache_clear()
+
+
+class LiveServers:
+    """Call it with settings to start a server of the tiny app in a thread; returns its address."""
+
+    def __init__(self, settings: Callable[..., Settings]) -> None:
+        self._settings = settings
+        self._running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
+
+    def __call__(self, **settings: object) -> str:
+        server = app.create_server(self._settings(**settings))
+        listening = socket.create_server(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        self._running.append((server, thread, listening))
+        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    def stop(self) -> None:
+        """Ask all servers to stop."""
+        for server, _, _ in self._running:
+            server.should_exit = True
+
+    def join(self) -> None:
+        """Wait until they have."""
+        for _, thread, listening in self._running:
+            thread.join(20)
+            listening.close()
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def live_server(tiny_settings: Callable[..., Settings]) -> Iterator[LiveServers]:
+    servers = LiveServers(tiny_settings)
+    yield servers
+    servers.stop()
+    servers.join()
+
+
+@dataclass
+class Server:
+    """A running `descent serve`. `url` has no slash at its end."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    @property
+    def socket_url(self) -> str:
+        return self.url.replace("http", "ws")
+
+    def stop(self) -> str:
+        """Ask it to stop, as Ctrl+C does; everything it wrote to the terminal."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.communicate(timeout=20)[0]
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts servers with the settings given; those that still run are stopped when all tests are done."""
+    servers: list[Server] = []
+
+    def start(**settings: object) -> Server:
+        home: Path = tmp_path_factory.mktemp("home")
+        options = {"host": "127.0.0.1", "port": 0, "home": home, **settings}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "descent", "serve"]
+            + [f"--{name.replace('_', '-')}={value}" for name, value in options.items()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        address = re.search(r"http://\S+:(\d+)/", line)
+        assert address, line + process.communicate(timeout=20)[0]
+        servers.append(Server(process, f"http://127.0.0.1:{address[1]}"))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(serve: Callable[..., Server]) -> Server:
+    """The server that tests share which do not break it."""
+    return serve()

@@ -1,0 +1,377 @@
+"""Every REST route, against the app in this process (see `conftest.tiny_settings`)."""
+
+import asyncio
+import csv
+import io
+import json
+import math
+
+import httpx
+import pytest
+
+from descent import __version__, wire
+from descent.app import create_app
+from descent.runs.hub import Viewer
+from descent.settings import Settings
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+async def api(tiny_settings):
+    app = create_app(tiny_settings(max_running=2, max_live=4))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=JSON) as client,
+    ):
+        client.app = app
+        yield client
+
+
+async def until(api, run, condition):
+    """Wait until `condition(run)` holds; it is looked at whenever the run says something."""
+    run = api.app.state.manager.get(run["id"])
+    viewer = Viewer(cursor=0)
+    run.channel.viewers.add(viewer)
+    async with asyncio.timeout(20):
+        while not condition(run):
+            viewer.wake.clear()
+            await viewer.wake.wait()
+    run.channel.viewers.discard(viewer)
+
+
+async def new_run(api, **body):
+    answer = await api.post("/api/runs", json={"experiment": "tiny", **body})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def finished_run(api, steps=20, **body):
+    run = await new_run(api, max_steps=steps, **body)
+    await until(api, run, lambda run: run.status == "finished")
+    return run
+
+
+async def refused(answering, status, code, field):
+    answer = await answering
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["code"] == code
+    assert problem["field"] == field
+    assert problem["detail"]
+    return problem
+
+
+# Health and experiments
+
+
+async def test_health(api):
+    assert (await api.get("/api/health")).json() == {"status": "ok", "version": __version__, "device": "cpu"}
+
+
+async def test_experiments_are_listed_without_their_lessons_text(api):
+    (tiny,) = (await api.get("/api/experiments")).json()
+    assert tiny["id"] == "tiny"
+    assert "lesson" not in tiny
+    assert [panel["name"] for panel in tiny["panels"]] == ["loss", "weights", "outputs"]
+
+
+async def test_an_experiment_has_knobs_panels_and_a_lesson(api):
+    tiny = (await api.get("/api/experiments/tiny")).json()
+    assert tiny["lesson"] == "<p>Tiny.</p>"
+    assert tiny["knobs"]["properties"]["lr"] == {
+        "default": 0.1,
+        "description": "How far a step goes.",
+        "maximum": 1e9,
+        "minimum": 0,
+        "title": "Learning rate",
+        "type": "number",
+        "x-live": True,
+    }
+    assert tiny["knobs"]["properties"]["size"]["x-live"] is False
+    assert tiny["panels"][0]["options"] == {"series": {"loss/train": "training"}, "log": False}
+    assert tiny["panels"][1]["kind"] == "heatmap"
+
+
+async def test_an_experiment_speaks_korean(api):
+    tiny = (await api.get("/api/experiments/tiny?lang=ko")).json()
+    assert tiny["title"] == "작은 실험"
+    assert tiny["knobs"]["properties"]["lr"]["title"] == "학습률"
+    assert tiny["panels"][0]["options"]["series"] == {"loss/train": "훈련"}
+    assert tiny["words"] == {"a": "가"}
+    assert tiny["lesson"] == "<p>작습니다.</p>"
+
+
+async def test_an_unknown_language_or_experiment_is_refused(api):
+    await refused(api.get("/api/experiments?lang=fr"), 422, "bad-field", "lang")
+    problem = await refused(api.get("/api/experiments/nope"), 404, "unknown-experiment", "experiment")
+    assert "there are tiny" in problem["detail"]
+
+
+# Runs
+
+
+async def test_a_run_is_created_trained_and_shown(api):
+    run = await new_run(api, knobs={"lr": 0.5}, seed=7, max_steps=30)
+    assert run["experiment"] == "tiny"
+    assert run["status"] == "starting"
+    assert run["knobs"] == {"lr": 0.5, "word": "a", "size": 3}
+    assert run["seed"] == 7
+    assert run["device"] == "cpu"
+    await until(api, run, lambda run: run.status == "finished")
+    shown = (await api.get(f"/api/runs/{run['id']}")).json()
+    assert (shown["status"], shown["step"], shown["reason"]) == ("finished", 30, "")
+
+
+async def test_runs_are_listed_the_newest_first(api):
+    ids = [(await new_run(api))["id"] for _ in range(3)]
+    assert [run["id"] for run in (await api.get("/api/runs")).json()] == ids[::-1]
+
+
+async def test_a_deleted_run_is_gone(api):
+    run = await new_run(api)
+    assert (await api.delete(f"/api/runs/{run['id']}")).status_code == 204
+    await refused(api.get(f"/api/runs/{run['id']}"), 404, "unknown-run", "run")
+    assert (await api.get("/api/runs")).json() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""),
+        ("DELETE", ""),
+        ("PATCH", ""),
+        ("POST", "/pause"),
+        ("POST", "/resume"),
+        ("POST", "/stop"),
+        ("POST", "/step"),
+        ("POST", "/pace"),
+        ("GET", "/knobs"),
+        ("GET", "/scalars"),
+        ("GET", "/frames/weights"),
+    ],
+)
+async def test_an_unknown_run_is_refused_everywhere(api, method, path):
+    body = {"PATCH": {"knobs": {}}, "POST": {"steps_per_second": 1}}.get(method)
+    if path in ("/pause", "/resume", "/stop", "/step"):
+        body = None
+    await refused(api.request(method, f"/api/runs/nope{path}", json=body), 404, "unknown-run", "run")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({}, "bad-field", "experiment"),
+        ({"experiment": 3}, "bad-field", "experiment"),
+        ({"experiment": "x" * 101}, "bad-field", "experiment"),
+        ({"experiment": "tiny", "speed": 1}, "bad-field", "speed"),
+        ({"experiment": "tiny", "seed": -1}, "bad-field", "seed"),
+        ({"experiment": "tiny", "seed": 2**32}, "bad-field", "seed"),
+        ({"experiment": "tiny", "device": "tpu"}, "bad-field", "device"),
+        ({"experiment": "tiny", "max_steps": 0}, "bad-field", "max_steps"),
+        ({"experiment": "tiny", "paused": "maybe"}, "bad-field", "paused"),
+        ({"experiment": "tiny", "knobs": [1]}, "bad-field", "knobs"),
+        ({"experiment": "tiny", "knobs": {"lr": -1}}, "bad-knob", "lr"),
+        ({"experiment": "tiny", "knobs": {"speed": 1}}, "bad-knob", "speed"),
+        ({"experiment": "tiny", "knobs": {"\ud800": 1}}, "bad-knob", "\ud800"),
+        ({"experiment": "tiny", "knobs": {"size": "3"}}, "bad-knob", "size"),
+        ({"experiment": "tiny", "device": "cuda"}, "no-device", "device"),
+        ([], "bad-field", "body"),
+    ],
+)
+async def test_a_bad_run_is_refused_naming_the_field(api, body, code, field):
+    await refused(api.post("/api/runs", content=json.dumps(body)), 422, code, field)
+    assert (await api.get("/api/runs")).json() == []
+
+
+async def test_a_run_of_an_unknown_experiment_is_refused(api):
+    await refused(api.post("/api/runs", json={"experiment": "nope"}), 404, "unknown-experiment", "experiment")
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "", "nonsense", '{"experiment": "tiny"', "\x00", "[" * 100_000, "1" * 5000]
+)
+async def test_malformed_json_is_refused(api, text):
+    answer = await api.post("/api/runs", content=text)
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"]
+    assert answer.json().get("field", "body") == "body"
+
+
+async def test_a_knob_that_is_not_a_number_in_json_is_refused(api):
+    for text in ("NaN", "Infinity", "1e999"):
+        body = '{"experiment": "tiny", "knobs": {"lr": %s}}' % text  # noqa: UP031
+        await refused(api.post("/api/runs", content=body), 422, "bad-knob", "lr")
+
+
+async def test_a_body_too_large_is_refused(api):
+    await refused(api.post("/api/runs", content=b"x" * 300_000), 413, "too-large", "body")
+
+
+async def test_too_many_runs_are_refused(api):
+    for _ in range(4):
+        await new_run(api, paused=True)
+    await refused(api.post("/api/runs", json={"experiment": "tiny"}), 429, "too-many-runs", "experiment")
+
+
+# Commands
+
+
+async def test_live_knobs_of_a_running_run_take_effect_at_the_step_answered(api):
+    run = await new_run(api, max_steps=None)
+    path = f"/api/runs/{run['id']}"
+    await until(api, run, lambda run: run.step > 10)
+    answer = (await api.patch(path, json={"knobs": {"lr": 0.25}})).json()
+    assert answer["knobs"] == {"lr": 0.25}
+    await until(api, run, lambda run: run.step > answer["step"] + 10)
+    await api.post(f"{path}/stop")
+    table = (await api.get(f"{path}/scalars")).json()
+    at = table["step"].index(answer["step"])
+    assert table["lr"][at] == 0.25
+    assert table["lr"][at - 1] == pytest.approx(0.1)
+    log = (await api.get(f"{path}/knobs")).json()
+    assert log == [
+        {"step": 0, "knobs": {"lr": 0.1, "word": "a", "size": 3}},
+        {"step": answer["step"], "knobs": {"lr": 0.25}},
+    ]
+
+
+async def test_a_knob_that_cannot_change_is_refused_and_the_run_goes_on(api):
+    run = await new_run(api)
+    path = f"/api/runs/{run['id']}"
+    await refused(api.patch(path, json={"knobs": {"size": 4}}), 409, "fixed-knob", "size")
+    await refused(api.patch(path, json={"knobs": {"lr": "fast"}}), 422, "bad-knob", "lr")
+    await refused(api.patch(path, json={"knobs": {"word": "no"}}), 422, "bad-knob", "word")
+    await refused(api.patch(path, json={"lr": 1}), 422, "bad-field", "knobs")
+    shown = (await api.get(path)).json()
+    assert shown["status"] == "running"
+    assert shown["knobs"] == run["knobs"]
+
+
+async def test_pause_step_resume_and_stop(api):
+    run = await new_run(api, paused=True)
+    path = f"/api/runs/{run['id']}"
+    assert (await api.post(f"{path}/pause")).json()["status"] == "paused"
+    assert (await api.post(f"{path}/step")).status_code == 200
+    assert (await api.post(f"{path}/step", json={"steps": 4})).status_code == 200
+    await until(api, run, lambda run: run.step == 5)
+    assert (await api.post(f"{path}/resume")).json()["status"] == "running"
+    await until(api, run, lambda run: run.step > 50)
+    assert (await api.post(f"{path}/pause")).json()["status"] == "paused"
+    assert (await api.post(f"{path}/stop")).json()["status"] == "stopped"
+    await refused(api.post(f"{path}/resume"), 409, "wrong-state", "status")
+    await refused(api.post(f"{path}/step"), 409, "wrong-state", "status")
+    await refused(api.patch(path, json={"knobs": {"lr": 1}}), 409, "wrong-state", "status")
+
+
+@pytest.mark.parametrize("steps", [0, -1, 100_001, 1.5, "many", None])
+async def test_a_bad_number_of_steps_is_refused(api, steps):
+    run = await new_run(api, paused=True)
+    await refused(api.post(f"/api/runs/{run['id']}/step", json={"steps": steps}), 422, "bad-field", "steps")
+
+
+async def test_pace(api):
+    run = await new_run(api, paused=True)
+    path = f"/api/runs/{run['id']}/pace"
+    assert (await api.post(path, json={"steps_per_second": 5})).json()["pace"] == 5
+    assert (await api.post(path, json={"steps_per_second": None})).json()["pace"] is None
+    for bad in (0, -1, 1e7, "fast"):
+        await refused(api.post(path, json={"steps_per_second": bad}), 422, "bad-field", "steps_per_second")
+    await refused(api.post(path, json={}), 422, "bad-field", "steps_per_second")
+
+
+# Reading
+
+
+async def test_scalars_as_json_are_columns(api):
+    run = await finished_run(api, steps=25)
+    table = (await api.get(f"/api/runs/{run['id']}/scalars")).json()
+    assert table["step"] == list(range(25))
+    assert set(table) == {"step", "loss/train", "lr"}
+    assert all(map(math.isfinite, table["loss/train"]))
+
+
+async def test_scalars_as_csv_have_a_header_and_a_line_per_step(api):
+    run = await finished_run(api, steps=25)
+    answer = await api.get(f"/api/runs/{run['id']}/scalars?format=csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    lines = list(csv.reader(io.StringIO(answer.text)))
+    assert lines[0][0] == "step"
+    assert set(lines[0]) == {"step", "loss/train", "lr"}
+    assert [int(line[0]) for line in lines[1:]] == list(range(25))
+
+
+async def test_what_was_not_finite_is_null_and_an_empty_cell(api):
+    run = await new_run(api, knobs={"lr": 1e9})
+    await until(api, run, lambda run: run.status == "diverged")
+    path = f"/api/runs/{run['id']}/scalars"
+    assert (await api.get(path)).json()["loss/train"][-1] is None
+    *_, last = csv.DictReader(io.StringIO((await api.get(f"{path}?format=csv")).text))
+    assert last["loss/train"] == ""
+
+
+async def test_scalars_of_a_run_that_has_none(api):
+    run = await new_run(api, paused=True)
+    assert (await api.get(f"/api/runs/{run['id']}/scalars")).json() == {"step": []}
+    await refused(api.get(f"/api/runs/{run['id']}/scalars?format=xml"), 422, "bad-field", "format")
+
+
+async def test_the_last_frame_of_a_panel(api):
+    run = await finished_run(api, steps=25)
+    answer = await api.get(f"/api/runs/{run['id']}/frames/weights")
+    assert answer.headers["x-step"] == "25"
+    frame = wire.decode(answer.content)
+    assert (frame.panel, frame.kind, frame.step, frame.run) == ("weights", "heatmap", 25, run["id"])
+    assert (await api.get(f"/api/runs/{run['id']}/frames/weights?step=25")).status_code == 200
+
+
+async def test_a_frame_that_is_not_there_is_refused(api):
+    run = await finished_run(api, steps=25)
+    path = f"/api/runs/{run['id']}/frames"
+    await refused(api.get(f"{path}/weights?step=24"), 404, "no-frame", "step")
+    await refused(api.get(f"{path}/weights?step=-1"), 422, "bad-field", "step")
+    await refused(api.get(f"{path}/nope"), 404, "unknown-panel", "panels")
+    await refused(api.get(f"{path}/loss"), 404, "no-frame", "panel")
+
+
+# The rest
+
+
+async def test_what_is_not_there_or_not_allowed_is_a_problem_too(api):
+    for answer, status in ((await api.get("/api/nope"), 404), (await api.put("/api/runs"), 405)):
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == status
+
+
+async def test_openapi_names_every_route_once_and_every_reference_resolves(api):
+    schema = (await api.get("/api/openapi.json")).json()
+    assert schema["openapi"].startswith("3.")
+    operations = [o for path in schema["paths"].values() for o in path.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    assert {"/api/health", "/api/experiments/{id}", "/api/runs", "/api/runs/{run_id}/frames/{panel}"} <= set(
+        schema["paths"]
+    )
+
+    def references(node):
+        if isinstance(node, dict):
+            yield from [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+            node = list(node.values())
+        if isinstance(node, list):
+            for item in node:
+                yield from references(item)
+
+    for reference in references(schema):
+        here = schema
+        for key in reference.removeprefix("#/").split("/"):
+            here = here[key]
+    assert (await api.get("/openapi.json")).status_code == 404
+    assert (await api.get("/docs")).status_code == 404
+
+
+async def test_every_setting_has_help():
+    assert all(field.description for field in Settings.model_fields.values())

@@ -1,0 +1,158 @@
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from descent.guard import SECURITY_HEADERS, Guard
+from descent.settings import Settings
+
+LIMIT = 1024
+
+
+async def echo(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(await request.body())
+
+
+async def greet(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.send_text("hello")
+    await socket.close()
+
+
+routes = [Route("/", echo, methods=["GET", "POST"]), WebSocketRoute("/socket", greet)]
+
+
+def guarded(**settings):
+    return Guard(Starlette(routes=routes), Settings(max_body=LIMIT, **settings))
+
+
+async def ask(method="GET", headers=None, content=None, url="http://localhost:8000/", **settings):
+    transport = httpx.ASGITransport(guarded(**settings))
+    async with httpx.AsyncClient(transport=transport) as client:
+        return await client.request(method, url, headers=headers, content=content)
+
+
+async def open_socket(headers, **settings):
+    """What the server says to a client that opens a WebSocket."""
+    said = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        said.append(message)
+
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "websocket", "path": "/socket", "headers": raw, "query_string": b"", "subprotocols": []}
+    await guarded(**settings)(scope, receive, send)
+    return said
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000", "LOCALHOST", "10.0.0.7:80", "lab.example"],
+)
+async def test_it_answers_to_its_own_names(host):
+    answer = await ask(headers={"Host": host}, host="10.0.0.7", allowed_hosts="Lab.example, other")
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "",
+        "[::1",
+        "evil@localhost@x",
+        "0x7f.1",
+    ],
+)
+async def test_it_answers_to_no_other_name(host):
+    answer = await ask(headers={"Host": host})
+    assert answer.status_code == 403
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "not-allowed"
+    assert answer.json()["field"] == "Host"
+    (refusal,) = await open_socket({"host": host})
+    assert refusal["type"] == "websocket.close"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example",
+        "http://localhost:9000",
+        "http://localhost",
+        "null",
+        "",
+        "http://[",
+        "localhost:8000",
+    ],
+)
+async def test_pages_from_elsewhere_may_not_ask(origin):
+    answer = await ask("POST", headers={"Host": "localhost:8000", "Origin": origin})
+    assert answer.status_code == 403
+    assert answer.json()["field"] == "Origin"
+    (refusal,) = await open_socket({"host": "localhost:8000", "origin": origin})
+    assert refusal["type"] == "websocket.close"
+    assert refusal["code"] == 1008
+
+
+async def test_its_own_page_and_clients_that_are_no_page_may_ask():
+    assert (
+        await ask(headers={"Host": "localhost:8000", "Origin": "http://localhost:8000"})
+    ).status_code == 200
+    for headers in (
+        {"host": "localhost:8000"},
+        {"host": "localhost:8000", "origin": "http://localhost:8000"},
+    ):
+        said = await open_socket(headers)
+        assert [message["type"] for message in said][:2] == ["websocket.accept", "websocket.send"]
+
+
+async def test_two_hosts_are_none():
+    answer = await ask(headers=[("Host", "localhost"), ("Host", "localhost")])
+    assert answer.status_code == 403
+
+
+async def test_a_body_within_the_limit_arrives_whole():
+    answer = await ask("POST", content=b"x" * LIMIT)
+    assert answer.content == b"x" * LIMIT
+
+
+async def test_a_body_over_the_limit_is_refused_by_its_announced_length():
+    answer = await ask("POST", content=b"x" * (LIMIT + 1))
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "too-large"
+    assert answer.json()["params"] == {"limit": LIMIT}
+
+
+async def chunks(count):
+    for _ in range(count):
+        yield b"x" * 512
+
+
+async def test_a_body_in_chunks_is_counted_as_it_comes():
+    assert (await ask("POST", content=chunks(2))).content == b"x" * 1024
+    answer = await ask("POST", content=chunks(1000))
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("length", [b"-1", b"ten", b"1e3", b"", b"\xb2"])
+async def test_a_length_that_is_no_number_is_refused(length):
+    answer = await ask("POST", headers={"Content-Length": length}, content=b"x")
+    assert answer.status_code == 413
+
+
+async def test_every_answer_carries_the_security_headers():
+    for answer in (await ask(), await ask(headers={"Host": "evil"}), await ask("POST", content=b"x" * 2000)):
+        for name, value in SECURITY_HEADERS.items():
+            assert answer.headers[name] == value
+    policy = SECURITY_HEADERS["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy

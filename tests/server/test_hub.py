@@ -1,0 +1,182 @@
+import asyncio
+import json
+
+import pytest
+
+from descent import wire
+from descent.runs.hub import UNDRAWN, Channel, Latest, Viewer
+from descent.runs.tape import Tape
+
+
+@pytest.fixture
+def channel(tmp_path):
+    channel = Channel(Tape("run", tmp_path))
+    yield channel
+    channel.tape.close()
+
+
+class Reader:
+    """Reads as a viewer's socket would; `blocked` holds it up."""
+
+    def __init__(self, channel, *panels, since=0):
+        self.viewer = Viewer(cursor=since, panels=frozenset(panels))
+        self.got = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self._arrived = asyncio.Condition()
+        channel.viewers.add(self.viewer)
+        self.task = asyncio.create_task(channel.pump(self.viewer, self._send))
+
+    async def _send(self, message):
+        await self.open.wait()
+        async with self._arrived:
+            self.got.append(message)
+            self._arrived.notify_all()
+
+    async def read(self, count):
+        async with asyncio.timeout(10), self._arrived:
+            await self._arrived.wait_for(lambda: len(self.got) >= count)
+        return self.got
+
+    async def settle(self):
+        """Until the pump has nothing more to send."""
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return self.got
+
+    @property
+    def steps(self):
+        frames = [
+            wire.decode(message)
+            for message in self.got
+            if isinstance(message, bytes) and message[0:1] != b"P"
+        ]
+        return [step for frame in frames for step in frame.arrays["step"].tolist()]
+
+
+def keep(channel, seq, step):
+    channel.keep(seq, wire.encode_scalars("run", seq, [step], {"loss": [1.0]}), binary=True)
+
+
+def picture(channel, seq, panel="a"):
+    channel.show(panel, Latest(seq, seq, b"P%d" % seq))
+
+
+async def test_events_and_scalars_come_in_order(channel):
+    channel.keep(1, b'{"type": "state"}', binary=False)
+    keep(channel, 2, 0)
+    reader = Reader(channel)
+    first, second = await reader.read(2)
+    assert json.loads(first) == {"type": "state"}
+    assert wire.decode(second).step == 0
+    keep(channel, 3, 1)
+    await reader.read(3)
+    assert reader.steps == [0, 1]
+
+
+async def test_a_reader_that_returns_misses_nothing(channel):
+    for seq in range(1, 6):
+        keep(channel, seq, seq)
+    reader = Reader(channel, since=3)
+    await reader.read(2)
+    assert reader.steps == [4, 5]
+
+
+async def test_only_watched_panels_are_sent(channel):
+    picture(channel, 1, "a")
+    picture(channel, 2, "b")
+    reader = Reader(channel, "b")
+    assert await reader.settle() == [b"P2"]
+
+
+async def test_of_pictures_a_slow_reader_gets_the_latest(channel):
+    reader = Reader(channel, "a")
+    picture(channel, 1)
+    await reader.read(1)
+    reader.open.clear()
+    for seq in range(2, 9):
+        picture(channel, seq)
+        await reader.settle()
+    reader.open.set()
+    assert await reader.settle() == [b"P1", b"P2", b"P8"]  # the second was on its way
+
+
+async def test_a_slow_reader_loses_no_scalar(channel):
+    reader = Reader(channel)
+    reader.open.clear()
+    for seq in range(1, 500):
+        keep(channel, seq, seq)
+    await reader.settle()
+    reader.open.set()
+    async with asyncio.timeout(10):
+        while len(reader.steps) < 499:
+            await reader.read(len(reader.got) + 1)
+    assert reader.steps == list(range(1, 500))
+
+
+async def test_a_reader_that_acks_gets_no_more_than_it_can_draw(channel):
+    reader = Reader(channel, "a", "b")
+    reader.viewer.ack(0)
+    for seq in range(1, 10):
+        picture(channel, seq, "a")
+        await reader.settle()
+    picture(channel, 20, "b")
+    await reader.settle()
+    assert reader.got == [b"P1", b"P2", b"P20"]
+    assert UNDRAWN == 2
+    reader.viewer.ack(2)
+    assert (await reader.settle())[3:] == [b"P9"]
+    keep(channel, 21, 0)
+    await reader.settle()
+    assert reader.steps == [0]
+
+
+async def test_a_reader_that_never_acks_gets_every_picture_and_costs_no_memory(channel):
+    reader = Reader(channel, "a")
+    for seq in range(1, 100):
+        picture(channel, seq)
+        await reader.settle()
+    assert len(reader.got) == 99
+    assert len(reader.viewer.undrawn) == 0
+
+
+async def test_what_could_not_be_kept_is_told_as_a_gap(channel, monkeypatch):
+    keep(channel, 1, 0)
+
+    def full(data):
+        raise OSError
+
+    file = channel.tape._file
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            channel.tape, "_file", type("Full", (), {"seek": file.seek, "write": staticmethod(full)})
+        )
+        keep(channel, 2, 1)
+    keep(channel, 3, 2)
+    reader = Reader(channel)
+    await reader.read(3)
+    assert json.loads(reader.got[1]) == {"type": "gap", "first": 2, "last": 2}
+    assert wire.decode(reader.got[2]).step == 2
+
+
+async def test_viewers_are_let_go_when_the_run_is_forgotten(channel):
+    reader = Reader(channel)
+    await reader.settle()
+    channel.close()
+    async with asyncio.timeout(10):
+        await reader.task
+
+
+async def test_watched_is_what_any_viewer_watches_at_the_highest_rate(channel):
+    channel.viewers |= {
+        Viewer(0, frozenset("ab"), max_fps=5),
+        Viewer(0, frozenset("bc"), max_fps=10),
+        Viewer(0, frozenset(), max_fps=60),
+    }
+    assert channel.watched() == (("a", "b", "c"), 10)
+
+
+async def test_the_last_seq_counts_pictures_too(channel):
+    keep(channel, 1, 0)
+    picture(channel, 5)
+    assert channel.last_seq == 5

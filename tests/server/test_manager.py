@@ -1,0 +1,672 @@
+"""The manager's tests use workers that obey at once, or only when told to: no process, no clock."""
+
+import asyncio
+import itertools
+import json
+from types import SimpleNamespace
+
+import pytest
+from tiny import Tiny, entry_of
+
+from descent import errors, wire
+from descent.engine.messages import Output
+from descent.runs import manager as manager_module
+from descent.runs.hub import Viewer
+from descent.runs.manager import RunManager
+from descent.settings import Settings
+
+
+class FakeWorker:
+    """Says what a worker would. With `obeys` off it hears commands and does nothing."""
+
+    def __init__(self, spec, deliver, ended):
+        self.spec = spec
+        self.heard = []
+        self.obeys = True
+        self.killed = False
+        self.status = "starting"
+        self._deliver = deliver
+        self._ended = ended
+        self._seqs = itertools.count(spec.first_seq)
+        self._step = 0
+
+    @property
+    def names(self):
+        return [control.name for control in self.heard]
+
+    def say(self, status, reason=""):
+        self.status = status
+        self._event("state", status=status, reason=reason, pace=None)
+
+    def train(self, steps=1):
+        for _ in range(steps):
+            seq = next(self._seqs)
+            self._deliver(
+                Output(
+                    "scalars", seq, self._step, wire.encode_scalars("run", seq, [self._step], {"loss": [1.0]})
+                )
+            )
+            self._step += 1
+
+    def die(self, cause="the worker process was killed by signal 9"):
+        self._ended(cause)
+
+    def send(self, control):
+        self.heard.append(control)
+        if self.obeys and not self.killed:
+            self.obey(control)
+
+    def obey(self, control):
+        arguments = control.arguments
+        match control.name:
+            case "pause" if self.status == "running":
+                self.say("paused", arguments["reason"])
+            case "resume" if self.status == "paused":
+                self.say("running")
+            case "stop":
+                self.say("stopped", arguments["reason"])
+            case "say":
+                self._event("state", pace=None, **arguments)
+            case "knobs":
+                self._event("knobs", knobs=arguments["knobs"], steps_per_epoch=None)
+        if control.reply_to is not None:
+            self._deliver(Output("reply", 0, self._step, reply_to=control.reply_to))
+
+    def kill(self):
+        self.killed = True
+
+    def _event(self, type, **fields):
+        seq = next(self._seqs)
+        event = {"type": type, "seq": seq, "step": self._step, **fields}
+        self._deliver(Output("event", seq, self._step, event=event))
+
+
+class FakeExecutor:
+    """Starts `FakeWorker`s; with `gate` closed they are not up yet."""
+
+    def __init__(self):
+        self.workers = {}
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failure = None
+
+    async def start(self, spec, deliver, ended):
+        await self.gate.wait()
+        if self.failure:
+            raise self.failure
+        worker = self.workers[spec.run] = FakeWorker(spec, deliver, ended)
+        asyncio.get_running_loop().call_soon(worker.say, "paused" if spec.paused else "running")
+        return worker
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that a test sets: `clock.now`."""
+
+    class Clock:
+        now = 1000.0
+
+    monkeypatch.setattr(manager_module, "time", SimpleNamespace(monotonic=lambda: Clock.now))
+    return Clock
+
+
+@pytest.fixture
+async def executor():
+    return FakeExecutor()
+
+
+@pytest.fixture
+async def make(executor, tmp_path, monkeypatch, clock):
+    monkeypatch.setattr(manager_module, "experiments", lambda: {"tiny": entry_of(Tiny)})
+    managers = []
+
+    def make(**settings):
+        manager = RunManager(Settings(home=tmp_path, **settings), executor)
+        managers.append(manager)
+        return manager
+
+    yield make
+    executor.gate.set()
+    for manager in managers:
+        await manager.close()
+
+
+async def settle():
+    """Until everything that can happen by itself has happened."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def started(manager, executor, **arguments):
+    run = manager.create("tiny", {}, **arguments)
+    await settle()
+    return run, executor.workers.get(run.id)
+
+
+def states(run):
+    events = [json.loads(entry.data) for entry in run.channel.tape.after(0) if not entry.binary]
+    return [event["status"] for event in events if event["type"] == "state"]
+
+
+def watch(manager, run, *panels):
+    viewer = Viewer(cursor=0)
+    manager.join(run, viewer)
+    manager.watch(run, viewer, panels or ("weights",), 30)
+    return viewer
+
+
+# Queue and slots
+
+
+async def test_a_run_starts_at_once_when_there_is_room(make, executor):
+    run, worker = await started(make(max_running=1), executor, seed=3, max_steps=9)
+    assert run.status == "running"
+    assert states(run) == ["queued", "starting", "running"]
+    assert worker.spec.seed == 3
+    assert worker.spec.max_steps == 9
+    assert worker.spec.first_seq == 3
+
+
+async def test_runs_beyond_the_slots_wait_in_order(make, executor):
+    manager = make(max_running=2)
+    runs = [(await started(manager, executor))[0] for _ in range(5)]
+    assert [run.status for run in runs] == ["running", "running", "queued", "queued", "queued"]
+    executor.workers[runs[1].id].say("finished")
+    await settle()
+    assert [run.status for run in runs] == ["running", "finished", "running", "queued", "queued"]
+    executor.workers[runs[0].id].say("finished")
+    executor.workers[runs[2].id].say("diverged")
+    await settle()
+    assert [run.status for run in runs][3:] == ["running", "running"]
+
+
+async def test_a_paused_run_holds_no_slot(make, executor):
+    manager = make(max_running=1)
+    first, _ = await started(manager, executor)
+    second, _ = await started(manager, executor)
+    await manager.pause(first)
+    await settle()
+    assert (first.status, second.status) == ("paused", "running")
+    assert first.reason == "user"
+
+
+async def test_a_resumed_run_waits_for_a_slot_and_then_trains_on(make, executor):
+    manager = make(max_running=1)
+    first, _ = await started(manager, executor)
+    second, _ = await started(manager, executor)
+    await manager.pause(first)
+    await settle()
+    await manager.resume(first)
+    assert first.status == "queued"
+    await manager.resume(first)
+    executor.workers[second.id].say("finished")
+    await settle()
+    assert first.status == "running"
+    assert states(first) == ["queued", "starting", "running", "paused", "queued", "running"]
+
+
+async def test_resume_answers_when_the_run_trains(make, executor):
+    manager = make(max_running=1)
+    run, _ = await started(manager, executor)
+    await manager.pause(run)
+    await manager.resume(run)
+    assert run.status == "running"
+
+
+async def test_two_resumes_at_once_take_one_slot(make, executor):
+    manager = make(max_running=2)
+    run, _ = await started(manager, executor)
+    await manager.pause(run)
+    await asyncio.gather(manager.resume(run), manager.resume(run), manager.resume(run))
+    assert run.status == "running"
+    other, _ = await started(manager, executor)
+    third, _ = await started(manager, executor)
+    assert (other.status, third.status) == ("running", "queued")
+
+
+async def test_two_resumes_of_a_run_that_must_wait_queue_it_once(make, executor):
+    manager = make(max_running=1)
+    first, _ = await started(manager, executor)
+    second, _ = await started(manager, executor)
+    await manager.pause(first)
+    await settle()
+    await asyncio.gather(manager.resume(first), manager.resume(first))
+    executor.workers[second.id].say("finished")
+    await settle()
+    executor.workers[first.id].say("finished")
+    third, _ = await started(manager, executor)
+    assert third.status == "running"
+
+
+async def test_a_run_that_starts_paused_needs_no_slot(make, executor):
+    manager = make(max_running=1)
+    busy, _ = await started(manager, executor)
+    run, worker = await started(manager, executor, paused=True)
+    assert worker.spec.paused
+    assert run.status == "paused"
+    executor.workers[busy.id].say("finished")
+    other, _ = await started(manager, executor)
+    assert other.status == "running"
+
+
+async def test_pausing_a_queued_run_starts_it_paused(make, executor):
+    manager = make(max_running=1)
+    await started(manager, executor)
+    run, _ = await started(manager, executor)
+    await manager.pause(run)
+    assert run.status == "paused"
+    assert executor.workers[run.id].spec.paused
+
+
+async def test_pausing_a_queued_run_that_has_a_worker_only_takes_it_from_the_queue(make, executor):
+    manager = make(max_running=1)
+    run, worker = await started(manager, executor)
+    await manager.pause(run)
+    other, _ = await started(manager, executor)
+    await manager.resume(run)
+    assert run.status == "queued"
+    await manager.pause(run)
+    assert run.status == "paused"
+    executor.workers[other.id].say("finished")
+    await settle()
+    assert run.status == "paused"
+    assert "resume" not in worker.names
+
+
+async def test_pause_right_after_resume_wins(make, executor):
+    manager = make(max_running=1)
+    run, worker = await started(manager, executor)
+    await manager.pause(run)
+    worker.obeys = False
+    resuming = asyncio.create_task(manager.resume(run))
+    await settle()
+    pausing = asyncio.create_task(manager.pause(run))
+    await settle()
+    worker.obeys = True
+    for control in worker.heard[1:]:
+        worker.obey(control)
+    await asyncio.gather(resuming, pausing)
+    assert run.status == "paused"
+    other, _ = await started(manager, executor)
+    assert other.status == "running"
+
+
+async def test_resume_of_a_run_that_is_just_starting_paused(make, executor):
+    manager = make(max_running=1)
+    executor.gate.clear()
+    run, _ = await started(manager, executor, paused=True)
+    resuming = asyncio.create_task(manager.resume(run))
+    await settle()
+    executor.gate.set()
+    await resuming
+    assert run.status == "running"
+
+
+async def test_a_run_that_fails_while_it_is_queued_keeps_no_slot(make, executor):
+    manager = make(max_running=1)
+    run, worker = await started(manager, executor)
+    await manager.pause(run)
+    other, _ = await started(manager, executor)
+    await manager.resume(run)
+    worker.say("failed", "a probe wrote a parameter")
+    executor.workers[other.id].say("finished")
+    third, _ = await started(manager, executor)
+    assert third.status == "running"
+
+
+async def test_too_many_living_runs_are_refused(make, executor):
+    manager = make(max_running=1, max_live=2)
+    first, _ = await started(manager, executor)
+    await started(manager, executor)
+    with pytest.raises(errors.TooManyRuns, match="2 runs are alive"):
+        manager.create("tiny", {})
+    await manager.stop(first)
+    manager.create("tiny", {})
+
+
+# Ends
+
+
+async def test_stop_ends_a_run_in_every_status(make, executor):
+    manager = make(max_running=1)
+    running, _ = await started(manager, executor)
+    queued, _ = await started(manager, executor)
+    await manager.stop(queued)
+    assert (queued.status, queued.reason) == ("stopped", "user")
+    paused, _ = await started(manager, executor, paused=True)
+    await manager.resume(paused)
+    assert paused.status == "queued"
+    await manager.stop(paused)
+    await manager.stop(running)
+    assert {run.status for run in manager.runs.values()} == {"stopped"}
+    with pytest.raises(errors.WrongState, match="the run is stopped"):
+        await manager.stop(running)
+
+
+async def test_stop_of_a_run_whose_start_is_under_way(make, executor):
+    manager = make()
+    executor.gate.clear()
+    run, _ = await started(manager, executor)
+    assert run.status == "starting"
+    stopping = asyncio.create_task(manager.stop(run))
+    await settle()
+    executor.gate.set()
+    await stopping
+    assert run.status == "stopped"
+
+
+async def test_a_run_stopped_before_its_start_was_even_tried(make):
+    manager = make()
+    run = manager.create("tiny", {})
+    manager.delete(run)
+    await settle()
+    assert run.status == "stopped"
+
+
+async def test_deleting_a_run_that_is_starting_kills_its_worker(make, executor):
+    manager = make()
+    executor.gate.clear()
+    run, _ = await started(manager, executor)
+    manager.delete(run)
+    executor.gate.set()
+    await settle()
+    assert executor.workers[run.id].killed
+    with pytest.raises(errors.UnknownRun):
+        manager.get(run.id)
+
+
+async def test_a_run_that_does_not_answer_is_killed_by_stop(make, executor, monkeypatch):
+    manager = make()
+    run, worker = await started(manager, executor)
+    worker.obeys = False
+    monkeypatch.setattr(manager_module, "ANSWER_WITHIN", 0.01)
+    with pytest.raises(errors.NoAnswer, match="did not answer"):
+        await manager.pause(run)
+    assert run.status == "running"
+    await manager.stop(run)
+    assert worker.killed
+    assert (run.status, run.reason) == ("stopped", "it did not answer and was killed")
+    worker.say("running")  # what comes after the end is not heard
+    assert run.status == "stopped"
+
+
+async def test_a_lost_worker_fails_its_run_and_no_other(make, executor):
+    manager = make(max_running=1)
+    run, worker = await started(manager, executor)
+    waiting, _ = await started(manager, executor)
+    worker.train(5)
+    worker.obeys = False
+    asking = asyncio.create_task(manager.pause(run))
+    await settle()
+    worker.die()
+    await settle()
+    assert (run.status, run.reason) == ("failed", "the worker process was killed by signal 9")
+    assert run.step == 5
+    assert run.channel.tape.scalars()[0].tolist() == [0, 1, 2, 3, 4]
+    assert waiting.status == "running"
+    with pytest.raises(errors.WrongState, match="the run is failed"):
+        await asking
+
+
+async def test_a_worker_that_ends_after_its_last_word_changes_nothing(make, executor):
+    manager = make()
+    run, worker = await started(manager, executor)
+    worker.say("finished")
+    worker.die("the worker process ended with exit code 0")
+    assert (run.status, run.reason) == ("finished", "")
+    assert run.worker is None
+
+
+@pytest.mark.parametrize("failure", [OSError("no memory"), EOFError()])
+async def test_a_worker_that_cannot_be_started_fails_its_run(make, executor, failure):
+    executor.failure = failure
+    run, _ = await started(make(), executor)
+    assert run.status == "failed"
+    assert run.reason.startswith("no worker could be started")
+
+
+async def test_a_status_that_cannot_follow_fails_the_run_and_no_other(make, executor):
+    manager = make()
+    run, worker = await started(manager, executor)
+    worker.say("starting")
+    assert run.status == "failed"
+    assert "running → starting" in run.reason
+    assert worker.killed
+    assert (await started(manager, executor))[0].status == "running"
+
+
+async def test_close_ends_everything_even_what_is_starting(make, executor):
+    manager = make()
+    run, worker = await started(manager, executor)
+    executor.gate.clear()
+    late, _ = await started(manager, executor)
+    closing = asyncio.create_task(manager.close())
+    await settle()
+    executor.gate.set()
+    await closing
+    assert worker.killed
+    assert executor.workers[late.id].killed
+    assert manager.runs == {}
+
+
+async def test_the_oldest_ended_runs_are_forgotten_but_none_that_is_watched(make, executor):
+    manager = make(keep_ended=2)
+    runs = []
+    for _ in range(5):
+        run, worker = await started(manager, executor)
+        worker.say("finished")
+        runs.append(run)
+        if len(runs) == 1:
+            watch(manager, run)
+    living, _ = await started(manager, executor)
+    assert list(manager.runs.values()) == [runs[0], runs[3], runs[4], living]
+
+
+# Knobs
+
+
+async def test_knobs_are_recorded_when_the_worker_says_so(make, executor):
+    manager = make()
+    run, worker = await started(manager, executor)
+    worker.train(7)
+    assert await manager.set_knobs(run, {"lr": 0.5}) == 7
+    assert run.knobs["lr"] == 0.5
+    assert run.knob_log == [(0, {"lr": 0.1, "word": "a", "size": 3}), (7, {"lr": 0.5})]
+
+
+async def test_knobs_the_run_refuses_are_an_error_and_change_nothing(make, executor):
+    manager = make()
+    run, worker = await started(manager, executor)
+    worker.obeys = False
+    asking = asyncio.create_task(manager.set_knobs(run, {"word": "no"}))
+    await settle()
+    worker._deliver(Output("reply", 0, 0, reply_to=worker.heard[0].reply_to, refusal="word: anything else"))
+    with pytest.raises(errors.BadKnob, match="word: anything else") as refused:
+        await asking
+    assert refused.value.field == "word"
+    assert run.knobs["word"] == "a"
+
+
+async def test_commands_wait_until_a_starting_run_is_up(make, executor):
+    manager = make()
+    executor.gate.clear()
+    run, _ = await started(manager, executor)
+    setting = asyncio.create_task(manager.set_knobs(run, {"lr": 0.5}))
+    pausing = asyncio.create_task(manager.pause(run))
+    await settle()
+    executor.gate.set()
+    await asyncio.gather(setting, pausing)
+    assert executor.workers[run.id].names == ["knobs", "pause"]
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (lambda manager, run: manager.step(run, 1), "running"),
+        (lambda manager, run: manager.step(run, 1), "finished"),
+        (lambda manager, run: manager.pause(run), "finished"),
+        (lambda manager, run: manager.resume(run), "finished"),
+        (lambda manager, run: manager.set_knobs(run, {}), "finished"),
+        (lambda manager, run: manager.set_pace(run, 1.0), "finished"),
+    ],
+)
+async def test_a_command_that_the_status_does_not_allow_is_refused(make, executor, command, status):
+    manager = make()
+    run, worker = await started(manager, executor)
+    worker.say(status)
+    with pytest.raises(errors.WrongState, match=f"the run is {status}; this needs") as refused:
+        await command(manager, run)
+    assert refused.value.params == {"status": status}
+
+
+# Watching
+
+
+async def test_workers_are_told_what_is_watched_and_only_when_that_changes(make, executor):
+    manager = make()
+    run, worker = await started(manager, executor)
+    viewer = watch(manager, run, "weights")
+    manager.watch(run, viewer, ["weights"], 30)
+    other = watch(manager, run, "outputs", "weights")
+    manager.leave(run, other)
+    manager.leave(run, viewer)
+    assert [control.arguments["panels"] for control in worker.heard] == [
+        ("weights",),
+        ("outputs", "weights"),
+        ("weights",),
+        (),
+    ]
+
+
+async def test_what_is_watched_before_the_worker_is_up_is_told_it(make, executor):
+    manager = make(max_running=1)
+    busy, _ = await started(manager, executor)
+    early, _ = await started(manager, executor)
+    watch(manager, early, "weights")
+    executor.gate.clear()
+    executor.workers[busy.id].say("finished")
+    await settle()
+    watch(manager, early, "outputs")
+    executor.gate.set()
+    await settle()
+    worker = executor.workers[early.id]
+    assert worker.spec.watch == ("weights",)
+    assert worker.heard[0].arguments["panels"] == ("outputs", "weights")
+
+
+async def test_an_unknown_panel_is_refused_naming_those_there_are(make, executor):
+    manager = make()
+    run, _ = await started(manager, executor)
+    with pytest.raises(errors.UnknownPanel, match="tiny has no panel 'x'; it has loss, weights, outputs"):
+        watch(manager, run, "x")
+
+
+# Keeping house
+
+
+@pytest.fixture
+async def house(make, executor, monkeypatch, clock):
+    """`await tick(seconds)` lets so much time pass, and the house be kept."""
+    ticks = asyncio.Queue()
+    sleep = asyncio.sleep
+    keepers = []
+
+    class Tick:
+        sleep = staticmethod(lambda seconds: ticks.get())
+
+        def __getattr__(self, name):
+            return getattr(asyncio, name)
+
+    def keep(manager):
+        monkeypatch.setattr(manager_module, "asyncio", Tick())
+        keepers.append(asyncio.create_task(manager.keep_house()))
+
+    async def tick(seconds):
+        clock.now += seconds
+        ticks.put_nowait(None)
+        for _ in range(30):
+            await sleep(0)
+
+    tick.keep = keep
+    yield tick
+    for keeper in keepers:
+        keeper.cancel()
+
+
+async def test_a_run_nobody_watches_is_paused_and_says_why(make, executor, house):
+    manager = make(idle_pause=600)
+    house.keep(manager)
+    run, _ = await started(manager, executor)
+    watched, _ = await started(manager, executor)
+    watch(manager, watched)
+    await house(599)
+    assert run.status == "running"
+    await house(2)
+    assert (run.status, run.reason) == ("paused", "unwatched")
+    assert watched.status == "running"
+
+
+async def test_idle_time_counts_from_the_last_look(make, executor, house):
+    manager = make(idle_pause=600)
+    house.keep(manager)
+    run, _ = await started(manager, executor)
+    viewer = watch(manager, run)
+    await house(5000)
+    manager.leave(run, viewer)
+    await house(599)
+    assert run.status == "running"
+    await house(2)
+    assert run.status == "paused"
+
+
+async def test_a_run_resumed_unwatched_gets_its_time_anew(make, executor, house):
+    manager = make(idle_pause=600)
+    house.keep(manager)
+    run, _ = await started(manager, executor)
+    await house(601)
+    await manager.resume(run)
+    await house(599)
+    assert run.status == "running"
+
+
+async def test_idle_pause_of_zero_means_never(make, executor, house):
+    manager = make(idle_pause=0)
+    house.keep(manager)
+    run, _ = await started(manager, executor)
+    await house(1e9)
+    assert run.status == "running"
+
+
+async def test_a_run_that_was_watched_and_left_makes_room_for_a_queued_one(make, executor, house):
+    manager = make(max_running=1)
+    house.keep(manager)
+    abandoned, _ = await started(manager, executor)
+    manager.leave(abandoned, watch(manager, abandoned))
+    waiting, _ = await started(manager, executor)
+    await house(1)
+    assert waiting.status == "queued"
+    await house(2)
+    assert (abandoned.status, abandoned.reason) == ("paused", "made-room")
+    assert waiting.status == "running"
+
+
+async def test_a_run_that_was_never_watched_keeps_its_slot(make, executor, house):
+    manager = make(max_running=1)
+    house.keep(manager)
+    run, _ = await started(manager, executor)
+    waiting, _ = await started(manager, executor)
+    await house(500)
+    assert (run.status, waiting.status) == ("running", "queued")
+
+
+async def test_no_more_runs_make_room_than_wait(make, executor, house):
+    manager = make(max_running=3)
+    house.keep(manager)
+    runs = [(await started(manager, executor))[0] for _ in range(3)]
+    for run in reversed(runs):
+        manager.leave(run, watch(manager, run))
+        await house(1)
+    await house(5)
+    waiting, _ = await started(manager, executor)
+    assert [run.status for run in runs] == ["running", "running", "paused"]
+    assert waiting.status == "running"

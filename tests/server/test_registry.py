@@ -1,0 +1,158 @@
+"""Discovery is tested on files written into a folder that stands in for `descent/experiments`."""
+
+import sys
+from textwrap import dedent
+
+import pytest
+
+import descent.experiments
+from descent import registry
+from descent.lessons import Lesson
+from descent.registry import ContractError
+
+GOOD = '''
+"""A good experiment.
+
+It shows what a file needs,
+and no more.
+"""
+from descent.experiment import *
+
+class GoodKnobs(Knobs):
+    lr: float = live(0.1, name="Rate", help="Step.", ge=0, group="data", options={"0.1": "small"})
+
+class Good(Experiment[GoodKnobs]):
+    invite = "Press play."
+    presets = {"fast": Preset("Fast", {"lr": 1.0}, "It jumps.")}
+    loss = scalars({"loss/train": "training"}, title="Loss", caption="It falls.")
+
+    def build(self, knobs): ...
+
+    def step(self, knobs):
+        return {"loss/train": 0.0}
+
+    @heatmap(title="Map", caption="It glows.", size="hero")
+    def map(self, knobs): ...
+'''
+KOREAN = {
+    "title": "좋은 실험",
+    "summary": "요약",
+    "invite": "시작",
+    "groups": {"data": "데이터"},
+    "knobs": {"lr": {"name": "학습률", "help": "걸음", "options": {"0.1": "작게"}}},
+    "panels": {
+        "loss": {"title": "손실", "caption": "줄어듭니다"},
+        "map": {"title": "지도", "caption": "빛납니다"},
+    },
+    "scalars": {"loss/train": "훈련"},
+    "presets": {"fast": {"title": "빠르게", "watch": "뜁니다"}},
+}
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Writes an experiment's file and its lessons; `find` reads them as the server does."""
+    for name in [name for name in sys.modules if name.startswith("descent.experiments.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(descent.experiments, "__path__", [str(tmp_path)])
+    lessons = {}
+    monkeypatch.setattr(registry, "read_lesson", lambda language, name: lessons.get((language, name)))
+
+    def write(text=GOOD, path="training/good.py", languages=("en", "ko"), korean=KOREAN):
+        file = tmp_path / path
+        file.parent.mkdir(exist_ok=True)
+        (file.parent / "__init__.py").touch()
+        file.write_text(dedent(text).lstrip())
+        for language in languages:
+            lessons[language, file.stem] = Lesson("<p>…</p>", korean if language == "ko" else {})
+
+    yield write
+    for name in [name for name in sys.modules if name.startswith("descent.experiments.")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def find():
+    return registry.experiments.__wrapped__()
+
+
+def test_a_file_is_all_it_takes(write):
+    write(path="training/good_one.py")
+    entry = find()["good-one"]
+    assert entry.chapter == "training"
+    assert entry.title == "A good experiment"
+    assert entry.summary == "It shows what a file needs, and no more."
+    assert list(entry.panels) == ["loss", "map"]
+    assert entry.knobs_type is entry.cls.knobs_type
+    assert set(entry.lessons) == {"en", "ko"}
+
+
+def test_they_are_in_learning_order(write):
+    write(path="generative/a.py")
+    write(path="training/z.py")
+    write(path="training/b.py", text=GOOD.replace("    invite", "    order = 2\n    invite"))
+    write(path="optimisation/y.py")
+    assert list(find()) == ["y", "z", "b", "a"]
+
+
+def test_what_an_experiment_imports_is_no_experiment_of_its_file(write):
+    write()
+    write(
+        path="training/other.py",
+        text=GOOD + "\nfrom descent.experiments.training.good import Good as Another\n",
+    )
+    assert list(find()) == ["good", "other"]
+
+
+BROKEN = {
+    "unknown chapter 'cooking'": {"path": "cooking/good.py"},
+    "needs a title line and a summary": {
+        "text": GOOD.replace('"""A good experiment.\n\nIt shows what a file needs,\nand no more.\n"""', "")
+    },
+    "a title line and a summary": {"text": GOOD.replace("\n\nIt shows what a file needs,\nand no more.", "")},
+    "`invite` is missing": {"text": GOOD.replace('    invite = "Press play."\n', "")},
+    "derive from Experiment": {"text": GOOD.replace("Experiment[GoodKnobs]", "Experiment")},
+    "exactly one panel must be the hero": {"text": GOOD.replace(', size="hero"', "")},
+    "one panel must be the hero": {
+        "text": GOOD.replace('caption="It falls."', 'caption="It falls.", size="hero"')
+    },
+    "declares no panel": {
+        "text": GOOD.replace('    @heatmap(title="Map", caption="It glows.", size="hero")\n', "").replace(
+            '    loss = scalars({"loss/train": "training"}, title="Loss", caption="It falls.")\n', ""
+        )
+    },
+    "knob 'bare': declare it with live": {
+        "text": GOOD.replace("class GoodKnobs(Knobs):", "class GoodKnobs(Knobs):\n    bare: int = 3")
+    },
+    "preset 'fast' sets unknown knobs": {"text": GOOD.replace('{"lr": 1.0}', '{"speed": 1.0}')},
+    "lessons/en/good.md is missing": {"languages": ("ko",)},
+    "lessons/ko/good.md is missing": {"languages": ("en",)},
+    "the id 'good' is taken": {
+        "text": GOOD + GOOD[GOOD.index("class Good(") :].replace("class Good(", "class Two(")
+    },
+}
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_what_breaks_the_contract_is_told_with_its_module(write, message):
+    write(**BROKEN[message])
+    with pytest.raises(ContractError) as broken:
+        find()
+    assert message in str(broken.value)
+    assert "descent.experiments." in str(broken.value)
+
+
+def paths(table, *above):
+    for key, value in table.items():
+        yield from paths(value, *above, key) if isinstance(value, dict) else [(*above, key)]
+
+
+@pytest.mark.parametrize("path", list(paths(KOREAN)), ids=".".join)
+def test_every_text_must_be_translated(write, path):
+    def without(table, first, *rest):
+        inner = {first: without(table[first], *rest)} if rest else {}
+        return {key: value for key, value in table.items() if key != first} | inner
+
+    write(korean=without(KOREAN, *path))
+    with pytest.raises(ContractError, match="does not translate") as broken:
+        find()
+    assert str(broken.value).endswith(" " + ".".join(path))

@@ -1,0 +1,202 @@
+"""The smallest experiments that show what the engine and the server must do, and a way to run the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from descent import wire
+from descent.engine.budget import Budget
+from descent.engine.loop import Inbox, Loop
+from descent.engine.messages import Control, ControlName, Output, RunSpec
+from descent.experiment import (
+    Bars,
+    Experiment,
+    Heatmap,
+    KnobError,
+    Knobs,
+    Scalars,
+    bars,
+    fixed,
+    heatmap,
+    live,
+    scalars,
+)
+from descent.panels import panels_of
+from descent.registry import Entry
+
+
+class TinyKnobs(Knobs):
+    """Two live knobs and a fixed one."""
+
+    lr: float = live(0.1, name="Learning rate", help="How far a step goes.", ge=0, le=1e9)
+    word: str = live("a", name="Word", help="Anything but 'no'.", max_length=10)
+    size: int = fixed(3, name="Size", help="Units.", ge=1, le=10)
+
+
+class Tiny(Experiment[TinyKnobs]):
+    """A batch-normed linear unit on random inputs, with dropout: everything a careless look would disturb."""
+
+    invite = "Press play."
+    loss = scalars({"loss/train": "training"}, title="Loss", caption="It falls.")
+
+    def build(self, knobs: TinyKnobs) -> None:
+        self.changes: list[set[str]] = []
+        self.model = nn.Sequential(nn.BatchNorm1d(knobs.size), nn.Dropout(0.5), nn.Linear(knobs.size, 1))
+        self.optimizer = torch.optim.SGD(self.model.parameters(), knobs.lr)
+
+    def changed(self, knobs: TinyKnobs, names: set[str]) -> None:
+        if knobs.word == "no":
+            raise KnobError("word", "anything else")
+        self.changes.append(names)
+
+    def step(self, knobs: TinyKnobs) -> Scalars:
+        self.optimizer.param_groups[0]["lr"] = knobs.lr
+        x = torch.randn(8, knobs.size)
+        loss = self.model(x).square().mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return {"loss/train": loss.detach(), "lr": knobs.lr}
+
+    @heatmap(title="Weights", caption="They shrink.", size="hero")
+    def weights(self, knobs: TinyKnobs) -> Heatmap:
+        return Heatmap(values=self.model[2].weight)
+
+    @bars(title="Outputs", caption="They wander.")
+    def outputs(self, knobs: TinyKnobs) -> Bars:
+        torch.randn(3)
+        np.random.rand()
+        values = self.model(torch.randn(4, knobs.size)).T
+        return Bars(values=values * knobs.lr, labels=list("abcd"))
+
+
+class EagerBudget(Budget):
+    """Looks at every watched panel after every step."""
+
+    def due_at(self, panel: str) -> float:
+        return -inf
+
+    def _plan(self) -> None:
+        self.next_due = -inf if self.panels else inf
+
+
+def entry_of(cls: type[Experiment[Any]], id: str = "tiny") -> Entry:
+    """The registry's entry of an experiment that no file holds."""
+    return Entry(id, "training", "Tiny", "A tiny experiment.", cls, panels_of(cls), {})
+
+
+class Said(list[Output]):
+    """Everything a loop said."""
+
+    def __repr__(self) -> str:
+        return " ".join(
+            f"{output.panel or output.event.get('type', output.kind)}@{output.step}" for output in self
+        )
+
+    def events(self, type: str) -> list[dict[str, Any]]:
+        return [dict(output.event) for output in self if output.event.get("type") == type]
+
+    @property
+    def states(self) -> list[str]:
+        return [event["status"] for event in self.events("state")]
+
+    @property
+    def steps(self) -> list[int]:
+        frames = [wire.decode(output.payload) for output in self if output.kind == "scalars"]
+        return [step for frame in frames for step in frame.arrays["step"].tolist()]
+
+    def column(self, name: str) -> list[float]:
+        frames = [wire.decode(output.payload) for output in self if output.kind == "scalars"]
+        return [value for frame in frames for value in frame.arrays[name].tolist()]
+
+    def pictures(self, panel: str) -> list[wire.Frame]:
+        return [wire.decode(output.payload) for output in self if output.panel == panel]
+
+    @property
+    def replies(self) -> dict[int, Output]:
+        return {output.reply_to: output for output in self if output.reply_to is not None}
+
+
+class Script(Inbox):
+    """Commands that arrive when the loop says something: the loop runs in one thread, and nothing is left
+    to chance. A loop that would wait for ever is an error.
+    """
+
+    def wait(self, seconds: float | None) -> None:
+        assert self or seconds is not None, "the loop waits, and nobody will wake it"
+        super().wait(0 if seconds is None else min(seconds, 0.01))
+
+    def tell(self, name: ControlName, reply_to: int | None = None, **arguments: Any) -> None:
+        self.put(Control(name, arguments, reply_to))
+
+
+def loop_of(
+    cls: type[Experiment[Any]],
+    *,
+    inbox: Inbox | None = None,
+    hear: Callable[[Output], None] = lambda output: None,
+    **spec: Any,
+) -> tuple[Loop, Said]:
+    """A loop over `cls` and what it says, also told to `hear` as it is said."""
+    said = Said()
+
+    def emit(output: Output) -> None:
+        said.append(output)
+        hear(output)
+
+    knobs = cls.knobs_type().model_dump(mode="json") | spec.pop("knobs", {})
+    run_spec = RunSpec("run", "tiny", knobs, spec.pop("seed", 0), "cpu", **spec)
+    return Loop(entry_of(cls), run_spec, Script() if inbox is None else inbox, emit), said
+
+
+class ThreadWorker:
+    """A run in a thread of this process."""
+
+    def __init__(
+        self, spec: RunSpec, deliver: Callable[[Output], None], ended: Callable[[str], None]
+    ) -> None:
+        self._inbox = Inbox()
+        self._spec = spec
+        self._deliver = deliver
+        self._ended = ended
+        self.pid = None
+        threading.Thread(target=self._train, daemon=True).start()
+
+    def send(self, control: Control) -> None:
+        self._inbox.put(control)
+
+    def kill(self) -> None:
+        self._inbox.put(Control("stop"))
+
+    def _train(self) -> None:
+        Loop(entry_of(Tiny), self._spec, self._inbox, self._deliver).run()
+        self._ended("the thread has ended")
+
+
+class ThreadExecutor:
+    """Runs tiny experiments in threads: the real engine without the cost of a process."""
+
+    def warm_up(self) -> None:
+        """There is nothing to warm up."""
+
+    async def start(
+        self, spec: RunSpec, deliver: Callable[[Output], None], ended: Callable[[str], None]
+    ) -> ThreadWorker:
+        loop = asyncio.get_running_loop()
+
+        def in_loop(callback: Callable[..., None], argument: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(callback, argument)
+
+        return ThreadWorker(
+            spec, lambda output: in_loop(deliver, output), lambda cause: in_loop(ended, cause)
+        )
