@@ -108,7 +108,9 @@ def create_server(settings: Settings) -> uvicorn.Server:
         create_app(settings),
         log_level="warning",
         ws="websockets-sansio",
-        ws_max_size=settings.max_body,
+        # A message a little too large is read, so that its sender can be told (see routes/stream.py): a
+        # socket closed with data unread is reset, and the reason lost.
+        ws_max_size=16 * settings.max_body,
         ws_per_message_deflate=False,  # pictures hardly shrink, and the time is taken from training
         timeout_graceful_shutdown=FINAL_WAIT,
     )

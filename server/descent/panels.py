@@ -130,7 +130,8 @@ class Contour(Picture):
 
     `values`: (H, W), row 0 at the lowest y, sampled on a grid that includes both ends of `x` and `y`.
     `paths`: (P, T, 2), oldest point first, NaN where a path has no point yet; `heights`: (P, T).
-    `surface` names the surface: while it stays the same, the page keeps its contour lines.
+    `surface` names the surface: while it stays the same, the page keeps its contour lines. `out` says
+    which paths have ended because they left for good; a path without any point has not begun.
     """
 
     values: Array
@@ -142,6 +143,7 @@ class Contour(Picture):
     surface: str
     minima: Sequence[Range] = ()
     start: Range | None = None
+    out: Sequence[bool] = ()
     log: bool = True  # colour and lines by log(value − min), which shows narrow valleys
 
     def __post_init__(self) -> None:
@@ -149,6 +151,8 @@ class Contour(Picture):
         _check("Contour", "paths", self.paths, 3)
         if len(self.names) != len(self.paths):
             raise ValueError(f"invalid Contour.names: {len(self.names)} for {len(self.paths)} paths")
+        if len(self.out) not in (0, len(self.paths)):
+            raise ValueError(f"invalid Contour.out: {len(self.out)} for {len(self.paths)} paths")
 
 
 @dataclass(kw_only=True)

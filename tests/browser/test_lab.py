@@ -20,7 +20,10 @@ def step_of(page: Page) -> int:
 
 def wait_past(page: Page, step: int) -> None:
     page.wait_for_function(
-        """(step) => Number(document.querySelector('[data-testid=step-count]')?.innerText.replace(/\\D/g, '')) > step""",
+        """(step) => {
+          const shown = document.querySelector('[data-testid=step-count]')?.innerText ?? '';
+          return Number(shown.replace(/\\D/g, '')) > step;
+        }""",
         arg=step,
         timeout=WITHIN,
     )
@@ -116,7 +119,6 @@ def test_a_rate_that_is_far_too_large_ends_as_diverged_and_says_so(open_page: Op
     page = open_page("/lab/neural-playground")
     wait_past(page, 10)
     page.locator("[data-knob=activation] select").select_option("linear")
-    page.locator("[data-knob=loss] select").select_option("squared")
     field = page.locator("[data-knob=lr] input.typed")
     field.fill("10")
     field.press("Enter")
@@ -175,7 +177,9 @@ def test_dragging_the_start_restarts_the_race(open_page: Open) -> None:
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
     page.wait_for_function(
-        "(before) => document.querySelector('[data-knob=start] input').value !== before", arg=before, timeout=WITHIN
+        "(before) => document.querySelector('[data-knob=start] input').value !== before",
+        arg=before,
+        timeout=WITHIN,
     )
     wait_past(page, step_of(page))
 

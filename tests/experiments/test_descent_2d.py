@@ -433,3 +433,14 @@ def test_preset_rastrigin_catches_sgd_first() -> None:
     run(experiment, knobs, 400)
     assert place(experiment, "sgd")[0] == pytest.approx(3.98, abs=0.01)
     assert max(place(experiment, "momentum")[0], place(experiment, "adam")[0]) < 2.1
+
+
+def test_the_picture_says_who_is_out_and_who_never_entered() -> None:
+    knobs = DescentKnobs(lr_sgd=1.0, racers=["sgd", "adam"])
+    experiment = Descent2D(0, torch.device("cpu"))
+    experiment.build(knobs)
+    for _ in range(200):
+        experiment.step(knobs)
+        experiment.step_index += 1
+    out = dict(zip(NAMES, experiment.surface(knobs).out, strict=True))
+    assert [name for name, left in out.items() if left] == ["sgd"]

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Plane } from '../../frontend/src/lib/plane.js';
-import { drape, head, out, trail } from '../../frontend/src/lib/trails.js';
+import { drape, head, trail } from '../../frontend/src/lib/trails.js';
 
 const plane = new Plane([0, 10], [0, 10], {
   left: 0,
@@ -38,16 +38,6 @@ describe('trail', () => {
 
   it('keeps coordinates within what a canvas can draw', () => {
     expect(Math.max(...trail([1, 1, 1e30, 2], 2, 0, plane).points)).toBe(1e5);
-  });
-});
-
-describe('out', () => {
-  it('tells a racer whose path ended from those that go on and those that do not race', () => {
-    expect(out([9, 4, 9, -1])).toEqual([false, true, false, false]);
-  });
-
-  it('calls nobody out before the first point', () => {
-    expect(out([-1, -1])).toEqual([false, false]);
   });
 });
 

@@ -69,7 +69,10 @@ export function chartOptions(chart) {
         gap: 4,
         space: 28,
         size: labelWidth,
-        ...(log && { splits: (_u, _axis, low, high) => logSplits(low, high) }),
+        ...(log && {
+          splits: (_u, _axis, low, high) => logSplits(low, high),
+          filter: (_u, splits) => splits,
+        }),
         values: (_, splits, _axis, _space, increment) => valueLabels(splits, log ? 0 : increment),
       },
     ],

@@ -47,16 +47,6 @@ export function trail(paths, length, index, plane, spacing = 1) {
 const limit = (pixel) => Math.max(-FAR, Math.min(FAR, pixel));
 
 /**
- * Which racers are out: their path ends in NaN though others go on. One without any point is not racing.
- * @param {number[]} lasts  index of the last finite point of each path
- * @returns {boolean[]}
- */
-export function out(lasts) {
-  const newest = Math.max(-1, ...lasts);
-  return lasts.map((last) => last >= 0 && last < newest);
-}
-
-/**
  * Where a trail stands on the plane: its last point, or where it last crossed the plane's edge.
  * @param {Float32Array} points  x, y in pixels
  * @param {Plane} plane

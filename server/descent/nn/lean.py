@@ -9,9 +9,6 @@ autograd engine and the same update directly. No optimizer hook is called.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import torch
 from torch.optim import Optimizer
@@ -33,9 +30,4 @@ def backward(objective: torch.Tensor) -> None:
 def update(optimizer: Optimizer) -> None:
     """`optimizer.step()`: the update torch wrote, on the gradients in `.grad`."""
     with torch.no_grad():
-        _unwrapped(type(optimizer))(optimizer)
-
-
-@cache
-def _unwrapped(kind: type[Optimizer]) -> Callable[[Optimizer], Any]:
-    return inspect.unwrap(kind.step)
+        inspect.unwrap(type(optimizer).step)(optimizer)

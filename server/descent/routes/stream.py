@@ -29,6 +29,7 @@ from descent.runs.run import Run
 
 UNSUPPORTED_DATA = 1003  # close codes of RFC 6455
 POLICY_VIOLATION = 1008
+MESSAGE_TOO_BIG = 1009
 TRY_AGAIN_LATER = 1013
 NO_SUCH_RUN = 4404  # of this application
 MISTAKES = 20  # refused commands, after which a client is sent away
@@ -106,9 +107,11 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message["code"])
-            if message.get("text") is None:
+            if (text := message.get("text")) is None:
                 return UNSUPPORTED_DATA, "commands are JSON text, not binary"
-            unanswered.add(asyncio.create_task(obey(message["text"])))
+            if len(text.encode()) > manager.settings.max_body:
+                return MESSAGE_TOO_BIG, f"a message is over {manager.settings.max_body} bytes"
+            unanswered.add(asyncio.create_task(obey(text)))
             await asyncio.sleep(0)  # lets it be sent on
             if len(unanswered) >= UNANSWERED:
                 await asyncio.wait(unanswered, return_when=asyncio.FIRST_COMPLETED)

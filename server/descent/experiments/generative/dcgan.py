@@ -225,17 +225,17 @@ class DCGAN(Experiment[DCGANKnobs]):
     losses = scalars(
         {"loss/d": "L_D", "loss/g": "L_G"},
         title="Losses",
-        caption="Low is not good here: at the balance L_D is 1.39 and L_G 0.69; who goes below is winning.",
+        caption="Balance: L_D = 1.39, L_G = 0.69. Who goes below is winning.",
     )
     discriminator = scalars(
         {"d/real": "D(x)", "d/fake": "D(G(z))"},
         title="What D believes",
-        caption="Mean probability of being real. Far apart: D is winning. Both at ½: it only guesses.",
+        caption="Mean probability of real. Far apart: D wins. At ½: it only guesses.",
     )
     diversity = scalars(
         {"diversity": "samples / real"},
         title="Diversity",
-        caption="Mean distance of two samples over that of two real digits. Far below 1: collapse.",
+        caption="Distance between samples, over that of real digits. Far below 1: collapse.",
     )
 
     def build(self, knobs: DCGANKnobs) -> None:
@@ -319,8 +319,8 @@ class DCGAN(Experiment[DCGANKnobs]):
         return Images(pixels=Images.to_pixels(pictures[:, 0]), columns=columns)
 
     @images(
-        title="Nearest training digits",
-        caption="A sample, then the three real digits nearest to it, with L2 distance. A copy would be at 0.",
+        title="Nearest real",
+        caption="A sample, then its three nearest real digits (L2). A copy would be at 0.",
     )
     def neighbours(self, knobs: DCGANKnobs) -> Images:
         """Two samples per row, each followed by its three neighbours."""
@@ -332,7 +332,7 @@ class DCGAN(Experiment[DCGANKnobs]):
 
     @bars(
         title="Classes",
-        caption="Share of samples whose nearest real digit is a 0, a 1, … One without any is a lost mode.",
+        caption="Class of the nearest real digit. A class without samples is a lost mode.",
     )
     def coverage(self, knobs: DCGANKnobs) -> Bars:
         """Classes of the 64 samples' nearest neighbours, beside those of the data."""
@@ -343,7 +343,7 @@ class DCGAN(Experiment[DCGANKnobs]):
 
     @histogram(
         title="D's verdicts",
-        caption="D on 64 real digits and on the 64 samples, from 0 (generated) to 1 (real). Balanced: alike.",
+        caption="D on real digits and on samples, 0 fake to 1 real. Balanced: alike.",
     )
     def verdicts(self, knobs: DCGANKnobs) -> Histogram:
         """D(x) and D(G(z)) over the same 20 bins of 0…1, real and generated in batches of their own."""

@@ -358,6 +358,7 @@ class Descent2D(Experiment[DescentKnobs]):
             surface=self.landscape.name,
             minima=self.landscape.minima,
             start=knobs.start,
+            out=[name in self.entered and i not in self.racing for i, name in enumerate(NAMES)],
         )
 
     losses = scalars(
@@ -376,13 +377,13 @@ class Descent2D(Experiment[DescentKnobs]):
     )
     taylor = scalars(
         {"taylor/predicted": "predicted −η‖∇L‖²", "taylor/actual": "actual ΔL"},
-        title="Taylor: what SGD's step should change",
-        caption="They agree while η is small. Above 0 the loss rose, though the line promised a fall.",
+        title="Promised and actual",
+        caption="SGD's Taylor term against what came: alike while η is small.",
     )
 
     @bars(
-        title="SGD's next step, term by term",
-        caption="Once the second term outweighs the first, the step goes up instead of down.",
+        title="SGD's next step",
+        caption="Once the second term outweighs the first, the step goes up, not down.",
     )
     def taylor_terms(self, knobs: DescentKnobs) -> Bars:
         """The Taylor terms of the loss change of the next step, without noise, and the change itself."""
@@ -398,7 +399,7 @@ class Descent2D(Experiment[DescentKnobs]):
 
     @bars(
         title="η against its bound",
-        caption="Where η passes its bound, the steepest direction of curvature λ is no longer descended.",
+        caption="Past its bound, η no longer descends the direction of largest curvature.",
     )
     def bounds(self, knobs: DescentKnobs) -> Bars:
         """η beside the largest stable one on a quadratic of the Hessian's largest eigenvalue, at each θ."""

@@ -519,7 +519,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
     accuracy = scalars(
         {"acc/train": "training", "acc/test": "test"},
         title="Accuracy",
-        caption="The share of points on the right side, at the end of each epoch. Classes only.",
+        caption="Share of points on the right side, per epoch. Classification only.",
     )
 
     @heatmap(
@@ -543,8 +543,8 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         )
 
     @bars(
-        title="Gradients and updates",
-        caption="Healthy updates are near a thousandth of the weights. Low bars on the left: it vanishes.",
+        title="Gradient flow",
+        caption="Low bars at the left: it vanishes. Updates near 0.001 are healthy.",
         log=True,
     )
     def gradients(self, knobs: PlaygroundKnobs) -> Bars:
@@ -564,9 +564,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             log=True,
         )
 
-    @histogram(
-        title="Weights", caption="Saturating units show as weights that drift outwards, L1 as a peak at zero."
-    )
+    @histogram(title="Weights", caption="Saturation drives weights outwards; L1 makes a peak at zero.")
     def weights(self, knobs: PlaygroundKnobs) -> Histogram:
         """The distribution of each layer's weights."""
         return Histogram.of(dict(zip(_layer_names(knobs), self.model.weights, strict=True)), bins=30)
