@@ -125,6 +125,7 @@ class State(Message):
     status: Status
     reason: str = ""
     pace: float | None = None
+    steps_per_epoch: float | None = None
 
 
 class KnobsChanged(Message):

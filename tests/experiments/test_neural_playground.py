@@ -515,7 +515,7 @@ def test_probes_see_the_network_without_dropout() -> None:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_lowers_the_loss(optimizer: str) -> None:
-    playground = Playground(optimizer=optimizer, lr=0.03).train(500)
+    playground = Playground(dataset="circle", optimizer=optimizer, lr=0.03).train(500)
     assert sum(playground.losses[-25:]) < sum(playground.losses[:25]) / 2
 
 
@@ -533,7 +533,13 @@ def test_networks_of_every_depth_train(hidden: list[int]) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_defaults_learn_the_circle_within_2000_steps(seed: int) -> None:
-    assert Playground(seed).train(2000).last("acc/test") >= 0.95
+    assert Playground(seed, dataset="circle").train(2000).last("acc/test") >= 0.95
+
+
+def test_the_defaults_wind_up_the_spiral_within_20000_steps() -> None:
+    playground = Playground()
+    assert playground.train(1000).last("acc/test") < 0.7
+    assert playground.train(19_000).last("acc/test") > 0.85
 
 
 def test_sines_and_adam_learn_the_spiral() -> None:

@@ -15,14 +15,13 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from tiny import ThreadExecutor, Tiny, entry_of
 
 from descent import app
 from descent.lessons import Lesson
 from descent.routes import experiments as experiment_routes
 from descent.runs import manager
 from descent.settings import Settings
-
+from tiny import ThreadExecutor, Tiny, entry_of
 
 TINY_KOREAN = {
     "title": "작은 실험",

@@ -1,11 +1,11 @@
 import math
 
 import pytest
-from tiny import Tiny, TinyKnobs, entry_of
 
 from descent.errors import BadKnob, FixedKnob
 from descent.experiment import Experiment, KnobError, live
 from descent.runs.knobs import check
+from tiny import Tiny, TinyKnobs, entry_of
 
 TINY = entry_of(Tiny)
 DEFAULTS = {"lr": 0.1, "word": "a", "size": 3}
@@ -49,8 +49,7 @@ def test_a_bad_value_is_refused_naming_knob_and_value(knob, value, message):
     assert refused.value.field == knob
     assert refused.value.detail.startswith(f"{knob}: ")
     assert message in refused.value.detail
-    given = repr(value).replace("True", "True")
-    assert given[:40] in refused.value.detail
+    assert repr(value)[:40] in refused.value.detail
     assert len(refused.value.detail) < 300
     assert refused.value.params["reason"]
 
@@ -91,7 +90,7 @@ class Picky(Tiny, Experiment[PickyKnobs]):
 
 
 def test_knobs_that_do_not_fit_together_are_refused_in_the_experiments_words():
-    with pytest.raises(BadKnob, match="^other: it must be the same as word$") as refused:
+    with pytest.raises(BadKnob, match=r"^other: it must be the same as word$") as refused:
         check(entry_of(Picky), {"word": "b"})
     assert refused.value.field == "other"
     assert check(entry_of(Picky), {"word": "b", "other": "b"})["other"] == "b"

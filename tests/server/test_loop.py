@@ -384,6 +384,7 @@ def test_nan_ends_the_run_as_diverged_at_that_step():
         "status": "diverged",
         "reason": "loss/train is not finite at step 6",
         "pace": None,
+        "steps_per_epoch": None,
     }
 
 

@@ -6,7 +6,6 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from tiny import Tiny, entry_of
 
 from descent import errors, wire
 from descent.engine.messages import Output
@@ -14,6 +13,7 @@ from descent.runs import manager as manager_module
 from descent.runs.hub import Viewer
 from descent.runs.manager import RunManager
 from descent.settings import Settings
+from tiny import Tiny, entry_of
 
 
 class FakeWorker:
@@ -437,7 +437,7 @@ async def test_a_status_that_cannot_follow_fails_the_run_and_no_other(make, exec
 
 async def test_close_ends_everything_even_what_is_starting(make, executor):
     manager = make()
-    run, worker = await started(manager, executor)
+    _, worker = await started(manager, executor)
     executor.gate.clear()
     late, _ = await started(manager, executor)
     closing = asyncio.create_task(manager.close())

@@ -91,6 +91,7 @@ export class RunView {
       this.status = event.status;
       this.reason = event.reason;
       this.pace = event.pace;
+      this.stepsPerEpoch = event.steps_per_epoch ?? this.stepsPerEpoch;
       this.step = Math.max(this.step, event.step);
       this.#progress = [];
       this.rate = null;

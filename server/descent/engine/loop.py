@@ -253,7 +253,7 @@ class Loop:
             case "stop":
                 self._end("stopped", arguments.get("reason", ""))
             case "say":
-                self._say("state", step=self.step, pace=self._pace, **arguments)
+                self._say_state(**arguments)
             case _:
                 pass  # overtaken by another command
         return ""
@@ -298,7 +298,11 @@ class Loop:
         if status == "running":
             self._next_step_at = self._flush_at = time.perf_counter()
         self.status = status
-        self._say("state", step=self.step, status=status, reason=reason, pace=self._pace)
+        self._say_state(status=status, reason=reason)
+
+    def _say_state(self, **fields: Any) -> None:
+        epoch = self.experiment.steps_per_epoch(self.knobs)
+        self._say("state", step=self.step, pace=self._pace, steps_per_epoch=epoch, **fields)
 
     def _end(self, status: Status, reason: str = "") -> None:
         """The last scalars, the last picture of every panel, then the last word."""

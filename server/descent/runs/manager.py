@@ -218,6 +218,7 @@ class RunManager:
             run.knob_log.append((event["step"], dict(event["knobs"])))
         elif event["type"] == "state":
             run.pace = event["pace"]
+            run.steps_per_epoch = event.get("steps_per_epoch", run.steps_per_epoch)
             run.become(event["status"], event["reason"])
             self._granted.discard(run)
             run.ready.set()
@@ -259,7 +260,14 @@ class RunManager:
     def _announce(self, run: Run) -> None:
         """Tell viewers the run's status, where there is no worker to do so."""
         seq = run.channel.last_seq + 1
-        state = State(seq=seq, step=run.step, status=run.status, reason=run.reason, pace=run.pace)
+        state = State(
+            seq=seq,
+            step=run.step,
+            status=run.status,
+            reason=run.reason,
+            pace=run.pace,
+            steps_per_epoch=run.steps_per_epoch,
+        )
         run.channel.keep(seq, state.model_dump_json().encode(), binary=False)
 
     # Commanding

@@ -1,0 +1,383 @@
+"""What every experiment must keep, tried on all there are."""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from descent import wire
+from descent.engine import loop as loop_module
+from descent.engine.loop import Loop
+from descent.engine.messages import RunSpec
+from descent.engine.observe import look
+from descent.errors import DescentError
+from descent.panels import Picture
+from descent.registry import Entry, experiments
+from descent.runs.knobs import check
+from tiny import EagerBudget, Said, Script
+
+SEEDLESS = {"descent-2d"}  # nothing in it is left to chance
+STEPS = 6
+MAY_HOLD_NAN = {("contour", "paths"), ("contour", "heights"), ("bars", "values")}  # no point yet, no bar
+FORBIDDEN = {
+    "asyncio",
+    "fastapi",
+    "multiprocessing",
+    "socket",
+    "starlette",
+    "threading",
+    "uvicorn",
+    "websockets",
+}
+HEAVY = {"sklearn", "scipy", "pandas", "matplotlib"}
+LARGEST_FRAME = 1 << 20  # bytes
+
+every = pytest.mark.parametrize("entry", experiments().values(), ids=list(experiments()))
+
+
+def loop_of(entry: Entry, *, inbox: Script | None = None, **spec: Any) -> tuple[Loop, Said]:
+    said = Said()
+    knobs = check(entry, spec.pop("knobs", {}))
+    spec = {"seed": 0, "max_steps": STEPS, **spec}
+    return Loop(
+        entry,
+        RunSpec("run", entry.id, knobs, device="cpu", **spec),
+        Script() if inbox is None else inbox,
+        said.append,
+    ), said
+
+
+def finished(entry: Entry, **spec: Any) -> tuple[Loop, Said]:
+    loop, said = loop_of(entry, **spec)
+    assert loop.run() == "finished", said.events("state")[-1]["reason"]
+    return loop, said
+
+
+def table(said: Said) -> dict[str, list[float]]:
+    frames = [wire.decode(output.payload) for output in said if output.kind == "scalars"]
+    names = sorted({name for frame in frames for name in frame.arrays})
+    return {
+        name: [
+            v
+            for frame in frames
+            for v in frame.arrays.get(name, np.full(len(frame.arrays["step"]), np.nan)).tolist()
+        ]
+        for name in names
+    }
+
+
+def frozen(value: Any, above: tuple[int, ...] = ()) -> Any:
+    """All there is in `value`, gradients, modes and optimizer states included, as plain comparable data."""
+    if id(value) in above:
+        return "above"
+    above = (*above, id(value))
+    match value:
+        case torch.Tensor():
+            array = value.detach().contiguous().numpy()
+            return ("tensor", array.dtype.str, array.shape, array.tobytes(), frozen(value.grad, above))
+        case np.ndarray():
+            return ("array", value.dtype.str, value.shape, value.tobytes())
+        case torch.Generator():
+            return frozen(value.get_state())
+        case Optimizer():
+            return frozen(value.state_dict(), above)
+        case Mapping():
+            return [(str(key), frozen(item, above)) for key, item in value.items()]
+        case list() | tuple() | set() | frozenset():
+            return [frozen(item, above) for item in value]
+        case bool() | int() | float() | str() | bytes() | None:
+            return repr(value)
+        case _ if (hasattr(value, "__dict__") and not callable(value)) or isinstance(value, nn.Module):
+            return (type(value).__name__, frozen(vars(value), above))
+        case _:
+            return type(value).__name__
+
+
+def chance() -> list[Any]:
+    """The state of all global random numbers."""
+    return [random.getstate(), frozen(np.random.get_state()), frozen(torch.get_rng_state())]
+
+
+def optimizers_in(value: Any) -> Iterator[Optimizer]:
+    if isinstance(value, Optimizer):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from optimizers_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from optimizers_in(item)
+
+
+# Knobs
+
+
+@every
+def test_knobs_serialise_and_come_back_the_same(entry: Entry) -> None:
+    defaults = check(entry, {})
+    assert check(entry, json.loads(json.dumps(defaults))) == defaults
+
+
+@every
+def test_the_schema_tells_the_page_all_it_needs(entry: Entry) -> None:
+    schema = json.loads(json.dumps(entry.knobs_type.model_json_schema()))
+    knobs = schema["properties"]
+    for name, knob in knobs.items():
+        assert isinstance(knob["x-live"], bool), name
+        assert knob["title"], name
+        assert knob["description"].endswith("."), name
+        assert "default" in knob, name
+        low, high = knob.get("minimum"), knob.get("maximum")
+        if knob.get("type") in ("number", "integer") and "enum" not in knob:
+            assert low is not None, f"{name} has no lower end for its slider"
+            assert high is not None, f"{name} has no upper end for its slider"
+            assert low <= knob["default"] <= high
+        if knob.get("x-log"):
+            assert low > 0, f"a logarithmic slider cannot reach {low}"
+        if "x-typical" in knob:
+            assert low <= knob["x-typical"][0] < knob["x-typical"][1] <= high, name
+        if "enum" in knob and "x-options" in knob:
+            assert set(knob["x-options"]) == set(knob["enum"]), name
+        for other, values in knob.get("x-when", {}).items():
+            for value in values:
+                check(entry, {other: value})
+
+
+@every
+def test_presets_are_valid_and_each_makes_a_difference(entry: Entry) -> None:
+    for preset in entry.cls.presets.values():
+        assert check(entry, preset.knobs) != check(entry, {}), preset.title
+        assert preset.watch
+
+
+# Panels
+
+
+def assert_shows(picture: Picture, name: str, entry: Entry) -> None:
+    assert picture.kind == entry.panels[name].kind
+    data = wire.encode_picture("run", 1, 2, name, picture)
+    assert len(data) <= LARGEST_FRAME, f"{name}: {len(data)} bytes"
+    frame = wire.decode(data)
+    assert (frame.panel, frame.kind, frame.seq, frame.step) == (name, picture.kind, 1, 2)
+    assert frame.arrays
+    for field, array in frame.arrays.items():
+        assert array.dtype in (np.float32, np.int32, np.uint8), f"{name}.{field}"
+        assert not np.isinf(array).any(), f"{name}.{field}"
+        assert (picture.kind, field) in MAY_HOLD_NAN or not np.isnan(array).any(), f"{name}.{field}"
+        sent = wire.to_numpy(getattr(picture, field))
+        assert np.array_equal(array, sent, equal_nan=array.dtype == np.float32), f"{name}.{field}"
+
+
+def probes_of(entry: Entry) -> list[str]:
+    return [name for name, panel in entry.panels.items() if panel.kind != "scalars"]
+
+
+@every
+@pytest.mark.parametrize("steps", [0, 3])
+def test_every_panel_has_a_valid_picture_before_and_after_training(entry: Entry, steps: int) -> None:
+    for preset in [{}, *(preset.knobs for preset in entry.cls.presets.values())]:
+        loop, _ = loop_of(entry, knobs=dict(preset))
+        for _ in range(steps):
+            loop._train()
+        for name in probes_of(entry):
+            assert_shows(look(loop.experiment, loop.knobs, name), name, entry)
+
+
+@every
+def test_every_scalar_is_shown(entry: Entry) -> None:
+    shown = {name for panel in entry.panels.values() for name in panel.options.get("series", {})}
+    loop, _ = loop_of(entry)
+    epoch = loop.experiment.steps_per_epoch(loop.knobs) or 1
+    _, said = finished(entry, max_steps=int(min(epoch, 60)) + 1)
+    measured = set(table(said)) - {"step"}
+    assert measured
+    assert measured <= shown, f"no panel shows {measured - shown}"
+
+
+# Training
+
+
+@every
+def test_the_same_seed_gives_the_same_numbers(entry: Entry) -> None:
+    first, first_said = finished(entry, seed=3)
+    second, second_said = finished(entry, seed=3)
+    assert repr(table(first_said)) == repr(table(second_said))
+    assert frozen(first.experiment) == frozen(second.experiment)
+
+
+@every
+def test_another_seed_gives_other_numbers(entry: Entry) -> None:
+    same = repr(table(finished(entry, seed=3)[1])) == repr(table(finished(entry, seed=4)[1]))
+    assert same == (entry.id in SEEDLESS)
+
+
+@every
+def test_watching_changes_nothing_bit_for_bit(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, plain_said = finished(entry)
+    plain_chance = chance()
+    monkeypatch.setattr(loop_module, "Budget", EagerBudget)
+    watched, watched_said = finished(entry, watch=tuple(entry.panels))
+    for panel in probes_of(entry):
+        assert len(watched_said.pictures(panel)) == STEPS + 1, panel
+    assert watched_said.events("diagnosis") == []
+    assert repr(table(watched_said)) == repr(table(plain_said))
+    assert frozen(watched.experiment) == frozen(plain.experiment)
+    assert chance() == plain_chance
+
+
+@every
+def test_probes_leave_everything_as_it_was(entry: Entry) -> None:
+    loop, _ = loop_of(entry)
+    for _ in range(3):
+        loop._train()
+    before, before_chance = frozen(loop.experiment), chance()
+    for name in probes_of(entry):
+        look(loop.experiment, loop.knobs, name)
+        assert frozen(loop.experiment) == before, name
+        assert chance() == before_chance, name
+
+
+@every
+def test_pausing_changes_nothing(entry: Entry) -> None:
+    _, plain = finished(entry)
+    script = Script()
+    loop, said = loop_of(entry, inbox=script, paused=True)
+    script.tell("step", steps=2)
+    loop._watch((), 30)
+    train = loop._train
+
+    def train_and_resume() -> None:
+        train()
+        if loop.step == 2:
+            script.tell("knobs", knobs={})
+            script.tell("watch", panels=probes_of(entry), max_fps=30)
+            script.tell("resume")
+
+    loop._train = train_and_resume  # type: ignore[method-assign]
+    assert loop.run() == "finished"
+    assert repr(table(said)) == repr(table(plain))
+
+
+def other_values(entry: Entry) -> Iterator[tuple[str, Any]]:
+    """For each live knob another valid value."""
+    for name, knob in entry.knobs_type.model_json_schema()["properties"].items():
+        if not knob["x-live"]:
+            continue
+        default = knob["default"]
+        match knob:
+            case {"enum": options}:
+                candidates = options
+            case {"type": "boolean"}:
+                candidates = [not default]
+            case {"type": "integer"}:
+                candidates = [default + 1, default - 1]
+            case {"type": "number", "x-log": True}:
+                candidates = [default / 2, default * 2]
+            case {"type": "number", "minimum": low, "maximum": high}:
+                candidates = [default + (high - default) / 4, default - (default - low) / 4]
+            case {"type": "array"}:
+                candidates = [[], [[0.5, 0.5, 1.0]], [[0.5, 0.5]], [0.5, 0.5], default[:1]]
+            case _:
+                candidates = []
+        for value in candidates:
+            try:
+                fits = check(entry, {name: value})[name] != default
+            except DescentError:
+                fits = False
+            if fits:
+                yield name, value
+                break
+        else:
+            pytest.fail(f"no other value of {name} was found")
+
+
+@every
+def test_every_live_knob_takes_effect_without_a_restart(entry: Entry) -> None:
+    for name, value in other_values(entry):
+        script = Script()
+        loop, said = loop_of(entry, inbox=script)
+        experiment = loop.experiment
+        for _ in range(2):
+            loop._train()
+        script.tell("knobs", reply_to=1, knobs={name: value})
+        assert loop.run() == "finished", (name, value, said.events("state")[-1])
+        assert said.replies[1].refusal == "", (name, value)
+        (event,) = said.events("knobs")
+        assert event["step"] == 2
+        assert loop.experiment is experiment
+        assert said.steps == list(range(STEPS))
+        assert said.events("diagnosis") == [], (name, value)
+        for panel in probes_of(entry):
+            assert said.pictures(panel), (name, value, panel)
+
+
+@every
+def test_a_learning_rate_is_changed_without_touching_the_optimizers_state(entry: Entry) -> None:
+    rates = [(name, value) for name, value in other_values(entry) if re.match("lr|.*_lr$", name)]
+    assert rates, "there is no live learning rate"
+    for name, value in rates:
+        loop, _ = loop_of(entry)
+        for _ in range(3):
+            loop._train()
+        optimizers = list(optimizers_in(vars(loop.experiment)))
+        assert optimizers
+        before = [frozen(optimizer.state_dict()["state"]) for optimizer in optimizers]
+        loop._set_knobs({name: value})
+        assert [
+            frozen(optimizer.state_dict()["state"]) for optimizer in optimizers_in(vars(loop.experiment))
+        ] == before
+        loop._train()
+
+
+# The file and its lessons
+
+
+def source_of(entry: Entry) -> Path:
+    return Path(str(sys.modules[entry.cls.__module__].__file__))
+
+
+@every
+def test_it_knows_neither_the_web_nor_processes(entry: Entry) -> None:
+    tree = ast.parse(source_of(entry).read_text(encoding="utf-8"))
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert not {name.partition(".")[0] for name in names} & FORBIDDEN
+
+
+@every
+def test_importing_it_is_light(entry: Entry) -> None:
+    code = f"import sys, {entry.cls.__module__}; print([*filter(sys.modules.get, {sorted(HEAVY)})])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+@every
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_its_lesson_says_something(entry: Entry, language: str) -> None:
+    html = entry.lessons[language].html
+    text = re.sub("<[^>]+>", " ", html)
+    assert len(text.split()) >= 200
+    assert "<h2>" in html
+    assert "math" in html
+    assert ("의" in text) == (language == "ko")
+
+
+@every
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_values_its_lesson_quotes_exist(entry: Entry, language: str) -> None:
+    series = {name for panel in entry.panels.values() for name in panel.options.get("series", {})}
+    quoted = set(re.findall(r"\{\{\s*([^{}]+?)\s*\}\}", entry.lessons[language].html))
+    assert quoted <= set(entry.knobs_type.model_fields) | series
