@@ -38,7 +38,6 @@ def _serve(open: bool = False, **options: Any) -> None:
 
     from pydantic import ValidationError
 
-    from descent.app import create_server
     from descent.settings import Settings
 
     try:
@@ -56,15 +55,18 @@ def _serve(open: bool = False, **options: Any) -> None:
             err=True,
         )
         raise typer.Exit(1) from error
-    server = create_server(settings)
-    port = listening.getsockname()[1]
-    shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else settings.host
-    address = f"http://{shown}:{port}/"
-    typer.echo(f"Descent is at {address}  (Ctrl+C stops it)")
-    if open:  # what comes before the server is up waits in the socket's queue
-        threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
-    with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly shutdown
-        server.run(sockets=[listening])
+    with listening:
+        from descent.app import create_server  # loads torch, which takes a while
+
+        server = create_server(settings)
+        port = listening.getsockname()[1]
+        shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else settings.host
+        address = f"http://{shown}:{port}/"
+        typer.echo(f"Descent is at {address}  (Ctrl+C stops it)")
+        if open:  # what comes before the server is up waits in the socket's queue
+            threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+        with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly shutdown
+            server.run(sockets=[listening])
 
 
 def _with_settings_as_options() -> None:
@@ -121,7 +123,7 @@ def train(
         list[str] | None, typer.Option("--set", help="A knob, as name=value. May be repeated.")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps to take.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
     device: Annotated[Device, typer.Option()] = "auto",
 ) -> None:
     """Train an experiment in the terminal."""

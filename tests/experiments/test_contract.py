@@ -150,7 +150,7 @@ def test_the_schema_tells_the_page_all_it_needs(entry: Entry) -> None:
         if "x-typical" in knob:
             assert low <= knob["x-typical"][0] < knob["x-typical"][1] <= high, name
         if "enum" in knob and "x-options" in knob:
-            assert set(knob["x-options"]) == set(knob["enum"]), name
+            assert set(knob["x-options"]) == set(map(str, knob["enum"])), name
         for other, values in knob.get("x-when", {}).items():
             for value in values:
                 check(entry, {other: value})

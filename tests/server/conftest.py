@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -87,47 +88,49 @@ class Server:
 
     process: subprocess.Popen[str]
     url: str
+    output: str = ""
 
     @property
     def socket_url(self) -> str:
         return self.url.replace("http", "ws")
 
-    def stop(self) -> str:
-        """Ask it to stop, as Ctrl+C does; everything it wrote to the terminal."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        return self.process.communicate(timeout=20)[0]
+    def stop(self, sign: signal.Signals = signal.SIGINT) -> str:
+        """Ask it to stop, as Ctrl+C does, and wait until it has; what it wrote since it began."""
+        if not self.output:
+            self.process.send_signal(sign)
+            self.output = "stopped: " + self.process.communicate(timeout=60)[0]
+        return self.output
 
 
-@pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Starts servers with the settings given; those that still run are stopped when all tests are done."""
-    servers: list[Server] = []
-
-    def start(**settings: object) -> Server:
-        home: Path = tmp_path_factory.mktemp("home")
-        options = {"host": "127.0.0.1", "port": 0, "home": home, **settings}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "descent", "serve"]
-            + [f"--{name.replace('_', '-')}={value}" for name, value in options.items()],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+@contextlib.contextmanager
+def serving(home: Path) -> Iterator[Server]:
+    """A `descent serve` with its own store on a free port."""
+    command = [sys.executable, "-m", "descent", "serve", "--port=0", f"--home={home}", "--max-running=4"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
-        address = re.search(r"http://\S+:(\d+)/", line)
-        assert address, line + process.communicate(timeout=20)[0]
-        servers.append(Server(process, f"http://127.0.0.1:{address[1]}"))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
+        address = re.search(r"http://localhost:(\d+)/", line)
+        assert address, line
+        server = Server(process, f"http://127.0.0.1:{address[1]}")
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")
-def server(serve: Callable[..., Server]) -> Server:
-    """The server that tests share which do not break it."""
-    return serve()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server of all tests that leave it running."""
+    with serving(tmp_path_factory.mktemp("home")) as server:
+        yield server
+        assert "Traceback" not in server.stop()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A server that a test may end."""
+    with serving(tmp_path) as server:
+        yield server

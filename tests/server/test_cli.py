@@ -1,4 +1,5 @@
 import os
+import queue
 import re
 import socket
 import subprocess
@@ -18,6 +19,7 @@ def descent(*arguments, **environment):
     """Run the command as a user would: exit code, output."""
     done = subprocess.run(
         [sys.executable, "-m", "descent", *arguments],
+        check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -133,23 +135,37 @@ def test_serve_refuses_a_bad_setting_naming_it():
         assert "Traceback" not in output
 
 
-def test_settings_come_from_the_environment_and_options_win(monkeypatch):
-    used = []
-    monkeypatch.setattr("descent.app.create_server", lambda settings: used.append(settings))
+@pytest.fixture
+def created(monkeypatch):
+    """The settings that servers were created with; none of them is run."""
+    created = []
+
+    class NoServer:
+        def __init__(self, settings):
+            created.append(settings)
+
+        def run(self, sockets):
+            """It would serve here."""
+
+    monkeypatch.setattr("descent.app.create_server", NoServer)
+    return created
+
+
+def test_settings_come_from_the_environment_and_options_win(created, monkeypatch):
     monkeypatch.setenv("DESCENT_MAX_RUNNING", "7")
     monkeypatch.setenv("DESCENT_PROBE_BUDGET", "0.5")
-    invoke("serve", "--port", "0", "--probe-budget", "0.25", "--idle-pause", "0", "--data", "/data")
-    (settings,) = used
+    code, _ = invoke("serve", "--port", "0", "--probe-budget", "0.25", "--idle-pause", "0", "--data", "/data")
+    assert code == 0
+    (settings,) = created
     assert (settings.max_running, settings.probe_budget, settings.idle_pause) == (7, 0.25, 0)
     assert str(settings.data) == "/data"
 
 
+@pytest.mark.usefixtures("created")
 def test_the_browser_is_opened_only_when_asked(monkeypatch):
-    opened = []
-    monkeypatch.setattr(cli.webbrowser, "open", opened.append)
-    monkeypatch.setattr("descent.app.create_server", lambda settings: None)
+    opened = queue.Queue()
+    monkeypatch.setattr(cli.webbrowser, "open", opened.put)
     invoke("serve", "--port", "0")
-    assert opened == []
     invoke("serve", "--port", "0", "--open")
-    assert len(opened) == 1
-    assert re.fullmatch(r"http://localhost:\d+/", opened[0])
+    assert re.fullmatch(r"http://localhost:\d+/", opened.get(timeout=10))
+    assert opened.empty()

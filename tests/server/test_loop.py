@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny import EagerBudget, Said, Script, Tiny, TinyKnobs, loop_of
 
 from descent import wire
 from descent.engine import loop as loop_module
 from descent.engine.messages import Output
 from descent.engine.scalars import ScalarBatch
 from descent.experiment import Heatmap, heatmap
+from tiny import EagerBudget, Said, Script, Tiny, TinyKnobs, loop_of
 
 
 def after_step(step, act):

@@ -324,6 +324,18 @@ async def test_too_many_living_runs_are_refused(make, executor):
     manager.create("tiny", {})
 
 
+async def test_a_paused_run_that_was_abandoned_ends_when_too_many_are_alive(make, executor):
+    manager = make(max_running=2, max_live=2)
+    kept, _ = await started(manager, executor)
+    watch(manager, kept)
+    abandoned, _ = await started(manager, executor)
+    manager.leave(abandoned, watch(manager, abandoned))
+    await manager.pause(abandoned)
+    manager.create("tiny", {})
+    assert (abandoned.status, abandoned.reason) == ("stopped", "made-room")
+    assert not kept.ended
+
+
 # Ends
 
 
@@ -643,9 +655,9 @@ async def test_a_run_that_was_watched_and_left_makes_room_for_a_queued_one(make,
     abandoned, _ = await started(manager, executor)
     manager.leave(abandoned, watch(manager, abandoned))
     waiting, _ = await started(manager, executor)
-    await house(1)
+    await house(0.4)
     assert waiting.status == "queued"
-    await house(2)
+    await house(0.2)
     assert (abandoned.status, abandoned.reason) == ("paused", "made-room")
     assert waiting.status == "running"
 

@@ -1,6 +1,7 @@
 """What only real processes can show: workers that die, servers that die, and what is left behind."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -13,27 +14,24 @@ from websockets.exceptions import ConnectionClosed
 
 
 def children_of(pid):
-    """The processes that a process started, and those these started."""
-    found = []
+    """The processes that a process has started."""
+    found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, _, rest = stat.read_text().rpartition(")")
-        except OSError:
-            continue  # it has ended meanwhile
-        if int(rest.split()[1]) == pid:
-            child = int(name.split()[0])
-            found += [child, *children_of(child)]
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            child, _, rest = stat.read_text().partition(" ")
+            if int(rest.rpartition(")")[2].split()[1]) == pid:
+                found.add(int(child))
     return found
 
 
-def is_worker(pid):
-    """Whether a process trains a run; the fork server and the resource tracker do not."""
-    try:
-        return not any(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()) and "inbox" in {
-            task.read_text().strip() for task in Path(f"/proc/{pid}/task").glob("*/comm")
-        }
-    except OSError:
-        return False
+def workers_of(server):
+    """The processes that train: what the server's fork server has started."""
+    return set().union(*map(children_of, children_of(server.process.pid)))
+
+
+def processes_of(server):
+    """All that a server has started, directly or not."""
+    return children_of(server.process.pid) | workers_of(server)
 
 
 async def gone(pid):
@@ -78,14 +76,19 @@ async def until_state(server, run, status, act=None):
     raise AssertionError("the stream ended")
 
 
-async def test_a_killed_worker_fails_its_run_and_the_others_go_on(serve):
-    server = serve(max_running=2)
+async def delete(server, *runs):
+    async with httpx.AsyncClient(base_url=server.url) as api:
+        for run in runs:
+            await api.delete(f"/api/runs/{run}")
+
+
+async def test_a_killed_worker_fails_its_run_and_the_others_go_on(server):
     other = await new_run(server)
     await until_state(server, other, "running")
-    others = set(children_of(server.process.pid))
+    others = workers_of(server)
     run = await new_run(server)
     await until_state(server, run, "running")
-    (worker,) = set(children_of(server.process.pid)) - others
+    (worker,) = workers_of(server) - others
     event = await until_state(server, run, "failed", act=lambda: os.kill(worker, signal.SIGKILL))
     assert event["reason"] == "the worker process was killed by signal 9"
     async with httpx.AsyncClient(base_url=server.url) as api:
@@ -96,14 +99,14 @@ async def test_a_killed_worker_fails_its_run_and_the_others_go_on(serve):
         assert steps
         answer = (await api.patch(f"/api/runs/{other}", json={"knobs": {"lr": 0.01}})).json()
         assert answer["knobs"] == {"lr": 0.01}
-    assert "Traceback" not in server.stop()
+    await delete(server, run, other)
 
 
-async def test_a_worker_that_hangs_does_not_hold_up_the_server(serve):
-    server = serve(max_running=2)
+async def test_a_worker_that_hangs_does_not_hold_up_the_server(server):
+    others = workers_of(server)
     run = await new_run(server)
     await until_state(server, run, "running")
-    (worker,) = [pid for pid in children_of(server.process.pid) if is_worker(pid)]
+    (worker,) = workers_of(server) - others
     os.kill(worker, signal.SIGSTOP)
     async with connect(f"{server.socket_url}/api/runs/{run}/stream", proxy=None) as stream:
         for number in range(3000):  # far more than a pipe holds
@@ -114,42 +117,41 @@ async def test_a_worker_that_hangs_does_not_hold_up_the_server(serve):
     os.kill(worker, signal.SIGCONT)
     async with httpx.AsyncClient(base_url=server.url) as api:
         assert (await api.post(f"/api/runs/{run}/stop", timeout=30)).json()["status"] == "stopped"
-    assert "Traceback" not in server.stop()
+    await delete(server, run, other)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-async def test_shutdown_is_prompt_and_leaves_no_process(serve, sign):
-    server = serve()
-    runs = [await new_run(server), await new_run(server, paused=True)]
-    await until_state(server, runs[0], "running")
-    await until_state(server, runs[1], "paused")
-    processes = children_of(server.process.pid)
-    assert sum(map(is_worker, processes)) == 2
-    async with connect(f"{server.socket_url}/api/runs/{runs[0]}/stream", proxy=None) as stream:
+async def test_shutdown_leaves_no_process(own_server, sign):
+    runs = [await new_run(own_server), await new_run(own_server, paused=True)]
+    await until_state(own_server, runs[0], "running")
+    await until_state(own_server, runs[1], "paused")
+    assert len(workers_of(own_server)) == 2
+    processes = processes_of(own_server)
+    async with connect(f"{own_server.socket_url}/api/runs/{runs[0]}/stream", proxy=None) as stream:
         await stream.recv()
-        server.process.send_signal(sign)
-        with pytest.raises(ConnectionClosed):
+        own_server.process.send_signal(sign)
+        with contextlib.suppress(ConnectionClosed):
             while True:
                 await stream.recv()
+        assert stream.close_code == 1012
     for pid in processes:
         await gone(pid)
-    assert "Traceback" not in server.stop()
+    assert "Traceback" not in own_server.stop()
 
 
-async def test_shutdown_while_a_worker_starts_leaves_no_process(serve):
-    server = serve()
-    await new_run(server)
-    output = server.stop()
-    assert "Traceback" not in output
-    assert children_of(server.process.pid) == []
-
-
-async def test_workers_do_not_outlive_their_server(serve):
-    server = serve()
-    run = await new_run(server)
-    await until_state(server, run, "running")
-    processes = children_of(server.process.pid)
-    server.process.kill()
+async def test_shutdown_while_a_worker_starts_leaves_no_process(own_server):
+    await new_run(own_server)
+    processes = processes_of(own_server)
+    assert "Traceback" not in own_server.stop()
     for pid in processes:
         await gone(pid)
-    server.process.communicate(timeout=20)
+
+
+async def test_workers_do_not_outlive_their_server(own_server):
+    run = await new_run(own_server)
+    await until_state(own_server, run, "running")
+    processes = processes_of(own_server)
+    assert len(processes) == 3  # a worker, the fork server, and multiprocessing's resource tracker
+    own_server.process.kill()
+    for pid in processes:
+        await gone(pid)

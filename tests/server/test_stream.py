@@ -65,12 +65,10 @@ class Client:
 
     async def closed(self):
         """Read until the server closes; its close code and reason."""
-        try:
+        with contextlib.suppress(ConnectionClosed):
             while True:
                 await self.read()
-        except ConnectionClosed as closing:
-            assert closing.rcvd
-            return closing.rcvd.code, closing.rcvd.reason
+        return self.connection.close_code, self.connection.close_reason
 
 
 @pytest.fixture

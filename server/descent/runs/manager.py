@@ -26,8 +26,8 @@ from descent.runs.tape import Tape
 from descent.settings import Settings
 
 ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
-ROOM_AFTER = 2.0  # seconds unwatched, after which a run that was watched makes room for a queued one
-HOUSEKEEPING = 1.0  # seconds between two looks for runs that nobody watches
+ROOM_AFTER = 0.5  # seconds unwatched, after which a run that was watched makes room for a queued one
+HOUSEKEEPING = 0.5  # seconds between two looks for runs that nobody watches
 
 
 class RunManager:
@@ -89,9 +89,7 @@ class RunManager:
         entry = self.entry(experiment)
         values = knob_check.check(entry, knobs)
         if sum(not run.ended for run in self.runs.values()) >= self.settings.max_live:
-            raise errors.TooManyRuns(
-                f"{self.settings.max_live} runs are alive; stop one (setting MAX_LIVE)", "experiment"
-            )
+            self._retire()
         run_id = secrets.token_hex(6)
         run = Run(
             id=run_id,
@@ -113,6 +111,20 @@ class RunManager:
             self._enter(run)
         self._forget_oldest()
         return run
+
+    def _retire(self) -> None:
+        """End the paused run that was abandoned first, so that another can live. Raises `TooManyRuns`."""
+        abandoned = [run for run in self._abandoned() if run.status == "paused"]
+        if not abandoned:
+            raise errors.TooManyRuns(
+                f"{self.settings.max_live} runs are alive; stop one (setting MAX_LIVE)", "experiment"
+            )
+        self._tell(abandoned[0], "stop", reason="made-room")
+
+    def _abandoned(self) -> list[Run]:
+        """Runs that someone watched and nobody does any more, the longest abandoned first."""
+        runs = [run for run in self.runs.values() if run.ever_watched and not run.watched and not run.ended]
+        return sorted(runs, key=lambda run: run.unwatched_since)
 
     def _enter(self, run: Run) -> None:
         """Train as soon as there is room."""
@@ -140,13 +152,9 @@ class RunManager:
         now = time.monotonic()
         abandoned = [
             run
-            for run in self.runs.values()
-            if run.status == "running"
-            and run.ever_watched
-            and not run.watched
-            and now - run.unwatched_since >= ROOM_AFTER
+            for run in self._abandoned()
+            if run.status == "running" and now - run.unwatched_since >= ROOM_AFTER
         ]
-        abandoned.sort(key=lambda run: run.unwatched_since)
         for run in abandoned[: max(0, len(self._queue) - self._free_slots())]:
             self._tell(run, "pause", reason="made-room")
 

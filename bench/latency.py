@@ -1,0 +1,114 @@
+"""How soon a run obeys, and how soon it shows something, against a real server.
+
+From PATCH, or the message over the stream, to the first step with the new value: measured until the
+answer is back, which leaves the worker just before that step. It may take the step under way and 5 ms.
+From play (the POST that makes a run) to the first picture of its hero, on a warm server: 250 ms.
+
+    python bench/latency.py [--experiment dcgan] [--changes 200] [--plays 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+
+import numpy as np
+
+from descent import wire
+from descent.registry import experiments
+from served import new_run, reading, served
+
+OBEY, PLAY = 0.005, 0.250  # targets: p95, seconds
+
+
+def live_rate(id: str) -> tuple[str, float]:
+    """A live learning rate of an experiment, and its default."""
+    knobs = experiments()[id].knobs_type
+    name = next(name for name in knobs.model_fields if "lr" in name and knobs.is_live(name))
+    return name, float(getattr(knobs(), name))
+
+
+async def obey(address: str, id: str, changes: int) -> tuple[float, list[float], list[float]]:
+    """Seconds per step, and from each change to its answer, over REST and over the stream."""
+    name, default = live_rate(id)
+    values = [default * (1 + turn % 10 / 100) for turn in range(changes)]
+    by_patch, by_stream = [], []
+    async with new_run(address, id, device="cpu") as client:
+        await client.post("pace", steps_per_second=None)
+        panels = list(experiments()[id].panels)
+        await client.send(type="watch", panels=panels)
+        async with reading(client):
+            for value in values:
+                await asyncio.sleep(random.uniform(0.005, 0.03))  # anywhere within a step
+                begin = time.perf_counter()
+                await client.patch(**{name: value})
+                by_patch.append(time.perf_counter() - begin)
+        for value in values:
+            async with reading(client):
+                await asyncio.sleep(random.uniform(0.005, 0.03))
+            begin = time.perf_counter()
+            await client.send(type="knobs", knobs={name: value})
+            await client.event("knobs")
+            by_stream.append(time.perf_counter() - begin)
+        await client.send(type="watch", panels=[])
+        async with reading(client):
+            before = (await client.post("pause"))["step"]
+            await client.post("resume")
+            begin = time.perf_counter()
+            await asyncio.sleep(1)
+            after = (await client.post("pause"))["step"]
+            step = (time.perf_counter() - begin) / (after - before)
+    return step, by_patch, by_stream
+
+
+async def play(address: str, id: str) -> float:
+    """Seconds from the POST to the first picture of the hero."""
+    hero = next(name for name, panel in experiments()[id].panels.items() if panel.size == "hero")
+    begin = time.perf_counter()
+    async with new_run(address, id) as client:
+        await client.send(type="watch", panels=[hero])
+        while not (isinstance(message := await client.read(), wire.Frame) and message.panel == hero):
+            pass
+        return time.perf_counter() - begin
+
+
+def p95(seconds: list[float]) -> float:
+    """The time within which 95 of 100 are done."""
+    return float(np.percentile(seconds, 95))
+
+
+def main() -> int:
+    """Measure, print, and say whether every target is met."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--experiment", action="append", choices=list(experiments()), help="default: all")
+    parser.add_argument("--changes", type=int, default=200)
+    parser.add_argument("--plays", type=int, default=20)
+    options = parser.parse_args()
+    met = True
+    print(
+        f"{'p95, ms':20}{'a step':>10}{'PATCH':>10}{'stream':>10}{'allowed':>10}{'play':>10}{'allowed':>10}"
+    )
+    with served() as address:
+        for id in options.experiment or experiments():
+            asyncio.run(play(address, id))  # warms the server up
+            step, by_patch, by_stream = asyncio.run(obey(address, id, options.changes))
+            plays = [asyncio.run(play(address, id)) for _ in range(options.plays)]
+            ok = max(p95(by_patch), p95(by_stream)) <= step + OBEY and p95(plays) <= PLAY
+            met &= ok
+            figures = (step, p95(by_patch), p95(by_stream), step + OBEY, p95(plays), PLAY)
+            print(
+                f"{id:20}"
+                + "".join(f"{1000 * figure:10.2f}" for figure in figures)
+                + ("" if ok else "   MISSED"),
+                flush=True,
+            )
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""What being served costs: steps per second under the server against the same `step` in a bare loop.
+
+Three things take turns, round after round, so that whatever else the machine does falls on all of them:
+a bare loop in a process of the same fork server, the run in a real server with nobody watching, and the
+run with a WebSocket client that watches and acknowledges every panel. A figure is the median over all
+rounds of the ratio within one round.
+
+    python bench/steps_per_second.py [--experiment dcgan] [--rounds 7] [--seconds 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import sys
+import time
+from multiprocessing.connection import Connection
+from statistics import median
+
+import torch
+
+from descent.engine.messages import RunSpec
+from descent.registry import experiments
+from served import Client, new_run, reading, served
+
+UNWATCHED, WATCHED = 0.98, 0.93  # targets
+
+
+def step_barely(orders: Connection, spec: RunSpec) -> None:
+    """Step in a bare loop for as many seconds as each order says; answer with the steps per second."""
+    torch.set_num_threads(1)
+    entry = experiments()[spec.experiment]
+    knobs = entry.knobs_type.model_validate(dict(spec.knobs), strict=False)
+    torch.manual_seed(spec.seed)
+    experiment = entry.cls(spec.seed, torch.device(spec.device))
+    experiment.build(knobs)
+    while seconds := orders.recv():
+        steps = 0
+        begin = time.perf_counter()
+        while (spent := time.perf_counter() - begin) < seconds:
+            experiment.step(knobs)
+            experiment.step_index += 1
+            steps += 1
+        orders.send(steps / spent)
+
+
+async def train(client: Client, seconds: float) -> float:
+    """Steps per second of a served run between a resume and a pause."""
+    before = (await client.post("resume"))["step"]
+    begin = time.perf_counter()
+    await asyncio.sleep(seconds)
+    after = (await client.post("pause"))["step"]
+    return float(after - before) / (time.perf_counter() - begin)
+
+
+async def measure(address: str, id: str, rounds: int, seconds: float) -> list[list[float]]:
+    """For each round the steps per second: bare, unwatched, watched; and the pictures per second then."""
+    entry = experiments()[id]
+    figures = [list[float]() for _ in range(4)]
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["descent.engine.preload"])
+    orders, theirs = context.Pipe()
+    spec = RunSpec("bare", id, entry.knobs_type().model_dump(mode="json"), seed=0, device="cpu")
+    process = context.Process(target=step_barely, args=(theirs, spec), daemon=True)
+    process.start()
+    async with new_run(address, id, device="cpu") as client, reading(client):
+        await client.post("pace", steps_per_second=None)
+        for turn in range(rounds + 1):
+            orders.send(seconds)
+            rates = [await asyncio.to_thread(orders.recv)]
+            await client.send(type="watch", panels=[])
+            await client.post("pause")
+            rates.append(await train(client, seconds))
+            await client.send(type="watch", panels=list(entry.panels), max_fps=30)
+            await client.post("pause")
+            seen = client.seen
+            rates.append(await train(client, seconds))
+            if turn:  # the first round warms up
+                rates.append((client.seen - seen) / seconds)
+                for figure, rate in zip(figures, rates, strict=True):
+                    figure.append(rate)
+    orders.send(0)
+    process.join()
+    return figures
+
+
+def main() -> int:
+    """Measure, print, and say whether every target is met."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--experiment", action="append", choices=list(experiments()), help="default: all")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each of the three in a round")
+    options = parser.parse_args()
+    met = True
+    print(f"{'':20}{'bare':>12}{'unwatched':>12}{'ratio':>8}{'watched':>12}{'ratio':>8}{'pictures':>10}")
+    with served() as address:
+        for id in options.experiment or experiments():
+            bare, unwatched, watched, pictures = asyncio.run(
+                measure(address, id, options.rounds, options.seconds)
+            )
+            alone = median(b / a for a, b in zip(bare, unwatched, strict=True))
+            seen = median(b / a for a, b in zip(bare, watched, strict=True))
+            ok = alone >= UNWATCHED and seen >= WATCHED
+            met &= ok
+            print(
+                f"{id:20}{median(bare):10.1f}/s{median(unwatched):10.1f}/s{alone:8.3f}"
+                f"{median(watched):10.1f}/s{seen:8.3f}{median(pictures):8.0f}/s{'' if ok else '   MISSED'}",
+                flush=True,
+            )
+    print(f"medians of {options.rounds} rounds; targets: unwatched ≥ {UNWATCHED}, watched ≥ {WATCHED}")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
