@@ -13,15 +13,13 @@ import gzip
 import os
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
+
+from served import served
 
 STATIC = Path(__file__).parents[1] / "server/descent/static"
 LATER = ("three", "katex", "surface3d")  # loaded only where they are needed
@@ -71,19 +69,6 @@ PLAY = """() => new Promise((resolve) => {
   };
   requestAnimationFrame(look);
 })"""
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """The address of a fresh server."""
-    with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, "-m", "descent", "serve", "--port", "0", "--home", home]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout
-            address = re.search(r"http://\S+", process.stdout.readline())
-            assert address
-            yield address[0].rstrip("/")
-            process.terminate()
 
 
 def epochs_per_second(page: Page) -> float:

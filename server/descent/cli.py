@@ -55,6 +55,8 @@ def _serve(open: bool = False, **options: Any) -> None:
             err=True,
         )
         raise typer.Exit(1) from error
+    # asyncio does this only for sockets made by itself; without it small answers wait 40 ms for an ACK.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listening:
         from descent.app import create_server  # loads torch, which takes a while
 

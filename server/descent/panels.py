@@ -252,7 +252,8 @@ histogram = panel(Histogram)
 class scalars:
     """Declare a chart of scalars as a class attribute. Needs no probe: the engine streams every scalar.
 
-    `series` maps the scalar's name (`loss/train`) to its title in the legend.
+    `series` maps the scalar's name (`loss/train`) to its title in the legend. `smoothing` (0…0.99) is the
+    weight the chart's smoothing begins with.
     """
 
     def __init__(
@@ -263,11 +264,11 @@ class scalars:
         caption: str,
         size: Size = "small",
         log: bool = False,
-        **options: Any,
+        smoothing: float = 0.0,
     ) -> None:
         self.series = dict(series)
         self._rest = {"title": title, "caption": caption, "size": size}
-        self._options = {"series": self.series, "log": log, **options}
+        self._options = {"series": self.series, "log": log, "smoothing": smoothing}
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.panel = Panel(name=name, kind="scalars", options=self._options, **self._rest)  # type: ignore[arg-type]

@@ -118,7 +118,10 @@ def test_the_same_run_can_be_seen_by_two_people(open_page: Open) -> None:
 def test_a_rate_that_is_far_too_large_ends_as_diverged_and_says_so(open_page: Open) -> None:
     page = open_page("/lab/neural-playground")
     wait_past(page, 10)
-    page.locator("[data-knob=activation] select").select_option("linear")
+    run = run_id(page)
+    page.get_by_role("button", name="The edge of stability").click()
+    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    wait_past(page, 10)
     field = page.locator("[data-knob=lr] input.typed")
     field.fill("10")
     field.press("Enter")
@@ -172,8 +175,7 @@ def test_dragging_the_start_restarts_the_race(open_page: Open) -> None:
     wait_past(page, 20)
     field = page.locator("[data-knob=start] input").first
     before = field.input_value()
-    handle = page.locator("[data-panel=surface] canvas").first
-    handle.focus()
+    page.get_by_label(re.compile("^Start at")).focus()
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
     page.wait_for_function(

@@ -246,7 +246,7 @@ def test_panels_are_there_before_any_step_and_in_the_other_settings() -> None:
     with torch.no_grad():
         assert experiment.samples(knobs).pixels.shape == (64, 32, 32)
         assert experiment.latent_walk(knobs).pixels.shape == (48, 32, 32)
-        assert experiment.neighbours(knobs).pixels.shape == (40, 32, 32)
+        assert experiment.neighbours(knobs).pixels.shape == (24, 32, 32)
         torch.testing.assert_close(
             torch.as_tensor(experiment.coverage(knobs).values).sum(dim=1), torch.ones(2)
         )

@@ -92,7 +92,11 @@ async def test_an_experiment_has_knobs_panels_and_a_lesson(api):
         "x-live": True,
     }
     assert tiny["knobs"]["properties"]["size"]["x-live"] is False
-    assert tiny["panels"][0]["options"] == {"series": {"loss/train": "training"}, "log": False}
+    assert tiny["panels"][0]["options"] == {
+        "series": {"loss/train": "training"},
+        "log": False,
+        "smoothing": 0.0,
+    }
     assert tiny["panels"][1]["kind"] == "heatmap"
 
 

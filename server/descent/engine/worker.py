@@ -1,8 +1,9 @@
-"""The process in which one run trains: the engine between two threads that talk to the server."""
+"""The process in which one run trains: the engine, and a thread that sends what it says."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -19,7 +20,34 @@ from descent.registry import experiments
 
 MOST_UNSENT = 4096  # durable messages; a server further behind than that makes training wait
 TRACEBACK_TAIL = 2000  # characters
-SWITCH_INTERVAL = 0.001  # seconds; lets the reading thread in between two steps
+SWITCH_INTERVAL = 0.001  # seconds; lets the sending thread in between two steps
+
+
+class PipeInbox(Inbox):
+    """Commands straight from the pipe, looked for between two steps: a thread would have to wait its turn."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLIN)
+
+    def __bool__(self) -> bool:
+        return bool(self._poll.poll(0))
+
+    def take(self) -> Control | None:
+        """The next command, if there is one. Ends the process when the server is gone."""
+        if not self:
+            return None
+        try:
+            control = self._connection.recv()
+        except (EOFError, OSError):
+            os._exit(1)
+        assert isinstance(control, Control), control
+        return control
+
+    def wait(self, seconds: float | None) -> None:
+        """Sleep until a command arrives, at most so long."""
+        select.select([self._connection], [], [], seconds if seconds is None else max(seconds, 0))
 
 
 class Outbox:
@@ -74,9 +102,8 @@ def main(connection: Connection, spec: RunSpec) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides how a run ends
     sys.setswitchinterval(SWITCH_INTERVAL)
     torch.set_num_threads(1)
-    inbox = Inbox()
+    inbox = PipeInbox(connection)
     outbox = Outbox(connection)
-    threading.Thread(target=_read, args=(connection, inbox), name="inbox", daemon=True).start()
     loop: Loop | None = None
     try:
         loop = Loop(experiments()[spec.experiment], spec, inbox, outbox.put)
@@ -89,13 +116,3 @@ def main(connection: Connection, spec: RunSpec) -> None:
         else:
             loop.fail(reason)
     outbox.close()
-
-
-def _read(connection: Connection, inbox: Inbox) -> None:
-    try:
-        while True:
-            control = connection.recv()
-            assert isinstance(control, Control), control
-            inbox.put(control)
-    except (EOFError, OSError):
-        os._exit(1)  # the server is gone

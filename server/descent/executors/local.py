@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import select
 import threading
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
-from queue import SimpleQueue
 
 from descent.engine import worker
 from descent.engine.messages import Control, Output, RunSpec
 
 GRACE = 5.0  # seconds a worker that closed its pipe may take to exit
-MOST_UNREAD = 4096  # commands; a worker that leaves so many unread hangs, and is killed
+MOST_UNREAD = 4096  # commands that wait; a worker that reads none of so many hangs, and is killed
 
 # multiprocessing reads an exit status once, and looks for ended children whenever it starts another: two
 # threads that do so at the same time would lose it.
@@ -24,12 +26,14 @@ _reaping = threading.Lock()
 
 
 class LocalWorker:
-    """One run's process, seen from the server."""
+    """One run's process, seen from the server. All but `follow` belongs to the event loop."""
 
     def __init__(self, process: ForkServerProcess, connection: Connection) -> None:
         self._process = process
         self._connection = connection
-        self._commands: SimpleQueue[Control | None] = SimpleQueue()
+        self._unsent: deque[Control] = deque()
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLOUT)
 
     @property
     def pid(self) -> int | None:
@@ -38,20 +42,32 @@ class LocalWorker:
 
     def send(self, control: Control) -> None:
         """Send a command; one to a worker that is gone is lost, and its end is told separately."""
-        if self._commands.qsize() >= MOST_UNREAD:
+        self._unsent.append(control)
+        if len(self._unsent) == 1:
+            self._send_waiting()
+        elif len(self._unsent) > MOST_UNREAD:
             self.kill()
-        else:
-            self._commands.put(control)
+
+    def _send_waiting(self) -> None:
+        """Send what the pipe takes without blocking, the rest when the worker has read some of it."""
+        loop = asyncio.get_running_loop()
+        try:
+            while self._unsent and self._poll.poll(0):
+                self._connection.send(self._unsent[0])
+                self._unsent.popleft()
+        except OSError:
+            self._unsent.clear()
+        if self._unsent:
+            loop.add_writer(self._connection, self._send_waiting)
+        elif not self._connection.closed:
+            loop.remove_writer(self._connection)
 
     def kill(self) -> None:
         """End the process at once."""
         self._process.kill()
 
-    def follow(self, deliver: Callable[[Output], None], ended: Callable[[str], None]) -> None:
-        """Read until the process ends. Blocks: runs in a thread of its own."""
-        # A pipe whose other end does not read blocks its writer, which must not be the server's event loop.
-        writer = threading.Thread(target=self._write, name=f"{self._process.name}-commands", daemon=True)
-        writer.start()
+    def follow(self, deliver: Callable[[Output], object]) -> str:
+        """Read until the process ends; returns why it did. Blocks: runs in a thread of its own."""
         with contextlib.suppress(EOFError, OSError):
             while True:
                 deliver(self._connection.recv())
@@ -60,15 +76,13 @@ class LocalWorker:
             wait([self._process.sentinel])
         with _reaping:
             self._process.join()
-        self._commands.put(None)
-        writer.join()
-        self._connection.close()
-        ended(_cause(self._process.exitcode))
+        return _cause(self._process.exitcode)
 
-    def _write(self) -> None:
-        with contextlib.suppress(OSError):
-            while (control := self._commands.get()) is not None:
-                self._connection.send(control)
+    def close(self) -> None:
+        """Let go of a process that has ended."""
+        self._unsent.clear()
+        asyncio.get_running_loop().remove_writer(self._connection)
+        self._connection.close()
 
 
 def _cause(exitcode: int | None) -> str:
@@ -98,16 +112,16 @@ class LocalExecutor:
         loop = asyncio.get_running_loop()
         started = await asyncio.to_thread(self._spawn, spec)
 
-        def in_loop(callback: Callable[..., None], *arguments: object) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-                loop.call_soon_threadsafe(callback, *arguments)
+        def close(cause: str) -> None:
+            started.close()
+            ended(cause)
 
-        threading.Thread(
-            target=started.follow,
-            args=(lambda output: in_loop(deliver, output), lambda cause: in_loop(ended, cause)),
-            name=f"run-{spec.run}",
-            daemon=True,
-        ).start()
+        def follow() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                cause = started.follow(partial(loop.call_soon_threadsafe, deliver))
+                loop.call_soon_threadsafe(close, cause)
+
+        threading.Thread(target=follow, name=f"run-{spec.run}", daemon=True).start()
         return started
 
     def _spawn(self, spec: RunSpec) -> LocalWorker:

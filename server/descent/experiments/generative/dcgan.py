@@ -324,9 +324,9 @@ class DCGAN(Experiment[DCGANKnobs]):
     )
     def neighbours(self, knobs: DCGANKnobs) -> Images:
         """Two samples per row, each followed by its three neighbours."""
-        fake = self.G(self.noise[:10])
+        fake = self.G(self.noise[:6])
         distances, rows = nearest(fake, self.data.images, 3)
-        pictures = torch.cat([fake[:, None], self.data.images[rows]], dim=1)  # (10, 4, 1, R, R)
+        pictures = torch.cat([fake[:, None], self.data.images[rows]], dim=1)  # (6, 4, 1, R, R)
         captions = [text for row in distances.tolist() for text in ("G(z)", *(f"{d:.1f}" for d in row))]
         return Images(pixels=Images.to_pixels(pictures.flatten(0, 2)), columns=8, captions=captions)
 
@@ -349,5 +349,5 @@ class DCGAN(Experiment[DCGANKnobs]):
         """D(x) and D(G(z)) over the same 20 bins of 0…1, real and generated in batches of their own."""
         verdicts = self.D(self.data.images[self.examples]).sigmoid(), self.D(self.G(self.noise)).sigmoid()
         counts = torch.stack([torch.histc(verdict.detach(), bins=20, min=0, max=1) for verdict in verdicts])
-        names = ["real: D(x)", "samples: D(G(z))"]
+        names = ["D(x)", "D(G(z))"]
         return Histogram(counts=counts, edges=torch.linspace(0, 1, 21).expand(2, 21), names=names)

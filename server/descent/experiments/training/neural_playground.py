@@ -522,6 +522,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         title="Loss",
         caption="Training: each mini-batch, before its step. Test: at the end of each epoch.",
         size="wide",
+        smoothing=0.9,
     )
     accuracy = scalars(
         {"acc/train": "training", "acc/test": "test"},
