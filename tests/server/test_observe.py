@@ -3,10 +3,10 @@ import random
 import numpy as np
 import pytest
 import torch
-from tiny import Tiny, TinyKnobs
 from torch import nn
 
 from descent.engine.observe import ProbeWroteError, look, modules_of, undisturbed
+from tiny import Tiny, TinyKnobs
 
 
 @pytest.fixture
