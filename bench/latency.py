@@ -19,7 +19,7 @@ import numpy as np
 
 from descent import wire
 from descent.registry import experiments
-from served import new_run, reading, served
+from served import new_run, served
 
 OBEY, PLAY = 0.005, 0.250  # targets: p95, seconds
 
@@ -36,41 +36,42 @@ async def obey(address: str, id: str, changes: int) -> tuple[float, list[float],
     name, default = live_rate(id)
     values = [default * (1 + turn % 10 / 100) for turn in range(changes)]
     by_patch, by_stream = [], []
-    async with new_run(address, id, device="cpu") as client:
-        await client.post("pace", steps_per_second=None)
-        panels = list(experiments()[id].panels)
-        await client.send(type="watch", panels=panels)
-        async with reading(client):
+    async with new_run(address, id, device="cpu") as run:
+        await run.ask("POST", "pace", steps_per_second=None)
+        async with run.view(experiments()[id].panels) as viewer:
+            async with viewer.reading():
+                for value in values:
+                    await anywhere_within_a_step()
+                    begin = time.perf_counter()
+                    await run.ask("PATCH", knobs={name: value})
+                    by_patch.append(time.perf_counter() - begin)
             for value in values:
-                await asyncio.sleep(random.uniform(0.005, 0.03))  # anywhere within a step
+                async with viewer.reading():
+                    await anywhere_within_a_step()
                 begin = time.perf_counter()
-                await client.patch(**{name: value})
-                by_patch.append(time.perf_counter() - begin)
-        for value in values:
-            async with reading(client):
-                await asyncio.sleep(random.uniform(0.005, 0.03))
-            begin = time.perf_counter()
-            await client.send(type="knobs", knobs={name: value})
-            await client.event("knobs")
-            by_stream.append(time.perf_counter() - begin)
-        await client.send(type="watch", panels=[])
-        async with reading(client):
-            before = (await client.post("pause"))["step"]
-            await client.post("resume")
-            begin = time.perf_counter()
-            await asyncio.sleep(1)
-            after = (await client.post("pause"))["step"]
-            step = (time.perf_counter() - begin) / (after - before)
+                await viewer.send(type="knobs", knobs={name: value})
+                await viewer.event("knobs")
+                by_stream.append(time.perf_counter() - begin)
+        before = (await run.ask("POST", "pause"))["step"]
+        await run.ask("POST", "resume")
+        begin = time.perf_counter()
+        await asyncio.sleep(1)
+        after = (await run.ask("POST", "pause"))["step"]
+        step = (time.perf_counter() - begin) / (after - before)
     return step, by_patch, by_stream
+
+
+async def anywhere_within_a_step() -> None:
+    """Let some time pass that has nothing to do with the run's steps."""
+    await asyncio.sleep(random.uniform(0.005, 0.03))
 
 
 async def play(address: str, id: str) -> float:
     """Seconds from the POST to the first picture of the hero."""
     hero = next(name for name, panel in experiments()[id].panels.items() if panel.size == "hero")
     begin = time.perf_counter()
-    async with new_run(address, id) as client:
-        await client.send(type="watch", panels=[hero])
-        while not (isinstance(message := await client.read(), wire.Frame) and message.panel == hero):
+    async with new_run(address, id) as run, run.view([hero]) as viewer:
+        while not (isinstance(message := await viewer.read(), wire.Frame) and message.panel == hero):
             pass
         return time.perf_counter() - begin
 

@@ -22,7 +22,7 @@ import torch
 
 from descent.engine.messages import RunSpec
 from descent.registry import experiments
-from served import Client, new_run, reading, served
+from served import Run, new_run, served
 
 UNWATCHED, WATCHED = 0.98, 0.93  # targets
 
@@ -45,12 +45,12 @@ def step_barely(orders: Connection, spec: RunSpec) -> None:
         orders.send(steps / spent)
 
 
-async def train(client: Client, seconds: float) -> float:
+async def train(run: Run, seconds: float) -> float:
     """Steps per second of a served run between a resume and a pause."""
-    before = (await client.post("resume"))["step"]
+    before = (await run.ask("POST", "resume"))["step"]
     begin = time.perf_counter()
     await asyncio.sleep(seconds)
-    after = (await client.post("pause"))["step"]
+    after = (await run.ask("POST", "pause"))["step"]
     return float(after - before) / (time.perf_counter() - begin)
 
 
@@ -64,20 +64,16 @@ async def measure(address: str, id: str, rounds: int, seconds: float) -> list[li
     spec = RunSpec("bare", id, entry.knobs_type().model_dump(mode="json"), seed=0, device="cpu")
     process = context.Process(target=step_barely, args=(theirs, spec), daemon=True)
     process.start()
-    async with new_run(address, id, device="cpu") as client, reading(client):
-        await client.post("pace", steps_per_second=None)
+    async with new_run(address, id, device="cpu") as run:
+        await run.ask("POST", "pace", steps_per_second=None)
+        await run.ask("POST", "pause")
         for turn in range(rounds + 1):
             orders.send(seconds)
-            rates = [await asyncio.to_thread(orders.recv)]
-            await client.send(type="watch", panels=[])
-            await client.post("pause")
-            rates.append(await train(client, seconds))
-            await client.send(type="watch", panels=list(entry.panels), max_fps=30)
-            await client.post("pause")
-            seen = client.seen
-            rates.append(await train(client, seconds))
+            rates = [await asyncio.to_thread(orders.recv), await train(run, seconds)]
+            async with run.view(entry.panels) as viewer, viewer.reading():
+                rates.append(await train(run, seconds))
+                rates.append(viewer.pictures / seconds)
             if turn:  # the first round warms up
-                rates.append((client.seen - seen) / seconds)
                 for figure, rate in zip(figures, rates, strict=True):
                     figure.append(rate)
     orders.send(0)

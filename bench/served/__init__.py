@@ -9,10 +9,9 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
-import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from descent import wire
@@ -31,27 +30,16 @@ def served() -> Iterator[str]:
             process.terminate()
 
 
-class Client:
-    """One run, over REST and its stream. Pictures are acknowledged as they come, `seen` counts them."""
+class Viewer:
+    """A client of a run's stream. Pictures are acknowledged as they come; `pictures` counts them."""
 
-    def __init__(self, api: httpx.AsyncClient, stream: ClientConnection, run: str) -> None:
-        self._api = api
+    def __init__(self, stream: ClientConnection) -> None:
         self._stream = stream
-        self.run = run
-        self.seen = 0
+        self.pictures = 0
 
     async def send(self, **command: Any) -> None:
-        """A command over the stream."""
+        """Send a command."""
         await self._stream.send(json.dumps(command))
-
-    async def post(self, command: str, **body: Any) -> dict[str, Any]:
-        """A command over REST; the run as it is then."""
-        answer = await self._api.post(f"/api/runs/{self.run}/{command}", json=body or None)
-        return dict(answer.raise_for_status().json())
-
-    async def patch(self, **knobs: Any) -> None:
-        """Set live knobs over REST."""
-        (await self._api.patch(f"/api/runs/{self.run}", json={"knobs": knobs})).raise_for_status()
 
     async def read(self) -> dict[str, Any] | wire.Frame:
         """The next event or frame."""
@@ -60,7 +48,7 @@ class Client:
             return dict(json.loads(message))
         frame = wire.decode(message)
         if frame.type == "panel":
-            self.seen += 1
+            self.pictures += 1
             await self.send(type="ack", seq=frame.seq)
         return frame
 
@@ -70,31 +58,75 @@ class Client:
             pass
         return message
 
-    async def read_on(self) -> None:
-        """Read whatever comes, for ever."""
-        while True:
-            await self.read()
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Keep reading meanwhile, as the page does."""
+
+        async def read_on() -> None:
+            while True:
+                await self.read()
+
+        task = asyncio.create_task(read_on())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
 
-@contextlib.asynccontextmanager
-async def new_run(address: str, experiment: str, **body: Any) -> AsyncIterator[Client]:
-    """A new run and its stream; the run is deleted in the end."""
-    async with httpx.AsyncClient(base_url=address, timeout=30) as api:
-        answer = await api.post("/api/runs", json={"experiment": experiment, **body})
-        run = answer.raise_for_status().json()["id"]
-        uri = f"{address.replace('http', 'ws')}/api/runs/{run}/stream"
+class Run:
+    """A run over REST. By hand on one connection: a client library would take as long as the server."""
+
+    def __init__(
+        self, id: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str
+    ) -> None:
+        self.id = id
+        self._reader = reader
+        self._writer = writer
+        self._address = address
+
+    async def ask(self, method: str, command: str = "", **body: Any) -> dict[str, Any]:
+        """A request about the run, and its answer."""
+        path = f"/api/runs/{self.id}" + (command and f"/{command}")
+        return await _ask(self._reader, self._writer, method, path, body)
+
+    @contextlib.asynccontextmanager
+    async def view(self, panels: Iterable[str]) -> AsyncIterator[Viewer]:
+        """A viewer that watches `panels`, and sees nothing of what was before."""
+        uri = f"{self._address.replace('http', 'ws')}/api/runs/{self.id}/stream?since={2**53}"
         async with connect(uri, proxy=None, compression=None, max_size=None) as stream:
-            yield Client(api, stream, run)
-        await api.delete(f"/api/runs/{run}")
+            viewer = Viewer(stream)
+            await viewer.send(type="watch", panels=list(panels), max_fps=30)
+            yield viewer
+
+
+async def _ask(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    method: str,
+    path: str,
+    body: Mapping[str, Any],
+) -> dict[str, Any]:
+    text = json.dumps(body) if body else ""
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode())
+    answer = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", answer)
+    content = await reader.readexactly(int(length[1])) if length else b"{}"
+    assert answer.startswith(b"HTTP/1.1 2"), (method, path, answer, content)
+    return dict(json.loads(content))
 
 
 @contextlib.asynccontextmanager
-async def reading(client: Client) -> AsyncIterator[None]:
-    """Keep reading meanwhile, as the page does."""
-    task = asyncio.create_task(client.read_on())
+async def new_run(address: str, experiment: str, **body: Any) -> AsyncIterator[Run]:
+    """A new run, which is deleted in the end."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    made = await _ask(reader, writer, "POST", "/api/runs", {"experiment": experiment, **body})
+    run = Run(made["id"], reader, writer, address)
     try:
-        yield
+        yield run
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await run.ask("DELETE")
+        writer.close()

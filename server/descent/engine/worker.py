@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -20,34 +21,43 @@ from descent.registry import experiments
 
 MOST_UNSENT = 4096  # durable messages; a server further behind than that makes training wait
 TRACEBACK_TAIL = 2000  # characters
+READ_AT_ONCE = 1 << 16  # bytes; what a pipe holds
 SWITCH_INTERVAL = 0.001  # seconds; lets the sending thread in between two steps
 
 
 class PipeInbox(Inbox):
-    """Commands straight from the pipe, looked for between two steps: a thread would have to wait its turn."""
+    """Commands from a pipe, a JSON object a line, read between two steps.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    A thread that reads them would have to wait for its turn, and training for its end.
+    """
+
+    def __init__(self, commands: Connection) -> None:
+        super().__init__()
+        self._file = commands.fileno()
+        self._unfinished = b""
         self._poll = select.poll()
-        self._poll.register(connection, select.POLLIN)
+        self._poll.register(self._file, select.POLLIN)
 
     def __bool__(self) -> bool:
-        return bool(self._poll.poll(0))
+        return super().__bool__() or bool(self._poll.poll(0))
 
     def take(self) -> Control | None:
-        """The next command, if there is one. Ends the process when the server is gone."""
-        if not self:
-            return None
-        try:
-            control = self._connection.recv()
-        except (EOFError, OSError):
-            os._exit(1)
-        assert isinstance(control, Control), control
-        return control
+        """The next command, if there is one."""
+        if not self._waiting and self._poll.poll(0):
+            self._read()
+        return super().take()
 
     def wait(self, seconds: float | None) -> None:
         """Sleep until a command arrives, at most so long."""
-        select.select([self._connection], [], [], seconds if seconds is None else max(seconds, 0))
+        if not self._waiting:
+            select.select([self._file], [], [], seconds if seconds is None else max(seconds, 0))
+
+    def _read(self) -> None:
+        data = os.read(self._file, READ_AT_ONCE)
+        if not data:
+            os._exit(1)  # the server is gone, and nobody is left to train for
+        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+        self._waiting += [Control(**json.loads(line)) for line in lines]
 
 
 class Outbox:
@@ -92,18 +102,18 @@ class Outbox:
                 for output in batch:
                     self._connection.send(output)
             except OSError:
-                os._exit(1)  # the server is gone, and nobody is left to train for
+                os._exit(1)  # the server is gone
             if closed and not batch:
                 return
 
 
-def main(connection: Connection, spec: RunSpec) -> None:
-    """Train one run, saying everything over `connection`."""
+def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
+    """Train one run, obeying what comes over `commands` and saying everything over `outputs`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides how a run ends
     sys.setswitchinterval(SWITCH_INTERVAL)
     torch.set_num_threads(1)
-    inbox = PipeInbox(connection)
-    outbox = Outbox(connection)
+    inbox = PipeInbox(commands)
+    outbox = Outbox(outputs)
     loop: Loop | None = None
     try:
         loop = Loop(experiments()[spec.experiment], spec, inbox, outbox.put)

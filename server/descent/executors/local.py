@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import multiprocessing
-import select
 import threading
-from collections import deque
 from collections.abc import Callable
-from functools import partial
+from dataclasses import asdict
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -18,7 +17,7 @@ from descent.engine import worker
 from descent.engine.messages import Control, Output, RunSpec
 
 GRACE = 5.0  # seconds a worker that closed its pipe may take to exit
-MOST_UNREAD = 4096  # commands that wait; a worker that reads none of so many hangs, and is killed
+MOST_UNREAD = 4 << 20  # bytes of commands; a worker that leaves so many unread hangs, and is killed
 
 # multiprocessing reads an exit status once, and looks for ended children whenever it starts another: two
 # threads that do so at the same time would lose it.
@@ -26,14 +25,11 @@ _reaping = threading.Lock()
 
 
 class LocalWorker:
-    """One run's process, seen from the server. All but `follow` belongs to the event loop."""
+    """One run's process, seen from the server."""
 
-    def __init__(self, process: ForkServerProcess, connection: Connection) -> None:
+    def __init__(self, process: ForkServerProcess, commands: asyncio.WriteTransport) -> None:
         self._process = process
-        self._connection = connection
-        self._unsent: deque[Control] = deque()
-        self._poll = select.poll()
-        self._poll.register(connection, select.POLLOUT)
+        self._commands = commands
 
     @property
     def pid(self) -> int | None:
@@ -42,53 +38,31 @@ class LocalWorker:
 
     def send(self, control: Control) -> None:
         """Send a command; one to a worker that is gone is lost, and its end is told separately."""
-        self._unsent.append(control)
-        if len(self._unsent) == 1:
-            self._send_waiting()
-        elif len(self._unsent) > MOST_UNREAD:
+        if not self._commands.is_closing():
+            self._commands.write(json.dumps(asdict(control)).encode() + b"\n")
+        if self._commands.get_write_buffer_size() > MOST_UNREAD:
             self.kill()
-
-    def _send_waiting(self) -> None:
-        """Send what the pipe takes without blocking, the rest when the worker has read some of it."""
-        loop = asyncio.get_running_loop()
-        try:
-            while self._unsent and self._poll.poll(0):
-                self._connection.send(self._unsent[0])
-                self._unsent.popleft()
-        except OSError:
-            self._unsent.clear()
-        if self._unsent:
-            loop.add_writer(self._connection, self._send_waiting)
-        elif not self._connection.closed:
-            loop.remove_writer(self._connection)
 
     def kill(self) -> None:
         """End the process at once."""
         self._process.kill()
 
-    def follow(self, deliver: Callable[[Output], object]) -> str:
-        """Read until the process ends; returns why it did. Blocks: runs in a thread of its own."""
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                deliver(self._connection.recv())
-        if not wait([self._process.sentinel], GRACE):
-            self._process.kill()
-            wait([self._process.sentinel])
-        with _reaping:
-            self._process.join()
-        return _cause(self._process.exitcode)
-
     def close(self) -> None:
         """Let go of a process that has ended."""
-        self._unsent.clear()
-        asyncio.get_running_loop().remove_writer(self._connection)
-        self._connection.close()
+        if not self._commands.is_closing():
+            self._commands.abort()
 
 
-def _cause(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        return f"the worker process was killed by signal {-exitcode}"
-    return f"the worker process ended with exit code {exitcode}"
+def _cause(process: ForkServerProcess) -> str:
+    """Why a process that says no more has ended, or had to be."""
+    if not wait([process.sentinel], GRACE):
+        process.kill()
+        wait([process.sentinel])
+    with _reaping:
+        process.join()
+    if process.exitcode is not None and process.exitcode < 0:
+        return f"the worker process was killed by signal {-process.exitcode}"
+    return f"the worker process ended with exit code {process.exitcode}"
 
 
 class LocalExecutor:
@@ -110,7 +84,9 @@ class LocalExecutor:
         Raises `OSError` or `EOFError` where no process can be had.
         """
         loop = asyncio.get_running_loop()
-        started = await asyncio.to_thread(self._spawn, spec)
+        process, outputs, commands = await asyncio.to_thread(self._spawn, spec)
+        transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, commands)
+        started = LocalWorker(process, transport)
 
         def close(cause: str) -> None:
             started.close()
@@ -118,17 +94,21 @@ class LocalExecutor:
 
         def follow() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-                cause = started.follow(partial(loop.call_soon_threadsafe, deliver))
-                loop.call_soon_threadsafe(close, cause)
+                with outputs, contextlib.suppress(EOFError, OSError):
+                    while True:
+                        loop.call_soon_threadsafe(deliver, outputs.recv())
+                loop.call_soon_threadsafe(close, _cause(process))
 
-        threading.Thread(target=follow, name=f"run-{spec.run}", daemon=True).start()
+        threading.Thread(target=follow, name=process.name, daemon=True).start()
         return started
 
-    def _spawn(self, spec: RunSpec) -> LocalWorker:
-        ours, theirs = self._context.Pipe()
+    def _spawn(self, spec: RunSpec) -> tuple[ForkServerProcess, Connection, Connection]:
+        """The process, the pipe with what it says, and the pipe for commands to it."""
+        its_commands, commands = self._context.Pipe(duplex=False)
+        outputs, its_outputs = self._context.Pipe(duplex=False)
         process = self._context.Process(
-            target=worker.main, args=(theirs, spec), name=f"run-{spec.run}", daemon=True
+            target=worker.main, args=(its_commands, its_outputs, spec), name=f"run-{spec.run}", daemon=True
         )
-        with theirs, _reaping:
+        with its_commands, its_outputs, _reaping:
             process.start()
-        return LocalWorker(process, ours)
+        return process, outputs, commands

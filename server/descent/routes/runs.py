@@ -63,7 +63,7 @@ class StepsPerSecond(BaseModel):
     steps_per_second: float | None = Field(ge=0.1, le=1e6, allow_inf_nan=False)
 
 
-def _manager(request: Request) -> RunManager:
+async def _manager(request: Request) -> RunManager:
     manager: RunManager = request.app.state.manager
     return manager
 
@@ -71,7 +71,7 @@ def _manager(request: Request) -> RunManager:
 Manager = Annotated[RunManager, Depends(_manager)]
 
 
-def _run(run_id: str, manager: Manager) -> Run:
+async def _run(run_id: str, manager: Manager) -> Run:
     return manager.get(run_id)
 
 
