@@ -18,7 +18,7 @@ FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component
 START_WITHIN = 60  # seconds
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with defaults, its own store, on a free port."""
     home = tmp_path_factory.mktemp("home")
@@ -33,9 +33,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(START_WITHIN)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or the installed one, or Playwright's own."""
+    """Debian's Chromium, or the installed one, or Playwright's own.
+
+    Not for the whole session: while Playwright is started, no other event loop can run in this thread.
+    """
     path = os.environ.get("DESCENT_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)

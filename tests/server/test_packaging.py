@@ -85,10 +85,11 @@ def test_what_the_dependencies_bring_along_is_pinned_and_installed() -> None:
 
 
 def dry_run(*arguments: str, **environment: str) -> str:
-    """What make would do."""
-    command = ["make", "--dry-run", "--always-make", *arguments]
+    """What make would do, whatever the make that may have started these tests was told."""
+    command = ["make", "--no-print-directory", "--dry-run", "--always-make", *arguments]
+    outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     result = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, check=True, capture_output=True, text=True
+        command, cwd=ROOT, env={**outside, **environment}, check=True, capture_output=True, text=True
     )
     return " ".join(result.stdout.replace("\\\n", " ").split())
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -35,27 +36,24 @@ class Inbox:
     """Commands on their way to the engine, put by one thread and taken by another."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Control] = deque()
+        self.waiting: deque[Control] = deque()
         self._arrived = threading.Event()
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
 
     def put(self, control: Control) -> None:
         """Hand a command to the engine, from any thread."""
-        self._waiting.append(control)
+        self.waiting.append(control)
         self._arrived.set()
 
     def take(self) -> Control | None:
         """The next command, if there is one."""
         try:
-            return self._waiting.popleft()
+            return self.waiting.popleft()
         except IndexError:
             return None
 
     def wait(self, seconds: float | None) -> None:
         """Sleep until a command arrives, at most so long."""
-        if not self._waiting:
+        if not self.waiting:
             self._arrived.wait(seconds)
         self._arrived.clear()
 
@@ -105,7 +103,7 @@ class Loop:
         self._watch(self.spec.watch, self.spec.max_fps)
         self._become("paused" if self.spec.paused else "running")
         while self.status not in ENDED:
-            if self._inbox:
+            if self._inbox.waiting:
                 self._obey()
             elif self._to_look_at:
                 self._look_at(self._to_look_at.pop(0))
@@ -125,11 +123,20 @@ class Loop:
 
     # Training
 
-    def _train(self) -> None:
-        step = self.experiment.step_index
-        finite = self._batch.add(step, self.experiment.step(self.knobs))
-        self.experiment.step_index = step + 1
-        now = time.perf_counter()
+    def _train(self, most: float = inf) -> None:
+        """Step until there is something else to do, or `most` steps were taken."""
+        first = step = self.experiment.step_index
+        last = first + min(most, LONGEST_BATCH, self._steps_left or inf) if self._pace is None else first + 1
+        last = min(last, self.spec.max_steps or inf)
+        interrupt_at = min(self._flush_at, self._budget.next_due)
+        experiment, knobs, commands = self.experiment, self.knobs, self._inbox.waiting
+        take_step, keep, clock = experiment.step, self._batch.add, time.perf_counter
+        finite, now = True, 0.0
+        # Every microsecond in here is taken from training.
+        while step < last and finite and now < interrupt_at and not commands:
+            finite = keep(take_step(knobs))
+            experiment.step_index = step = step + 1
+            now = clock()
         if self._pace is not None:
             # A late step does not make the following ones hurry by more than one interval.
             self._next_step_at = max(self._next_step_at + 1 / self._pace, now - 1 / self._pace)
@@ -138,11 +145,11 @@ class Loop:
         if now >= self._budget.next_due:
             self._soon_look_at(self._budget.due(now))
         if self._steps_left:
-            self._steps_left -= 1
+            self._steps_left -= step - first
             if not self._steps_left:
                 self._flush()
                 self._soon_look_at(self._budget.panels)
-        if step + 1 == self.spec.max_steps and self.status not in ENDED:
+        if step == self.spec.max_steps and self.status not in ENDED:
             self._end("finished")
 
     def _rest(self) -> None:
@@ -168,7 +175,7 @@ class Loop:
         self._flush_at = time.perf_counter() + SCALAR_INTERVAL
         if not len(self._batch):
             return
-        steps, columns, bad = self._batch.take()
+        steps, columns, bad = self._batch.take(self.step)
         seq = self._next_seq()
         payload = wire.encode_scalars(self.spec.run, seq, steps, columns)
         self._emit(Output("scalars", seq, steps[-1], payload=payload))

@@ -21,37 +21,37 @@ class ScalarBatch:
 
     def __init__(self, *, deferred: bool) -> None:
         self._deferred = deferred
-        self._steps: list[int] = []
         self._rows: list[Mapping[str, Any]] = []
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self._rows)
 
-    def add(self, step: int, row: Mapping[str, float | Tensor]) -> bool:
-        """Keep the scalars of `step`. False if one of them is already known not to be finite."""
+    def add(self, row: Mapping[str, float | Tensor]) -> bool:
+        """Keep the scalars of the next step. False if one of them is already known not to be finite."""
+        if self._deferred:
+            self._rows.append(row)
+            return True
         finite = True
-        if not self._deferred:
-            numbers: dict[str, float] = {}
-            for name, value in row.items():
-                number = numbers[name] = value.item() if isinstance(value, Tensor) else value
-                if not -LARGEST <= number <= LARGEST:  # so is NaN
-                    finite = False
-            row = numbers
-        self._rows.append(row)
-        self._steps.append(step)
+        numbers: dict[str, float] = {}
+        for name, value in row.items():
+            number = numbers[name] = value.item() if isinstance(value, Tensor) else value
+            if not abs(number) <= LARGEST:  # so is NaN
+                finite = False
+        self._rows.append(numbers)
         return finite
 
-    def take(self) -> tuple[Sequence[int], dict[str, list[float]], dict[str, float]]:
-        """Empty the batch: its steps, a column per name (NaN where none was measured), and the values of
-        the last row that are not finite. Rows after the first such one are left out.
+    def take(self, end: int) -> tuple[Sequence[int], dict[str, list[float]], dict[str, float]]:
+        """Empty the batch, whose last step is the one before `end`: its steps, a column per name (NaN where
+        none was measured), and the values of the last row that are not finite. Rows after the first such
+        one are left out.
         """
-        steps, rows = self._steps, self._rows
-        self._steps, self._rows = [], []
+        rows, self._rows = self._rows, []
+        steps = range(end - len(rows), end)
         if self._deferred:
             rows = _read_back(rows)
         bad: dict[str, float] = {}
         for count, row in enumerate(rows, 1):
-            bad = {name: value for name, value in row.items() if not -LARGEST <= value <= LARGEST}
+            bad = {name: value for name, value in row.items() if not abs(value) <= LARGEST}
             if bad:
                 steps, rows = steps[:count], rows[:count]
                 break

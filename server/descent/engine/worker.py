@@ -1,10 +1,9 @@
-"""The process in which one run trains: the engine, and a thread that sends what it says."""
+"""The process in which one run trains: the engine between two threads that talk to the server."""
 
 from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import sys
 import threading
@@ -21,43 +20,7 @@ from descent.registry import experiments
 
 MOST_UNSENT = 4096  # durable messages; a server further behind than that makes training wait
 TRACEBACK_TAIL = 2000  # characters
-READ_AT_ONCE = 1 << 16  # bytes; what a pipe holds
-SWITCH_INTERVAL = 0.001  # seconds; lets the sending thread in between two steps
-
-
-class PipeInbox(Inbox):
-    """Commands from a pipe, a JSON object a line, read between two steps.
-
-    A thread that reads them would have to wait for its turn, and training for its end.
-    """
-
-    def __init__(self, commands: Connection) -> None:
-        super().__init__()
-        self._file = commands.fileno()
-        self._unfinished = b""
-        self._poll = select.poll()
-        self._poll.register(self._file, select.POLLIN)
-
-    def __bool__(self) -> bool:
-        return super().__bool__() or bool(self._poll.poll(0))
-
-    def take(self) -> Control | None:
-        """The next command, if there is one."""
-        if not self._waiting and self._poll.poll(0):
-            self._read()
-        return super().take()
-
-    def wait(self, seconds: float | None) -> None:
-        """Sleep until a command arrives, at most so long."""
-        if not self._waiting:
-            select.select([self._file], [], [], seconds if seconds is None else max(seconds, 0))
-
-    def _read(self) -> None:
-        data = os.read(self._file, READ_AT_ONCE)
-        if not data:
-            os._exit(1)  # the server is gone, and nobody is left to train for
-        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
-        self._waiting += [Control(**json.loads(line)) for line in lines]
+SWITCH_INTERVAL = 0.001  # seconds; lets the reading thread in between two steps
 
 
 class Outbox:
@@ -112,8 +75,9 @@ def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides how a run ends
     sys.setswitchinterval(SWITCH_INTERVAL)
     torch.set_num_threads(1)
-    inbox = PipeInbox(commands)
+    inbox = Inbox()
     outbox = Outbox(outputs)
+    threading.Thread(target=_read, args=(commands, inbox), name="inbox", daemon=True).start()
     loop: Loop | None = None
     try:
         loop = Loop(experiments()[spec.experiment], spec, inbox, outbox.put)
@@ -126,3 +90,11 @@ def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
         else:
             loop.fail(reason)
     outbox.close()
+
+
+def _read(commands: Connection, inbox: Inbox) -> None:
+    """Hand on what comes, a JSON object a line, for as long as the server lives."""
+    with open(commands.fileno(), "rb", closefd=False) as lines:
+        for line in lines:
+            inbox.put(Control(**json.loads(line)))
+    os._exit(1)  # the server is gone, and nobody is left to train for

@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest';
+import {
+  changed,
+  control,
+  fromPosition,
+  range,
+  relevant,
+  snap,
+  toPosition,
+} from '../../frontend/src/lib/knobs.js';
+
+const base = { title: '', description: '', default: 0 };
+const rate = { ...base, type: 'number', minimum: 1e-5, maximum: 10, 'x-log': true };
+const share = { ...base, type: 'number', minimum: 0, maximum: 0.99, 'x-step': 0.01 };
+const batch = { ...base, type: 'integer', minimum: 1, maximum: 30 };
+const penalty = { ...base, type: 'number', minimum: 0, maximum: 10, 'x-log': true, 'x-typical': [1e-3, 1] };
+
+test.each([
+  [{ ...base, type: 'boolean' }, 'switch'],
+  [{ ...base, type: 'string', enum: ['a', 'b'] }, 'choice'],
+  [{ ...base, type: 'integer', enum: [16, 32] }, 'choice'],
+  [rate, 'slider'],
+  [batch, 'slider'],
+  [{ ...base, type: 'array', items: { enum: ['x'] } }, 'flags'],
+  [{ ...base, type: 'array', items: { type: 'integer' } }, 'sizes'],
+  [{ ...base, type: 'array', prefixItems: [{ type: 'number' }, { type: 'number' }] }, 'pair'],
+  [{ ...base, type: 'array', items: { type: 'array' } }, 'points'],
+  [{ ...base, type: 'string', maxLength: 10 }, 'text'],
+])('a schema gets the control that fits it', (schema, kind) => {
+  expect(control(schema)).toBe(kind);
+});
+
+describe('a slider', () => {
+  test.each([rate, share, batch, penalty])('reaches both ends of its range', (schema) => {
+    expect([fromPosition(schema, 0), fromPosition(schema, 1000)]).toEqual(range(schema));
+    expect(toPosition(schema, range(schema)[0])).toBe(0);
+    expect(toPosition(schema, range(schema)[1])).toBeCloseTo(1000);
+  });
+
+  test('with a logarithmic scale gives every decade the same length', () => {
+    const at = [1e-5, 1e-4, 1e-3, 1e-2].map((value) => toPosition(rate, value));
+    expect(at[1] - at[0]).toBeCloseTo(at[3] - at[2]);
+    expect(fromPosition(rate, at[2])).toBeCloseTo(1e-3, 12);
+  });
+
+  test('gives values one would type', () => {
+    expect(String(fromPosition(rate, 511))).toMatch(/^\d(\.\d{1,4})?$|^0\.0+\d{1,2}$/);
+    expect(fromPosition(share, 501)).toBe(0.5);
+    expect(fromPosition(batch, 501)).toBe(16);
+  });
+
+  test('of a logarithmic scale from zero keeps zero at its left end', () => {
+    expect(fromPosition(penalty, 0)).toBe(0);
+    expect(toPosition(penalty, 0)).toBe(0);
+    expect(fromPosition(penalty, 1)).toBeGreaterThan(0);
+  });
+});
+
+test('a typed value is brought onto the grid and into the range', () => {
+  expect(snap(batch, 7.4)).toBe(7);
+  expect(snap(batch, 99)).toBe(30);
+  expect(snap(share, 0.123456)).toBe(0.12);
+});
+
+test('a knob matters only with the values of the others that it names', () => {
+  const momentum = { ...share, 'x-when': { optimizer: ['momentum', 'nag'] } };
+  expect(relevant(momentum, { optimizer: 'nag' })).toBe(true);
+  expect(relevant(momentum, { optimizer: 'adam' })).toBe(false);
+  expect(relevant(share, {})).toBe(true);
+});
+
+test('what changed is told by value, lists included', () => {
+  expect(changed({ lr: 1, hidden: [8, 8] }, { lr: 1, hidden: [8, 8] })).toEqual([]);
+  expect(changed({ lr: 1, hidden: [8, 8] }, { lr: 2, hidden: [8] })).toEqual(['lr', 'hidden']);
+});
