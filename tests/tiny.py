@@ -132,7 +132,7 @@ class Script(Inbox):
     """
 
     def wait(self, seconds: float | None) -> None:
-        assert self or seconds is not None, "the loop waits, and nobody will wake it"
+        assert self.waiting or seconds is not None, "the loop waits, and nobody will wake it"
         super().wait(0 if seconds is None else min(seconds, 0.01))
 
     def tell(self, name: ControlName, reply_to: int | None = None, **arguments: Any) -> None:

@@ -8,7 +8,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from descent import wire
 from descent.engine import loop as loop_module
 from descent.engine.loop import Loop
-from descent.engine.messages import RunSpec
+from descent.engine.messages import Output, RunSpec
 from descent.engine.observe import look
 from descent.errors import DescentError
 from descent.panels import Picture
@@ -48,16 +48,27 @@ LARGEST_FRAME = 1 << 20  # bytes
 every = pytest.mark.parametrize("entry", experiments().values(), ids=list(experiments()))
 
 
-def loop_of(entry: Entry, *, inbox: Script | None = None, **spec: Any) -> tuple[Loop, Said]:
+def loop_of(
+    entry: Entry,
+    *,
+    inbox: Script | None = None,
+    hear: Callable[[Output], None] = lambda output: None,
+    **spec: Any,
+) -> tuple[Loop, Said]:
     said = Said()
+
+    def emit(output: Output) -> None:
+        said.append(output)
+        hear(output)
+
     knobs = check(entry, spec.pop("knobs", {}))
-    spec = {"seed": 0, "max_steps": STEPS, **spec}
-    return Loop(
-        entry,
-        RunSpec("run", entry.id, knobs, device="cpu", **spec),
-        Script() if inbox is None else inbox,
-        said.append,
-    ), said
+    run_spec = RunSpec("run", entry.id, knobs, device="cpu", **{"seed": 0, "max_steps": STEPS, **spec})
+    return Loop(entry, run_spec, Script() if inbox is None else inbox, emit), said
+
+
+def take(loop: Loop, steps: int) -> None:
+    for _ in range(steps):
+        loop._train(1)
 
 
 def finished(entry: Entry, **spec: Any) -> tuple[Loop, Said]:
@@ -190,8 +201,7 @@ def probes_of(entry: Entry) -> list[str]:
 def test_every_panel_has_a_valid_picture_before_and_after_training(entry: Entry, steps: int) -> None:
     for preset in [{}, *(preset.knobs for preset in entry.cls.presets.values())]:
         loop, _ = loop_of(entry, knobs=dict(preset))
-        for _ in range(steps):
-            loop._train()
+        take(loop, steps)
         for name in probes_of(entry):
             assert_shows(look(loop.experiment, loop.knobs, name), name, entry)
 
@@ -241,8 +251,7 @@ def test_watching_changes_nothing_bit_for_bit(entry: Entry, monkeypatch: pytest.
 @every
 def test_probes_leave_everything_as_it_was(entry: Entry) -> None:
     loop, _ = loop_of(entry)
-    for _ in range(3):
-        loop._train()
+    take(loop, 3)
     before, before_chance = frozen(loop.experiment), chance()
     for name in probes_of(entry):
         look(loop.experiment, loop.knobs, name)
@@ -254,19 +263,15 @@ def test_probes_leave_everything_as_it_was(entry: Entry) -> None:
 def test_pausing_changes_nothing(entry: Entry) -> None:
     _, plain = finished(entry)
     script = Script()
-    loop, said = loop_of(entry, inbox=script, paused=True)
     script.tell("step", steps=2)
-    loop._watch((), 30)
-    train = loop._train
 
-    def train_and_resume() -> None:
-        train()
-        if loop.step == 2:
+    def go_on(output: Output) -> None:
+        if output.kind == "scalars" and output.step == 1:
             script.tell("knobs", knobs={})
             script.tell("watch", panels=probes_of(entry), max_fps=30)
             script.tell("resume")
 
-    loop._train = train_and_resume  # type: ignore[method-assign]
+    loop, said = loop_of(entry, inbox=script, hear=go_on, paused=True)
     assert loop.run() == "finished"
     assert repr(table(said)) == repr(table(plain))
 
@@ -310,8 +315,7 @@ def test_every_live_knob_takes_effect_without_a_restart(entry: Entry) -> None:
         script = Script()
         loop, said = loop_of(entry, inbox=script)
         experiment = loop.experiment
-        for _ in range(2):
-            loop._train()
+        take(loop, 2)
         script.tell("knobs", reply_to=1, knobs={name: value})
         assert loop.run() == "finished", (name, value, said.events("state")[-1])
         assert said.replies[1].refusal == "", (name, value)
@@ -330,8 +334,7 @@ def test_a_learning_rate_is_changed_without_touching_the_optimizers_state(entry:
     assert rates, "there is no live learning rate"
     for name, value in rates:
         loop, _ = loop_of(entry)
-        for _ in range(3):
-            loop._train()
+        take(loop, 3)
         optimizers = list(optimizers_in(vars(loop.experiment)))
         assert optimizers
         before = [frozen(optimizer.state_dict()["state"]) for optimizer in optimizers]
@@ -339,7 +342,7 @@ def test_a_learning_rate_is_changed_without_touching_the_optimizers_state(entry:
         assert [
             frozen(optimizer.state_dict()["state"]) for optimizer in optimizers_in(vars(loop.experiment))
         ] == before
-        loop._train()
+        take(loop, 1)
 
 
 # The file and its lessons

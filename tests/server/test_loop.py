@@ -30,6 +30,7 @@ def after_step(step, act):
 def every_step(monkeypatch):
     """Scalars are handed on after each step, so that a test can act at an exact one."""
     monkeypatch.setattr(loop_module, "SCALAR_INTERVAL", 0)
+    monkeypatch.setattr(loop_module, "UNWATCHED_INTERVAL", 0)
 
 
 def final_state(loop):
@@ -75,6 +76,24 @@ def test_a_watched_run_and_an_unwatched_one_end_bit_for_bit_alike(monkeypatch):
     assert len(watched_said.pictures("outputs")) == 61
     assert watched_said.column("loss/train") == plain_said.column("loss/train")
     assert torch.equal(final_state(watched), final_state(plain))
+
+
+def test_scalars_are_handed_on_less_often_while_nobody_watches(monkeypatch):
+    monkeypatch.setattr(loop_module, "SCALAR_INTERVAL", 0)
+    monkeypatch.setattr(loop_module, "UNWATCHED_INTERVAL", 1e9)
+    script = Script()
+
+    def hear(output):
+        if output.kind == "scalars" and output.step == 0:
+            script.tell("watch", panels=["loss"], max_fps=30)
+
+    loop, said = loop_of(Tiny, inbox=script, hear=hear, max_steps=20)
+    loop.run()
+    watched = [output.step for output in said if output.kind == "scalars"]
+    assert watched == list(range(20))
+    loop, said = loop_of(Tiny, max_steps=20)
+    loop.run()
+    assert [output.step for output in said if output.kind == "scalars"] == [0, 19]
 
 
 # Commands
@@ -390,18 +409,18 @@ def test_nan_ends_the_run_as_diverged_at_that_step():
 
 @pytest.mark.parametrize("ending", ["max_steps", "stop", "pause", "knobs"])
 def test_nan_that_is_read_back_late_still_ends_the_run_as_diverged(ending, monkeypatch):
-    monkeypatch.setattr(loop_module, "SCALAR_INTERVAL", 1e9)
+    monkeypatch.setattr(loop_module, "UNWATCHED_INTERVAL", 1e9)
     script = Script()
     loop, said = loop_of(Exploding, inbox=script, max_steps=10 if ending == "max_steps" else None)
     loop._batch = ScalarBatch(deferred=True)
-    train = loop._train
+    step = loop.experiment.step
 
-    def train_and_tell():
-        train()
+    def step_and_tell(knobs):
         if loop.step == 9 and ending != "max_steps":
             script.tell(ending, reply_to=1, **({"knobs": {"lr": 1.0}} if ending == "knobs" else {}))
+        return step(knobs)
 
-    loop._train = train_and_tell
+    loop.experiment.step = step_and_tell
     loop._become("paused")
     script.tell("step", steps=1)  # the first batch is handed on at once, the next when something ends it
     script.tell("resume")

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -29,6 +29,7 @@ from descent.protocol import ENDED, Status
 from descent.registry import Entry
 
 SCALAR_INTERVAL = 1 / 30  # seconds between two batches of scalars
+UNWATCHED_INTERVAL = 1 / 4  # the same, while nobody watches
 LONGEST_BATCH = 4096  # steps
 
 
@@ -81,6 +82,7 @@ class Loop:
         self._probes = [name for name, panel in entry.panels.items() if panel.kind != "scalars"]
         self._to_look_at: list[str] = []  # before the next step
         self._seen_at: dict[str, int] = {}  # panel → step of its last picture, with the present knobs
+        self._watched = False
         self._flush_at = 0.0
 
         if spec.data:
@@ -131,12 +133,13 @@ class Loop:
         interrupt_at = min(self._flush_at, self._budget.next_due)
         experiment, knobs, commands = self.experiment, self.knobs, self._inbox.waiting
         take_step, keep, clock = experiment.step, self._batch.add, time.perf_counter
-        finite, now = True, 0.0
         # Every microsecond in here is taken from training.
-        while step < last and finite and now < interrupt_at and not commands:
+        while True:
             finite = keep(take_step(knobs))
             experiment.step_index = step = step + 1
             now = clock()
+            if commands or now >= interrupt_at or step >= last or not finite:
+                break
         if self._pace is not None:
             # A late step does not make the following ones hurry by more than one interval.
             self._next_step_at = max(self._next_step_at + 1 / self._pace, now - 1 / self._pace)
@@ -172,7 +175,7 @@ class Loop:
 
     def _flush(self) -> None:
         """Hand the collected scalars on; end the run if one is not finite."""
-        self._flush_at = time.perf_counter() + SCALAR_INTERVAL
+        self._flush_at = time.perf_counter() + (SCALAR_INTERVAL if self._watched else UNWATCHED_INTERVAL)
         if not len(self._batch):
             return
         steps, columns, bad = self._batch.take(self.step)
@@ -218,9 +221,11 @@ class Loop:
         now = time.perf_counter()
         self._budget.spent(panel, now - begin, now)
 
-    def _watch(self, panels: Iterable[str], max_fps: float) -> None:
+    def _watch(self, panels: Sequence[str], max_fps: float) -> None:
         before = self._budget.panels
         probed = [panel for panel in panels if panel in self._probes]
+        self._watched = bool(panels)
+        self._flush_at = 0.0  # at once
         self._budget.watch(probed, max_fps)
         self._to_look_at = [panel for panel in self._to_look_at if panel in probed]
         if self.status == "paused":

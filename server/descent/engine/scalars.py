@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -49,13 +50,14 @@ class ScalarBatch:
         steps = range(end - len(rows), end)
         if self._deferred:
             rows = _read_back(rows)
+        # On a CPU a row that is not finite is known at once, and is the last.
         bad: dict[str, float] = {}
-        for count, row in enumerate(rows, 1):
-            bad = {name: value for name, value in row.items() if not abs(value) <= LARGEST}
+        for index in range(0 if self._deferred else len(rows) - 1, len(rows)):
+            bad = {name: value for name, value in rows[index].items() if not abs(value) <= LARGEST}
             if bad:
-                steps, rows = steps[:count], rows[:count]
+                steps, rows = steps[: index + 1], rows[: index + 1]
                 break
-        names = dict.fromkeys(name for row in rows for name in row)
+        names = dict.fromkeys(chain.from_iterable(rows))
         return steps, {name: [row.get(name, math.nan) for row in rows] for name in names}, bad
 
 
