@@ -5,7 +5,7 @@ a bare loop in a process of the same fork server, the run in a real server with 
 run with a WebSocket client that watches and acknowledges every panel. A figure is the median over all
 rounds of the ratio within one round.
 
-    python bench/steps_per_second.py [--experiment dcgan] [--rounds 7] [--seconds 2]
+    python bench/steps_per_second.py [--experiment dcgan] [--rounds 15] [--seconds 1]
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--experiment", action="append", choices=list(experiments()), help="default: all")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each of the three in a round")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each of the three in a round")
     options = parser.parse_args()
     met = True
     print(f"{'':20}{'bare':>12}{'unwatched':>12}{'ratio':>8}{'watched':>12}{'ratio':>8}{'pictures':>10}")

@@ -12,6 +12,7 @@ from math import inf
 
 FIRST_GUESS = 0.004  # seconds, of a probe that has not been measured yet
 SMOOTHING = 0.3  # of the measured cost, per run of the probe
+SURCHARGE = 0.0003  # seconds a look costs besides its own: sending the picture, and caches gone cold
 
 
 def intervals(costs: Mapping[str, float], share: float, max_fps: float) -> dict[str, float]:
@@ -57,8 +58,9 @@ class Budget:
     def spent(self, panel: str, seconds: float, now: float) -> None:
         """`panel` was looked at, until `now`, at this cost."""
         if panel in self._last_look:  # the first look warms caches up: it says nothing about the next
-            before = self._cost.get(panel, seconds)
-            self._cost[panel] = before + SMOOTHING * (seconds - before)
+            cost = seconds + SURCHARGE
+            before = self._cost.get(panel, cost)
+            self._cost[panel] = before + SMOOTHING * (cost - before)
         self._last_look[panel] = now
         self._plan()
 

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from typing import BinaryIO
 
 from descent.engine import worker
 from descent.engine.messages import Control, Output, RunSpec
@@ -102,7 +104,7 @@ class LocalExecutor:
         threading.Thread(target=follow, name=process.name, daemon=True).start()
         return started
 
-    def _spawn(self, spec: RunSpec) -> tuple[ForkServerProcess, Connection, Connection]:
+    def _spawn(self, spec: RunSpec) -> tuple[ForkServerProcess, Connection, BinaryIO]:
         """The process, the pipe with what it says, and the pipe for commands to it."""
         its_commands, commands = self._context.Pipe(duplex=False)
         outputs, its_outputs = self._context.Pipe(duplex=False)
@@ -111,4 +113,6 @@ class LocalExecutor:
         )
         with its_commands, its_outputs, _reaping:
             process.start()
-        return process, outputs, commands
+        # A file knows that it is closed; a Connection that is collected at exit would be closed twice.
+        with commands:
+            return process, outputs, open(os.dup(commands.fileno()), "wb", buffering=0)
