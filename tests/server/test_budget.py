@@ -96,3 +96,17 @@ def test_a_forgotten_panel_is_due_no_more_until_it_is_watched_anew():
     assert budget.due(0.0) == ["b"]
     budget.watch(["a", "b"], 30)
     assert budget.due(0.0) == ["a", "b"]
+
+
+def test_a_hurried_panel_is_due_at_the_next_frame_but_no_sooner():
+    budget = Budget(0.05)
+    budget.watch(["slow"], 30)
+    budget.spent("slow", 0.1, 0.0)
+    budget.spent("slow", 0.1, 10.0)
+    assert budget.due_at("slow") > 11.9
+    budget.hurry("slow", 10.001)
+    assert budget.due_at("slow") == pytest.approx(10 + 1 / 30)
+    budget.hurry("slow", 11.0)
+    assert budget.due_at("slow") == pytest.approx(10 + 1 / 30)
+    budget.spent("slow", 0.1, 11.0)
+    assert budget.due_at("slow") > 12.9

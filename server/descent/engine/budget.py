@@ -64,6 +64,13 @@ class Budget:
         self._last_look[panel] = now
         self._plan()
 
+    def hurry(self, panel: str, now: float) -> None:
+        """Look at a watched panel as soon as a frame may come: the learner has just changed something."""
+        last = self._last_look.get(panel)
+        if panel in self.panels and last is not None:
+            self._last_look[panel] = min(last, max(last + 1 / self._max_fps, now) - self._interval[panel])
+            self._plan()
+
     def forget(self, panel: str) -> None:
         """Look at `panel` no more, until it is watched anew."""
         self.panels = tuple(name for name in self.panels if name != panel)
