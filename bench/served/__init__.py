@@ -26,8 +26,10 @@ def served() -> Iterator[str]:
             assert process.stdout
             address = re.search(r":(\d+)/", process.stdout.readline())
             assert address
-            yield f"http://127.0.0.1:{address[1]}"
-            process.terminate()
+            try:
+                yield f"http://127.0.0.1:{address[1]}"
+            finally:
+                process.terminate()
 
 
 class Viewer:
@@ -88,8 +90,14 @@ class Run:
 
     async def ask(self, method: str, command: str = "", **body: Any) -> dict[str, Any]:
         """A request about the run, and its answer."""
+        if self._reader.at_eof():  # the server closes a connection that was idle for some seconds
+            self._reader, self._writer = await _connect(self._address)
         path = f"/api/runs/{self.id}" + (command and f"/{command}")
         return await _ask(self._reader, self._writer, method, path, body)
+
+    def close(self) -> None:
+        """Close the connection; the run goes on."""
+        self._writer.close()
 
     @contextlib.asynccontextmanager
     async def view(self, panels: Iterable[str]) -> AsyncIterator[Viewer]:
@@ -99,6 +107,11 @@ class Run:
             viewer = Viewer(stream)
             await viewer.send(type="watch", panels=list(panels), max_fps=30)
             yield viewer
+
+
+async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, _, port = address.removeprefix("http://").partition(":")
+    return await asyncio.open_connection(host, int(port))
 
 
 async def _ask(
@@ -121,12 +134,11 @@ async def _ask(
 @contextlib.asynccontextmanager
 async def new_run(address: str, experiment: str, **body: Any) -> AsyncIterator[Run]:
     """A new run, which is deleted in the end."""
-    host, _, port = address.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await _connect(address)
     made = await _ask(reader, writer, "POST", "/api/runs", {"experiment": experiment, **body})
     run = Run(made["id"], reader, writer, address)
     try:
         yield run
     finally:
         await run.ask("DELETE")
-        writer.close()
+        run.close()

@@ -12,9 +12,9 @@ shares = st.floats(0, 1, allow_subnormal=False)
 rates = st.floats(0.5, 60)
 
 
-@given(costs, shares, rates)
-def test_all_probes_together_never_take_more_than_the_share(costs, share, max_fps):
-    granted = intervals(costs, share, max_fps)
+@given(costs, shares, rates, st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 5)))
+def test_all_probes_together_never_take_more_than_the_share(costs, share, max_fps, weights):
+    granted = intervals(costs, share, max_fps, weights)
     assert sum(cost / granted[name] for name, cost in costs.items()) <= share * (1 + 1e-9)
 
 
@@ -37,6 +37,12 @@ def test_cheap_panels_get_their_wish_and_dear_ones_share_the_rest():
     left = 0.05 - 0.0001 * 30
     assert granted["dear"] == pytest.approx(0.1 / (left / 2))
     assert granted["dearer"] == pytest.approx(0.2 / (left / 2))
+
+
+def test_a_heavier_panel_gets_a_larger_part():
+    granted = intervals({"hero": 0.1, "other": 0.1}, share=0.05, max_fps=30, weights={"hero": 3})
+    assert granted["other"] == pytest.approx(3 * granted["hero"])
+    assert sum(0.1 / interval for interval in granted.values()) == pytest.approx(0.05)
 
 
 def test_all_wishes_are_granted_when_they_fit():

@@ -9,30 +9,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import inf
+from types import MappingProxyType
 
 FIRST_GUESS = 0.004  # seconds, of a probe that has not been measured yet
 SMOOTHING = 0.3  # of the measured cost, per run of the probe
-SURCHARGE = 0.0003  # seconds a look costs besides its own: sending the picture, and caches gone cold
+SURCHARGE = (
+    0.0008  # seconds a look costs besides its own: sending the picture, and caches gone cold (measured)
+)
+HERO_WEIGHT = 3  # the share of the panel the learner's eye rests on, to that of another
 
 
-def intervals(costs: Mapping[str, float], share: float, max_fps: float) -> dict[str, float]:
-    """Seconds between two frames of each panel, given its cost in seconds; infinite if the share is 0."""
+def intervals(
+    costs: Mapping[str, float],
+    share: float,
+    max_fps: float,
+    weights: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, float]:
+    """Seconds between two frames of each panel, given its cost in seconds; infinite if the share is 0.
+
+    Who cannot have its wish gets a part of the share by its weight (1 where none is given).
+    """
     wish = 1 / max_fps
+    weight = {name: weights.get(name, 1) for name in costs}
     granted: dict[str, float] = {}
-    left = share
-    # Cheapest first: whoever needs less than an equal part leaves the rest to the others.
-    for position, (name, cost) in enumerate(sorted(costs.items(), key=lambda item: item[1])):
-        part = min(cost / wish, left / (len(costs) - position))
+    left, waiting = share, sum(weight.values())
+    # The most modest first: whoever needs less than its part leaves the rest to the others.
+    for name, cost in sorted(costs.items(), key=lambda item: item[1] / weight[item[0]]):
+        part = min(cost / wish, left * weight[name] / waiting)
         granted[name] = wish if cost <= part * wish else cost / part if part > 0 else inf
         left -= part
+        waiting -= weight[name]
     return granted
 
 
 class Budget:
     """Schedules the watched panels' probes. All times are seconds on one monotonic clock."""
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, heroes: Iterable[str] = ()) -> None:
         self.share = share
+        self._weights = dict.fromkeys(heroes, HERO_WEIGHT)
         self.panels: tuple[str, ...] = ()  # watched ones that have a probe
         self.next_due = inf  # the loop compares this one number after each step
         self._max_fps = 30.0
@@ -78,5 +93,5 @@ class Budget:
 
     def _plan(self) -> None:
         costs = {name: self._cost.get(name, FIRST_GUESS) for name in self.panels}
-        self._interval = intervals(costs, self.share, self._max_fps)
+        self._interval = intervals(costs, self.share, self._max_fps, self._weights)
         self.next_due = min(map(self.due_at, self.panels), default=inf)

@@ -78,9 +78,9 @@ class Loop:
         self._steps_left = 0  # of `step` commands
         self._pace = spec.pace
         self._next_step_at = 0.0
-        self._budget = Budget(spec.probe_budget)
         self._probes = [name for name, panel in entry.panels.items() if panel.kind != "scalars"]
         self._heroes = [name for name, panel in entry.panels.items() if panel.size == "hero"]
+        self._budget = Budget(spec.probe_budget, self._heroes)
         self._to_look_at: list[str] = []  # before the next step
         self._seen_at: dict[str, int] = {}  # panel → step of its last picture, with the present knobs
         self._watched = False

@@ -8,66 +8,18 @@ import signal
 import sys
 import threading
 import traceback
-from collections import deque
 from multiprocessing.connection import Connection
 
 import torch
 
 from descent.engine.loop import Inbox, Loop, failure
-from descent.engine.messages import Control, Output, RunSpec
+from descent.engine.messages import Control, RunSpec
+from descent.engine.outbox import Outbox
 from descent.experiment import KnobError
 from descent.registry import experiments
 
-MOST_UNSENT = 4096  # durable messages; a server further behind than that makes training wait
 TRACEBACK_TAIL = 2000  # characters
 SWITCH_INTERVAL = 0.001  # seconds; lets the reading thread in between two steps
-
-
-class Outbox:
-    """Sends from a thread of its own: scalars and events in order, of pictures only the latest."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._durable: deque[Output] = deque()
-        self._pictures: dict[str, Output] = {}
-        self._changed = threading.Condition()
-        self._closed = False
-        self._thread = threading.Thread(target=self._send_all, name="outbox", daemon=True)
-        self._thread.start()
-
-    def put(self, output: Output) -> None:
-        """Queue one message; waits only when the server is far behind."""
-        with self._changed:
-            if output.kind == "panel":
-                self._pictures[output.panel] = output
-            else:
-                self._changed.wait_for(lambda: len(self._durable) < MOST_UNSENT)
-                self._durable.append(output)
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        """Send what is left, then end the thread."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        self._thread.join()
-
-    def _send_all(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._durable or self._pictures or self._closed)
-                batch = sorted([*self._durable, *self._pictures.values()], key=lambda output: output.seq)
-                self._durable.clear()
-                self._pictures.clear()
-                closed = self._closed
-                self._changed.notify_all()
-            try:
-                for output in batch:
-                    self._connection.send(output)
-            except OSError:
-                os._exit(1)  # the server is gone
-            if closed and not batch:
-                return
 
 
 def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
