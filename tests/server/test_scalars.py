@@ -52,6 +52,15 @@ def test_where_reading_is_deferred_the_batch_ends_with_the_first_row_float32_can
 
 
 @both
+def test_a_scalar_of_an_earlier_batch_has_no_column_in_a_later_one(deferred):
+    batch, _ = filled(deferred, {"a": 1.0, "rare": 2.0})
+    batch.take(1)
+    batch.add({"a": 3.0})
+    batch.add({"a": 4.0})
+    assert batch.take(3) == (range(1, 3), {"a": [3, 4]}, {})
+
+
+@both
 def test_a_taken_batch_is_empty(deferred):
     batch, _ = filled(deferred, {"a": 1.0})
     batch.take(1)
