@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import Field as PydanticField
 
 from descent.panels import (
+    Attention,
     Bars,
     Contour,
     Field,
@@ -26,6 +27,10 @@ from descent.panels import (
     Heatmap,
     Histogram,
     Images,
+    Ranking,
+    Tokens,
+    Traces,
+    attention,
     bars,
     contour,
     field_map,
@@ -33,10 +38,14 @@ from descent.panels import (
     heatmap,
     histogram,
     images,
+    ranking,
     scalars,
+    tokens,
+    traces,
 )
 
 __all__ = [
+    "Attention",
     "Bars",
     "Contour",
     "Experiment",
@@ -48,7 +57,11 @@ __all__ = [
     "KnobError",
     "Knobs",
     "Preset",
+    "Ranking",
     "Scalars",
+    "Tokens",
+    "Traces",
+    "attention",
     "bars",
     "contour",
     "field_map",
@@ -58,7 +71,10 @@ __all__ = [
     "histogram",
     "images",
     "live",
+    "ranking",
     "scalars",
+    "tokens",
+    "traces",
 ]
 
 Scalars = Mapping[str, float | torch.Tensor]
@@ -102,6 +118,7 @@ def _knob(
     options: Mapping[str, str] | None = None,
     when: Mapping[str, Sequence[Any]] | None = None,
     max_length: int | None = None,
+    lines: int | None = None,
 ) -> Any:
     extra: dict[str, Any] = {"x-live": live}
     for key, value in {
@@ -112,6 +129,7 @@ def _knob(
         "x-typical": typical and list(typical),
         "x-group": group,
         "x-options": options and dict(options),
+        "x-lines": lines,
         "x-when": when and {k: list(v) for k, v in when.items()},
     }.items():
         if value:
@@ -133,7 +151,7 @@ def live(default: Any, *, name: str, help: str, **rest: Any) -> Any:
     `name` is the standard term, `help` one line. Optional: `symbol` ("η"), `unit`, `ge`, `le` (the hard
     range), `step`, `log` (a logarithmic slider), `typical` (the sensible part of the range), `group`
     (a heading), `options` (label per value of a `Literal`), `when` ({other knob: values} for which this
-    one matters), `max_length`.
+    one matters), `max_length`, `lines` (of the box in which a text is typed).
     """
     return _knob(default, live=True, name=name, help=help, **rest)
 

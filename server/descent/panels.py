@@ -197,6 +197,106 @@ class Histogram(Picture):
         return cls(counts=np.stack(counts), edges=np.stack(edges), names=list(tensors))
 
 
+@dataclass(kw_only=True)
+class Attention(Picture):
+    """Who looks at whom: one attention map per layer and head over the same tokens.
+
+    `weights`: (L, M, Q, K) for L layers of M heads, each row over the keys sums to 1. `masked`: uint8
+    (Q, K), 1 where a query may not look, or (0, 0) where it may look anywhere. `queries`, `keys`: the Q
+    and K tokens.
+    """
+
+    weights: Array
+    queries: Sequence[str]
+    keys: Sequence[str]
+    masked: Array = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+
+    def __post_init__(self) -> None:
+        _check("Attention", "weights", self.weights, 4)
+        shape = tuple(self.weights.shape[2:])
+        if shape != (len(self.queries), len(self.keys)):
+            raise ValueError(
+                f"invalid Attention: maps of {shape}, {len(self.queries)} queries and {len(self.keys)} keys"
+            )
+        if tuple(self.masked.shape) not in ((0, 0), shape):
+            raise ValueError(f"invalid Attention.masked: {tuple(self.masked.shape)} for maps of {shape}")
+
+
+@dataclass(kw_only=True)
+class Tokens(Picture):
+    """A text coloured by one value per token, blue where it is positive, red where it is negative.
+
+    `tokens`: N strings, or one string of N characters. `values`: (N,), NaN where there is none. `position`:
+    the token that is picked. `marks`: uint8 (N,), 1 where a token is underlined because it has the
+    property `mark_name`; empty for no underlines.
+    """
+
+    tokens: Sequence[str]
+    values: Array
+    range: Range = (-1.0, 1.0)
+    position: int | None = None
+    marks: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
+    mark_name: str = ""
+    name: str = ""  # what the value is: "cell 12 of layer 1"
+
+    def __post_init__(self) -> None:
+        _check("Tokens", "values", self.values, 1)
+        if len(self.values) != len(self.tokens):
+            raise ValueError(f"invalid Tokens: {len(self.values)} values for {len(self.tokens)} tokens")
+        if len(self.marks) not in (0, len(self.tokens)):
+            raise ValueError(f"invalid Tokens.marks: {len(self.marks)} for {len(self.tokens)} tokens")
+
+
+@dataclass(kw_only=True)
+class Traces(Picture):
+    """Aligned curves under a text, one below the other. `values`: (S, N), NaN where there is none.
+
+    `names`: one per curve; `ranges`: the value range of each. `tokens` and `position` as in `Tokens`.
+    """
+
+    values: Array
+    names: Sequence[str]
+    ranges: Sequence[Range]
+    tokens: Sequence[str]
+    position: int | None = None
+
+    def __post_init__(self) -> None:
+        _check("Traces", "values", self.values, 2)
+        if tuple(self.values.shape) != (len(self.names), len(self.tokens)):
+            raise ValueError(f"invalid Traces.values: {tuple(self.values.shape)} for its names and tokens")
+        if len(self.ranges) != len(self.names):
+            raise ValueError(f"invalid Traces.ranges: {len(self.ranges)} for {len(self.names)} curves")
+
+
+@dataclass(kw_only=True)
+class Ranking(Picture):
+    """A table the learner can sort, with a small bar in each cell. `values`: (N, C), NaN for none.
+
+    `names`: one per row; `ids`: what picking a row sets the knob in the panel's `edits` to. `ranges`: the
+    value range of each column's bars, which start at 0. `baseline`: (C,) what chance reaches, marked in each
+    column, NaN for no mark. `sort`: the column it is sorted by at first, largest first. `chosen`: an id.
+    """
+
+    values: Array
+    names: Sequence[str]
+    columns: Sequence[str]
+    ranges: Sequence[Range]
+    ids: Sequence[int] = ()
+    baseline: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    sort: int = 0
+    chosen: int | None = None
+
+    def __post_init__(self) -> None:
+        _check("Ranking", "values", self.values, 2)
+        rows, columns = self.values.shape
+        if (rows, columns) != (len(self.names), len(self.columns)) or columns != len(self.ranges):
+            raise ValueError(f"invalid Ranking.values: {rows}×{columns} for its names, columns and ranges")
+        if len(self.ids) not in (0, rows):
+            raise ValueError(f"invalid Ranking.ids: {len(self.ids)} for {rows} rows")
+        if len(self.baseline) not in (0, columns):
+            raise ValueError(f"invalid Ranking.baseline: {len(self.baseline)} for {columns} columns")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Panel:
     """One picture on the page, as the experiment declares it. `name` is the attribute's name."""
@@ -217,8 +317,8 @@ def panel(picture: type[P]) -> Callable[..., Callable[[Probe[P]], Probe[P]]]:
     """The decorator for probes of one kind.
 
     Its arguments: `title`, `caption` (one line that says what to look for), `size`, and options for the
-    page: `edits="knob"` lets the learner set that live knob on the picture itself, `filmstrip=True`
-    keeps earlier images along a film.
+    page: `edits="knob"` lets the learner set that live knob on the picture itself (a point, a token's
+    position, a row's id), `filmstrip=True` keeps earlier images along a film.
     """
 
     def declare(
@@ -247,6 +347,10 @@ graph = panel(Graph)
 contour = panel(Contour)
 bars = panel(Bars)
 histogram = panel(Histogram)
+attention = panel(Attention)
+tokens = panel(Tokens)
+traces = panel(Traces)
+ranking = panel(Ranking)
 
 
 class scalars:

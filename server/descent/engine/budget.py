@@ -13,9 +13,7 @@ from types import MappingProxyType
 
 FIRST_GUESS = 0.004  # seconds, of a probe that has not been measured yet
 SMOOTHING = 0.3  # of the measured cost, per run of the probe
-SURCHARGE = (
-    0.0008  # seconds a look costs besides its own: sending the picture, and caches gone cold (measured)
-)
+SURCHARGE = 0.001  # seconds a look costs besides its own, measured: sending it, and caches gone cold
 HERO_WEIGHT = 3  # the share of the panel the learner's eye rests on, to that of another
 
 
