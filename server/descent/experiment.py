@@ -81,12 +81,17 @@ Scalars = Mapping[str, float | torch.Tensor]
 
 
 class KnobError(ValueError):
-    """A knob whose value cannot be used, though it is of the right type: which, and what to do."""
+    """A knob whose value cannot be used, though it is of the right type: which, and what to do.
 
-    def __init__(self, knob: str, message: str) -> None:
-        super().__init__(f"{knob}: {message}")
+    `message` is a fixed text with `{name}` where the value `params[name]` belongs, so that a lesson's
+    `[words]` can translate it.
+    """
+
+    def __init__(self, knob: str, message: str, **params: Any) -> None:
+        super().__init__(f"{knob}: {message.format_map(params)}")
         self.knob = knob
         self.message = message
+        self.params = params
 
 
 class Knobs(BaseModel):

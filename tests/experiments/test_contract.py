@@ -384,3 +384,22 @@ def test_values_its_lesson_quotes_exist(entry: Entry, language: str) -> None:
     series = {name for panel in entry.panels.values() for name in panel.options.get("series", {})}
     quoted = set(re.findall(r"\{\{\s*([^{}]+?)\s*\}\}", entry.lessons[language].html))
     assert quoted <= set(entry.knobs_type.model_fields) | series
+
+
+def messages_in(tree: ast.AST) -> Iterator[str]:
+    """What every `KnobError` in the source says; fails where that is put together at run time."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "KnobError":
+            message = node.args[1]
+            for text in [message.body, message.orelse] if isinstance(message, ast.IfExp) else [message]:
+                assert isinstance(text, ast.Constant), f"line {node.lineno}: the message is no fixed text"
+                yield text.value
+
+
+@every
+def test_what_it_says_of_bad_knobs_is_translated(entry: Entry) -> None:
+    messages = set(messages_in(ast.parse(source_of(entry).read_text(encoding="utf-8"))))
+    words = entry.lessons["ko"].words.get("words", {})
+    assert messages <= set(words)
+    for message in messages:
+        assert set(re.findall(r"\{\w+\}", message)) == set(re.findall(r"\{\w+\}", words[message]))

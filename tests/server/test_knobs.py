@@ -82,7 +82,7 @@ class PickyKnobs(TinyKnobs):
 
     def model_post_init(self, context):
         if self.other != self.word:
-            raise KnobError("other", "it must be the same as word")
+            raise KnobError("other", "it must be {word}, the same as word", word=self.word)
 
 
 class Picky(Tiny, Experiment[PickyKnobs]):
@@ -90,7 +90,9 @@ class Picky(Tiny, Experiment[PickyKnobs]):
 
 
 def test_knobs_that_do_not_fit_together_are_refused_in_the_experiments_words():
-    with pytest.raises(BadKnob, match=r"^other: it must be the same as word$") as refused:
+    with pytest.raises(BadKnob, match=r"^other: it must be b, the same as word$") as refused:
         check(entry_of(Picky), {"word": "b"})
     assert refused.value.field == "other"
+    message = "it must be {word}, the same as word"
+    assert refused.value.params == {"reason": "refused", "message": message, "word": "b"}
     assert check(entry_of(Picky), {"word": "b", "other": "b"})["other"] == "b"

@@ -1,17 +1,32 @@
 /** What a refused request means, in the page's language. */
 
-import { known, t } from './i18n.svelte.js';
+import { fill, known, t } from './i18n.svelte.js';
 
 /**
  * @param {{code: string, field: string, params: Record<string, unknown>, detail?: string, message?: string}} error
- * @param {(name: string) => string} [nameOf]  the title of a knob
+ * @param {any} [experiment]  what it is about: knows its knobs' titles, and its own messages in this language
  * @returns {string}
  */
-export function explain(error, nameOf = (name) => name) {
-  const params = { ...error.params, field: nameOf(error.field) };
+export function explain(error, experiment = null) {
+  const field = experiment?.knobs.properties[error.field]?.title ?? error.field;
+  /** @type {Record<string, unknown>} */
+  const params = { ...error.params, field };
+  const own = experiment?.words[String(params.message)];
+  if (own) return `${field}: ${fill(own, params)}`;
   const precise = `error.${error.code}.${error.params.reason}`;
   if (known(precise)) return t(precise, params);
   if (known(`error.${error.code}`))
     return t(`error.${error.code}`, { ...params, detail: error.detail ?? error.message });
   return error.detail ?? error.message ?? error.code;
+}
+
+/**
+ * Why a run ended, where the experiment itself refused to begin: `knob: message`.
+ * @param {string} reason
+ * @param {any} experiment
+ */
+export function explainReason(reason, experiment) {
+  const [, knob, message] = reason.match(/^(\w+): (.*)$/s) ?? [];
+  const own = experiment.words[message];
+  return own ? `${experiment.knobs.properties[knob]?.title ?? knob}: ${own}` : reason;
 }

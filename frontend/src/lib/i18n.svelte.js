@@ -34,8 +34,16 @@ export const locale = new Locale();
  */
 export function t(key, params = {}) {
   const text = MESSAGES[key]?.[locale.language === 'ko' ? 1 : 0] ?? key;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? String(params[name]) : whole));
+  return fill(text, params);
 }
+
+/**
+ * `{name}` in a text replaced by `params.name`.
+ * @param {string} text
+ * @param {Record<string, unknown>} params
+ */
+export const fill = (text, params) =>
+  text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? String(params[name]) : whole));
 
 /** @param {string} key */
 export const known = (key) => key in MESSAGES;

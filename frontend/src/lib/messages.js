@@ -227,6 +227,16 @@ export const MESSAGES = {
     '{field} must be at most {le} (given: {given}).',
     '{field}은(는) {le} 이하여야 합니다 (입력: {given}).',
   ],
+  'error.bad-knob.greater_than': [
+    '{field} must be greater than {gt} (given: {given}).',
+    '{field}은(는) {gt}보다 커야 합니다 (입력: {given}).',
+  ],
+  'error.bad-knob.string_too_short': [
+    '{field}: at least {min_length} characters.',
+    '{field}: {min_length}자 이상이어야 합니다.',
+  ],
+  'error.bad-knob.int_type': ['{field} must be a whole number.', '{field}은(는) 정수여야 합니다.'],
+  'error.bad-knob.int_from_float': ['{field} must be a whole number.', '{field}은(는) 정수여야 합니다.'],
   'error.bad-knob.finite_number': ['{field} must be a finite number.', '{field}은(는) 유한한 수여야 합니다.'],
   'error.bad-knob.too_long': [
     '{field}: too many items, at most {max_length}.',

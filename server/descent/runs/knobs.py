@@ -39,7 +39,7 @@ def _explain(error: ValidationError) -> BadKnob:
     first = error.errors(include_url=False)[0]
     context = first.get("ctx", {})
     if isinstance(cause := context.get("error"), KnobError):
-        return BadKnob(str(cause), cause.knob, reason="refused")
+        return BadKnob(str(cause), cause.knob, reason="refused", message=cause.message, **cause.params)
     path = [str(part) for part in first["loc"]] or ["knobs"]
     given = repr(first["input"])
     given = given if len(given) <= 60 else given[:57] + "…"

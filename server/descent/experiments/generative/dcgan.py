@@ -260,7 +260,7 @@ class DCGAN(Experiment[DCGANKnobs]):
         try:
             return mnist(Path(folder), knobs.resolution)
         except (OSError, ValueError) as error:
-            raise KnobError("dataset", f"MNIST cannot be read from DESCENT_DATA: {error}") from error
+            raise KnobError("dataset", "MNIST cannot be read from DESCENT_DATA: {cause}", cause=error) from error
 
     def changed(self, knobs: DCGANKnobs, names: set[str]) -> None:
         """Write learning rates and β₁ into the optimizers, whose moments stay."""

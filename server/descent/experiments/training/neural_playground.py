@@ -242,12 +242,18 @@ class PlaygroundKnobs(Knobs):
             raise KnobError("features", "name each feature once")
         if self.loss == "cross-entropy" and not self.classifies:
             raise KnobError(
-                "loss", f"{self.dataset} is regression; choose squared-error, or a data set with classes"
+                "loss", "this data set is regression; choose squared error, or a data set with classes"
             )
         for number, (_, _, label) in enumerate(self.points):
             if (abs(label) != 1 and self.classifies) or abs(label) > 1:
-                allowed = "−1 or 1" if self.classifies else "from −1 to 1"
-                raise KnobError("points", f"the label of point {number} is {label}; it must be {allowed}")
+                raise KnobError(
+                    "points",
+                    "the label of point {number} is {label}; it must be −1 or 1"
+                    if self.classifies
+                    else "the label of point {number} is {label}; it must be from −1 to 1",
+                    number=number,
+                    label=label,
+                )
         return self
 
 
