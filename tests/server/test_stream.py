@@ -281,6 +281,16 @@ async def test_a_client_that_only_makes_mistakes_is_sent_away(server):
         assert sum(event["type"] == "error" for event in client.events) == MISTAKES
 
 
+async def test_a_learner_may_type_as_many_bad_values_as_he_likes(server):
+    run = await new_run(server, paused=True)
+    async with viewing(server, run) as client:
+        for _ in range(2 * MISTAKES):
+            await client.send(type="knobs", knobs={"lr": -1})
+            await client.event("error")
+        await client.send(type="knobs", knobs={"lr": 0.5})
+        assert (await client.event("knobs"))["knobs"] == {"lr": 0.5}
+
+
 async def test_binary_commands_are_not_understood(server):
     run = await new_run(server, paused=True)
     async with viewing(server, run) as client:

@@ -247,6 +247,19 @@ export const MESSAGES = {
     '{field}: 최대 {max_length}자까지 넣을 수 있습니다.',
   ],
 
+  'traces.position': ['{title}: position in the text', '{title}: 텍스트에서의 위치'],
+  'traces.picked': [
+    'Position {position} of {count}, {token}: {signals}',
+    '전체 {count}자리 중 {position}번째 위치, {token}: {signals}',
+  ],
+  'traces.none': ['No position picked', '선택한 위치 없음'],
+  'traces.newline': ['new line', '줄바꿈'],
+  'traces.space': ['space', '공백'],
+  'ranking.name': ['name', '이름'],
+  'ranking.sort': ['Sort by {name}', '{name} 기준으로 정렬'],
+  'ranking.chance': ['chance', '우연'],
+  'ranking.held': ['order held while you look', '보는 동안 순서 유지'],
+
   'help.title': ['Help', '도움말'],
   'help.intro': [
     'Press play, then move a knob. Knobs with a green dot act on the running model at its next step.',

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
-from descent.errors import BadField, DescentError
+from descent.errors import BadField, BadKnob, DescentError
 from descent.protocol import (
     Ack,
     Hello,
@@ -32,7 +32,7 @@ POLICY_VIOLATION = 1008
 MESSAGE_TOO_BIG = 1009
 TRY_AGAIN_LATER = 1013
 NO_SUCH_RUN = 4404  # of this application
-MISTAKES = 20  # refused commands, after which a client is sent away
+MISTAKES = 20  # commands refused for more than a knob's value, after which a client is sent away
 UNANSWERED = 16  # commands of one client that a run has not answered yet
 LAST_WORD = 1.0  # seconds for closing a socket in good order
 
@@ -97,7 +97,7 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
         try:
             await _obey(manager, run, viewer, text)
         except DescentError as error:
-            mistakes += 1
+            mistakes += not isinstance(error, BadKnob)  # which is what a text is while it is being typed
             with contextlib.suppress(WebSocketDisconnect):
                 await socket.send_text(_refusal(error))
 
