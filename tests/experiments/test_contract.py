@@ -388,9 +388,16 @@ def test_values_its_lesson_quotes_exist(entry: Entry, language: str) -> None:
 
 def messages_in(tree: ast.AST) -> Iterator[str]:
     """What every `KnobError` in the source says; fails where that is put together at run time."""
+    constants = {
+        node.targets[0].id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "KnobError":
             message = node.args[1]
+            if isinstance(message, ast.Name):
+                message = constants.get(message.id, message)
             for text in [message.body, message.orelse] if isinstance(message, ast.IfExp) else [message]:
                 assert isinstance(text, ast.Constant), f"line {node.lineno}: the message is no fixed text"
                 yield text.value

@@ -260,7 +260,8 @@ class DCGAN(Experiment[DCGANKnobs]):
         try:
             return mnist(Path(folder), knobs.resolution)
         except (OSError, ValueError) as error:
-            raise KnobError("dataset", "MNIST cannot be read from DESCENT_DATA: {cause}", cause=error) from error
+            message = "MNIST cannot be read from DESCENT_DATA: {cause}"
+            raise KnobError("dataset", message, cause=str(error)) from error
 
     def changed(self, knobs: DCGANKnobs, names: set[str]) -> None:
         """Write learning rates and β₁ into the optimizers, whose moments stay."""
