@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from descent import wire
 from descent.engine import loop as loop_module
+from descent.engine.checkpoint import Checkpointer
 from descent.engine.loop import Loop
 from descent.engine.messages import Output, RunSpec
 from descent.engine.observe import look
@@ -410,3 +411,54 @@ def test_what_it_says_of_bad_knobs_is_translated(entry: Entry) -> None:
     assert messages <= set(words)
     for message in messages:
         assert set(re.findall(r"\{\w+\}", message)) == set(re.findall(r"\{\w+\}", words[message]))
+
+
+# Checkpoints
+
+
+def without_gradients(loop: Loop) -> Any:
+    """All there is in the experiment but gradients, which a step makes anew."""
+    for parameter in parameters_in(vars(loop.experiment)):
+        parameter.grad = None
+    return frozen(vars(loop.experiment)), frozen(loop.knobs.model_dump()), chance()
+
+
+def parameters_in(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, nn.Module):
+        yield from value.parameters()
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from parameters_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from parameters_in(item)
+
+
+@every
+def test_a_checkpoint_is_continued_bit_for_bit(entry: Entry) -> None:
+    changes = [{name: value} for name, value in other_values(entry)]
+    for change in [{}, *changes]:
+        original, said = loop_of(entry, max_steps=None)
+        checkpointer = Checkpointer(original.experiment)
+        take(original, 3)
+        if change:
+            original._set_knobs(change)
+        take(original, 2)
+        kept = checkpointer.take()
+        original._flush()
+        said.clear()
+        take(original, 4)
+        original._flush()
+        expected = table(said)
+
+        again, said = loop_of(entry, max_steps=None)
+        checkpointer = Checkpointer(again.experiment)
+        if change:
+            again._set_knobs(change)
+        checkpointer.put_back(kept)
+        assert again.step == 5
+        said.clear()
+        take(again, 4)
+        again._flush()
+        assert table(said) == expected
+        assert without_gradients(again) == without_gradients(original)
