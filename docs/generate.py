@@ -176,7 +176,8 @@ def close_codes() -> str:
     """Why a stream is closed by the server."""
     meanings = {
         stream.UNSUPPORTED_DATA: "a command came as binary; commands are JSON text",
-        stream.POLICY_VIOLATION: f"{stream.MISTAKES} commands were refused for more than a knob's value, or Host or Origin is not allowed",
+        stream.POLICY_VIOLATION: f"{stream.MISTAKES} commands were refused for more than a knob's value, "
+        "or Host or Origin is not allowed",
         stream.TRY_AGAIN_LATER: "the client did not read; it may connect again, with `since`",
         stream.NO_SUCH_RUN: "there is no such run, or it was deleted",
     }
