@@ -15,7 +15,8 @@ from torch import nn
 
 from descent import wire
 from descent.engine.budget import Budget
-from descent.engine.loop import Inbox, Loop
+from descent.engine.inbox import Inbox
+from descent.engine.loop import Loop
 from descent.engine.messages import Control, ControlName, Output, RunSpec
 from descent.experiment import (
     Bars,

@@ -161,7 +161,8 @@ def _train(id: str, values: dict[str, Any], steps: int, seed: int, device: Devic
     from rich.table import Table
 
     from descent import wire
-    from descent.engine.loop import Inbox, Loop
+    from descent.engine.inbox import Inbox
+    from descent.engine.loop import Loop
     from descent.engine.messages import Output, RunSpec
     from descent.runs.knobs import check
     from descent.runs.manager import RunManager, pick_device

@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
@@ -21,6 +19,7 @@ from pydantic import ValidationError
 
 from descent import wire
 from descent.engine.budget import Budget
+from descent.engine.inbox import Inbox
 from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.observe import ProbeWroteError, look, modules_of
 from descent.engine.scalars import ScalarBatch
@@ -31,32 +30,6 @@ from descent.registry import Entry
 SCALAR_INTERVAL = 1 / 30  # seconds between two batches of scalars
 UNWATCHED_INTERVAL = 1 / 4  # the same, while nobody watches
 LONGEST_BATCH = 4096  # steps
-
-
-class Inbox:
-    """Commands on their way to the engine, put by one thread and taken by another."""
-
-    def __init__(self) -> None:
-        self.waiting: deque[Control] = deque()
-        self._arrived = threading.Event()
-
-    def put(self, control: Control) -> None:
-        """Hand a command to the engine, from any thread."""
-        self.waiting.append(control)
-        self._arrived.set()
-
-    def take(self) -> Control | None:
-        """The next command, if there is one."""
-        try:
-            return self.waiting.popleft()
-        except IndexError:
-            return None
-
-    def wait(self, seconds: float | None) -> None:
-        """Sleep until a command arrives, at most so long."""
-        if not self.waiting:
-            self._arrived.wait(seconds)
-        self._arrived.clear()
 
 
 def failure(spec: RunSpec, reason: str) -> Output:

@@ -12,7 +12,8 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from descent.engine.loop import Inbox, Loop, failure
+from descent.engine.inbox import Inbox
+from descent.engine.loop import Loop, failure
 from descent.engine.messages import Control, RunSpec
 from descent.engine.outbox import Outbox
 from descent.experiment import KnobError
