@@ -1,0 +1,371 @@
+"""The next word: an RNN and an LSTM side by side.
+
+Two small recurrent networks read the first words of a sentence, one by one, and guess the last. See what
+each remembers after every word, ask them about a beginning of your own, and give them your own sentences.
+
+Words are one-hot vectors x_t, T of them are read, and both networks answer from their last hidden state:
+
+    RNN:   h_t = tanh(W_x x_t + W_h h_{t−1} + b)
+    LSTM:  f, i, o = σ(W x_t + U h_{t−1} + b), each with weights of its own;  g = tanh(W x_t + U h_{t−1} + b)
+           c_t = f ⊙ c_{t−1} + i ⊙ g,  h_t = o ⊙ tanh(c_t)
+    both:  p = softmax(W_y h_T + b_y),  L = −(1/N) Σ log p(last word), over all N sentences at once
+
+In the six sentences given, "coffee" and "milk" are an exclusive or of the pronoun and the verb: neither word
+tells alone. A network that knows both but not their combination is left with L = (4/6) log 2 ≈ 0.46.
+
+Source: Elman 1990, "Finding structure in time", Cognitive Science 14 (the RNN; its W_x, W_h, b as NumPy
+computes them in `numpy_rnn`); Hochreiter and Schmidhuber 1997, "Long Short-Term Memory", Neural Computation
+9(8), with the forget gate of Gers, Schmidhuber and Cummins 2000, Neural Computation 12(10).
+Departures: Elman's units are sigmoids and learn without backpropagation through time; here, tanh and with.
+PyTorch adds two biases where the equations have one: b = b_ih + b_hh. Numbers have 64 bits, as NumPy's do.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic import model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from descent.experiment import (
+    Bars,
+    Experiment,
+    Heatmap,
+    KnobError,
+    Knobs,
+    Preset,
+    Scalars,
+    bars,
+    fixed,
+    heatmap,
+    live,
+    scalars,
+)
+from descent.nn.lean import backward, update
+
+SENTENCES = "i like dog\ni love coffee\ni hate milk\nyou like cat\nyou love milk\nyou hate coffee"
+KOREAN = (
+    "나는 개를 좋아한다\n나는 커피를 사랑한다\n나는 우유를 싫어한다\n"
+    "너는 고양이를 좋아한다\n너는 우유를 사랑한다\n너는 커피를 싫어한다"
+)
+FAR = "i say that they like dog\nyou say that they like cat"
+TWO_ENDS = "i like dog\ni like cat\nyou love milk\nyou hate milk"
+LONGEST = 6  # words in a sentence
+FEWEST, MOST = 2, 50  # sentences
+VOCABULARY = 60  # different words
+COMPARED_EVERY = 10  # steps from one comparison with NumPy to the next
+
+
+def words_of(text: str) -> list[str]:
+    """The words of one line, in lower case; Hangul composed, however it was typed."""
+    return unicodedata.normalize("NFC", text).lower().split()
+
+
+def sentences_of(text: str) -> dict[int, list[str]]:
+    """The sentences by number of their line, from 1; empty lines are skipped."""
+    return {n: words for n, line in enumerate(text.splitlines(), 1) if (words := words_of(line))}
+
+
+def vocabulary(sentences: Iterable[Sequence[str]]) -> list[str]:
+    """Each word once, in the order of first use."""
+    return list(dict.fromkeys(word for sentence in sentences for word in sentence))
+
+
+class NextWordKnobs(Knobs):
+    """What the learner sets."""
+
+    # fmt: off
+    lr: float = live(
+        0.01, name="Learning rate", symbol="η", ge=1e-4, le=1.0, log=True, typical=(0.003, 0.1),
+        help="How far a step of Adam goes, in both networks.",
+    )
+    ask: str = live(
+        "", name="Ask about", max_length=200,
+        help="All words of a sentence but the last, known ones. Empty: those of the first sentence.",
+    )
+    sentences: str = fixed(
+        SENTENCES, name="Sentences", max_length=1000, lines=6,
+        help="One per line, all of the same length. The last word is to be predicted from those before it.",
+    )
+    hidden: int = fixed(
+        5, name="Hidden size", symbol="D", ge=1, le=16, help="Units of h, and of c in the LSTM.",
+    )
+
+    @model_validator(mode="after")
+    def _can_be_learned(self) -> NextWordKnobs:
+        sentences = sentences_of(self.sentences)
+        for line, words in sentences.items():
+            if len(words) == 1:
+                raise KnobError(
+                    "sentences", "line {line} is the single word “{word}”; add the words to predict it from",
+                    line=line, word=words[0],
+                )
+            if len(words) > LONGEST:
+                raise KnobError(
+                    "sentences", "line {line} has {n} words; shorten it to {most} or fewer",
+                    line=line, n=len(words), most=LONGEST,
+                )
+        if not FEWEST <= len(sentences) <= MOST:
+            raise KnobError(
+                "sentences", "it has {n} of {fewest} to {most} sentences; write one per line",
+                n=len(sentences), fewest=FEWEST, most=MOST,
+            )
+        length = len(next(iter(sentences.values())))
+        for line, words in sentences.items():
+            if len(words) != length:
+                raise KnobError(
+                    "sentences", "line {line} has {n} words, the first sentence {length}; make them equal",
+                    line=line, n=len(words), length=length,
+                )
+        known = vocabulary(sentences.values())
+        if len(known) > VOCABULARY:
+            raise KnobError(
+                "sentences", "it has {n} different words; use at most {most}", n=len(known), most=VOCABULARY
+            )
+        asked = words_of(self.ask)
+        for word in asked:
+            if word not in known:
+                raise KnobError(
+                    "ask", "“{word}” is in no sentence; use these words, or leave it empty: {known}",
+                    word=word, known=", ".join(known),
+                )
+        if len(asked) not in (0, length - 1):
+            raise KnobError(
+                "ask", "it has {n} of {length} words; type the rest, or nothing for the first sentence",
+                n=len(asked), length=length - 1,
+            )
+        return self
+    # fmt: on
+
+
+class Network(nn.Module):
+    """A recurrent `cell` that reads the words; the last word's logits are W_y h_T + b_y."""
+
+    def __init__(self, cell: nn.RNNBase, words: int) -> None:
+        super().__init__()
+        self.cell = cell
+        self.readout = nn.Linear(cell.hidden_size, words)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (N, T, V) → logits (N, V) and the hidden states h (N, T, D)."""
+        h, _ = self.cell(x)
+        return self.readout(h[:, -1]), h
+
+
+class RNN(Network):
+    """h_t = tanh(W_x x_t + W_h h_{t−1} + b)."""
+
+    def __init__(self, words: int, hidden: int) -> None:
+        super().__init__(nn.RNN(words, hidden, batch_first=True), words)
+
+    def numpy_weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """W_x (D, V), W_h (D, D) and b (D,), which PyTorch keeps as the sum of two."""
+        w_x, w_h, b_ih, b_hh = (weight.detach().cpu().numpy() for weight in self.cell.parameters())
+        return w_x, w_h, b_ih + b_hh
+
+
+class LSTM(Network):
+    """c_t = f ⊙ c_{t−1} + i ⊙ g,  h_t = o ⊙ tanh(c_t)."""
+
+    def __init__(self, words: int, hidden: int) -> None:
+        super().__init__(nn.LSTM(words, hidden, batch_first=True), words)
+
+    def cells(self, x: Tensor) -> Tensor:
+        """x (N, T, V) → c (N, T, D): word by word, as `nn.LSTM` returns only the last cell state."""
+        state, cells = None, []
+        for x_t in x.split(1, dim=1):  # (N, 1, V)
+            _, state = self.cell(x_t, state)
+            cells.append(state[1][0])  # (N, D)
+        return torch.stack(cells, dim=1)
+
+
+def numpy_rnn(x: np.ndarray, w_x: np.ndarray, w_h: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The hidden states h (T, D) of an RNN that reads x (T, V), starting from zero."""
+    h = np.zeros(len(b))
+    states = []
+    for x_t in x:
+        h = np.tanh(w_x @ x_t + w_h @ h + b)  # h_t = tanh(W_x x_t + W_h h_{t−1} + b)
+        states.append(h)
+    return np.stack(states)
+
+
+class NextWord(Experiment[NextWordKnobs]):
+    """Both networks on the same sentences, full batch, one Adam."""
+
+    order = 10
+    pace = 30.0
+    invite = "Ask about “you hate”, and watch both networks make up their minds."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "you-hate": Preset(
+            "You hate what?",
+            {"ask": "you hate"},
+            "Coffee and milk rise together: the verb alone leaves both open. Then the pronoun decides.",
+        ),
+        "korean": Preset(
+            "In Korean",
+            {"sentences": KOREAN},
+            "The verb comes last. A dog or a cat gives it away; coffee and milk need the pronoun as well.",
+        ),
+        "five-words": Preset(
+            "A word to carry past four",
+            {"sentences": FAR, "ask": "you say that they like"},
+            "Only the first word tells. The loss stays at log 2 ≈ 0.69 until that word gets to the end; "
+            "with some seeds the RNN never gets it there.",
+        ),
+        "two-answers": Preset(
+            "A beginning with two ends",
+            {"sentences": TWO_ENDS},
+            "Dog and cat settle at ½ each, the loss at (2/4) log 2 ≈ 0.35: 3 of 4 is the most there is.",
+        ),
+        "one-unit": Preset(
+            "A memory of one number",
+            {"hidden": 1},
+            "The RNN gets no further than 5 of 6. The LSTM, with c beside h, often gets all in 1,200 steps.",
+        ),
+        "too-large": Preset(
+            "Too large a rate",
+            {"lr": 1.0},
+            "The RNN's units jump to ±1, where tanh is flat, and mostly stay there: no gradient moves them.",
+        ),
+    }
+
+    losses = scalars(
+        {"loss/rnn": "RNN", "loss/lstm": "LSTM"},
+        title="Loss",
+        caption="Where it stays level, single words tell no more; only together do they.",
+        log=True,
+    )
+    accuracy = scalars(
+        {"acc/rnn": "RNN", "acc/lstm": "LSTM"},
+        title="Right",
+        caption="Share of the sentences whose last word is the most probable.",
+    )
+
+    def build(self, knobs: NextWordKnobs) -> None:
+        """One-hot words in, the last word of each sentence as target; the two networks."""
+        sentences = list(sentences_of(knobs.sentences).values())
+        self.words = vocabulary(sentences)
+        self.sentences = [" ".join(sentence) for sentence in sentences]
+        self.first = sentences[0][:-1]
+        self.x = torch.stack([self.one_hot(sentence[:-1]) for sentence in sentences])  # (N, T, V)
+        targets = [self.words.index(sentence[-1]) for sentence in sentences]
+        self.y = torch.tensor(targets, device=self.device)  # (N,)
+        self.rnn = RNN(len(self.words), knobs.hidden).to(self.device, torch.float64)
+        self.lstm = LSTM(len(self.words), knobs.hidden).to(self.device, torch.float64)
+        parameters = [*self.rnn.parameters(), *self.lstm.parameters()]
+        self.optimizer = torch.optim.Adam(parameters, knobs.lr, fused=True)
+
+    def one_hot(self, words: Sequence[str]) -> Tensor:
+        """(T, V), a 1 in each row at that word's place in the vocabulary."""
+        places = torch.tensor([self.words.index(word) for word in words], device=self.device)
+        return F.one_hot(places, len(self.words)).double()
+
+    def asked(self, knobs: NextWordKnobs) -> tuple[list[str], Tensor]:
+        """The words asked about, and as a batch of one: (1, T, V)."""
+        words = words_of(knobs.ask) or self.first
+        return words, self.one_hot(words)[None]
+
+    def changed(self, knobs: NextWordKnobs, names: set[str]) -> None:
+        """Tell Adam its new rate."""
+        self.optimizer.param_groups[0]["lr"] = knobs.lr
+
+    def step(self, knobs: NextWordKnobs) -> Scalars:
+        """Descend both losses on all sentences. They share no weight, so their sum descends each."""
+        rnn, h = self.rnn(self.x)  # (N, V), (N, T, D)
+        lstm, _ = self.lstm(self.x)
+        loss_rnn, loss_lstm = F.cross_entropy(rnn, self.y), F.cross_entropy(lstm, self.y)
+        found: dict[str, float | Tensor] = {
+            "loss/rnn": loss_rnn.detach(),
+            "loss/lstm": loss_lstm.detach(),
+            "acc/rnn": (rnn.argmax(1) == self.y).double().mean(),
+            "acc/lstm": (lstm.argmax(1) == self.y).double().mean(),
+        }
+        if self.step_index % COMPARED_EVERY == 0:
+            weights = self.rnn.numpy_weights()
+            by_hand = np.stack([numpy_rnn(x, *weights) for x in self.x.cpu().numpy()])  # (N, T, D)
+            found["numpy/difference"] = float(np.abs(by_hand - h.detach().cpu().numpy()).max())
+        self.optimizer.zero_grad()
+        backward(loss_rnn + loss_lstm)
+        update(self.optimizer)
+        return found
+
+    @bars(title="The next word", caption="Probability of each word after the words asked about.", size="hero")
+    def prediction(self, knobs: NextWordKnobs) -> Bars:
+        """p of both networks."""
+        _, x = self.asked(knobs)
+        p = torch.cat([self.rnn(x)[0], self.lstm(x)[0]]).softmax(1)  # (2, V)
+        return Bars(values=p, labels=self.words, series=["RNN", "LSTM"], range=(0.0, 1.0))
+
+    @heatmap(title="RNN: hidden state", caption="h after each word: all that the RNN remembers.")
+    def rnn_hidden(self, knobs: NextWordKnobs) -> Heatmap:
+        """h_t, one column per word."""
+        words, x = self.asked(knobs)
+        return states(self.rnn(x)[1][0], words, "h")
+
+    @heatmap(title="LSTM: hidden state", caption="h after each word: what the output gate lets out of c.")
+    def lstm_hidden(self, knobs: NextWordKnobs) -> Heatmap:
+        """h_t, one column per word."""
+        words, x = self.asked(knobs)
+        return states(self.lstm(x)[1][0], words, "h")
+
+    @heatmap(
+        title="LSTM: cell state", caption="c after each word. A word adds at most 1, so c can outgrow h."
+    )
+    def lstm_cell(self, knobs: NextWordKnobs) -> Heatmap:
+        """c_t, one column per word; |c_t| < t."""
+        words, x = self.asked(knobs)
+        return states(self.lstm.cells(x)[0], words, "c", float(len(words)))
+
+    @bars(title="h, computed twice", caption="The RNN's last hidden state in NumPy and in PyTorch.")
+    def by_hand(self, knobs: NextWordKnobs) -> Bars:
+        """h_T of the words asked about, by `numpy_rnn` and by `nn.RNN`."""
+        _, x = self.asked(knobs)
+        h = torch.from_numpy(numpy_rnn(x[0].cpu().numpy(), *self.rnn.numpy_weights()))  # (T, D)
+        values = torch.stack([h[-1], self.rnn(x)[1][0, -1].cpu()])  # (2, D)
+        units = [f"h{unit}" for unit in range(1, values.shape[1] + 1)]
+        return Bars(values=values, labels=units, series=["NumPy", "PyTorch"], range=(-1.0, 1.0))
+
+    @heatmap(
+        title="RNN: every sentence",
+        caption="Each sentence's probabilities: its own last word should be bright.",
+        size="wide",
+    )
+    def rnn_sentences(self, knobs: NextWordKnobs) -> Heatmap:
+        """p of the RNN for all beginnings."""
+        return self._table(self.rnn(self.x)[0])
+
+    difference = scalars(
+        {"numpy/difference": "max |h − h′|"},
+        title="NumPy and PyTorch, apart",
+        caption="Largest difference of h, all sentences. 10⁻¹⁶ is rounding.",
+    )
+
+    @heatmap(
+        title="LSTM: every sentence",
+        caption="The same for the LSTM. Where two words share a row, it has not decided.",
+        size="wide",
+    )
+    def lstm_sentences(self, knobs: NextWordKnobs) -> Heatmap:
+        """p of the LSTM for all beginnings."""
+        return self._table(self.lstm(self.x)[0])
+
+    def _table(self, logits: Tensor) -> Heatmap:
+        p = logits.softmax(1).round(decimals=2)  # (N, V), as it is written into the cells
+        return Heatmap(values=p, rows=self.sentences, columns=self.words, range=(0.0, 1.0), annotate=True)
+
+
+def states(values: Tensor, words: Sequence[str], name: str, limit: float = 1.0) -> Heatmap:
+    """States (T, D), a column for each word that was read, coloured from −limit to limit."""
+    return Heatmap(
+        values=values.T,
+        rows=[f"{name}{unit}" for unit in range(1, values.shape[1] + 1)],
+        columns=words,
+        scale="diverging",
+        range=(-limit, limit),
+        annotate=True,
+    )
