@@ -1,0 +1,171 @@
+/** Drawing tokens on their colours, and the line that says what the colours mean. */
+
+import { FONT, inkOn, short, shorten, textWidth } from '../../lib/draw.js';
+import { endsRow, visible } from '../../lib/text.js';
+
+/** @typedef {import('../../lib/text.js').Layout} Layout */
+/** @typedef {{x: number, y: number, width: number, height: number}} Box */
+
+export const MONO = '13px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
+export const SANS =
+  '14px system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", "Noto Sans CJK KR", sans-serif';
+const ROUND = 3; // px, corners of words
+const KEPT = 5000; // widths of words
+export const FOOT = 4; // px below each row, for underlines
+
+/** @typedef {{fill: string, ink: string}} Colour  and black or white that reads on it */
+/** @typedef {(value: number) => Colour} Scale */
+
+/** @type {Map<string, number>} */
+const widths = new Map();
+/** @type {CanvasRenderingContext2D | null} */
+let ruler = null;
+
+/**
+ * @param {string} text
+ * @param {string} font
+ */
+export function widthIn(text, font) {
+  const key = `${font}\n${text}`;
+  let width = widths.get(key);
+  if (width === undefined) {
+    ruler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement('canvas').getContext('2d'));
+    ruler.font = font;
+    width = ruler.measureText(text).width;
+    if (widths.size > KEPT) widths.clear();
+    widths.set(key, width);
+  }
+  return width;
+}
+
+/**
+ * Blue above zero, red below, zero the panel's own background. A range that is all positive begins there.
+ * @param {[number, number]} range
+ * @param {Uint8ClampedArray} lut  diverging
+ * @returns {Scale}
+ */
+export function scaleOf([low, high], lut) {
+  /** @type {Colour[]} */
+  const known = Array.from({ length: 256 }, (_, i) => {
+    const [r, g, b] = lut.subarray(i * 3, i * 3 + 3);
+    return { fill: `rgb(${r}, ${g}, ${b})`, ink: inkOn(r, g, b) };
+  });
+  const most = Math.max(-low, high);
+  const [from, to] = low < 0 ? [-most, most] : [2 * low - high, high];
+  return (value) => known[Math.max(0, Math.min(255, Math.round(((value - from) / (to - from || 1)) * 255)))];
+}
+
+/**
+ * Tokens `from` … `to` (without), each in its box.
+ * @param {CanvasRenderingContext2D} context
+ * @param {readonly string[]} tokens
+ * @param {{from: number, to: number}} part
+ * @param {{
+ *   values: ArrayLike<number>, marks: ArrayLike<number>, scale: Scale, box: (i: number) => Box, grid: boolean,
+ *   colours: Record<string, string>,
+ * }} style  `grid`: characters side by side, not words apart
+ */
+export function drawTokens(context, tokens, { from, to }, style) {
+  const { values, marks, scale, box, grid, colours } = style;
+  context.font = grid ? MONO : SANS;
+  context.textAlign = 'center';
+  context.textBaseline = 'middle';
+  for (let i = from; i < to; i++) {
+    const { x, y, width, height } = box(i);
+    const colour = Number.isNaN(values[i]) ? null : scale(values[i]);
+    if (colour) {
+      context.fillStyle = colour.fill;
+      if (grid) context.fillRect(x, y, width, height);
+      else fillRound(context, x, y, width, height);
+    }
+    if (!grid) {
+      context.strokeStyle = colours.line;
+      context.lineWidth = 1;
+      context.beginPath();
+      context.roundRect(x + 0.5, y + 0.5, width - 1, height - 1, ROUND);
+      context.stroke();
+    }
+    if (marks[i]) {
+      context.fillStyle = colours.text;
+      context.fillRect(x, y + height + 1, width, 2);
+    }
+    if (grid && tokens[i] === ' ') continue;
+    context.fillStyle = colour?.ink ?? colours.text;
+    const sign = endsRow(tokens[i]) || tokens[i] === '\t';
+    context.globalAlpha = sign && grid ? 0.4 : 1;
+    context.fillText(visible(tokens[i]), x + width / 2, y + height / 2 + 1, width);
+    context.globalAlpha = 1;
+  }
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x
+ * @param {number} y
+ * @param {number} width
+ * @param {number} height
+ */
+function fillRound(context, x, y, width, height) {
+  context.beginPath();
+  context.roundRect(x, y, width, height, ROUND);
+  context.fill();
+}
+
+/**
+ * A frame that is seen on any colour.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Box} box
+ * @param {{inner: string, outer: string, width: number}} style
+ */
+export function frame(context, { x, y, width, height }, { inner, outer, width: line }) {
+  for (const [colour, wide] of /** @type {[string, number][]} */ ([
+    [outer, line + 2],
+    [inner, line],
+  ])) {
+    context.strokeStyle = colour;
+    context.lineWidth = wide;
+    context.strokeRect(x, y, width, height);
+  }
+}
+
+/**
+ * One line: what the value is, its scale, and what an underline means.
+ * @param {CanvasRenderingContext2D} context
+ * @param {{width: number, height: number}} room
+ * @param {{
+ *   name: string, mark: string, range: [number, number], scale: Scale, colours: Record<string, string>,
+ * }} key
+ */
+export function drawKey(context, room, { name, mark, range, scale, colours }) {
+  context.font = FONT;
+  const strip = Math.max(40, Math.min(120, room.width * 0.2));
+  const [low, high] = range.map(short);
+  const taken = strip + textWidth(low) + textWidth(high) + 10;
+  const underline = mark ? Math.min(textWidth(mark), room.width * 0.35) + 12 : 0;
+  const title = shorten(name, Math.max(0, room.width - taken - underline - 12));
+  const middle = room.height / 2;
+  context.textBaseline = 'middle';
+  context.textAlign = 'left';
+  context.fillStyle = colours.text;
+  context.fillText(title, 0, middle);
+  let x = title ? textWidth(title) + 10 : 0;
+  context.fillStyle = colours.muted;
+  context.fillText(low, x, middle);
+  x += textWidth(low) + 5;
+  for (let i = 0; i < strip; i++) {
+    context.fillStyle = scale(range[0] + (i / strip) * (range[1] - range[0])).fill;
+    context.fillRect(x + i, middle - 4, 1.5, 8);
+  }
+  context.strokeStyle = colours.line;
+  context.lineWidth = 1;
+  context.strokeRect(Math.round(x) - 0.5, middle - 4.5, strip + 1, 9);
+  x += strip + 5;
+  context.fillStyle = colours.muted;
+  context.fillText(high, x, middle);
+  if (!mark) return;
+  const words = shorten(mark, underline - 12);
+  x = Math.min(x + textWidth(high) + 16, room.width - textWidth(words));
+  context.fillStyle = colours.text;
+  context.fillText(words, x, middle - 1);
+  context.fillRect(x, middle + 5, textWidth(words), 2);
+}
