@@ -19,6 +19,7 @@ from descent.experiment import Experiment, Knobs
 from descent.lessons import LANGUAGES, Lesson, read_lesson
 from descent.panels import Panel, panels_of
 
+LONGEST_SIGN = 2  # letters: units such as % and px are the same in any language
 CHAPTERS = ("optimisation", "training", "convolution", "sequence", "attention", "generative")
 
 
@@ -136,6 +137,8 @@ def untranslated(
         options = extra.get("x-options")
         if isinstance(options, dict):
             wanted += [("knobs", name, "options", option) for option in options]
+        if len(unit := str(extra.get("x-unit", ""))) > LONGEST_SIGN:
+            wanted.append(("words", unit))
         if extra.get("x-group"):
             wanted.append(("groups", str(extra["x-group"])))
     for panel in panels.values():

@@ -70,7 +70,7 @@ def test_it_plays_and_goes_on_after_its_learning_rate_is_dragged(experiment: str
         card.scroll_into_view_if_needed()
         if panel.kind != "scalars":
             expect(card).to_have_attribute("data-step", re.compile(r"\d+"), timeout=WITHIN)
-        expect(card.locator("canvas").first).to_be_visible(timeout=WITHIN)
+        expect(card.locator("canvas, table").first).to_be_visible(timeout=WITHIN)
 
 
 def test_space_pauses_the_arrow_takes_one_step_and_r_starts_anew(open_page: Open) -> None:

@@ -297,7 +297,9 @@ def other_values(entry: Entry) -> Iterator[tuple[str, Any]]:
             case {"type": "array"}:
                 candidates = [[], [[0.5, 0.5, 1.0]], [[0.5, 0.5]], [0.5, 0.5], default[:1]]
             case {"type": "string"}:
-                presets = [preset.knobs[name] for preset in entry.cls.presets.values() if name in preset.knobs]
+                presets = [
+                    preset.knobs[name] for preset in entry.cls.presets.values() if name in preset.knobs
+                ]
                 candidates = [*presets, default[:-1]]
             case _:
                 candidates = []

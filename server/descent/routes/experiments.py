@@ -85,6 +85,8 @@ def _knobs(entry: Entry, say: Any) -> dict[str, Any]:
     for name, knob in schema["properties"].items():
         knob["title"] = say(knob["title"], "knobs", name, "name")
         knob["description"] = say(knob["description"], "knobs", name, "help")
+        if "x-unit" in knob:
+            knob["x-unit"] = say(knob["x-unit"], "words", knob["x-unit"])
         if "x-group" in knob:
             knob["x-group"] = say(knob["x-group"], "groups", knob["x-group"])
         if "x-options" in knob:

@@ -1,0 +1,366 @@
+"""Transformer.
+
+An encoder and a decoder made of attention alone learn to copy, reverse or sort letters, or to read dates.
+Type a text of your own and see at once what comes out, and where each letter of it was looked up.
+
+    Attention(Q, K, V) = softmax(QKᵀ/√d_k) V                                         (1)
+    MultiHead(Q, K, V) = Concat(head_1, …, head_h) W^O,  head_i = Attention(QW_i^Q, KW_i^K, VW_i^V)
+    FFN(x) = max(0, xW_1 + b_1) W_2 + b_2                                            (2)
+    sublayer: x ← LayerNorm(x + Dropout(Sublayer(x)))
+    PE(pos, 2i) = sin(pos/10000^(2i/d)),  PE(pos, 2i + 1) = cos(pos/10000^(2i/d))
+    learning rate at step n, after a warm-up of w steps: η min(n/w, √(w/n))          (3)
+
+Watch the cross-attention: where the task is to reverse, a diagonal from the lower left appears in it within
+seconds, and the accuracy on words never trained on follows.
+
+Source: Vaswani et al., "Attention Is All You Need" (2017), arXiv:1706.03762, §3 and §5.3–5.4.
+Post-norm, one embedding for sources, targets and output (§3.4), Adam's β₂ = 0.98, and dropout on embeddings
+and sublayers are the paper's. Departures: a small model, and characters for tokens; the schedule is scaled so
+that η is its peak, where the paper has 1/√(d w); dropout and label smoothing begin at 0, as each step makes
+new pairs; the output is greedy, where the paper searches with beams.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from descent.data.translation import (
+    DATE_CHARACTERS,
+    END,
+    LETTERS,
+    LONGEST_DATE,
+    PAD,
+    SPECIAL,
+    Dates,
+    Task,
+    Words,
+)
+from descent.experiment import (
+    Attention,
+    Experiment,
+    Heatmap,
+    KnobError,
+    Knobs,
+    Preset,
+    Scalars,
+    Tokens,
+    attention,
+    fixed,
+    heatmap,
+    live,
+    scalars,
+    tokens,
+)
+from descent.nn.transformer import Transformer
+
+LONGEST_WORD = 16
+UNSEEN = 256  # pairs in the test split
+TEST_EVERY = 20  # steps between two measurements on it
+LETTER_TASKS = ("copy", "reverse", "sort")
+
+
+class TransformerKnobs(Knobs):
+    """What the learner sets."""
+
+    # fmt: off
+    word: str = live(
+        "stressed", name="Your word", max_length=LONGEST_WORD, when={"task": LETTER_TASKS}, group="input",
+        help="Letters a to z for the model to work on, no more than its longest word.",
+    )
+    date: str = live(
+        "March 5, 2024", name="Your date", max_length=LONGEST_DATE, when={"task": ["dates"]}, group="input",
+        help="A day from 1950 to 2049: 2024년 3월 5일, 2024.3.5, March 5, 2024 or 5 Mar 2024.",
+    )
+    lr: float = live(
+        1e-3, name="Learning rate", symbol="η", ge=1e-5, le=0.1, log=True, typical=(5e-4, 4e-3),
+        help="How far a step goes, at the peak of the schedule.", group="training",
+    )
+    schedule: Literal["warm-up", "constant"] = live(
+        "warm-up", name="Schedule", options={"warm-up": "warm-up, then 1/√n", "constant": "constant"},
+        help="The paper's rise and fall of the learning rate, or η from the first step on.", group="training",
+    )
+    warmup: int = live(
+        200, name="Warm-up", symbol="w", unit="steps", ge=1, le=4000, log=True,
+        when={"schedule": ["warm-up"]}, help="Steps until the rate has risen to η.", group="training",
+    )
+    batch_size: int = live(
+        64, name="Batch size", symbol="B", ge=1, le=256, log=True, help="New pairs per step.",
+        group="training",
+    )
+    dropout: float = live(
+        0.0, name="Dropout", symbol="P", ge=0.0, le=0.9, step=0.05, typical=(0.0, 0.3), group="training",
+        help="Chance that a component of a sublayer's output is silenced in a training step.",
+    )
+    smoothing: float = live(
+        0.0, name="Label smoothing", symbol="ε", ge=0.0, le=0.5, step=0.05, typical=(0.0, 0.2),
+        help="Probability that the targets spread evenly over all tokens. The paper has 0.1.",
+        group="training",
+    )
+    task: Literal["copy", "reverse", "sort", "dates"] = fixed(
+        "reverse", name="Task", group="task",
+        options={"copy": "copy", "reverse": "reverse", "sort": "sort", "dates": "dates → ISO 8601"},
+        help="What the output is to be: the same letters in another order, or a date in digits.",
+    )
+    length: int = fixed(
+        10, name="Longest word", unit="letters", ge=8, le=LONGEST_WORD, when={"task": LETTER_TASKS},
+        help="The model is trained on words of 1 to this many letters.", group="task",
+    )
+    d_model: int = fixed(
+        64, name="Model width", symbol="d", ge=8, le=128, step=8, group="network",
+        help="Components of the vector that stands for a token.",
+    )
+    heads: int = fixed(
+        4, name="Heads", symbol="h", ge=1, le=8, group="network",
+        help="Attentions side by side in a layer, each on d/h components.",
+    )
+    layers: int = fixed(
+        2, name="Layers", symbol="N", ge=1, le=4, help="In the encoder, and in the decoder.", group="network"
+    )
+    d_ff: int = fixed(
+        128, name="Feed-forward width", ge=8, le=512, step=8, group="network",
+        help="Units between the two linear maps of a feed-forward network.",
+    )
+    # fmt: on
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> TransformerKnobs:
+        if self.d_model % self.heads:
+            fits = [str(heads) for heads in range(1, 9) if self.d_model % heads == 0]
+            raise KnobError(
+                "heads",
+                "a width of {width} does not divide among {heads} heads: choose {fits}",
+                width=self.d_model,
+                heads=self.heads,
+                fits=", ".join(fits),
+            )
+        for name, text in (("word", self.word), ("date", self.date)):
+            if not text:
+                raise KnobError(name, "it is empty: type at least one character")
+        if strange := sorted(set(self.word) - set(LETTERS)):
+            raise KnobError(
+                "word", "the model knows no “{strange}”: use the letters a to z", strange="”, “".join(strange)
+            )
+        if strange := sorted(set(self.date) - set(DATE_CHARACTERS)):
+            raise KnobError(
+                "date",
+                "the model knows no “{strange}”: write a date such as March 5, 2024",
+                strange="”, “".join(strange),
+            )
+        if len(self.word) > self.length:
+            raise KnobError(
+                "word",
+                "it has {count} letters, the longest word {length}: shorten it, or raise the longest word",
+                count=len(self.word),
+                length=self.length,
+            )
+        return self
+
+
+def warmed_up(lr: float, n: int, warmup: int) -> float:
+    """The paper's schedule (3) at step n = 1, 2, …, with its peak scaled to `lr`."""
+    return lr * min(n / warmup, math.sqrt(warmup / n))
+
+
+def loss_of(logits: Tensor, wanted: Tensor, smoothing: float) -> Tensor:
+    """Mean cross-entropy of logits (B, T, V) against `wanted` (B, T), padding left out."""
+    return F.cross_entropy(
+        logits.flatten(0, 1), wanted.flatten(), ignore_index=PAD, label_smoothing=smoothing
+    )
+
+
+class TransformerExperiment(Experiment[TransformerKnobs]):
+    """The model, its task, and what it makes of the learner's text."""
+
+    order = 10
+    invite = "Type a word of your own and see how it comes out."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "one-head": Preset(
+            "One head, one layer",
+            {"heads": 1, "layers": 1},
+            "One attention, one diagonal: to reverse, no more is needed.",
+        ),
+        "sort": Preset(
+            "Sorting letters",
+            {"task": "sort"},
+            "No diagonal: the rows follow the letters, wherever they stand. "
+            "Letters that occur twice come out right last.",
+        ),
+        "dates": Preset(
+            "Dates",
+            {"task": "dates"},
+            "The rows of the year look at its digits, those of the month at its name or number. "
+            "Days never trained on come out right, too.",
+        ),
+        "no-warm-up": Preset(
+            "No warm-up",
+            {"schedule": "constant", "lr": 0.01},
+            "The loss stays close to 3, and most words come out alike. With warm-up, the same η learns.",
+        ),
+        "smoothing": Preset(
+            "Label smoothing",
+            {"smoothing": 0.3},
+            "Right outputs, but each character has a probability of about 0.7, and the loss ends at 1.57.",
+        ),
+    }
+
+    loss = scalars(
+        {"loss/train": "training", "loss/test": "unseen"},
+        title="Loss",
+        caption="Cross-entropy per token. What falls on unseen texts, too, is not learned by heart.",
+        size="wide",
+        log=True,
+    )
+    accuracy = scalars(
+        {"acc/token": "tokens", "acc/sequence": "whole outputs"},
+        title="Accuracy on unseen texts",
+        caption="An output counts as a whole only if each of its tokens is right.",
+        size="wide",
+    )
+    rate = scalars({"lr": "η"}, title="Learning rate", caption="Up for w steps, then down as 1/√n.")
+
+    def build(self, knobs: TransformerKnobs) -> None:
+        """The task, the model, and the unseen pairs."""
+        self.task: Task = Dates() if knobs.task == "dates" else Words(knobs.task, knobs.length)
+        self.model = Transformer(
+            self.task.size,
+            max(self.task.source, self.task.target),
+            knobs.d_model,
+            knobs.heads,
+            knobs.d_ff,
+            knobs.layers,
+        ).to(self.device)
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), knobs.lr, betas=(0.9, 0.98), eps=1e-9, fused=True
+        )
+        source, target = self.task.pairs(UNSEEN, self.generator(-1), held_out=True)
+        self.unseen = source.to(self.device), target.to(self.device)
+        self.changed(knobs, {"dropout"})
+
+    def changed(self, knobs: TransformerKnobs, names: set[str]) -> None:
+        """Tell the model how much to drop."""
+        for module in self.model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = knobs.dropout
+
+    def step(self, knobs: TransformerKnobs) -> Scalars:
+        """Descend on a batch of new pairs; now and then, measure on the unseen ones before."""
+        measured = {} if self.step_index % TEST_EVERY else self.measure(knobs)
+        lr = knobs.lr
+        if knobs.schedule == "warm-up":
+            lr = warmed_up(knobs.lr, self.step_index + 1, knobs.warmup)
+        self.optimizer.param_groups[0]["lr"] = lr
+        batch = self.task.pairs(knobs.batch_size, self.generator(self.step_index), held_out=False)
+        source, target = (tokens.to(self.device) for tokens in batch)
+        loss = loss_of(self.model(source, target[:, :-1]), target[:, 1:], knobs.smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return {"loss/train": loss.detach(), "lr": lr, **measured}
+
+    @torch.no_grad()
+    def measure(self, knobs: TransformerKnobs) -> Scalars:
+        """Loss and accuracies on the unseen pairs, in eval mode.
+
+        The model is given the right output so far. An output that it writes by itself is right exactly if all
+        tokens are right then, so one pass tells both accuracies.
+        """
+        source, target = self.unseen
+        self.model.eval()
+        logits = self.model(source, target[:, :-1])  # (B, T, V)
+        self.model.train()
+        wanted = target[:, 1:]
+        padded = wanted == PAD
+        right = (logits.argmax(dim=2) == wanted) & ~padded
+        return {
+            "loss/test": loss_of(logits, wanted, knobs.smoothing),
+            "acc/token": right.sum() / (~padded).sum(),
+            "acc/sequence": (right | padded).all(dim=1).float().mean(),
+        }
+
+    def text(self, knobs: TransformerKnobs) -> str:
+        """What the learner typed for this task."""
+        return knobs.date if knobs.task == "dates" else knobs.word
+
+    def written(self, knobs: TransformerKnobs) -> tuple[Tensor, Tensor]:
+        """The learner's text as a source (1, S), and what the model makes of it, (1, T + 1)."""
+        source = self.task.encode(self.text(knobs))[None].to(self.device)
+        return source, self.model.write(source, self.task.target)
+
+    def attended(self, knobs: TransformerKnobs) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Source (S,), output (T + 1,), and the decoder's weights (1, h, T, ·), self- and cross- by turns."""
+        source, output = self.written(knobs)
+        seen: list[Tensor] = []
+        self.model.decode(output[:, :-1], self.model.encode(source), source, seen)
+        return source[0], output[0], seen
+
+    @attention(
+        title="Cross-attention",
+        caption="Where each token of the output (row) is looked up in your text (column).",
+        size="hero",
+    )
+    def cross_attention(self, knobs: TransformerKnobs) -> Attention:
+        """Each row is the query that writes the token it is named after."""
+        source, output, seen = self.attended(knobs)
+        return Attention(
+            weights=torch.cat(seen[1::2]),  # (N, h, T, S)
+            queries=self.task.names(output[1:]),
+            keys=self.task.names(source),
+        )
+
+    @attention(title="Encoder self-attention", caption="Your text looks at itself, in both directions.")
+    def encoder_attention(self, knobs: TransformerKnobs) -> Attention:
+        """Source on source; needs no output."""
+        source = self.task.encode(self.text(knobs)).to(self.device)
+        seen: list[Tensor] = []
+        self.model.encode(source[None], seen)
+        names = self.task.names(source)
+        return Attention(weights=torch.cat(seen), queries=names, keys=names)  # (N, h, S, S)
+
+    @attention(title="Decoder self-attention", caption="The output looks back at itself, never ahead.")
+    def decoder_attention(self, knobs: TransformerKnobs) -> Attention:
+        """Rows and columns are what the decoder is given: the output, moved on by one."""
+        _, output, seen = self.attended(knobs)
+        names = self.task.names(output[:-1])
+        ahead = torch.ones(len(names), len(names), dtype=torch.uint8).triu(1)
+        return Attention(weights=torch.cat(seen[::2]), queries=names, keys=names, masked=ahead)
+
+    @tokens(title="Output", caption="The bluer a character, the surer of it. Underlined: wrong.")
+    def output(self, knobs: TransformerKnobs) -> Tokens:
+        """The greedy output, each token with its probability."""
+        source, output = self.written(knobs)
+        chances = self.model(source, output[:, :-1]).softmax(dim=2)  # (1, T, V)
+        names = self.task.names(output[0, 1:])
+        answer = self.task.answer(self.text(knobs))
+        wanted = [] if answer is None else [*answer, SPECIAL[END]]
+        wrong = [answer is not None and wanted[i : i + 1] != [name] for i, name in enumerate(names)]
+        return Tokens(
+            tokens=names,
+            values=chances.gather(2, output[:, 1:, None])[0, :, 0],
+            range=(0.0, 1.0),
+            marks=torch.tensor(wrong, dtype=torch.uint8),
+            mark_name="wrong",
+            name="p(token)",
+        )
+
+    @heatmap(
+        title="Positional encoding",
+        caption="Each row is added to the token at that place. To the right, columns swing more slowly.",
+    )
+    def positional_encoding(self, knobs: TransformerKnobs) -> Heatmap:
+        """PE, one row per position."""
+        rows = [str(place) for place in range(len(self.model.positions))]
+        return Heatmap(
+            values=self.model.positions,
+            rows=rows,
+            x_label="component",
+            y_label="position",
+            scale="diverging",
+            range=(-1.0, 1.0),
+        )

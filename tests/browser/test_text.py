@@ -1,0 +1,122 @@
+"""Texts in a real browser: typed into a model, read cell by cell, ranked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+WITHIN = 20_000
+Open = Callable[..., Page]
+
+
+def open_lab(open_page: Open, experiment: str, **options: str) -> Page:
+    page = open_page(f"/lab/{experiment}", **options)
+    page.wait_for_selector(".panel.hero[data-step]", timeout=WITHIN)
+    return page
+
+
+def run_id(page: Page) -> str:
+    return page.url.partition("run=")[2]
+
+
+def knob(page: Page, name: str) -> Locator:
+    return page.locator(f"[data-knob={name}] input").last
+
+
+def test_what_is_typed_is_attended_to_at_once(open_page: Open) -> None:
+    page = open_lab(open_page, "transformer")
+    run = run_id(page)
+    large = page.locator("[data-panel=cross_attention] .map canvas")
+    knob(page, "word").fill("qxz")
+    for key, letter in (("Home", "q"), ("ArrowRight", "x"), ("ArrowRight", "z")):
+        large.focus()
+        page.keyboard.press(key)
+        expect(large).to_have_attribute("aria-label", re.compile(f"key \\d: “{letter}”"), timeout=WITHIN)
+        expect(page.locator("[data-panel=cross_attention] .map")).to_contain_text(f"“{letter}”")
+    assert run_id(page) == run
+
+
+def test_a_letter_the_model_does_not_know_is_refused_while_it_stays_in_the_box(open_page: Open) -> None:
+    page = open_lab(open_page, "transformer", language="ko")
+    knob(page, "word").press_sequentially("가")
+    problem = page.locator("[data-knob=word] [role=alert]")
+    expect(problem).to_contain_text("가", timeout=WITHIN)
+    assert re.search("[가-힣]{2}", problem.inner_text().replace("가", "", 1)), "it is not in Korean"
+    expect(knob(page, "word")).to_have_value(re.compile("가"))
+    step = page.locator(".panel.hero").get_attribute("data-step")
+    expect(page.locator(".panel.hero")).not_to_have_attribute("data-step", step or "", timeout=WITHIN)
+    knob(page, "word").fill("abc")
+    expect(problem).not_to_be_attached(timeout=WITHIN)
+
+
+def test_every_head_can_be_enlarged_by_keyboard(open_page: Open) -> None:
+    page = open_lab(open_page, "transformer")
+    hero = page.locator("[data-panel=cross_attention]")
+    large = hero.locator(".map canvas")
+    expect(large).to_have_attribute("aria-label", re.compile("layer 2 · head 1"), timeout=WITHIN)
+    large.focus()
+    page.keyboard.press("]")
+    expect(large).to_have_attribute("aria-label", re.compile("layer 2 · head 2"), timeout=WITHIN)
+
+
+def test_a_character_is_picked_in_the_text_and_moved_by_the_arrow_keys(open_page: Open) -> None:
+    page = open_lab(open_page, "lstm-cells")
+    text = page.locator(".panel.hero .text canvas")
+    box = text.bounding_box()
+    assert box
+    before = knob(page, "position").input_value()
+    page.mouse.click(box["x"] + 60, box["y"] + 35)
+    expect(knob(page, "position")).not_to_have_value(before, timeout=WITHIN)
+    picked = int(knob(page, "position").input_value())
+    text.focus()
+    page.keyboard.press("ArrowRight")
+    expect(knob(page, "position")).to_have_value(str(picked + 1), timeout=WITHIN)
+
+
+def test_a_cell_is_picked_in_the_ranking_which_can_be_sorted(open_page: Open) -> None:
+    page = open_lab(open_page, "lstm-cells")
+    card = page.locator(".panel").filter(has=page.get_by_role("grid"))
+    card.scroll_into_view_if_needed()
+    row = card.locator("tbody tr").nth(5)
+    row.click(timeout=WITHIN)
+    expect(card.locator("tr[aria-selected=true]")).to_have_count(1, timeout=WITHIN)
+    chosen = int(knob(page, "cell").input_value())
+    row = card.locator("tbody tr").nth(7)
+    row.click()
+    expect(knob(page, "cell")).not_to_have_value(str(chosen), timeout=WITHIN)
+    header = card.locator("thead th[aria-sort] button").last
+    header.click()
+    expect(card.locator("thead th").last).to_have_attribute("aria-sort", "descending", timeout=WITHIN)
+
+
+def test_a_cell_that_is_not_there_after_a_rebuild_is_named_at_its_field(open_page: Open) -> None:
+    page = open_lab(open_page, "lstm-cells")
+    run = run_id(page)
+    knob(page, "cell").fill("100")
+    knob(page, "cell").press("Enter")
+    expect(page.locator("[data-knob=cell] [role=alert]")).to_have_count(0)
+    knob(page, "hidden").fill("32")
+    knob(page, "hidden").press("Enter")
+    expect(page.locator("[data-knob=cell] [role=alert]")).to_contain_text("0 to 31", timeout=WITHIN)
+    assert run_id(page) == run
+
+
+def test_the_learners_own_sentences_start_a_new_run(open_page: Open) -> None:
+    page = open_lab(open_page, "next-word", language="ko")
+    run = run_id(page)
+    box = page.locator("[data-knob=sentences] textarea")
+    box.fill("나는 밥을 먹는다\n너는 물을 마신다")
+    box.blur()
+    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    page.wait_for_selector(".panel.hero[data-step]", timeout=WITHIN)
+    hero = page.locator(".panel.hero canvas").last
+    hero.focus()
+    page.keyboard.press("Home")
+    expect(hero).to_have_attribute("aria-label", re.compile("나는"), timeout=WITHIN)
+    run = run_id(page)
+    box.fill("하나")
+    box.blur()
+    expect(page.locator("[data-knob=sentences] [role=alert]")).to_contain_text("하나", timeout=WITHIN)
+    assert run_id(page) == run
