@@ -48,7 +48,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
-    """Opens a page of the app; fails the test on any error, console message or foreign request."""
+    """Opens a page of the app; fails the test on any error, console message or foreign request.
+
+    `refused`: the server will refuse a knob's value, which the browser logs.
+    """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -59,6 +62,7 @@ def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
         theme: str = "light",
         width: int = 1440,
         height: int = 900,
+        refused: bool = False,
         **options: object,
     ) -> Page:
         context = browser.new_context(
@@ -70,7 +74,7 @@ def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("console", lambda message: complaints.extend(_complaint(message)))
+        page.on("console", lambda message: complaints.extend(_complaint(message, refused)))
         page.on(
             "request",
             lambda request: (
@@ -88,10 +92,12 @@ def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
     assert not complaints, complaints
 
 
-def _complaint(message: ConsoleMessage) -> list[str]:
-    """Errors and warnings, but not what the software rasteriser says of its own speed."""
+def _complaint(message: ConsoleMessage, refused: bool) -> list[str]:
+    """Errors and warnings, but not what the software rasteriser says of its own speed; nor, if a request is to
+    be `refused`, that it was.
+    """
     serious = message.type in ("error", "warning") and "GL Driver Message" not in message.text
-    return [message.text] if serious else []
+    return [message.text] if serious and not (refused and "status of 422" in message.text) else []
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ WITHIN = 20_000
 Open = Callable[..., Page]
 
 
-def open_lab(open_page: Open, experiment: str, **options: str) -> Page:
+def open_lab(open_page: Open, experiment: str, **options: str | bool) -> Page:
     page = open_page(f"/lab/{experiment}", **options)
     page.wait_for_selector(".panel.hero[data-step]", timeout=WITHIN)
     return page
@@ -77,7 +77,7 @@ def test_a_character_is_picked_in_the_text_and_moved_by_the_arrow_keys(open_page
 
 def test_a_cell_is_picked_in_the_ranking_which_can_be_sorted(open_page: Open) -> None:
     page = open_lab(open_page, "lstm-cells")
-    card = page.locator(".panel").filter(has=page.get_by_role("grid"))
+    card = page.locator("[data-panel=cells]")
     card.scroll_into_view_if_needed()
     row = card.locator("tbody tr").nth(5)
     row.click(timeout=WITHIN)
@@ -86,13 +86,13 @@ def test_a_cell_is_picked_in_the_ranking_which_can_be_sorted(open_page: Open) ->
     row = card.locator("tbody tr").nth(7)
     row.click()
     expect(knob(page, "cell")).not_to_have_value(str(chosen), timeout=WITHIN)
-    header = card.locator("thead th[aria-sort] button").last
+    header = card.locator("thead th button").last
     header.click()
     expect(card.locator("thead th").last).to_have_attribute("aria-sort", "descending", timeout=WITHIN)
 
 
 def test_a_cell_that_is_not_there_after_a_rebuild_is_named_at_its_field(open_page: Open) -> None:
-    page = open_lab(open_page, "lstm-cells")
+    page = open_lab(open_page, "lstm-cells", refused=True)
     run = run_id(page)
     knob(page, "cell").fill("100")
     knob(page, "cell").press("Enter")
@@ -104,7 +104,7 @@ def test_a_cell_that_is_not_there_after_a_rebuild_is_named_at_its_field(open_pag
 
 
 def test_the_learners_own_sentences_start_a_new_run(open_page: Open) -> None:
-    page = open_lab(open_page, "next-word", language="ko")
+    page = open_lab(open_page, "next-word", language="ko", refused=True)
     run = run_id(page)
     box = page.locator("[data-knob=sentences] textarea")
     box.fill("나는 밥을 먹는다\n너는 물을 마신다")
