@@ -93,8 +93,9 @@ def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
 
 
 def _complaint(message: ConsoleMessage, refused: bool) -> list[str]:
-    """Errors and warnings, but not what the software rasteriser says of its own speed; nor, if a request is to
-    be `refused`, that it was.
+    """Errors and warnings, but not what the software rasteriser says of its own speed.
+
+    Nor that a request was refused, if it is to be.
     """
     serious = message.type in ("error", "warning") and "GL Driver Message" not in message.text
     return [message.text] if serious and not (refused and "status of 422" in message.text) else []

@@ -1,0 +1,472 @@
+"""Cells that keep count: inside an LSTM.
+
+A network learns to guess the next character, and on the way some of its cells learn to tell quotes, brackets
+or comments. Colour the text by any cell, and rank the cells by what they track.
+
+Layer l at character t, x_t being the layer below or the character's embedding, ⊙ elementwise:
+
+    i, f, o = σ(W x_t + U h_{t−1} + b)  each with its own W, U, b,  g = tanh(W x_t + U h_{t−1} + b)
+    c_t = f ⊙ c_{t−1} + i ⊙ g,  h_t = o ⊙ tanh c_t
+    GRU: r, z = σ(…),  n = tanh(W x_t + b + r ⊙ (U h_{t−1} + b')),  h_t = (1 − z) ⊙ n + z ⊙ h_{t−1}
+    bits per character = −(1/TB) Σ log₂ p(next character)
+
+Watch the text change colour where a bracket or a quote opens, and change back where it closes.
+
+Source: Karpathy, Johnson, Li, "Visualizing and Understanding Recurrent Networks" (2015), arXiv:1506.02078,
+§4.2; Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997), with the forget gate of Gers et al. (2000);
+Cho et al. (2014), arXiv:1406.1078, as in PyTorch, where r acts after U.
+Departures: characters are embedded, not one-hot; one or two minutes of training in place of hours; no
+dropout. Gradients flow back over one chunk of the text; the state goes on to the next (truncated BPTT).
+The ranking, its chance level and the linear read-out are additions, in the manner of Strobelt et al. (2018).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from descent.data import text as texts
+from descent.experiment import (
+    Bars,
+    Experiment,
+    KnobError,
+    Knobs,
+    Preset,
+    Ranking,
+    Scalars,
+    Tokens,
+    Traces,
+    bars,
+    fixed,
+    live,
+    ranking,
+    scalars,
+    tokens,
+    traces,
+)
+from descent.nn.gates import Recurrent, auc, correlation, memory, positive, ranks, read_out, signals, tracking
+from descent.nn.lean import backward, update
+
+EMBEDDING = 32  # numbers that stand for a character
+MEASURED = (16, 256)  # rows and characters per row behind the held-out figure
+WARM_UP = 32  # characters read before a row counts
+EVERY = 25  # steps between two held-out figures
+SAMPLE = 200  # characters that are written
+PROMPT = 40  # characters before them that are shown
+BEST, READ_OUT = -1, -2  # values of `cell`: whichever tracks the property best, and what is no cell
+KINDS: Mapping[str, type[Recurrent]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+PROPERTIES = {
+    "quotes": "inside quotes",
+    "brackets": "inside brackets",
+    "comment": "comment",
+    "if": "if statement",
+    "indentation": "indentation",
+    "column": "position in line",
+}
+SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+class CellKnobs(Knobs):
+    """What the learner sets."""
+
+    # fmt: off
+    lr: float = live(
+        5e-3, name="Learning rate", symbol="η", ge=1e-5, le=1.0, log=True, typical=(1e-3, 1e-2),
+        help="Length of Adam's steps.", group="training",
+    )
+    clip: float = live(
+        1.0, name="Gradient clipping", symbol="‖g‖", ge=0.01, le=100.0, log=True, typical=(0.1, 10.0),
+        help="A longer gradient is shortened to this norm.", group="training",
+    )
+    feature: Literal["quotes", "brackets", "comment", "if", "indentation", "column"] = live(
+        "brackets", name="Property", options=PROPERTIES, group="looking",
+        help="What the cells are ranked by. The text is underlined where it is true, or above its median.",
+    )
+    layer: int = live(
+        1, name="Layer", ge=0, le=3, group="looking",
+        help="Whose cells are looked at, counted from below; 0 is the top one, however many there are.",
+    )
+    cell: int = live(
+        BEST, name="Cell", ge=READ_OUT, le=255, group="looking",
+        help="Which cell colours the text. −1: whichever is best; −2: the layer's linear read-out.",
+    )
+    position: int = live(
+        120, name="Position", ge=0, le=texts.SHOWN - 1, group="looking",
+        help="The character whose gates are read off, and after which the sample goes on.",
+    )
+    temperature: float = live(
+        0.7, name="Temperature", symbol="τ", ge=0.05, le=3.0, step=0.05, typical=(0.3, 1.2),
+        help="Divides the logits when a character is drawn: low is cautious, high is wild.", group="looking",
+    )
+    corpus: Literal["python", "prose", "brackets", "pasted"] = fixed(
+        "python", name="Text", group="text", help="What is read. The end is held out of training and shown.",
+        options={
+            "python": "Python source", "prose": "English prose", "brackets": "quotes and brackets",
+            "pasted": "your own",
+        },
+    )
+    pasted: str = fixed(
+        texts.ALICE, name="Your text", max_length=20_000, lines=4, when={"corpus": ["pasted"]}, group="text",
+        help="Paste some thousand characters. The last fifth, at most 2,000, is held out.",
+    )
+    kind: Literal["lstm", "gru", "rnn"] = fixed(
+        "lstm", name="Recurrent unit", options={"lstm": "LSTM", "gru": "GRU", "rnn": "vanilla RNN"},
+        help="How the state is carried from character to character.", group="network",
+    )
+    layers: int = fixed(1, name="Layers", symbol="L", ge=1, le=3, group="network",
+        help="Stacked: each reads the h of the one below.",
+    )
+    hidden: int = fixed(
+        128, name="Cells per layer", symbol="H", ge=8, le=256, step=8, help="The size of the hidden state.",
+        group="network",
+    )
+    batch: int = fixed(
+        16, name="Batch size", symbol="B", ge=1, le=64, group="network",
+        help="Places of the text that are read at the same time.",
+    )
+    length: int = fixed(
+        64, name="BPTT length", symbol="T", unit="characters", ge=4, le=256, group="network",
+        help="How far back a gradient flows. The state itself goes on.",
+    )
+    # fmt: on
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> CellKnobs:
+        shown = texts.SHOWN
+        if self.corpus == "pasted":
+            shown, have = texts.shown_of(len(self.pasted)), len(self.pasted)
+            needed = math.ceil((self.batch * self.length + 1) * 1.25)
+            if have < needed:
+                raise KnobError(
+                    "pasted",
+                    "{have} characters are too few: {rows} rows of {length}, with a fifth held out, take "
+                    "{needed}. Paste more, or lower batch size or BPTT length",
+                    **{"have": have, "rows": self.batch, "length": self.length, "needed": needed},
+                )
+        if self.layer > self.layers:
+            raise KnobError(
+                "layer",
+                "layer {layer} does not exist; the top one of this network is layer {last}",
+                layer=self.layer,
+                last=self.layers,
+            )
+        if self.cell >= self.hidden:
+            raise KnobError(
+                "cell",
+                "cell {cell} does not exist; the layer has {count} cells, 0 to {last}",
+                **{"cell": self.cell, "count": self.hidden, "last": self.hidden - 1},
+            )
+        if self.position >= shown:
+            raise KnobError(
+                "position",
+                "character {position} does not exist; the text shown has {count} characters, 0 to {last}",
+                **{"position": self.position, "count": shown, "last": shown - 1},
+            )
+        return self
+
+    @property
+    def looked_at(self) -> int:
+        """The layer whose cells are looked at, from 1."""
+        return self.layer or self.layers
+
+
+class Reader(nn.Module):
+    """Reads characters and guesses the next: embedding, recurrent layers, logits.
+
+    The layers are modules of their own, not one stacked module, so that each one's h can be had.
+    """
+
+    def __init__(self, kind: str, characters: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        sizes = [EMBEDDING, *[hidden] * layers]
+        self.embedding = nn.Embedding(characters, EMBEDDING)
+        self.layers = nn.ModuleList(KINDS[kind](size, hidden) for size in sizes[:-1])
+        self.output = nn.Linear(hidden, characters)
+
+    def forward(self, codes: Tensor, state: list[Any] | None = None) -> tuple[Tensor, list[Any]]:
+        """Logits (T, B, V) or (T, V) after each of `codes` (T, B) or (T,), and the layers' last states."""
+        h, states = self.embedding(codes), []
+        for number, layer in enumerate(self.layers):
+            h, after = layer(h, None if state is None else state[number])
+            states.append(after)
+        return self.output(h), states
+
+    def below(self, codes: Tensor, layer: int) -> Tensor:
+        """What `layer`, counted from 1, is given: (T, I) for `codes` (T,)."""
+        h: Tensor = self.embedding(codes)
+        for below in list(self.layers)[: layer - 1]:
+            h, _ = below(h)
+        return h
+
+
+def bits(logits: Tensor, targets: Tensor) -> Tensor:
+    """Bits per character: the mean cross-entropy in base 2 of `logits` (…, V) against `targets` (…)."""
+    return F.cross_entropy(logits.flatten(0, -2), targets.flatten()) / math.log(2)
+
+
+def write(
+    model: Reader, read: Tensor, count: int, temperature: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Let the model go on after `read` (T,): `count` more codes, and the probability of each at τ = 1.
+
+    Each is drawn from softmax(logits / τ). The draws are those of `generator` at any temperature.
+    """
+    draws = torch.rand(count, generator=generator).tolist()
+    logits, state = model(read)
+    codes, seen = [], []
+    for draw in draws:
+        seen.append(logits[-1])
+        total = (logits[-1] / temperature).softmax(-1).cumsum(-1)  # (V,)
+        codes.append(torch.searchsorted(total, draw * total[-1:]).clamp(max=len(total) - 1))  # (1,)
+        logits, state = model(codes[-1], state)
+    written = torch.cat(codes)
+    return written, torch.stack(seen).softmax(-1).gather(1, written[:, None])[:, 0]
+
+
+class LSTMCells(Experiment[CellKnobs]):
+    """A character model, trained by truncated back-propagation through time, and its cells."""
+
+    order = 20
+    invite = "Click a bracket in the text and read its gates, then pick another cell in the ranking."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "crisp": Preset(
+            "A crisp cell",
+            {"corpus": "brackets", "feature": "quotes"},
+            "After some 500 steps one cell tracks quotes with |r| above 0.9: one colour inside, one outside.",
+        ),
+        "gru": Preset(
+            "A GRU",
+            {"corpus": "brackets", "kind": "gru"},
+            "It has no c, yet one h tracks brackets with |r| above 0.8: z close to 1 is its way to keep.",
+        ),
+        "vanilla": Preset(
+            "A vanilla RNN",
+            {"corpus": "brackets", "kind": "rnn"},
+            "No gates: the best |r| stays near 0.2, where an LSTM passes 0.9 within 500 steps.",
+        ),
+        "short": Preset(
+            "A short-sighted gradient",
+            {"corpus": "brackets", "length": 4},
+            "The state goes on, but no gradient tells what it is good for: brackets stay below |r| 0.5.",
+        ),
+        "layers": Preset(
+            "Two layers",
+            {"corpus": "brackets", "layers": 2, "feature": "quotes"},
+            "Quotes have a cell of their own in layer 1. Set the layer to 2: there the best is much worse.",
+        ),
+        "by-heart": Preset(
+            "A page by heart",
+            {"corpus": "pasted"},
+            "One page of Alice: after 150 steps it costs next to nothing, and its held-out end ever more.",
+        ),
+    }
+
+    bits_per_character = scalars(
+        {"bits/train": "training", "bits/held-out": "held out"},
+        title="Bits per character",
+        caption="Guessing evenly takes 6.8 on Python source. Held-out text is never trained on.",
+        smoothing=0.9,
+    )
+
+    def build(self, knobs: CellKnobs) -> None:
+        """Cut the text into B streams that are read side by side. Raises `KnobError` where there is none."""
+        try:
+            self.corpus = texts.load(knobs.corpus, knobs.pasted)
+        except (OSError, ImportError) as error:
+            raise KnobError(
+                "corpus", "this Python comes without it ({reason}); choose another", reason=str(error)
+            ) from error
+        device, rows = self.device, knobs.batch
+        per_row = (len(self.corpus.train) - 1) // rows
+        self.chunks = per_row // knobs.length
+        codes = self.corpus.train[: rows * per_row + 1].to(device)
+        self.inputs = codes[:-1].view(rows, per_row).t().contiguous()  # (N, B), a stream in each column
+        self.targets = codes[1:].view(rows, per_row).t().contiguous()  # (N, B)
+        held_out = self.corpus.held_out.to(device)
+        span = min(MEASURED[1], len(held_out) - 1)
+        starts = torch.linspace(0, len(held_out) - 1 - span, MEASURED[0], device=device).long()
+        places = starts + torch.arange(span + 1, device=device)[:, None]  # (span + 1, rows)
+        self.measured = held_out[places]
+        self.shown = self.corpus.encode(self.corpus.shown).to(device)  # (T,)
+        self.properties = {name: values.to(device) for name, values in self.corpus.properties.items()}
+        self.model = Reader(knobs.kind, len(self.corpus.characters), knobs.hidden, knobs.layers).to(device)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr, fused=True)
+        self.state: list[Any] | None = None
+
+    def changed(self, knobs: CellKnobs, names: set[str]) -> None:
+        """Tell the optimizer its new rate."""
+        self.optimizer.param_groups[0]["lr"] = knobs.lr
+
+    def steps_per_epoch(self, knobs: CellKnobs) -> float:
+        """Chunks in a stream."""
+        return self.chunks
+
+    def batch(self, n: int, length: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (T, B) of step `n`: where step n − 1 ended, or the streams' beginning."""
+        start = n % self.chunks * length
+        return self.inputs[start : start + length], self.targets[start : start + length]
+
+    def step(self, knobs: CellKnobs) -> Scalars:
+        """One chunk of every stream, with the state that the chunk before left behind."""
+        inputs, targets = self.batch(self.step_index, knobs.length)
+        if self.step_index % self.chunks == 0:
+            self.state = None  # zeros: the streams begin anew
+        logits, state = self.model(inputs, self.state)
+        loss = bits(logits, targets)
+        self.optimizer.zero_grad()
+        backward(loss * math.log(2))
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), knobs.clip)
+        update(self.optimizer)
+        # Detached: the state goes on, the gradient does not.
+        self.state = [tuple(s.detach() for s in h) if isinstance(h, tuple) else h.detach() for h in state]
+        row = {"bits/train": loss.detach(), "gradient/norm": norm}
+        if self.step_index % EVERY == 0:
+            row["bits/held-out"] = self._measure()
+        return row
+
+    @torch.no_grad()
+    def _measure(self) -> Tensor:
+        logits, _ = self.model(self.measured[:-1])
+        warm_up = min(WARM_UP, len(logits) // 2)
+        return bits(logits[warm_up:], self.measured[1 + warm_up :])
+
+    def _signals(self, knobs: CellKnobs, cells: slice = slice(None)) -> dict[str, Tensor]:
+        layer: Recurrent = self.model.layers[knobs.looked_at - 1]  # type: ignore[assignment]
+        return signals(layer, self.model.below(self.shown, knobs.looked_at), cells)
+
+    def _best(self, found: Mapping[str, Tensor], knobs: CellKnobs) -> int:
+        """The cell that tracks the property best, of a layer with these signals."""
+        return int(correlation(memory(found), self.properties[knobs.feature][:, None]).argmax())
+
+    def _one(self, knobs: CellKnobs) -> tuple[int, dict[str, Tensor]]:
+        """The chosen cell and its signals, (T,) each."""
+        if knobs.cell == BEST:
+            found = self._signals(knobs)
+            cell = self._best(found, knobs)
+            return cell, {name: values[:, cell] for name, values in found.items()}
+        found = self._signals(knobs, slice(knobs.cell, knobs.cell + 1))
+        return knobs.cell, {name: values[:, 0] for name, values in found.items()}
+
+    def _read_out(self, knobs: CellKnobs) -> Tensor:
+        """The read-out as a colour, (T,) within ±1."""
+        guess = read_out(self._signals(knobs)["h"], self.properties[knobs.feature])
+        return ((guess - guess.mean()) / guess.std().clamp(min=1e-6)).tanh()
+
+    @tokens(
+        title="The text, coloured by a cell",
+        caption="Blue +1, red −1; underlined: the property. A cell that tracks it turns where the line does.",
+        size="hero",
+        edits="position",
+    )
+    def text(self, knobs: CellKnobs) -> Tokens:
+        """What one cell remembers by, over the held-out text; or the read-out."""
+        if knobs.cell == READ_OUT:
+            name, values = "linear read-out", self._read_out(knobs)
+        else:
+            cell, found = self._one(knobs)
+            superscript = f"⁽{'¹²³'[knobs.looked_at - 1]}⁾" if knobs.layers > 1 else ""
+            name = f"{'tanh c' if 'c' in found else 'h'}{str(cell).translate(SUBSCRIPT)}{superscript}"
+            values = memory(found)
+        return Tokens(
+            tokens=self.corpus.shown,
+            values=values,
+            position=knobs.position,
+            marks=positive(self.properties[knobs.feature]).to(torch.uint8),
+            mark_name=PROPERTIES[knobs.feature],
+            name=name,
+        )
+
+    @bars(
+        title="What it tracks",
+        caption="|r| with each property. A best cell far ahead of the rest has made it its own.",
+    )
+    def tracked(self, knobs: CellKnobs) -> Bars:
+        """|r| of the chosen cell with all properties, beside the best cell's of the layer for each."""
+        found = self._signals(knobs)
+        props = torch.stack(list(self.properties.values()), dim=1)  # (T, P)
+        every = correlation(memory(found), props)  # (H, P)
+        if knobs.cell == READ_OUT:
+            chosen = correlation(self._read_out(knobs)[:, None], props)[0]
+        else:
+            chosen = every[self._best(found, knobs) if knobs.cell == BEST else knobs.cell]
+        return Bars(
+            values=torch.stack([chosen, every.amax(0)]),  # (2, P)
+            labels=[PROPERTIES[name] for name in self.properties],
+            series=["chosen", "best of the layer"],
+            range=(0.0, 1.0),
+        )
+
+    @traces(
+        title="Gates",
+        caption="i lets in, f keeps, o lets out. f near 1 carries c on; where f falls, the cell forgets.",
+        size="wide",
+        edits="position",
+    )
+    def gates(self, knobs: CellKnobs) -> Traces:
+        """Every signal of the cell; of the read-out, its value."""
+        if knobs.cell == READ_OUT:
+            found = {"linear read-out": self._read_out(knobs)}
+        else:
+            _, found = self._one(knobs)
+        largest = max(1.0, float(found["c"].abs().amax()) if "c" in found else 1.0)
+        ranges = {"c": (-largest, largest)} | dict.fromkeys("iforz", (0.0, 1.0))
+        return Traces(
+            values=torch.stack(list(found.values())),
+            names=list(found),
+            ranges=[ranges.get(name, (-1.0, 1.0)) for name in found],
+            tokens=self.corpus.shown,
+            position=knobs.position,
+        )
+
+    @tokens(
+        title="Sample",
+        caption="The network goes on from the position (underlined). Blue: it found the character likely.",
+    )
+    def sample(self, knobs: CellKnobs) -> Tokens:
+        """What is written after the text up to the position, and how probable each character was."""
+        read = self.shown[: knobs.position + 1]
+        codes, given = write(self.model, read, SAMPLE, knobs.temperature, self.generator(self.step_index))
+        prompt = self.corpus.shown[: knobs.position + 1][-PROMPT:]
+        return Tokens(
+            tokens=prompt + self.corpus.decode(codes.tolist()),
+            values=torch.cat([given.new_full((len(prompt),), math.nan), given]),
+            range=(0.0, 1.0),
+            marks=torch.tensor([1] * len(prompt) + [0] * SAMPLE, dtype=torch.uint8),
+            mark_name="what was read",
+            name="p",
+        )
+
+    @ranking(
+        title="Which cell tracks it?",
+        caption="Mark: what the best cell reaches by chance. Click a cell to colour the text by it.",
+        size="wide",
+        edits="cell",
+    )
+    def cells(self, knobs: CellKnobs) -> Ranking:
+        """|r| and AUC of every cell, and of the layer's linear read-out, with the property."""
+        found, prop = self._signals(knobs), self.properties[knobs.feature]
+        values, guess = memory(found), read_out(found["h"], prop)[:, None]
+        figures, chance = tracking(values, ranks(values), prop)
+        whole = torch.cat([correlation(guess, prop[:, None]), auc(ranks(guess), positive(prop)[:, None])], 1)
+        return Ranking(
+            values=torch.cat([figures, whole]),  # (H + 1, 2)
+            names=[*map(str, range(knobs.hidden)), "linear read-out"],
+            columns=["|r|", "AUC"],
+            ranges=[(0.0, 1.0), (0.0, 1.0)],
+            ids=[*range(knobs.hidden), READ_OUT],
+            baseline=chance,
+            chosen=self._best(found, knobs) if knobs.cell == BEST else knobs.cell,
+        )
+
+    gradient = scalars(
+        {"gradient/norm": "‖g‖"},
+        title="Gradient norm",
+        caption="Before clipping. Single peaks are gradients that explode on their way back.",
+        log=True,
+    )
