@@ -33,6 +33,7 @@ from tiny import EagerBudget, Said, Script
 SEEDLESS = {"descent-2d"}  # nothing in it is left to chance
 STEPS = 6
 MAY_HOLD_NAN = {("contour", "paths"), ("contour", "heights"), ("bars", "values")}  # no point yet, no bar
+MAY_HOLD_NAN |= {("tokens", "values"), ("traces", "values"), ("ranking", "values"), ("ranking", "baseline")}
 FORBIDDEN = {
     "asyncio",
     "fastapi",
