@@ -125,7 +125,9 @@ def test_pictures_for_the_gallery_and_the_readme(experiment: str, open_page: Ope
         page.wait_for_timeout(15_000)  # a picture of a run that has got somewhere
         if experiment == "neural-playground" and theme == "light":
             page.screenshot(path=REPOSITORY / "docs/screenshot.png")
-        picture = page.locator(".panel.hero canvas").first.screenshot()
+        canvases = page.locator(".panel.hero canvas")
+        areas = canvases.evaluate_all("(all) => all.map((each) => each.clientWidth * each.clientHeight)")
+        picture = canvases.nth(areas.index(max(areas))).screenshot()
         _save_card(picture, REPOSITORY / f"frontend/src/cards/{experiment}-{theme}.webp")
 
 
