@@ -595,7 +595,7 @@ def test_the_sparse_preset_keeps_the_squares() -> None:
     [
         ({"features": []}, "features: choose at least one"),
         ({"features": ["x1", "x1"]}, "features: name each feature once"),
-        ({"dataset": "plane", "loss": "cross-entropy"}, "loss: this data set is regression; choose squared error"),
+        ({"dataset": "plane", "loss": "cross-entropy"}, "loss: this data set is regression"),
         ({"points": [[0, 0, 0.5]]}, "points: the label of point 0 is 0.5; it must be −1 or 1"),
         ({"dataset": "plane", "points": [[0, 0, 0.5], [0, 0, 3]]}, "points: the label of point 1 is 3"),
         ({"points": [[6.5, 0, 1]]}, "points"),
