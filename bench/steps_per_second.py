@@ -26,6 +26,7 @@ from descent.registry import experiments
 from served import Run, new_run, served
 
 UNWATCHED, WATCHED = 0.98, 0.93  # targets
+SETTLE = 0.5  # seconds in which a paused run shows every panel to who has just come
 
 
 def step_barely(orders: Connection, spec: RunSpec) -> None:
@@ -72,8 +73,9 @@ async def measure(address: str, id: str, rounds: int, seconds: float) -> list[li
             orders.send(seconds)
             rates = [await asyncio.to_thread(orders.recv), await train(run, seconds)]
             async with run.view(entry.panels) as viewer, viewer.reading():
+                await asyncio.sleep(SETTLE)
                 rates.append(await train(run, seconds))
-                rates.append(viewer.pictures / seconds)
+                rates.append(viewer.pictures / (SETTLE + seconds))
             if turn:  # the first round warms up
                 for figure, rate in zip(figures, rates, strict=True):
                     figure.append(rate)
