@@ -329,8 +329,15 @@ def test_panels_show_whole_rows_and_nothing_ahead(task: str) -> None:
     assert list(cross.keys) == list(encoder.keys) == list(encoder.queries)
     assert "".join(cross.keys) == experiment.text(knobs) + "⊣"
     assert list(decoder.queries) == ["⊢", *cross.queries[:-1]]
-    assert list(output.tokens) == list(cross.queries)
+    assert "".join(cross.queries) == f"{experiment.task.answer(experiment.text(knobs))}⊣"
     assert 0 <= torch.as_tensor(output.values).min() <= torch.as_tensor(output.values).max() <= 1
+
+
+def test_where_there_is_no_right_output_the_models_own_is_attended() -> None:
+    experiment, knobs = built(task="dates", date="May 35, 2024")
+    experiment.model.eval()
+    with torch.no_grad():
+        assert list(experiment.cross_attention(knobs).queries) == list(experiment.output(knobs).tokens)
 
 
 def test_typing_changes_the_panels_at_once_and_not_the_training() -> None:

@@ -38,6 +38,7 @@ from descent.data.translation import (
     LONGEST_DATE,
     PAD,
     SPECIAL,
+    START,
     Dates,
     Task,
     Words,
@@ -294,15 +295,24 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         return source, self.model.write(source, self.task.target)
 
     def attended(self, knobs: TransformerKnobs) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Source (S,), output (T + 1,), and the decoder's weights (1, h, T, ·), self- and cross- by turns."""
-        source, output = self.written(knobs)
+        """Source (S,), output (T + 1,), and the decoder's weights (1, h, T, ·), self- and cross- by turns.
+
+        The output is the right one, where the text has one.
+        """
+        answer = self.task.answer(self.text(knobs))
+        if answer is None:
+            source, output = self.written(knobs)
+        else:  # the right output keeps its rows from the first step on, which the model's own would not
+            source = self.task.encode(self.text(knobs))[None].to(self.device)
+            start = torch.full((1, 1), START, device=self.device)
+            output = torch.cat([start, self.task.encode(answer)[None].to(self.device)], dim=1)
         seen: list[Tensor] = []
         self.model.decode(output[:, :-1], self.model.encode(source), source, seen)
         return source[0], output[0], seen
 
     @attention(
         title="Cross-attention",
-        caption="Where each token of the output (row) is looked up in your text (column).",
+        caption="Where each token of the right output (row) is looked up in your text (column).",
         size="hero",
     )
     def cross_attention(self, knobs: TransformerKnobs) -> Attention:
