@@ -272,8 +272,9 @@ class Traces(Picture):
 class Ranking(Picture):
     """A table the learner can sort, with a small bar in each cell. `values`: (N, C), NaN for none.
 
-    `names`: one per row; `ids`: what picking a row sets the knob in the panel's `edits` to. `ranges`: the
-    value range of each column's bars, which start at 0. `baseline`: (C,) what chance reaches, marked in each
+    `names`: one per row; `ids`: what picking a row sets the knob in the panel's `edits` to, negative for a
+    row that is not itself ranked but something to compare the others with. `ranges`: the value range of each
+    column's bars, which start at 0. `baseline`: (C,) what chance reaches, marked in each
     column, NaN for no mark. `sort`: the column it is sorted by at first, largest first. `chosen`: an id.
     """
 

@@ -3,39 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from descent.registry import experiments
-
-WITHIN = 20_000  # ms; a busy machine is slow, a broken page is slower
-Open = Callable[..., Page]
-
-
-def step_of(page: Page) -> int:
-    return int(re.sub(r"\D", "", page.get_by_test_id("step-count").inner_text()))
-
-
-def wait_past(page: Page, step: int) -> None:
-    page.wait_for_function(
-        """(step) => {
-          const shown = document.querySelector('[data-testid=step-count]')?.innerText ?? '';
-          return Number(shown.replace(/\\D/g, '')) > step;
-        }""",
-        arg=step,
-        timeout=WITHIN,
-    )
-
-
-def wait_for_hero(page: Page) -> None:
-    page.wait_for_selector(".panel.hero[data-step]", timeout=WITHIN)
-
-
-def run_id(page: Page) -> str:
-    page.wait_for_url("**/lab/*?run=*", timeout=WITHIN)
-    return page.url.partition("run=")[2]
+from lab import WITHIN, Open, run_id, step_of, wait_for_hero, wait_past
 
 
 def live_rate(experiment: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,20 +13,19 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect
 
 from descent.registry import experiments
+from lab import WITHIN, Open, wait_for_hero
 
 REPOSITORY = Path(__file__).parents[2]
 AXE = REPOSITORY / "frontend/node_modules/axe-core/axe.min.js"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 VIEWS = ["gallery", *experiments()]
-WITHIN = 20_000
-Open = Callable[..., Page]
 
 
 def show(page: Page, view: str) -> None:
     if view == "gallery":
         page.get_by_test_id(f"card-{next(iter(experiments()))}").wait_for(timeout=WITHIN)
         return
-    page.wait_for_selector(".panel.hero[data-step]", timeout=WITHIN)
+    wait_for_hero(page)
 
 
 def address(view: str) -> str:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-WITHIN = 20_000
-Open = Callable[..., Page]
+from lab import WITHIN, Open, run_id, wait_for_hero
 
 
 def open_lab(open_page: Open, experiment: str, **options: str | bool) -> Page:
     page = open_page(f"/lab/{experiment}", **options)
-    page.wait_for_selector(".panel.hero[data-step]", timeout=WITHIN)
+    wait_for_hero(page)
     return page
-
-
-def run_id(page: Page) -> str:
-    return page.url.partition("run=")[2]
 
 
 def knob(page: Page, name: str) -> Locator:
@@ -110,7 +104,7 @@ def test_the_learners_own_sentences_start_a_new_run(open_page: Open) -> None:
     box.fill("나는 밥을 먹는다\n너는 물을 마신다")
     box.blur()
     page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
-    page.wait_for_selector(".panel.hero[data-step]", timeout=WITHIN)
+    wait_for_hero(page)
     hero = page.locator(".panel.hero canvas").last
     hero.focus()
     page.keyboard.press("Home")

@@ -1,6 +1,6 @@
 /** Text that changes with every frame, told at a pace at which a screen reader can follow. */
 
-import { untrack } from 'svelte';
+import { paced } from './paced.svelte.js';
 
 /**
  * Call while a component is set up.
@@ -9,22 +9,10 @@ import { untrack } from 'svelte';
  * @returns {{readonly text: string}}
  */
 export function calm(compute, interval = 1000) {
-  let text = $state(untrack(compute));
-  let told = -Infinity;
-  $effect(() => {
-    const next = compute();
-    const tell = () => {
-      told = performance.now();
-      text = next;
-    };
-    const wait = told + interval - performance.now();
-    if (wait <= 0) return tell();
-    const timer = setTimeout(tell, wait);
-    return () => clearTimeout(timer);
-  });
+  const told = paced(compute, () => interval);
   return {
     get text() {
-      return text;
+      return told.current;
     },
   };
 }

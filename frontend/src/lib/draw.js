@@ -6,18 +6,36 @@ export const FONT = '11px system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "No
 /** Width that a colour bar with its labels takes. */
 export const BAR_WIDTH = 52;
 
+const KEPT = 5000; // widths of texts
+
+/** @type {Map<string, number>} */
+const widths = new Map();
 /** @type {CanvasRenderingContext2D | null} */
 let ruler = null;
+
+/**
+ * The width of a text, in pixels.
+ * @param {string} text
+ * @param {string} font
+ */
+export function widthIn(text, font) {
+  const key = `${font}\n${text}`;
+  let width = widths.get(key);
+  if (width === undefined) {
+    ruler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement('canvas').getContext('2d'));
+    ruler.font = font;
+    width = ruler.measureText(text).width;
+    if (widths.size > KEPT) widths.clear();
+    widths.set(key, width);
+  }
+  return width;
+}
 
 /**
  * The width of a text in `FONT`, in pixels.
  * @param {string} text
  */
-export function textWidth(text) {
-  ruler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement('canvas').getContext('2d'));
-  ruler.font = FONT;
-  return ruler.measureText(text).width;
-}
+export const textWidth = (text) => widthIn(text, FONT);
 
 /**
  * A number in little room: two significant digits, or all those before the point.

@@ -1,6 +1,7 @@
 /** What a refused request means, in the page's language. */
 
 import { fill, known, t } from './i18n.svelte.js';
+import { titleOf } from './knobs.js';
 
 /**
  * @param {{code: string, field: string, params: Record<string, unknown>, detail?: string, message?: string}} error
@@ -8,7 +9,7 @@ import { fill, known, t } from './i18n.svelte.js';
  * @returns {string}
  */
 export function explain(error, experiment = null) {
-  const field = experiment?.knobs.properties[error.field]?.title ?? error.field;
+  const field = titleOf(experiment, error.field);
   /** @type {Record<string, unknown>} */
   const params = { ...error.params, field };
   const own = experiment?.words[String(params.message)];
@@ -28,5 +29,5 @@ export function explain(error, experiment = null) {
 export function explainReason(reason, experiment) {
   const [, knob, message] = reason.match(/^(\w+): (.*)$/s) ?? [];
   const own = experiment.words[message];
-  return own ? `${experiment.knobs.properties[knob]?.title ?? knob}: ${own}` : reason;
+  return own ? `${titleOf(experiment, knob)}: ${own}` : reason;
 }

@@ -100,3 +100,11 @@ export function relevant(schema, knobs) {
 export function changed(before, after) {
   return Object.keys(after).filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
 }
+
+/**
+ * What a knob is called, in the page's language.
+ * @param {any} experiment
+ * @param {string} name
+ * @returns {string}
+ */
+export const titleOf = (experiment, name) => experiment?.knobs.properties[name]?.title ?? name;

@@ -4,6 +4,7 @@
  */
 
 import { SvelteMap } from 'svelte/reactivity';
+import { titleOf } from './knobs.js';
 import { ScalarStore } from './series.js';
 import { Stream } from './stream.js';
 
@@ -222,7 +223,7 @@ export class RunView {
    * @returns {string}
    */
   knobTitle(name) {
-    return this.experiment.knobs.properties[name]?.title ?? name;
+    return titleOf(this.experiment, name);
   }
 
   close() {

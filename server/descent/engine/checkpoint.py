@@ -140,11 +140,10 @@ def _describe(value: object, path: str, tensors: dict[str, Tensor]) -> Any:
                 return {"built": type(value).__name__} if not _is_changeable(value) else {"named": items}
             return {_CONTAINERS[type(value)]: items}
         case Mapping():
-            pairs = value.items()
             return {
                 "dict": [
                     [_describe(key, path, tensors), _describe(item, f"{path}.{key}", tensors)]
-                    for key, item in pairs
+                    for key, item in value.items()
                 ]
             }
         case _ if not _is_changeable(value):
@@ -231,15 +230,10 @@ def _fill(present: Any, tensor: Tensor, device: str, path: str) -> Tensor:
         return tensor.to(device)
     if present.shape == tensor.shape and present.dtype == tensor.dtype:
         with torch.no_grad():
-            return present.copy_(tensor) if not present.requires_grad else _write(present, tensor)
+            return present.copy_(tensor)
     if present.requires_grad:
         raise CheckpointError(f"{path}: its shape was {tuple(tensor.shape)}, and is {tuple(present.shape)}")
     return tensor.to(present.device)
-
-
-def _write(parameter: Tensor, tensor: Tensor) -> Tensor:
-    parameter.data.copy_(tensor)
-    return parameter
 
 
 def _need(present: object, kind: type, path: str) -> None:

@@ -10,33 +10,10 @@ export const MONO = '13px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans
 export const SANS =
   '14px system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", "Noto Sans CJK KR", sans-serif';
 const ROUND = 3; // px, corners of words
-const KEPT = 5000; // widths of words
 export const FOOT = 4; // px below each row, for underlines
 
 /** @typedef {{fill: string, ink: string}} Colour  and black or white that reads on it */
 /** @typedef {(value: number) => Colour} Scale */
-
-/** @type {Map<string, number>} */
-const widths = new Map();
-/** @type {CanvasRenderingContext2D | null} */
-let ruler = null;
-
-/**
- * @param {string} text
- * @param {string} font
- */
-export function widthIn(text, font) {
-  const key = `${font}\n${text}`;
-  let width = widths.get(key);
-  if (width === undefined) {
-    ruler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement('canvas').getContext('2d'));
-    ruler.font = font;
-    width = ruler.measureText(text).width;
-    if (widths.size > KEPT) widths.clear();
-    widths.set(key, width);
-  }
-  return width;
-}
 
 /**
  * Blue above zero, red below, zero the panel's own background. A range that is all positive begins there.

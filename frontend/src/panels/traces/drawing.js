@@ -1,6 +1,7 @@
 /** Drawing a window of curves and of the text that they belong to. */
 
 import { DIVERGING, colourOf } from '../../lib/colour.js';
+import { widthIn } from '../../lib/draw.js';
 import { glyph, stretches } from '../../lib/traces.js';
 
 export const TEXT_FONT =
@@ -9,16 +10,6 @@ export const WIDEST = 64; // px that a token takes at most
 
 /** @typedef {(index: number) => number} ToX  the middle of a sample, in pixels */
 /** @typedef {{top: number, height: number, range: [number, number]}} Lane */
-
-/** @type {CanvasRenderingContext2D | null} */
-let ruler = null;
-
-/** @param {string} text */
-function widthOf(text) {
-  ruler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement('canvas').getContext('2d'));
-  ruler.font = TEXT_FONT;
-  return ruler.measureText(text).width;
-}
 
 /**
  * What to write for each token, and the width of the widest.
@@ -30,8 +21,8 @@ export function typeset(tokens) {
   let most = 0;
   for (const token of new Set(tokens)) {
     let text = glyph(token);
-    while (text.length > 2 && widthOf(text) > WIDEST) text = `${text.slice(0, -2)}…`;
-    most = Math.max(most, widthOf(text));
+    while (text.length > 2 && widthIn(text, TEXT_FONT) > WIDEST) text = `${text.slice(0, -2)}…`;
+    most = Math.max(most, widthIn(text, TEXT_FONT));
     shapes.set(token, text);
   }
   return { glyphs: tokens.map((token) => shapes.get(token) ?? ''), width: Math.min(WIDEST, most) };
@@ -105,7 +96,7 @@ export function drawText(context, glyphs, [first, last], { toX, y, picked, pitch
     const faint = glyphs[i] === '·' || glyphs[i] === '↵';
     if (i === picked) {
       context.fillStyle = colours.accent;
-      const wide = Math.min(pitch + 2, widthOf(glyphs[i]) + 8);
+      const wide = Math.min(pitch + 2, widthIn(glyphs[i], TEXT_FONT) + 8);
       context.beginPath();
       context.roundRect(toX(i) - wide / 2, y - 9, wide, 18, 3);
       context.fill();

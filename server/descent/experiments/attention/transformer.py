@@ -289,23 +289,20 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         """What the learner typed for this task."""
         return knobs.date if knobs.task == "dates" else knobs.word
 
-    def written(self, knobs: TransformerKnobs) -> tuple[Tensor, Tensor]:
-        """The learner's text as a source (1, S), and what the model makes of it, (1, T + 1)."""
-        source = self.task.encode(self.text(knobs))[None].to(self.device)
-        return source, self.model.write(source, self.task.target)
+    def source(self, text: str) -> Tensor:
+        """A text as the model reads it, (1, S)."""
+        return self.task.encode(text)[None].to(self.device)
 
     def attended(self, knobs: TransformerKnobs) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Source (S,), output (T + 1,), and the decoder's weights (1, h, T, ·), self- and cross- by turns.
 
         The output is the right one, where the text has one.
         """
-        answer = self.task.answer(self.text(knobs))
+        source, answer = self.source(self.text(knobs)), self.task.answer(self.text(knobs))
         if answer is None:
-            source, output = self.written(knobs)
+            output = self.model.write(source, self.task.target)
         else:  # the right output keeps its rows from the first step on, which the model's own would not
-            source = self.task.encode(self.text(knobs))[None].to(self.device)
-            start = torch.full((1, 1), START, device=self.device)
-            output = torch.cat([start, self.task.encode(answer)[None].to(self.device)], dim=1)
+            output = F.pad(self.source(answer), (1, 0), value=START)
         seen: list[Tensor] = []
         self.model.decode(output[:, :-1], self.model.encode(source), source, seen)
         return source[0], output[0], seen
@@ -327,10 +324,10 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
     @attention(title="Encoder self-attention", caption="Your text looks at itself, in both directions.")
     def encoder_attention(self, knobs: TransformerKnobs) -> Attention:
         """Source on source; needs no output."""
-        source = self.task.encode(self.text(knobs)).to(self.device)
+        source = self.source(self.text(knobs))
         seen: list[Tensor] = []
-        self.model.encode(source[None], seen)
-        names = self.task.names(source)
+        self.model.encode(source, seen)
+        names = self.task.names(source[0])
         return Attention(weights=torch.cat(seen), queries=names, keys=names)  # (N, h, S, S)
 
     @attention(title="Decoder self-attention", caption="The output looks back at itself, never ahead.")
@@ -344,7 +341,8 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
     @tokens(title="Output", caption="The bluer a character, the surer of it. Underlined: wrong.")
     def output(self, knobs: TransformerKnobs) -> Tokens:
         """The greedy output, each token with its probability."""
-        source, output = self.written(knobs)
+        source = self.source(self.text(knobs))
+        output = self.model.write(source, self.task.target)
         chances = self.model(source, output[:, :-1]).softmax(dim=2)  # (1, T, V)
         names = self.task.names(output[0, 1:])
         answer = self.task.answer(self.text(knobs))

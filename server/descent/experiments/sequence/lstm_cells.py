@@ -340,15 +340,17 @@ class LSTMCells(Experiment[CellKnobs]):
         layer: Recurrent = self.model.layers[knobs.looked_at - 1]  # type: ignore[assignment]
         return signals(layer, self.model.below(self.shown, knobs.looked_at), cells)
 
-    def _best(self, found: Mapping[str, Tensor], knobs: CellKnobs) -> int:
-        """The cell that tracks the property best, of a layer with these signals."""
+    def _chosen(self, found: Mapping[str, Tensor], knobs: CellKnobs) -> int:
+        """The chosen cell, or the one that tracks the property best, of a layer with these signals."""
+        if knobs.cell != BEST:
+            return knobs.cell
         return int(correlation(memory(found), self.properties[knobs.feature][:, None]).argmax())
 
     def _one(self, knobs: CellKnobs) -> tuple[int, dict[str, Tensor]]:
         """The chosen cell and its signals, (T,) each."""
         if knobs.cell == BEST:
             found = self._signals(knobs)
-            cell = self._best(found, knobs)
+            cell = self._chosen(found, knobs)
             return cell, {name: values[:, cell] for name, values in found.items()}
         found = self._signals(knobs, slice(knobs.cell, knobs.cell + 1))
         return knobs.cell, {name: values[:, 0] for name, values in found.items()}
@@ -394,7 +396,7 @@ class LSTMCells(Experiment[CellKnobs]):
         if knobs.cell == READ_OUT:
             chosen = correlation(self._read_out(knobs)[:, None], props)[0]
         else:
-            chosen = every[self._best(found, knobs) if knobs.cell == BEST else knobs.cell]
+            chosen = every[self._chosen(found, knobs)]
         return Bars(
             values=torch.stack([chosen, every.amax(0)]),  # (2, P)
             labels=[PROPERTIES[name] for name in self.properties],
@@ -461,7 +463,7 @@ class LSTMCells(Experiment[CellKnobs]):
             ranges=[(0.0, 1.0), (0.0, 1.0)],
             ids=[*range(knobs.hidden), READ_OUT],
             baseline=chance,
-            chosen=self._best(found, knobs) if knobs.cell == BEST else knobs.cell,
+            chosen=self._chosen(found, knobs),
         )
 
     gradient = scalars(
