@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test writes where the user's own runs are recorded."""
+    monkeypatch.setenv("DESCENT_HOME", str(tmp_path))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,14 +26,18 @@ from descent.routes import stream
 from descent.routes.stream import bad_field
 from descent.runs.manager import RunManager
 from descent.settings import Settings
+from descent.store.store import Store
 
 STATIC = Path(__file__).parent / "static"
 FINAL_WAIT = 1  # seconds to close what is open when the server is told to stop
 FOREVER = "public, max-age=31536000, immutable"  # Vite puts a hash into every asset's name
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application with these settings, by default those of the environment."""
+def create_app(settings: Settings | None = None, store: Store | None = None) -> FastAPI:
+    """The application with these settings, by default those of the environment.
+
+    It opens the store when it starts, unless it is given one, and closes it when it ends.
+    """
     settings = settings or Settings(**{})
     experiments()  # a broken experiment is told before the server listens
 
@@ -42,10 +45,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         executor = LocalExecutor()
         executor.warm_up()
-        manager = app.state.manager = RunManager(settings, executor)
-        housekeeping = asyncio.create_task(manager.keep_house())
+        recorded = store or open_store(settings)
+        manager = app.state.manager = RunManager(settings, executor, recorded)
+        await manager.start()
         yield
-        housekeeping.cancel()
         await manager.close()
 
     app = FastAPI(
@@ -102,10 +105,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def create_server(settings: Settings) -> uvicorn.Server:
+def open_store(settings: Settings) -> Store | None:
+    """The store these settings name, none where nothing is recorded. Raises `StoreError`."""
+    return Store(settings.database_url, settings.home) if settings.record else None
+
+
+def create_server(settings: Settings, store: Store | None = None) -> uvicorn.Server:
     """The server of the application; `run` it with a listening socket."""
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(settings, store),
         log_level="warning",
         ws="websockets-sansio",
         # A message a little too large is read, so that its sender can be told (see routes/stream.py): a

@@ -58,9 +58,14 @@ def _serve(open: bool = False, **options: Any) -> None:
     # asyncio does this only for sockets made by itself; without it small answers wait 40 ms for an ACK.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listening:
-        from descent.app import create_server  # loads torch, which takes a while
+        from descent.app import create_server, open_store  # loads torch, which takes a while
+        from descent.store.database import StoreError
 
-        server = create_server(settings)
+        try:
+            server = create_server(settings, open_store(settings))
+        except StoreError as error:
+            typer.echo(f"descent: {error}", err=True)
+            raise typer.Exit(1) from error
         port = listening.getsockname()[1]
         shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else settings.host
         address = f"http://{shown}:{port}/"

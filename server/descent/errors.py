@@ -107,6 +107,20 @@ class NotAllowed(DescentError):
     code = "not-allowed"
 
 
+class NotRecorded(DescentError):
+    """What was asked for is not in the record."""
+
+    status = 409
+    code = "not-recorded"
+
+
+class DifferentShape(DescentError):
+    """A branch's knobs would make another model than the one whose weights it continues."""
+
+    status = 409
+    code = "different-shape"
+
+
 class NoAnswer(DescentError):
     """The run's worker did not answer in time; it may be in the middle of a long step."""
 

@@ -105,6 +105,13 @@ class RunInfo(BaseModel):
     max_steps: int | None = None
     pace: float | None = None
     steps_per_epoch: float | None = None
+    updated_at: str = Field("", description="When it last said something. ISO 8601, UTC.")
+    name: str = Field("", description="What the learner calls it.")
+    starred: bool = Field(False, description="Kept when room is made for others.")
+    latest: dict[str, float] = Field({}, description="The last value of each scalar.")
+    frames_thinned: int = Field(0, description="Pictures that were recorded and had to make room.")
+    checkpoints_thinned: int = 0
+    recorded_bytes: int = Field(0, description="Pictures and checkpoints kept, compressed.")
 
 
 class Hello(Message):
@@ -114,6 +121,14 @@ class Hello(Message):
     protocol: int = VERSION
     seq: int
     run: RunInfo
+
+
+class Recording(Message):
+    """Whether runs are recorded now. `reason`: `disk-full`, `locked` or `failed`; it is tried on and on."""
+
+    type: Literal["recording"] = "recording"
+    ok: bool
+    reason: str = ""
 
 
 class State(Message):
@@ -144,7 +159,7 @@ class Diagnosis(Message):
     type: Literal["diagnosis"] = "diagnosis"
     seq: int
     step: int
-    code: Literal["non-finite", "probe-failed"]
+    code: Literal["non-finite", "probe-failed", "checkpoint-failed", "checkpoint-damaged"]
     params: dict[str, Any]
 
 
@@ -166,4 +181,4 @@ class StreamError(Message):
     params: dict[str, Any] = {}
 
 
-Event = Hello | State | KnobsChanged | Diagnosis | Gap | StreamError
+Event = Hello | Recording | State | KnobsChanged | Diagnosis | Gap | StreamError

@@ -31,6 +31,32 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_data_dir("descent")),
         description="Folder for what is recorded. Default: the user's data folder.",
     )
+    database_url: str = Field(
+        "",
+        description="Where runs are recorded: postgresql://… or sqlite:///…. Default: descent.db in HOME.",
+    )
+    record: bool = Field(True, description="Whether runs are recorded at all.")
+    record_budget: float = Field(
+        0.0075,
+        ge=0,
+        le=0.02,
+        description="Share of a run's time for checkpoints, and as much for pictures that nobody watches.",
+    )
+    frames_mb: int = Field(
+        96, ge=1, description="MiB of pictures kept of one run, compressed; older ones are thinned out."
+    )
+    checkpoints_mb: int = Field(
+        64, ge=1, description="MiB of checkpoints kept of one run; older ones are thinned out."
+    )
+    store_mb: int = Field(
+        8192,
+        ge=1,
+        description="MiB of pictures and checkpoints kept of all runs. Beyond, the oldest not starred "
+        "keep only their scalars, first and last pictures, and last checkpoint.",
+    )
+    autoresume: bool = Field(
+        False, description="Whether runs that were training when the server ended go on when it starts."
+    )
     data: Path | None = Field(None, description="Folder with larger data sets (MNIST files as IDX, gzip).")
     max_running: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
@@ -40,7 +66,11 @@ class Settings(BaseSettings):
     max_live: int = Field(
         32, ge=1, description="Runs not yet ended (queued, running or paused) at the same time."
     )
-    keep_ended: int = Field(100, ge=0, description="Ended runs kept; the oldest beyond that are forgotten.")
+    keep_ended: int = Field(
+        100,
+        ge=0,
+        description="Ended runs kept in memory; older ones are read from the store when asked for.",
+    )
     probe_budget: float = Field(
         0.05, ge=0, le=1, description="Share of wall time that probes may take from a training run."
     )

@@ -49,11 +49,15 @@ def to_numpy(value: Array) -> np.ndarray:
 
 def encode_scalars(run: str, seq: int, steps: Sequence[int], columns: Mapping[str, Sequence[float]]) -> bytes:
     """One scalars frame: `step` int64 (n,), and a float32 (n,) per name, NaN where none was measured."""
-    arrays = {"step": np.asarray(steps, np.int64)}
-    for name, values in columns.items():
-        with np.errstate(over="ignore"):  # a loss of 1e39 is infinite in float32, and shown as such
-            arrays[name] = np.asarray(values, np.float64).astype(np.float32)
-    return save(arrays, {"type": "scalars", "run": run, "seq": str(seq), "step": str(steps[-1])})
+    with np.errstate(over="ignore"):  # a loss of 1e39 is infinite in float32, and shown as such
+        arrays = {name: np.asarray(v, np.float64).astype(np.float32) for name, v in columns.items()}
+    return encode_columns(run, seq, np.asarray(steps, np.int64), arrays)
+
+
+def encode_columns(run: str, seq: int, steps: np.ndarray, columns: Mapping[str, np.ndarray]) -> bytes:
+    """The same from arrays: `steps` int64 (n,), and float32 (n,) columns."""
+    last = str(steps[-1]) if len(steps) else "-1"
+    return save({"step": steps, **columns}, {"type": "scalars", "run": run, "seq": str(seq), "step": last})
 
 
 def encode_picture(run: str, seq: int, step: int, panel: str, picture: Picture) -> bytes:
@@ -64,11 +68,17 @@ def encode_picture(run: str, seq: int, step: int, panel: str, picture: Picture) 
     return save({name: to_numpy(value) for name, value in arrays.items()}, metadata)
 
 
+def metadata_of(data: bytes) -> dict[str, str]:
+    """What the header of a frame says."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    found: dict[str, str] = header.get("__metadata__", {})
+    return found
+
+
 def decode(data: bytes) -> Frame:
     """The frame in `data`. Raises `safetensors.SafetensorError` or `ValueError` on anything else."""
     arrays = load_arrays(data)
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    metadata = header.get("__metadata__", {})
+    metadata = metadata_of(data)
     if "type" not in metadata:
         raise ValueError("invalid frame: it has no metadata")
     return Frame(

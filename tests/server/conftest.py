@@ -20,7 +20,7 @@ import uvicorn
 from descent import app
 from descent.lessons import Lesson
 from descent.routes import experiments as experiment_routes
-from descent.runs import manager
+from descent.runs import history, manager
 from descent.settings import Settings
 from tiny import ThreadExecutor, Tiny, entry_of
 
@@ -38,7 +38,7 @@ def tiny_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[.
     """Settings of an app whose only experiment is `tiny`, and whose runs train in threads."""
     lessons = {"en": Lesson("<p>Tiny.</p>", {}), "ko": Lesson("<p>작습니다.</p>", TINY_KOREAN)}
     registry = {"tiny": replace(entry_of(Tiny), lessons=lessons)}
-    for module in (app, manager, experiment_routes):
+    for module in (app, manager, history, experiment_routes):
         monkeypatch.setattr(module, "experiments", lambda: registry)
     monkeypatch.setattr(app, "LocalExecutor", ThreadExecutor)
     experiment_routes.describe.cache_clear()

@@ -141,11 +141,13 @@ def created(monkeypatch):
     created = []
 
     class NoServer:
-        def __init__(self, settings):
+        def __init__(self, settings, store):
             created.append(settings)
+            self._store = store
 
         def run(self, sockets):
             """It would serve here."""
+            self._store.close()
 
     monkeypatch.setattr("descent.app.create_server", NoServer)
     return created

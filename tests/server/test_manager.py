@@ -370,7 +370,7 @@ async def test_stop_of_a_run_whose_start_is_under_way(make, executor):
 async def test_a_run_stopped_before_its_start_was_even_tried(make):
     manager = make()
     run = manager.create("tiny", {})
-    manager.delete(run)
+    await manager.delete(run)
     await settle()
     assert run.status == "stopped"
 
@@ -379,12 +379,12 @@ async def test_deleting_a_run_that_is_starting_kills_its_worker(make, executor):
     manager = make()
     executor.gate.clear()
     run, _ = await started(manager, executor)
-    manager.delete(run)
+    await manager.delete(run)
     executor.gate.set()
     await settle()
     assert executor.workers[run.id].killed
     with pytest.raises(errors.UnknownRun):
-        manager.get(run.id)
+        await manager.get(run.id)
 
 
 async def test_a_run_that_does_not_answer_is_killed_by_stop(make, executor, monkeypatch):
@@ -591,7 +591,7 @@ async def house(make, executor, monkeypatch, clock):
 
     def keep(manager):
         monkeypatch.setattr(manager_module, "asyncio", Tick())
-        keepers.append(asyncio.create_task(manager.keep_house()))
+        keepers.append(asyncio.create_task(manager._keep_house()))
 
     async def tick(seconds):
         clock.now += seconds

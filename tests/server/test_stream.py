@@ -111,7 +111,8 @@ async def test_the_whole_history_is_told_and_every_step_once(server):
         assert states == ["queued", "starting", "running", "finished"]
 
 
-async def test_only_watched_panels_are_computed_and_sent(server):
+async def test_only_watched_panels_are_computed_and_sent(live_server):
+    server = live_server(record=False)
     run = await new_run(server)
     async with viewing(server, run) as client:
         await client.send(type="watch", panels=["outputs", "loss"])

@@ -133,7 +133,7 @@ def _describe(value: object, path: str, tensors: dict[str, Tensor]) -> Any:
                 "modes": modes,
             }
         case Optimizer():
-            return {"optimizer": _describe(value.state_dict(), path, tensors)}
+            return {"optimizer": _describe(value.state_dict(), path, tensors), "kind": type(value).__name__}
         case list() | tuple() | set() | frozenset() | deque():
             items = [_describe(item, f"{path}.{i}", tensors) for i, item in enumerate(value)]
             if isinstance(value, tuple) and type(value) is not tuple:
@@ -186,6 +186,8 @@ def _restore(present: Any, described: Any, path: str, tensors: Mapping[str, Tens
             return present
         case "optimizer":
             _need(present, Optimizer, path)
+            if type(present).__name__ != described["kind"]:
+                raise CheckpointError(f"{path}: it was {described['kind']}, and is {type(present).__name__}")
             try:
                 present.load_state_dict(_restore(None, content, path, tensors))
             except (ValueError, KeyError) as error:

@@ -19,9 +19,11 @@ from pydantic import ValidationError
 
 from descent import wire
 from descent.engine.budget import Budget
+from descent.engine.checkpoint import Checkpointer, CheckpointError
 from descent.engine.inbox import Inbox
 from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.observe import ProbeWroteError, look, modules_of
+from descent.engine.replay import CheckpointClock, go_back
 from descent.engine.scalars import ScalarBatch
 from descent.experiment import KnobError
 from descent.protocol import ENDED, Status
@@ -30,6 +32,7 @@ from descent.registry import Entry
 SCALAR_INTERVAL = 1 / 30  # seconds between two batches of scalars
 UNWATCHED_INTERVAL = 1 / 4  # the same, while nobody watches
 LONGEST_BATCH = 4096  # steps
+RECORDED_FPS = 1  # pictures per second of a panel nobody watches, at most
 
 
 def failure(spec: RunSpec, reason: str) -> Output:
@@ -54,6 +57,8 @@ class Loop:
         self._probes = [name for name, panel in entry.panels.items() if panel.kind != "scalars"]
         self._heroes = [name for name, panel in entry.panels.items() if panel.size == "hero"]
         self._budget = Budget(spec.probe_budget, self._heroes)
+        self._unwatched = Budget(spec.record_budget)  # for panels that only the recorder wants
+        self._until_checkpoint = CheckpointClock(spec.record_budget, at_once=spec.replay is not None)
         self._to_look_at: list[str] = []  # before the next step
         self._seen_at: dict[str, int] = {}  # panel → step of its last picture, with the present knobs
         self._watched = False
@@ -70,6 +75,9 @@ class Loop:
         torch.manual_seed(spec.seed)
         self.experiment = self.entry.cls(spec.seed, torch.device(spec.device))
         self.experiment.build(self.knobs)
+        self._checkpointer = Checkpointer(self.experiment)
+        if spec.replay is not None:
+            self.knobs = go_back(self.experiment, self._checkpointer, self.knobs, spec.replay)
         self._batch = ScalarBatch(deferred=spec.device != "cpu")
 
     @property
@@ -80,12 +88,16 @@ class Loop:
     def run(self) -> Status:
         """Train until the run ends, and say how it ended."""
         self._watch(self.spec.watch, self.spec.max_fps)
+        if self.spec.replay is not None and (refusal := self._set_knobs(self.spec.replay.override)):
+            raise KnobError(*refusal.split(": ", 1))
         self._become("paused" if self.spec.paused else "running")
         while self.status not in ENDED:
             if self._inbox.waiting:
                 self._obey()
             elif self._to_look_at:
                 self._look_at(self._to_look_at.pop(0))
+            elif self._until_checkpoint.left <= 0:
+                self._keep()
             elif self.status == "paused" and not self._steps_left:
                 self._inbox.wait(None)
             elif self._pace is not None and time.perf_counter() < self._next_step_at:
@@ -107,7 +119,13 @@ class Loop:
         first = step = self.experiment.step_index
         last = first + min(most, LONGEST_BATCH, self._steps_left or inf) if self._pace is None else first + 1
         last = min(last, self.spec.max_steps or inf)
-        interrupt_at = min(self._flush_at, self._budget.next_due)
+        begin = time.perf_counter()
+        interrupt_at = min(
+            self._flush_at,
+            self._budget.next_due,
+            self._unwatched.next_due,
+            begin + self._until_checkpoint.left,
+        )
         experiment, knobs, commands = self.experiment, self.knobs, self._inbox.waiting
         take_step, keep, clock = experiment.step, self._batch.add, time.perf_counter
         # Every microsecond in here is taken from training.
@@ -117,6 +135,7 @@ class Loop:
             now = clock()
             if commands or now >= interrupt_at or step >= last or not finite:
                 break
+        self._until_checkpoint.trained(now - begin)
         if self._pace is not None:
             # A late step does not make the following ones hurry by more than one interval.
             self._next_step_at = max(self._next_step_at + 1 / self._pace, now - 1 / self._pace)
@@ -124,6 +143,8 @@ class Loop:
             self._flush()
         if now >= self._budget.next_due:
             self._soon_look_at(self._budget.due(now))
+        if now >= self._unwatched.next_due:
+            self._soon_look_at(self._unwatched.due(now))
         if self._steps_left:
             self._steps_left -= step - first
             if not self._steps_left:
@@ -190,12 +211,14 @@ class Loop:
             raise
         except Exception as error:
             self._budget.forget(panel)
+            self._unwatched.forget(panel)
             params = {"panel": panel, "error": f"{type(error).__name__}: {error}"}
             self._say("diagnosis", step=self.step, code="probe-failed", params=params)
             return
         self._emit(Output("panel", self._next_seq(), self.step, payload=payload, panel=panel))
         self._seen_at[panel] = self.step
-        self._budget.spent(panel, self._cost_clock() - begin, time.perf_counter())
+        budget = self._unwatched if panel in self._unwatched.panels else self._budget
+        budget.spent(panel, self._cost_clock() - begin, time.perf_counter())
 
     def _watch(self, panels: Sequence[str], max_fps: float) -> None:
         before = self._budget.panels
@@ -203,11 +226,29 @@ class Loop:
         self._watched = bool(panels)
         self._flush_at = 0.0  # at once
         self._budget.watch(probed, max_fps)
+        if self.spec.record_budget:
+            self._unwatched.watch([panel for panel in self._probes if panel not in probed], RECORDED_FPS)
         self._to_look_at = [panel for panel in self._to_look_at if panel in probed]
         if self.status == "paused":
             self._soon_look_at(panel for panel in probed if panel not in before)
         else:
             self._soon_look_at(self._budget.due(time.perf_counter()))
+
+    def _keep(self) -> None:
+        """Take a checkpoint, unless the run turns out to have diverged."""
+        self._flush()
+        if self.status in ENDED:
+            return
+        begin = self._cost_clock()
+        try:
+            data = self._checkpointer.take()
+        except CheckpointError as error:
+            self._until_checkpoint.stop()
+            self._say("diagnosis", step=self.step, code="checkpoint-failed", params={"error": str(error)})
+            return
+        knobs = self.knobs.model_dump(mode="json")
+        self._emit(Output("checkpoint", self._seq, self.step, payload=data, event=knobs))
+        self._until_checkpoint.spent(self._cost_clock() - begin)
 
     # Commands
 
@@ -258,7 +299,7 @@ class Loop:
     def _set_knobs(self, values: Mapping[str, Any]) -> str:
         """The values were checked where the command came in, against the knobs as they were then."""
         self._flush()
-        if self.status in ENDED:
+        if self.status in ENDED or not values:
             return ""
         before = self.knobs
         try:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
 @dataclass(frozen=True)
+class Replay:
+    """How a worker becomes what a recorded run was after `until` steps, bit for bit on one CPU thread.
+
+    It puts the checkpoint back, taken after `step` steps with these `knobs`, or begins anew where there is
+    none; then it steps on, making the recorded `changes` of knobs where they were made; then it sets
+    `override`, which is what a branch does differently.
+    """
+
+    until: int
+    knobs: Mapping[str, Any]
+    step: int = 0
+    checkpoint: bytes | None = None
+    changes: Sequence[tuple[int, Mapping[str, Any]]] = ()
+    override: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RunSpec:
-    """All a worker needs to know to train one run."""
+    """All a worker needs to know to train one run. `knobs`: what its model is built with."""
 
     run: str
     experiment: str
@@ -24,6 +41,8 @@ class RunSpec:
     data: str | None = None  # folder with data sets
     watch: tuple[str, ...] = ()
     max_fps: float = 30.0
+    record_budget: float = 0.0  # share of its time for pictures nobody watches, and as much for checkpoints
+    replay: Replay | None = None
 
 
 ControlName = Literal["watch", "knobs", "pause", "resume", "step", "pace", "stop", "say"]
@@ -44,12 +63,12 @@ class Control:
 class Output:
     """Something the engine says.
 
-    `kind`: `scalars` and `panel` carry an encoded frame, `event` a JSON-ready mapping, `reply` the answer
-    to a control, with the reason if it was refused. Scalars and events are durable, of pictures only the
-    latest per panel matters.
+    `kind`: `scalars` and `panel` carry an encoded frame, `checkpoint` a checkpoint and in `event` the knobs
+    as they are, `event` a JSON-ready mapping, `reply` the answer to a control, with the reason if it was
+    refused. Scalars and events are durable, of pictures and checkpoints only the latest matters.
     """
 
-    kind: Literal["scalars", "panel", "event", "reply"]
+    kind: Literal["scalars", "panel", "checkpoint", "event", "reply"]
     seq: int
     step: int
     payload: bytes = b""

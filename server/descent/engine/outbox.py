@@ -21,7 +21,7 @@ PAGES_LOST = 4  # a pipe holds pages, not bytes: this much of it is full for cer
 
 
 class Outbox:
-    """Sends scalars and events in order, and of the pictures the latest.
+    """Sends scalars and events in order, and of pictures and checkpoints the latest.
 
     While the pipe has room a message is sent at once by whoever puts it: a thread of its own would take
     turns with training at Python's lock (3 % of the steps). A thread sends what had to wait.
@@ -31,7 +31,7 @@ class Outbox:
         self._connection = connection
         self._room = _widen(connection.fileno()) // PAGES_LOST
         self._durable: deque[Output] = deque()
-        self._pictures: dict[str, Output] = {}
+        self._latest: dict[str, Output] = {}  # by panel; "" is the checkpoint
         self._changed = threading.Condition()
         self._sending = False
         self._closed = False
@@ -41,10 +41,10 @@ class Outbox:
     def put(self, output: Output) -> None:
         """Send one message, or queue it; waits only when the server is far behind."""
         with self._changed:
-            if not (self._sending or self._durable or self._pictures) and self._sent_at_once(output):
+            if not (self._sending or self._durable or self._latest) and self._sent_at_once(output):
                 return
-            if output.kind == "panel":
-                self._pictures[output.panel] = output
+            if output.kind in ("panel", "checkpoint"):
+                self._latest[output.panel] = output
             else:
                 self._changed.wait_for(lambda: len(self._durable) < MOST_UNSENT)
                 self._durable.append(output)
@@ -73,10 +73,10 @@ class Outbox:
         while True:
             with self._changed:
                 self._sending = False
-                self._changed.wait_for(lambda: self._durable or self._pictures or self._closed)
-                batch = sorted([*self._durable, *self._pictures.values()], key=lambda output: output.seq)
+                self._changed.wait_for(lambda: self._durable or self._latest or self._closed)
+                batch = sorted([*self._durable, *self._latest.values()], key=lambda output: output.seq)
                 self._durable.clear()
-                self._pictures.clear()
+                self._latest.clear()
                 closed = self._closed
                 self._sending = True
                 self._changed.notify_all()

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 
 import torch
 
+from descent.engine.checkpoint import CheckpointError
 from descent.engine.inbox import Inbox
 from descent.engine.loop import Loop, failure
 from descent.engine.messages import Control, RunSpec
@@ -36,7 +37,7 @@ def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
         loop = Loop(experiments()[spec.experiment], spec, inbox, outbox.put)
         loop.run()
     except Exception as error:
-        known = isinstance(error, KnobError)
+        known = isinstance(error, KnobError | CheckpointError)
         reason = str(error) if known else traceback.format_exc()[-TRACEBACK_TAIL:]
         if loop is None:
             outbox.put(failure(spec, reason))

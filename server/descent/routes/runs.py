@@ -11,10 +11,15 @@ import numpy as np
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from descent import wire
 from descent.errors import NoFrame, UnknownRun
-from descent.protocol import STEPS_AT_ONCE, Device, RunInfo
+from descent.protocol import PANELS_AT_ONCE, STEPS_AT_ONCE, Device, RunInfo
 from descent.runs.manager import RunManager
 from descent.runs.run import Run
+from descent.store.schema import NAME_LENGTH
+
+MOST_RUNS = 1000  # of one answer
+LAST_STEP = 10**15
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 
@@ -32,12 +37,24 @@ class NewRun(BaseModel):
     max_steps: int | None = Field(None, ge=1, le=10**12)
 
 
-class KnobValues(BaseModel):
-    """New values of live knobs."""
+class Changes(BaseModel):
+    """New values of live knobs; what the learner calls the run, and whether it is starred."""
 
     model_config = ConfigDict(extra="forbid")
 
-    knobs: dict[str, Any]
+    knobs: dict[str, Any] = {}
+    name: str | None = Field(None, max_length=NAME_LENGTH)
+    starred: bool | None = None
+
+
+class BranchPoint(BaseModel):
+    """Where to branch (null: where the record ends), and what to do differently from there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: int | None = Field(None, ge=0, le=10**15)
+    knobs: dict[str, Any] = {}
+    paused: bool = False
 
 
 class KnobsApplied(BaseModel):
@@ -45,6 +62,15 @@ class KnobsApplied(BaseModel):
 
     step: int
     knobs: dict[str, Any]
+
+
+class Kept(BaseModel):
+    """What is recorded: the steps of each panel's pictures, and of checkpoints."""
+
+    frames: dict[str, list[int]]
+    checkpoints: list[int]
+    frames_thinned: int
+    checkpoints_thinned: int
 
 
 class Steps(BaseModel):
@@ -72,7 +98,7 @@ Manager = Annotated[RunManager, Depends(_manager)]
 
 
 async def _run(run_id: str, manager: Manager) -> Run:
-    return manager.get(run_id)
+    return await manager.get(run_id)
 
 
 TheRun = Annotated[Run, Depends(_run)]
@@ -92,9 +118,18 @@ async def create(body: NewRun, manager: Manager) -> RunInfo:
 
 
 @router.get("")
-async def list_runs(manager: Manager) -> list[RunInfo]:
-    """All runs, the newest first."""
-    return [run.info() for run in reversed(manager.runs.values())]
+async def list_runs(
+    manager: Manager,
+    experiment: Annotated[str, Query(max_length=NAME_LENGTH)] = "",
+    search: Annotated[str, Query(max_length=NAME_LENGTH)] = "",
+    starred: bool = False,
+    limit: Annotated[int, Query(ge=1, le=MOST_RUNS)] = MOST_RUNS,
+    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+) -> list[RunInfo]:
+    """Runs, the newest first. `search` finds names, ids and experiments."""
+    return await manager.list_runs(
+        experiment=experiment, search=search, starred=starred, limit=limit, offset=offset
+    )
 
 
 @router.get("/{run_id}")
@@ -105,14 +140,16 @@ async def show(run: TheRun) -> RunInfo:
 
 @router.delete("/{run_id}", status_code=204)
 async def delete(run: TheRun, manager: Manager) -> None:
-    """End a run and forget it."""
-    manager.delete(run)
+    """End a run and forget it; its branches stay."""
+    await manager.delete(run)
 
 
 @router.patch("/{run_id}")
-async def set_knobs(body: KnobValues, run: TheRun, manager: Manager) -> KnobsApplied:
-    """Set live knobs; answers with the step at which they take effect."""
-    step = await manager.set_knobs(run, body.knobs)
+async def change(body: Changes, run: TheRun, manager: Manager) -> KnobsApplied:
+    """Set live knobs, and answer with the step at which they take effect; name or star the run."""
+    step = await manager.set_knobs(run, body.knobs) if body.knobs else run.step
+    if body.name is not None or body.starred is not None:
+        await manager.describe(run, name=body.name, starred=body.starred)
     return KnobsApplied(step=step, knobs={name: run.knobs[name] for name in body.knobs})
 
 
@@ -125,7 +162,7 @@ async def pause(run: TheRun, manager: Manager) -> RunInfo:
 
 @router.post("/{run_id}/resume")
 async def resume(run: TheRun, manager: Manager) -> RunInfo:
-    """Train on."""
+    """Train on; a run that was interrupted, stopped or failed goes on where its record ends."""
     await manager.resume(run)
     return run.info()
 
@@ -151,6 +188,18 @@ async def pace(body: StepsPerSecond, run: TheRun, manager: Manager) -> RunInfo:
     return run.info()
 
 
+@router.post("/{run_id}/branch", status_code=201)
+async def branch(body: BranchPoint, run: TheRun, manager: Manager) -> RunInfo:
+    """A new run that goes on from where this one was, bit for bit on one CPU thread, but for `knobs`."""
+    return (await manager.branch(run, body.step, body.knobs, paused=body.paused)).info()
+
+
+@router.get("/{run_id}/family")
+async def family(run: TheRun, manager: Manager) -> list[RunInfo]:
+    """The tree of branches the run belongs to, the oldest first."""
+    return await manager.family(run)
+
+
 @router.get("/{run_id}/knobs")
 async def knob_log(run: TheRun) -> list[KnobsApplied]:
     """Every change of knobs with its step, the first being the values the run began with."""
@@ -158,12 +207,15 @@ async def knob_log(run: TheRun) -> list[KnobsApplied]:
 
 
 @router.get("/{run_id}/scalars")
-def read_scalars(run: TheRun, format: Literal["json", "csv"] = "json") -> Response:
-    """All scalars so far, in columns: `step`, then one per name. Not measured: null, or an empty cell."""
+def read_scalars(run: TheRun, format: Literal["json", "csv", "safetensors"] = "json") -> Response:
+    """All scalars so far, in columns: `step`, then one per name. Not measured: null, an empty cell, NaN."""
     try:
         steps, columns = run.channel.tape.scalars()
     except ValueError:
         raise UnknownRun(f"run {run.id} was deleted meanwhile", "run") from None
+    if format == "safetensors":
+        frame = wire.encode_columns(run.id, run.channel.tape.last_seq, steps, columns)
+        return Response(frame, media_type="application/octet-stream")
     table = {"step": steps.tolist(), **{name: _readable(values) for name, values in columns.items()}}
     if format == "csv":
         out = io.StringIO()
@@ -174,17 +226,44 @@ def read_scalars(run: TheRun, format: Literal["json", "csv"] = "json") -> Respon
     return Response(json.dumps(table), media_type="application/json")
 
 
+@router.get("/{run_id}/frames")
+async def kept_frames(run: TheRun, manager: Manager) -> Kept:
+    """At which steps there are pictures and checkpoints, and how many had to make room."""
+    return Kept(**await manager.kept(run))
+
+
+@router.get("/{run_id}/moment")
+async def moment(
+    run: TheRun,
+    manager: Manager,
+    step: Annotated[int, Query(ge=0, le=10**15)],
+    panel: Annotated[list[str], Query(min_length=1, max_length=PANELS_AT_ONCE)],
+) -> Response:
+    """The last frame of each asked panel at or before `step`: each as a safetensors body, after its length in
+    four bytes, little-endian. A panel without one is left out. Before a branch began it shows its parent's.
+    """
+    for name in panel:
+        manager.panel(run.entry, name)
+    frames = await manager.frames_at(run, panel, step)
+    body = b"".join(len(frame).to_bytes(4, "little") + frame for frame in frames)
+    return Response(body, media_type="application/octet-stream")
+
+
 @router.get("/{run_id}/frames/{panel}")
 async def frame(
     run: TheRun, panel: str, manager: Manager, step: Annotated[int | None, Query(ge=0)] = None
 ) -> Response:
-    """The last frame of a panel, if it was computed at or before `step`, as a safetensors body."""
+    """The last frame of a panel at or before `step`, as a safetensors body."""
     manager.panel(run.entry, panel)
-    latest = run.channel.latest.get(panel)
-    if latest is None or (step is not None and latest.step > step):
-        at = "yet" if latest is None else f"at or before step {step}; the one kept is of step {latest.step}"
-        raise NoFrame(f"panel {panel} has no frame {at}", "step" if latest else "panel")
-    return Response(latest.data, media_type="application/octet-stream", headers={"X-Step": str(latest.step)})
+    found = await manager.frames_at(run, [panel], LAST_STEP if step is None else step)
+    if not found:
+        at = "" if step is None else f" at or before step {step}"
+        raise NoFrame(f"panel {panel} has no frame{at}", "panel" if step is None else "step")
+    return Response(
+        found[0],
+        media_type="application/octet-stream",
+        headers={"X-Step": wire.metadata_of(found[0])["step"]},
+    )
 
 
 def _readable(values: np.ndarray) -> list[float | None]:

@@ -47,7 +47,7 @@ async def stream(socket: WebSocket, run_id: str, since: int = 0) -> None:
     manager: RunManager = socket.app.state.manager
     await socket.accept()
     try:
-        run = manager.get(run_id)
+        run = await manager.get(run_id)
     except DescentError as error:
         with contextlib.suppress(WebSocketDisconnect):
             await socket.send_text(_refusal(error))

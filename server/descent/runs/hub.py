@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from descent.protocol import Gap
+from descent.protocol import Gap, Recording
 from descent.runs.tape import Tape
 
 UNDRAWN = 2  # pictures of one panel that may be on their way to a viewer that acks
@@ -37,6 +37,7 @@ class Viewer:
     sent: dict[str, int] = field(default_factory=dict)  # panel → seq of the last frame sent
     undrawn: dict[int, str] = field(default_factory=dict)  # seq → panel, of pictures not acknowledged yet
     acks: bool = False
+    told: Recording = field(default_factory=lambda: Recording(ok=True))
 
     def ack(self, seq: int) -> None:
         """Everything up to `seq` is drawn."""
@@ -57,6 +58,7 @@ class Channel:
         self.latest: dict[str, Latest] = {}
         self.viewers: set[Viewer] = set()
         self.closed = False
+        self.recording = Recording(ok=True)
 
     @property
     def last_seq(self) -> int:
@@ -79,6 +81,11 @@ class Channel:
         panels = frozenset[str]().union(*(viewer.panels for viewer in watching))
         return tuple(sorted(panels)), max((viewer.max_fps for viewer in watching), default=30.0)
 
+    def tell(self, recording: Recording) -> None:
+        """Recording has failed, or works again."""
+        self.recording = recording
+        self._wake()
+
     def close(self) -> None:
         """The run is forgotten: viewers are let go."""
         self.closed = True
@@ -92,6 +99,9 @@ class Channel:
         """Send `viewer` what it has not seen, for as long as the run is known."""
         while not self.closed:
             viewer.wake.clear()
+            if viewer.told != self.recording:
+                viewer.told = self.recording
+                await send(viewer.told.model_dump_json())
             for entry in self.tape.after(viewer.cursor):
                 if entry.data is None:
                     await send(Gap(first=viewer.cursor + 1, last=entry.seq).model_dump_json())

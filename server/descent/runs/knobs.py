@@ -14,11 +14,16 @@ from descent.registry import Entry
 
 
 def check(
-    entry: Entry, values: Mapping[str, Any], *, before: Mapping[str, Any] | None = None
+    entry: Entry,
+    values: Mapping[str, Any],
+    *,
+    before: Mapping[str, Any] | None = None,
+    fixed_too: bool = False,
 ) -> dict[str, Any]:
     """All knobs, JSON-ready: `values` over `before`, or over the defaults.
 
-    Raises `BadKnob` for an unknown name or a bad value, `FixedKnob` for a fixed knob when `before` is given.
+    Raises `BadKnob` for an unknown name or a bad value, `FixedKnob` for a fixed knob when `before` is given
+    and not `fixed_too`.
     """
     known = entry.knobs_type.model_fields
     for name in values:
@@ -26,7 +31,12 @@ def check(
             raise BadKnob(
                 f"{entry.id} has no knob {name!r}; it has {', '.join(known)}", name, reason="unknown"
             )
-        if before is not None and not entry.knobs_type.is_live(name) and values[name] != before.get(name):
+        if (
+            before is not None
+            and not fixed_too
+            and not entry.knobs_type.is_live(name)
+            and values[name] != before.get(name)
+        ):
             raise FixedKnob(f"{name} is fixed while a run goes on; start a new run to change it", name)
     try:
         checked: Knobs = entry.knobs_type.model_validate_json(json.dumps({**(before or {}), **values}))

@@ -9,6 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,39 +18,85 @@ from descent import errors
 from descent.engine.messages import Control, ControlName, Output, RunSpec
 from descent.executors.local import LocalExecutor
 from descent.panels import Panel
-from descent.protocol import Device, State, Status
+from descent.protocol import Device, Diagnosis, Recording, RunInfo, State, Status
 from descent.registry import Entry, experiments
 from descent.runs import knobs as knob_check
+from descent.runs.history import History, knobs_after
 from descent.runs.hub import Channel, Latest, Viewer
-from descent.runs.run import IllegalTransition, Run
+from descent.runs.recorder import Recorder
+from descent.runs.run import RESUMABLE, IllegalTransition, Run, now
 from descent.runs.tape import Tape
 from descent.settings import Settings
+from descent.store.store import Store
 
 ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
 ROOM_AFTER = 0.5  # seconds unwatched, after which a run that was watched makes room for a queued one
+MAKE_ROOM_EVERY = 60.0  # seconds between two looks at the size of the store
 HOUSEKEEPING = 0.5  # seconds between two looks for runs that nobody watches
 
 
 class RunManager:
-    """All runs of this server, in the order they were created."""
+    """The runs of this server that are alive or were of late, in the order they came."""
 
-    def __init__(self, settings: Settings, executor: LocalExecutor) -> None:
+    def __init__(self, settings: Settings, executor: LocalExecutor, store: Store | None = None) -> None:
         self.settings = settings
         self.runs: dict[str, Run] = {}
+        self.history: History | None = None
+        if store is not None:
+            recorder = Recorder(
+                store,
+                frame_room=settings.frames_mb << 20,
+                checkpoint_room=settings.checkpoints_mb << 20,
+                warn=self._tell_recording,
+            )
+            self.history = History(store, recorder, settings.home / "tapes")
         self._executor = executor
         self._queue: list[Run] = []
         self._granted: set[Run] = set()  # they have a slot and have not said yet that they train
         self._reply_ids = itertools.count(1)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._duties: list[asyncio.Task[None]] = []  # as long as the server runs
 
     # Asking
 
-    def get(self, run_id: str) -> Run:
-        """The run `run_id`. Raises `UnknownRun`."""
+    async def get(self, run_id: str) -> Run:
+        """The run `run_id`, from the record if need be. Raises `UnknownRun`."""
+        if run_id not in self.runs and self.history is not None:
+            found = await self.history.load(run_id)
+            if found is not None and run_id not in self.runs:  # meanwhile another may have asked for it
+                self.runs[run_id] = found
+                self._forget_oldest(found)
         try:
             return self.runs[run_id]
         except KeyError:
             raise errors.UnknownRun(f"there is no run {run_id[:64]!r}", "run") from None
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """Who records the runs, if anybody does."""
+        return self.history.recorder if self.history else None
+
+    async def list_runs(self, *, limit: int, offset: int = 0, **which: Any) -> list[RunInfo]:
+        """Runs, the newest first: those recorded, or without a store those in memory."""
+        if self.history is not None:
+            return await self.history.runs(self.runs, limit=limit, offset=offset, **which)
+        runs = [run.info() for run in reversed(self.runs.values()) if _fits(run, **which)]
+        return runs[offset : offset + limit]
+
+    async def family(self, run: Run) -> list[RunInfo]:
+        """The tree of branches a run belongs to, the oldest first."""
+        return await self.history.family(run.id, self.runs) if self.history else [run.info()]
+
+    async def frames_at(self, run: Run, panels: Sequence[str], step: int) -> list[bytes]:
+        """The last picture of each panel at or before `step`."""
+        if self.history is not None:
+            return await self.history.frames_at(run, panels, step)
+        latest = [run.channel.latest.get(panel) for panel in panels]
+        return [frame.data for frame in latest if frame is not None and frame.step <= step]
+
+    async def kept(self, run: Run) -> dict[str, Any]:
+        """At which steps there are pictures and checkpoints."""
+        return await self._history().kept(run)
 
     @staticmethod
     def entry(experiment_id: str) -> Entry:
@@ -88,24 +135,95 @@ class RunManager:
         """A new run, queued, or starting if there is room."""
         entry = self.entry(experiment)
         values = knob_check.check(entry, knobs)
+        return self._add(
+            Run(
+                id=(run_id := self._new_id()),
+                entry=entry,
+                knobs=values,
+                built_with=values,
+                began_with=values,
+                seed=seed,
+                device=pick_device(device),
+                channel=Channel(Tape(run_id, self.settings.home / "tapes")),
+                max_steps=max_steps,
+                pace=entry.cls.pace,
+                start_paused=paused,
+            )
+        )
+
+    async def branch(
+        self, parent: Run, step: int | None, knobs: Mapping[str, Any], *, paused: bool = False
+    ) -> Run:
+        """A new run that goes on from where `parent` was after `step` steps, with some knobs changed.
+
+        Raises `NotRecorded`, `BadField` for the step, `BadKnob`, and `DifferentShape` where the knobs would
+        make another model.
+        """
+        replay, damaged = await self._history().plan(parent, step)
+        before = knobs_after(parent.built_with, replay)
+        values = knob_check.check(parent.entry, knobs, before=before, fixed_too=True)
+        differ = {name for name in values if values[name] != before[name]}
+        fixed = {name: values[name] for name in differ if not parent.entry.knobs_type.is_live(name)}
+        override = {name: values[name] for name in differ - fixed.keys()}
+        run = self._add(
+            Run(
+                id=(run_id := self._new_id()),
+                entry=parent.entry,
+                knobs={**before, **fixed},
+                built_with={**parent.built_with, **fixed},
+                began_with={**before, **fixed},
+                seed=parent.seed,
+                device=parent.device,
+                channel=Channel(Tape(run_id, self.settings.home / "tapes")),
+                max_steps=parent.max_steps if parent.max_steps and parent.max_steps > replay.until else None,
+                pace=parent.pace,
+                start_paused=paused,
+                step=replay.until,
+                parent=parent.id,
+                branched_at=replay.until,
+                replay=replace(replay, override=override),
+            )
+        )
+        self._tell_damaged(run, damaged)
+        with contextlib.suppress(errors.NoAnswer):  # a long way to go
+            await self._settle(run)
+        if run.status == "failed":
+            await self.delete(run)
+            cause = run.reason.strip().splitlines()[-1]
+            changed = ", ".join(fixed)
+            raise errors.DifferentShape(
+                f"{changed or 'the run'} cannot be continued from step {replay.until}: {cause}",
+                next(iter(fixed), "step"),
+                cause=cause,
+            )
+        return run
+
+    def _history(self) -> History:
+        if self.history is None:
+            raise errors.NotRecorded("this server does not record runs (setting RECORD)", "run")
+        return self.history
+
+    def _tell_damaged(self, run: Run, steps: Sequence[int]) -> None:
+        if steps and run.replay is not None:
+            params = {"steps": list(steps), "used": run.replay.step}
+            seq = run.channel.last_seq + 1
+            found = Diagnosis(seq=seq, step=run.step, code="checkpoint-damaged", params=params)
+            run.channel.keep(seq, found.model_dump_json().encode(), binary=False)
+
+    def _new_id(self) -> str:
+        """The id of a run for which there is room. Raises `TooManyRuns`."""
         if sum(not run.ended for run in self.runs.values()) >= self.settings.max_live:
             self._retire()
-        run_id = secrets.token_hex(6)
-        run = Run(
-            id=run_id,
-            entry=entry,
-            knobs=values,
-            seed=seed,
-            device=pick_device(device),
-            channel=Channel(Tape(run_id, self.settings.home / "tapes")),
-            max_steps=max_steps,
-            pace=entry.cls.pace,
-            start_paused=paused,
-        )
-        run.knob_log.append((0, dict(values)))
-        self.runs[run_id] = run
+        return secrets.token_hex(6)
+
+    def _add(self, run: Run) -> Run:
+        run.knob_log.append((run.step, dict(run.began_with)))
+        self.runs[run.id] = run
+        if self.recorder:
+            self.recorder.begin(run)
+            run.channel.recording = self.recorder.state
         self._announce(run)
-        if paused:
+        if run.start_paused:
             self._begin(run)
         else:
             self._enter(run)
@@ -168,7 +286,7 @@ class RunManager:
         spec = RunSpec(
             run=run.id,
             experiment=run.entry.id,
-            knobs=run.knobs,
+            knobs=run.built_with,
             seed=run.seed,
             device=run.device,
             paused=run.start_paused,
@@ -179,7 +297,10 @@ class RunManager:
             data=str(self.settings.data) if self.settings.data else None,
             watch=run.watching[0],
             max_fps=run.watching[1],
+            record_budget=self.settings.record_budget if self.recorder else 0.0,
+            replay=run.replay,
         )
+        run.replay = None  # it may be large
         try:
             worker = await self._executor.start(
                 spec, lambda output: self._receive(run, output), lambda cause: self._lost(run, cause)
@@ -201,9 +322,16 @@ class RunManager:
             return
         run.step = max(run.step, output.step + (output.kind == "scalars"))
         if output.kind == "panel":
-            run.channel.show(output.panel, Latest(output.seq, output.step, output.payload))
+            latest = Latest(output.seq, output.step, output.payload)
+            run.channel.show(output.panel, latest)
+            if self.recorder:
+                self.recorder.frame(run, output.panel, latest)
+        elif output.kind == "checkpoint":
+            if self.recorder:
+                self.recorder.checkpoint(run, output)
         elif output.kind == "scalars":
             run.channel.keep(output.seq, output.payload, binary=True)
+            self._changed(run)
         elif output.kind == "event":
             try:
                 self._note(run, output.event)
@@ -211,12 +339,22 @@ class RunManager:
                 self._kill(run, "failed", str(error))
             else:
                 run.channel.keep(output.seq, _json(output.event), binary=False)
+                self._changed(run)
         elif (reply := run.replies.pop(output.reply_to or 0, None)) and not reply.done():
             if output.refusal:
                 knob = output.refusal.partition(":")[0]
                 reply.set_exception(errors.BadKnob(output.refusal, knob, reason="refused"))
             else:
                 reply.set_result(output.step)
+
+    def _changed(self, run: Run) -> None:
+        run.updated_at = now()
+        if self.recorder:
+            self.recorder.changed(run)
+
+    def _tell_recording(self, recording: Recording) -> None:
+        for run in self.runs.values():
+            run.channel.tell(recording)
 
     def _note(self, run: Run, event: Mapping[str, Any]) -> None:
         """Keep the run's record as its worker says it is."""
@@ -277,6 +415,7 @@ class RunManager:
             steps_per_epoch=run.steps_per_epoch,
         )
         run.channel.keep(seq, state.model_dump_json().encode(), binary=False)
+        self._changed(run)
 
     # Commanding
 
@@ -301,7 +440,10 @@ class RunManager:
             await self._settle(run)
 
     async def resume(self, run: Run) -> None:
-        """Train on, at once or when a slot is free."""
+        """Train on, at once or when a slot is free; an interrupted run from its recorded end."""
+        if run.status in RESUMABLE:
+            await self._revive(run)
+            return
         await self._need(run, "running", "paused", "queued")
         if run.status == "paused" and run not in self._queue and run not in self._granted:
             self._enter(run)
@@ -309,6 +451,31 @@ class RunManager:
                 await self._ask(run, "say", status="queued", reason="")
         if run in self._granted:
             await self._ask(run, "resume")  # once more changes nothing, and is answered when it trains
+
+    async def describe(self, run: Run, *, name: str | None = None, starred: bool | None = None) -> None:
+        """Name or star a run."""
+        run.name = run.name if name is None else name.strip()
+        run.starred = run.starred if starred is None else starred
+        if self.history is not None:
+            store = self.history.store
+            await self.history.recorder.flush()
+            await self.history.recorder.do(lambda: store.set(run.id, name=run.name, starred=run.starred))
+
+    async def _revive(self, run: Run) -> None:
+        """Let a run that has ended go on."""
+        replay, damaged = await self._history().plan(run, None)
+        if run.status not in RESUMABLE:  # somebody else was faster
+            return
+        run.replay = replay
+        run.step = replay.until
+        run.start_paused = False
+        run.ready = asyncio.Event()
+        self._history().recorder.begin(run)
+        self._tell_damaged(run, damaged)
+        run.become("queued")
+        self._announce(run)
+        self._enter(run)
+        await self._settle(run)
 
     async def step(self, run: Run, steps: int) -> None:
         """Take some steps of a paused run."""
@@ -335,8 +502,20 @@ class RunManager:
         except errors.NoAnswer:
             self._kill(run, "stopped", "it did not answer and was killed")
 
-    def delete(self, run: Run) -> None:
-        """End the run at once and forget it."""
+    async def delete(self, run: Run) -> None:
+        """End the run at once and forget it, and what is recorded of it."""
+        self._let_lie(run)
+        for other in self.runs.values():
+            if other.parent == run.id:
+                other.parent = None
+        if self.history is not None:
+            store = self.history.store
+            await self.history.recorder.do(lambda: store.delete([run.id]))
+
+    def _let_lie(self, run: Run) -> None:
+        """Forget the run, but not what is recorded of it."""
+        if self.recorder:
+            self.recorder.forget(run.id)
         self._kill(run, "stopped", "deleted")
         del self.runs[run.id]
         run.channel.close()
@@ -404,8 +583,35 @@ class RunManager:
 
     # Keeping house
 
-    async def keep_house(self) -> None:
-        """Pause what nobody watches; runs for as long as the server does."""
+    async def start(self) -> None:
+        """Begin what goes on as long as the server runs.
+
+        What was alive when the last server ended was interrupted by that.
+        """
+        self._duties.append(asyncio.create_task(self._keep_house()))
+        if self.history is None:
+            return
+        store = self.history.store
+        await self.history.recorder.do(store.interrupt)
+        trained = await self.history.recorder.do(store.interrupted)
+        self._duties += [
+            asyncio.create_task(self.history.recorder.work()),
+            asyncio.create_task(self._keep_size()),
+        ]
+        for run_id in trained if self.settings.autoresume else []:
+            with contextlib.suppress(errors.DescentError):
+                await self.resume(await self.get(run_id))
+
+    async def _keep_size(self) -> None:
+        history = self._history()
+        while True:
+            stripped = await history.recorder.do(lambda: history.store.strip(self.settings.store_mb << 20))
+            for run in filter(None, map(self.runs.get, stripped)):
+                history.recorder.forget(run.id)
+            await asyncio.sleep(MAKE_ROOM_EVERY)
+
+    async def _keep_house(self) -> None:
+        """Pause what nobody watches."""
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             now = time.monotonic()
@@ -416,22 +622,41 @@ class RunManager:
             if self._queue:
                 self._make_room()
 
-    def _forget_oldest(self) -> None:
-        ended = [run for run in self.runs.values() if run.ended and not run.channel.viewers]
+    def _forget_oldest(self, spared: Run | None = None) -> None:
+        ended = [r for r in self.runs.values() if r.ended and not r.channel.viewers and r is not spared]
         for run in ended[: max(0, len(ended) - self.settings.keep_ended)]:
-            self.delete(run)
+            if self.recorder is None or not self.recorder.owes(run):
+                self._let_lie(run)
 
     async def close(self) -> None:
-        """End every worker."""
+        """Write down what was said, and end every worker."""
+        for duty in self._duties:
+            duty.cancel()
+        await asyncio.gather(*self._duties, return_exceptions=True)
+        if self.history is not None:
+            await self.history.recorder.flush()
+            with contextlib.suppress(Exception):
+                await self.history.recorder.do(self.history.store.interrupt)
         for run in list(self.runs.values()):
-            self.delete(run)
-        for task in list(self._tasks):
-            await task
+            self._let_lie(run)
+        await asyncio.gather(*self._starting)
+        if self.history is not None:
+            await self.history.recorder.close()
+            self.history.store.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+
+def _fits(run: Run, *, experiment: str = "", search: str = "", starred: bool = False) -> bool:
+    texts = (run.name, run.id, run.entry.id)
+    return (
+        experiment in ("", run.entry.id)
+        and any(search.lower() in text.lower() for text in texts)
+        and (run.starred or not starred)
+    )
 
 
 def _wrong_state(run: Run, *statuses: Status) -> errors.WrongState:

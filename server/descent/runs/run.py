@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
+import numpy as np
+import torch
+
+from descent import __version__
+from descent.engine.messages import Replay
 from descent.executors.local import LocalWorker
 from descent.protocol import ENDED, RunInfo, Status
 from descent.registry import Entry
 from descent.runs.hub import Channel
+from descent.store.schema import RunRow
 
 _ENDINGS: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed"})
+RESUMABLE: frozenset[Status] = frozenset({"interrupted", "failed", "stopped"})
 NEXT: Mapping[Status, frozenset[Status]] = {
     "queued": frozenset({"starting", "running", "paused", *_ENDINGS}),
     "starting": frozenset({"running", "paused", *_ENDINGS}),
     "running": frozenset({"running", "paused", *_ENDINGS}),
     "paused": frozenset({"paused", "running", "queued", *_ENDINGS}),
+    **{status: frozenset({"queued", "starting"}) for status in RESUMABLE},
 }
+
+
+def now() -> str:
+    """The time: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat()
 
 
 class IllegalTransition(Exception):
@@ -29,11 +44,15 @@ class IllegalTransition(Exception):
 
 @dataclass(eq=False)
 class Run:
-    """One training of an experiment."""
+    """One training of an experiment. `built_with`: the knobs its model is built with; `began_with`: those
+    at its first own step; `knobs`: as they are.
+    """
 
     id: str
     entry: Entry
     knobs: dict[str, Any]
+    built_with: dict[str, Any]
+    began_with: dict[str, Any]
     seed: int
     device: str
     channel: Channel
@@ -44,7 +63,14 @@ class Run:
     status: Status = "queued"
     reason: str = ""
     step: int = 0
-    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    created_at: str = field(default_factory=now)
+    updated_at: str = field(default_factory=now)
+    name: str = ""
+    starred: bool = False
+    parent: str | None = None
+    branched_at: int | None = None
+    replay: Replay | None = None  # how its next worker gets to where the run is
+    recorded: RunRow | None = None  # as it is in the store
     worker: LocalWorker | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)  # its worker obeys, or it has ended
     knob_log: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
@@ -80,9 +106,79 @@ class Run:
             knobs=self.knobs,
             seed=self.seed,
             device=self.device,
-            created_at=self.created_at.isoformat(),
+            parent=self.parent,
+            branched_at=self.branched_at,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
             reason=self.reason,
             max_steps=self.max_steps,
             pace=self.pace,
             steps_per_epoch=self.steps_per_epoch,
+            name=self.name,
+            starred=self.starred,
+            **(recorded_of(self.recorded) if self.recorded else {}),
         )
+
+    def row(self) -> RunRow:
+        """The run as the store keeps it."""
+        row = RunRow(
+            id=self.id,
+            experiment=self.entry.id,
+            status=self.status,
+            reason=self.reason,
+            step=self.step,
+            seed=self.seed,
+            device=self.device,
+            built_with=self.built_with,
+            began_with=self.began_with,
+            knobs=self.knobs,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            parent=self.parent,
+            branched_at=self.branched_at,
+            max_steps=self.max_steps,
+            pace=self.pace,
+            steps_per_epoch=self.steps_per_epoch,
+            name=self.name,
+            starred=self.starred,
+            environment=environment(),
+        )
+        if self.recorded is not None:
+            row.environment = self.recorded.environment
+            for name in (
+                "latest",
+                "frame_bytes",
+                "frames_thinned",
+                "checkpoint_bytes",
+                "checkpoints_thinned",
+            ):
+                setattr(row, name, getattr(self.recorded, name))
+        return row
+
+
+def info_of(row: RunRow) -> RunInfo:
+    """A run of which only the store knows, as clients see it."""
+    names = RunInfo.model_fields.keys() & RunRow.__table__.columns.keys()
+    return RunInfo(**{name: getattr(row, name) for name in names} | recorded_of(row))
+
+
+def recorded_of(row: RunRow) -> dict[str, Any]:
+    """What clients see of what is recorded."""
+    return {
+        "latest": row.latest,
+        "frames_thinned": row.frames_thinned,
+        "checkpoints_thinned": row.checkpoints_thinned,
+        "recorded_bytes": row.frame_bytes + row.checkpoint_bytes,
+    }
+
+
+@cache
+def environment() -> dict[str, str]:
+    """What trains runs here, by name and version."""
+    return {
+        "descent": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+    }

@@ -21,11 +21,12 @@ from descent import wire
 MERGE = 64  # messages; a reader further behind gets scalars merged
 AT_ONCE = 512  # messages read at a time: some 20 ms of the server's attention
 AT_ONCE_BYTES = 1 << 20
+UNWRITTEN = 8 << 20  # bytes kept in memory while the disk is full: some minutes of the fastest experiment
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One message. `binary`: a scalars frame, else a JSON event. Without data: lost to a full disk."""
+    """One message. `binary`: a scalars frame, else a JSON event. Without data: lost to a long full disk."""
 
     seq: int
     binary: bool
@@ -43,7 +44,9 @@ class Tape:
         self._end = 0
         self._seqs = array("q")
         self._offsets = array("q")
-        self._sizes = array("q")  # negative: a JSON event; 0: lost
+        self._sizes = array("q")  # negative: a JSON event; 0: not on disk
+        self._unwritten: dict[int, tuple[bytes, bool]] = {}  # index → data and whether it is binary
+        self._unwritten_size = 0
 
     @property
     def last_seq(self) -> int:
@@ -51,7 +54,7 @@ class Tape:
         return self._seqs[-1] if self._seqs else 0
 
     def append(self, seq: int, data: bytes, *, binary: bool) -> None:
-        """Keep a message. When it cannot be written, the place where it is missing is kept."""
+        """Keep a message; in memory while the disk is full, and of what is too much for that its place."""
         assert seq > self.last_seq, (seq, self.last_seq)
         size = len(data) if binary else -len(data)
         try:
@@ -61,22 +64,31 @@ class Tape:
                     size = 0
         except OSError:
             size = 0
+        if not size:
+            self._keep_in_memory(len(self._seqs), data, binary)
         self._seqs.append(seq)
         self._offsets.append(self._end)
         self._sizes.append(size)
         self._end += abs(size)
 
-    def after(self, seq: int) -> list[Entry]:
+    def _keep_in_memory(self, index: int, data: bytes, binary: bool) -> None:
+        self._unwritten[index] = data, binary
+        self._unwritten_size += len(data)
+        while self._unwritten_size > UNWRITTEN:
+            first = next(iter(self._unwritten))
+            self._unwritten_size -= len(self._unwritten.pop(first)[0])
+
+    def after(self, seq: int, *, merged: bool = False) -> list[Entry]:
         """Some of the messages after `seq`, oldest first; none if there is no newer one.
 
-        A reader that is more than `MERGE` messages behind gets runs of scalars frames merged into large
-        ones, under the last one's `seq`.
+        A reader that is more than `MERGE` messages behind, or asks for them `merged`, gets runs of scalars
+        frames in one, under the last one's `seq`.
         """
         begin = bisect_right(self._seqs, seq)
         entries = map(self._entry, range(begin, min(begin + AT_ONCE, len(self._seqs))))
-        if len(self._seqs) - begin <= MERGE:
+        if len(self._seqs) - begin <= MERGE and not merged:
             return list(entries)
-        merged: list[Entry] = []
+        found: list[Entry] = []
         frames: list[Entry] = []
         size = 0
         for entry in entries:
@@ -86,17 +98,17 @@ class Tape:
                 if size >= AT_ONCE_BYTES:
                     break
             else:
-                merged += [*self._merge(frames), entry]
+                found += [*self._merge(frames), entry]
                 frames = []
-        return merged + self._merge(frames)
+        return found + self._merge(frames)
 
     def scalars(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """All scalars so far: steps, int64 (n,), and a float32 (n,) per name, NaN where none was measured.
 
         Raises `ValueError` when the tape is closed.
         """
-        entries = (self._entry(i) for i in range(len(self._seqs)) if self._sizes[i] > 0)
-        return _join([wire.decode(entry.data) for entry in entries if entry.data])
+        entries = (self._entry(i) for i in range(len(self._seqs)) if self._sizes[i] >= 0)
+        return _join([wire.decode(entry.data) for entry in entries if entry.data and entry.binary])
 
     def close(self) -> None:
         """Forget everything."""
@@ -105,21 +117,19 @@ class Tape:
 
     def _entry(self, index: int) -> Entry:
         size = self._sizes[index]
-        data = None
+        data, binary = self._unwritten.get(index, (None, size > 0))
         if size:
             with self._using_file:
                 self._file.seek(self._offsets[index])
                 data = self._file.read(abs(size))
-        return Entry(self._seqs[index], binary=size > 0, data=data)
+        return Entry(self._seqs[index], binary=binary, data=data)
 
     def _merge(self, entries: Sequence[Entry]) -> list[Entry]:
         if len(entries) < 2:
             return list(entries)
         steps, columns = _join([wire.decode(entry.data) for entry in entries if entry.data])
         seq = entries[-1].seq
-        data = wire.encode_scalars(
-            self._run, seq, steps.tolist(), {k: v.tolist() for k, v in columns.items()}
-        )
+        data = wire.encode_columns(self._run, seq, steps, columns)
         return [Entry(seq, binary=True, data=data)]
 
 

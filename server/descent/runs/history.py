@@ -1,0 +1,185 @@
+"""Runs as they were recorded: found again, looked at at any step, and gone back to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from descent import errors
+from descent.engine.messages import Replay
+from descent.protocol import RunInfo
+from descent.registry import experiments
+from descent.runs.hub import Channel
+from descent.runs.recorder import Recorder
+from descent.runs.run import Run, info_of
+from descent.runs.tape import Tape
+from descent.store.schema import RunRow
+from descent.store.store import Checkpoint, Store
+
+Values = Mapping[str, Any]
+
+
+class History:
+    """The record of all runs. Its methods wait for the database in threads of their own."""
+
+    def __init__(self, store: Store, recorder: Recorder, tapes: Path) -> None:
+        self.store = store
+        self.recorder = recorder
+        self._tapes = tapes
+
+    async def load(self, run_id: str) -> Run | None:
+        """A recorded run with all it said, if there is one of this id."""
+        row = await asyncio.to_thread(self.store.run, run_id)
+        if row is None:
+            return None
+        if row.experiment not in experiments():
+            raise errors.UnknownExperiment(
+                f"run {run_id} is of the experiment {row.experiment}, which this server does not have",
+                "experiment",
+            )
+        return await asyncio.to_thread(self._load, row)
+
+    def _load(self, row: RunRow) -> Run:
+        tape = Tape(row.id, self._tapes)
+        log = [(row.branched_at or 0, row.began_with)]
+        for message in self.store.messages(row.id):
+            tape.append(message.seq, message.data, binary=message.kind == "scalars")
+            if message.kind == "knobs":
+                event = json.loads(message.data)
+                log.append((event["step"], event["knobs"]))
+        known = {field.name for field in fields(Run)} & set(RunRow.__table__.columns.keys())
+        columns = {name: getattr(row, name) for name in known}
+        return Run(
+            entry=experiments()[row.experiment], channel=Channel(tape), knob_log=log, recorded=row, **columns
+        )
+
+    async def runs(self, live: Mapping[str, Run], **which: Any) -> list[RunInfo]:
+        """Runs that are recorded, the newest first; see `Store.runs`. What `live` knows is newer."""
+        await self.recorder.flush()
+        rows = await asyncio.to_thread(lambda: self.store.runs(**which))
+        return [live[row.id].info() if row.id in live else info_of(row) for row in rows]
+
+    async def family(self, run_id: str, live: Mapping[str, Run]) -> list[RunInfo]:
+        """The tree of branches a run belongs to, the oldest first."""
+        await self.recorder.flush()
+        rows = await asyncio.to_thread(self.store.family, run_id)
+        return [live[row.id].info() if row.id in live else info_of(row) for row in rows]
+
+    async def frames_at(self, run: Run, panels: Sequence[str], step: int) -> list[bytes]:
+        """The last picture of each panel at or before `step`; before a branch began, its parent's."""
+        waiting = {panel: self._in_memory(run, panel, step) for panel in panels}
+        return await asyncio.to_thread(self._frames_at, run, waiting, step)
+
+    def _in_memory(self, run: Run, panel: str, step: int) -> tuple[int, bytes] | None:
+        latest = run.channel.latest.get(panel)
+        if latest is not None and latest.step <= step:
+            return latest.step, latest.data
+        return self.recorder.waiting_frame(run.id, panel, step)
+
+    def _frames_at(self, run: Run, waiting: Mapping[str, tuple[int, bytes] | None], step: int) -> list[bytes]:
+        found = []
+        for panel, newest in waiting.items():
+            kept = self._frame(run.id, run.parent, run.branched_at, panel, step)
+            if newest is not None and (kept is None or newest[0] >= kept[0]):
+                kept = newest
+            if kept is not None:
+                found.append(kept[1])
+        return found
+
+    def _frame(
+        self, run: str, parent: str | None, branched_at: int | None, panel: str, step: int
+    ) -> tuple[int, bytes] | None:
+        found = self.store.frame(run, panel, step)
+        if found is None and parent is not None and branched_at is not None:
+            row = self.store.run(parent)
+            if row is not None:
+                return self._frame(row.id, row.parent, row.branched_at, panel, min(step, branched_at))
+        return found
+
+    async def kept(self, run: Run) -> dict[str, Any]:
+        """At which steps there are pictures and checkpoints, and how many had to make room."""
+        await self.recorder.flush()
+        kept = await asyncio.to_thread(self.store.kept, run.id)
+        frames: dict[str, list[int]] = {}
+        for one in kept:
+            if one.panel:
+                frames.setdefault(one.panel, []).append(one.step)
+        return {
+            "frames": frames,
+            "checkpoints": [one.step for one in kept if not one.panel],
+            "frames_thinned": run.recorded.frames_thinned if run.recorded else 0,
+            "checkpoints_thinned": run.recorded.checkpoints_thinned if run.recorded else 0,
+        }
+
+    async def plan(self, run: Run, step: int | None) -> tuple[Replay, list[int]]:
+        """How to get to where `run` was after `step` steps, or at its recorded end; and the steps of damaged
+        checkpoints, which are passed over. Raises `NotRecorded`, and `BadField` for a step it never took.
+        """
+        await self.recorder.flush()
+        return await asyncio.to_thread(self._plan_checked, run, step)
+
+    def _plan_checked(self, run: Run, step: int | None) -> tuple[Replay, list[int]]:
+        row = self.store.run(run.id)
+        if row is None:
+            raise errors.NotRecorded(f"run {run.id} is not recorded", "run")
+        last = max(self.store.last_step(run.id) + 1, row.branched_at or 0)
+        step = last if step is None else step
+        first = row.branched_at or 0
+        if not first <= step <= last:
+            raise errors.BadField(
+                f"step: run {run.id} has the steps {first} to {last} (given: {step})",
+                "step",
+                reason="out-of-range",
+                first=first,
+                last=last,
+            )
+        damaged: list[int] = []
+        return self._plan(row, step, damaged), damaged
+
+    def _plan(self, row: RunRow, step: int, damaged: list[int]) -> Replay:
+        checkpoint: Checkpoint | None = None
+        for found in self.store.checkpoints(row.id, step):
+            if isinstance(found, Checkpoint):
+                checkpoint = found
+                break
+            damaged.append(found)
+        since = checkpoint.seq if checkpoint else -1
+        changes = [
+            (message.step, json.loads(message.data)["knobs"])
+            for message in self.store.messages(row.id, "knobs")
+            if message.seq > since and message.step <= step
+        ]
+        if checkpoint is not None:
+            knobs = _live(row, checkpoint.knobs)
+            return Replay(step, knobs, checkpoint.step, checkpoint.data, changes)
+        if row.branched_at is None:
+            return Replay(step, _live(row, row.built_with), changes=changes)
+        parent = self.store.run(row.parent) if row.parent else None
+        if parent is None:
+            raise errors.NotRecorded(
+                f"the run that {row.id} was branched from is deleted, and no checkpoint is left", "run"
+            )
+        base = self._plan(parent, row.branched_at, damaged)
+        return replace(base, until=step, changes=[*base.changes, *changes])
+
+
+def _live(row: RunRow, knobs: Values) -> Values:
+    """Those of its knobs that may have changed since its model was built."""
+    knobs_type = experiments()[row.experiment].knobs_type
+    return {
+        name: value
+        for name, value in knobs.items()
+        if name in knobs_type.model_fields and knobs_type.is_live(name)
+    }
+
+
+def knobs_after(built_with: Values, replay: Replay) -> dict[str, Any]:
+    """The knobs a run has where `replay` ends, before its override."""
+    knobs = {**built_with, **replay.knobs}
+    for _, values in replay.changes:
+        knobs |= values
+    return knobs

@@ -1,0 +1,286 @@
+"""Writes what runs say into the store, a batch at a time, in a thread of its own.
+
+What must not be lost is read from the run's tape, from where the last batch ended: while the database is
+locked or the disk is full, runs train on, and what they said is written when there is room again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from descent import wire
+from descent.engine.messages import Output
+from descent.protocol import Recording
+from descent.runs.hub import Latest
+from descent.runs.run import Run
+from descent.runs.tape import Tape
+from descent.store.database import cause
+from descent.store.packing import pack
+from descent.store.schema import RunRow
+from descent.store.store import Batch, Checkpoint, Kept, Message, Store
+from descent.store.thinning import surplus
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+INTERVAL = 0.4  # seconds between two batches; with what the engine holds back, no second is lost
+RETRY = 3.0  # seconds between two attempts while nothing can be written
+DENSEST = 0.1  # seconds between two recorded pictures of a panel
+STEADY = 200_000  # bytes per second of one panel's pictures
+MOST_WAITING = 64 << 20  # bytes of pictures waiting to be written
+
+
+@dataclass
+class _Record:
+    """What is recorded of one run, and what waits to be."""
+
+    run: Run
+    saved_seq: int = 0
+    dirty: bool = True
+    frames: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    waiting: int = 0  # bytes of `frames`
+    held: dict[str, Latest] = field(default_factory=dict)  # the last picture that came too soon
+    next_at: dict[str, float] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
+    kept: list[Kept] | None = None  # what the store has; read when first needed
+    latest: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class _Job:
+    """One run's part of a batch, gathered in the event loop."""
+
+    record: _Record
+    row: RunRow
+    frames: dict[tuple[str, int], bytes]
+    checkpoint: Checkpoint | None
+    saved_seq: int
+
+
+class Recorder:
+    """Records runs. Its methods are called in the event loop, and none of them waits for the database."""
+
+    def __init__(
+        self, store: Store, *, frame_room: int, checkpoint_room: int, warn: Callable[[Recording], None]
+    ) -> None:
+        """`*_room`: bytes per run. `warn` is told when recording fails, and when it works again."""
+        self.state = Recording(ok=True)
+        self._store = store
+        self._frame_room = frame_room
+        self._checkpoint_room = checkpoint_room
+        self._warn = warn
+        self._records: dict[str, _Record] = {}
+        self._thread = ThreadPoolExecutor(1, "recorder")
+        self._one_batch = asyncio.Lock()
+        self._retry_at = 0.0
+
+    # Hearing of runs
+
+    def begin(self, run: Run) -> None:
+        """Record a run from now on, in addition to what is recorded of it."""
+        if run.id in self._records:
+            return
+        latest = dict(run.recorded.latest) if run.recorded else {}
+        self._records[run.id] = _Record(
+            run, saved_seq=run.channel.tape.last_seq if run.recorded else 0, latest=latest
+        )
+
+    def changed(self, run: Run) -> None:
+        """It said something, or its record changed."""
+        if record := self._records.get(run.id):
+            record.dirty = True
+            if run.ended or run.status == "paused":
+                for panel, frame in record.held.items():
+                    self._keep(record, panel, frame)
+                record.held.clear()
+
+    def frame(self, run: Run, panel: str, frame: Latest) -> None:
+        """A picture came; not every one is kept."""
+        record = self._records.get(run.id)
+        if record is None:
+            return
+        now = time.monotonic()
+        if now < record.next_at.get(panel, 0) and not (run.ended or run.status == "paused"):
+            record.held[panel] = frame
+            return
+        record.next_at[panel] = now + max(DENSEST, len(frame.data) / STEADY)
+        record.held.pop(panel, None)
+        self._keep(record, panel, frame)
+
+    def _keep(self, record: _Record, panel: str, frame: Latest) -> None:
+        if record.waiting + len(frame.data) <= MOST_WAITING:
+            record.waiting += len(frame.data)
+            record.frames[panel, frame.step] = frame.data
+            record.dirty = True
+
+    def checkpoint(self, run: Run, output: Output) -> None:
+        """A checkpoint came; of several that wait, the latest counts."""
+        if record := self._records.get(run.id):
+            record.checkpoint = Checkpoint(output.step, output.seq, output.event, output.payload)
+            record.dirty = True
+
+    def waiting_frame(self, run: str, panel: str, step: int) -> tuple[int, bytes] | None:
+        """The last picture at or before `step` among those that are not written yet."""
+        record = self._records.get(run)
+        steps = [at for name, at in record.frames if name == panel and at <= step] if record else []
+        return (max(steps), record.frames[panel, max(steps)]) if record and steps else None
+
+    def owes(self, run: Run) -> bool:
+        """Whether something of it is not written yet."""
+        record = self._records.get(run.id)
+        return record is not None and record.dirty
+
+    def forget(self, run: str) -> None:
+        """Record the run no more."""
+        self._records.pop(run, None)
+
+    # Writing
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Do `work` on the store in the writing thread, after what was handed to it before."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def work(self) -> None:
+        """Write every so often, for as long as the server runs."""
+        while True:
+            await asyncio.sleep(INTERVAL)
+            if time.monotonic() >= self._retry_at:
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Write everything that was said until now."""
+        async with self._one_batch:
+            jobs = [self._gather(record) for record in self._records.values() if record.dirty]
+            if not jobs:
+                return
+            try:
+                await self.do(lambda: self._write(jobs))
+            except Exception as error:
+                self._failed(error, jobs)
+            else:
+                self._succeeded(jobs)
+
+    async def close(self) -> None:
+        """Write what is left, and end the thread."""
+        await self.flush()
+        self._thread.shutdown()
+
+    def _gather(self, record: _Record) -> _Job:
+        record.dirty = False
+        return _Job(record, record.run.row(), dict(record.frames), record.checkpoint, record.saved_seq)
+
+    def _failed(self, error: Exception, jobs: list[_Job]) -> None:
+        for job in jobs:
+            job.record.dirty = True
+            job.record.kept = None
+            self._done(job)  # of pictures and checkpoints there are more to come
+        self._retry_at = time.monotonic() + RETRY
+        reason = cause(error)
+        if self.state.ok:
+            logger.warning("nothing is recorded (%s): %s", reason, error)
+        self._tell(Recording(ok=False, reason=reason))
+
+    def _succeeded(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            job.record.saved_seq = job.saved_seq
+            job.record.run.recorded = job.row
+            self._done(job)
+        self._tell(Recording(ok=True))
+
+    def _done(self, job: _Job) -> None:
+        for key, data in job.frames.items():
+            if job.record.frames.get(key) is data:
+                del job.record.frames[key]
+                job.record.waiting -= len(data)
+        if job.record.checkpoint is job.checkpoint:
+            job.record.checkpoint = None
+
+    def _tell(self, state: Recording) -> None:
+        if state != self.state:
+            self.state = state
+            self._warn(state)
+
+    # In the thread
+
+    def _write(self, jobs: list[_Job]) -> None:
+        batches = []
+        for job in jobs:
+            try:
+                batches.append(self._batch(job))
+            except ValueError:  # its tape is closed: the run was deleted meanwhile
+                continue
+        self._store.save(batches)
+
+    def _batch(self, job: _Job) -> Batch:
+        record, row = job.record, job.row
+        if record.kept is None:
+            record.kept = self._store.kept(row.id)
+        batch = Batch(row)
+        for message in _messages(record.run.channel.tape, job.saved_seq):
+            if message.kind == "scalars":
+                record.latest = record.latest | _last_values(message.data)
+            batch.messages.append(message)
+            job.saved_seq = message.seq
+        row.latest = record.latest
+        batch.frames = {key: pack(data) for key, data in job.frames.items()}
+        if job.checkpoint is not None:
+            checkpoint = job.checkpoint
+            batch.checkpoints = [
+                Checkpoint(checkpoint.step, checkpoint.seq, checkpoint.knobs, pack(checkpoint.data))
+            ]
+        self._make_room(record, batch)
+        return batch
+
+    def _make_room(self, record: _Record, batch: Batch) -> None:
+        """Add what is new to what is kept, and drop what is too much."""
+        new = [Kept(panel, step, len(data)) for (panel, step), data in batch.frames.items()]
+        new += [Kept("", checkpoint.step, len(checkpoint.data)) for checkpoint in batch.checkpoints]
+        places = {(one.panel, one.step) for one in new}
+        kept = [one for one in record.kept or [] if (one.panel, one.step) not in places] + new
+        kept.sort(key=lambda one: one.step)
+        row = batch.run
+        frames = surplus([one for one in kept if one.panel], self._frame_room)
+        checkpoints = surplus([one for one in kept if not one.panel], self._checkpoint_room)
+        batch.dropped = frames + checkpoints
+        gone = {(one.panel, one.step) for one in batch.dropped}
+        record.kept = [one for one in kept if (one.panel, one.step) not in gone]
+        batch.frames = {key: data for key, data in batch.frames.items() if key not in gone}
+        row.frames_thinned += len(frames)
+        row.checkpoints_thinned += len(checkpoints)
+        row.frame_bytes = sum(one.size for one in record.kept if one.panel)
+        row.checkpoint_bytes = sum(one.size for one in record.kept if not one.panel)
+
+
+def _messages(tape: Tape, since: int) -> Iterator[Message]:
+    """What a run said after `since`: its events, and between them its scalars in one piece."""
+    while entries := tape.after(since, merged=True):
+        for entry in entries:
+            since = entry.seq
+            if entry.data is None:
+                continue
+            if entry.binary:
+                steps = wire.decode(entry.data).arrays["step"]
+                yield Message(entry.seq, "scalars", int(steps[-1]), entry.data)
+            else:
+                event: Mapping[str, Any] = json.loads(entry.data)
+                yield Message(entry.seq, event["type"], event["step"], entry.data)
+
+
+def _last_values(data: bytes) -> dict[str, float]:
+    """The last value of each scalar that JSON can hold."""
+    columns = wire.decode(data).arrays
+    found = {}
+    for name, values in columns.items():
+        finite = np.flatnonzero(np.isfinite(values))
+        if name != "step" and len(finite):
+            found[name] = float(values[finite[-1]])
+    return found

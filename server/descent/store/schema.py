@@ -1,0 +1,106 @@
+"""The tables. A change here needs a migration in `migrations/versions`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+ID_LENGTH = 32
+NAME_LENGTH = 100
+
+
+class Base(MappedAsDataclass, DeclarativeBase):
+    """Base of all rows, which are dataclasses."""
+
+
+RunKey = Annotated[
+    str, mapped_column(String(ID_LENGTH), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+]
+
+
+class RunRow(Base):
+    """A run. `built_with`: the knobs its model is built with; `began_with`: those at its first own step;
+    `knobs`: the present ones.
+
+    `latest`: the last value of each scalar. `environment`: versions of what trained it. `*_bytes`: what is
+    kept, compressed; `*_thinned`: how many were recorded and are kept no more.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("runs_by_age", "created_at"), Index("runs_by_parent", "parent"))
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    experiment: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    status: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str]
+    step: Mapped[int] = mapped_column(BigInteger)
+    seed: Mapped[int] = mapped_column(BigInteger)
+    device: Mapped[str] = mapped_column(String(16))
+    built_with: Mapped[dict[str, Any]] = mapped_column(JSON)
+    began_with: Mapped[dict[str, Any]] = mapped_column(JSON)
+    knobs: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(String(32))
+    updated_at: Mapped[str] = mapped_column(String(32))
+    parent: Mapped[str | None] = mapped_column(
+        String(ID_LENGTH), ForeignKey("runs.id", ondelete="SET NULL"), default=None
+    )
+    branched_at: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    max_steps: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    pace: Mapped[float | None] = mapped_column(Float, default=None)
+    steps_per_epoch: Mapped[float | None] = mapped_column(Float, default=None)
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH), default="")
+    starred: Mapped[bool] = mapped_column(default=False)
+    latest: Mapped[dict[str, Any]] = mapped_column(JSON, default_factory=dict)
+    environment: Mapped[dict[str, Any]] = mapped_column(JSON, default_factory=dict)
+    frame_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    frames_thinned: Mapped[int] = mapped_column(BigInteger, default=0)
+    checkpoint_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    checkpoints_thinned: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class MessageRow(Base):
+    """Scalars of consecutive steps, or an event, as it travelled; `step`: the last it is about."""
+
+    __tablename__ = "messages"
+
+    run: Mapped[RunKey]
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))  # "scalars", or the event's type
+    step: Mapped[int] = mapped_column(BigInteger)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class FrameRow(Base):
+    """A picture of a panel."""
+
+    __tablename__ = "frames"
+
+    run: Mapped[RunKey]
+    panel: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
+    step: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CheckpointRow(Base):
+    """A checkpoint. `seq`: of the last message before it; `knobs`: as they were."""
+
+    __tablename__ = "checkpoints"
+
+    run: Mapped[RunKey]
+    step: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    knobs: Mapped[dict[str, Any]] = mapped_column(JSON)
+    size: Mapped[int] = mapped_column(BigInteger)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class MetaRow(Base):
+    """What the store says of itself: `version`, of the Descent that wrote its schema."""
+
+    __tablename__ = "meta"
+
+    key: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
+    value: Mapped[str]

@@ -1,0 +1,309 @@
+"""Runs on disk: written in batches by one thread, read by any."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, func, insert, or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from descent.store import database
+from descent.store.packing import DamagedError, pack, unpack
+from descent.store.schema import CheckpointRow, FrameRow, MessageRow, RunRow
+
+RESTING = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"})
+TRAINED = "trained"  # the reason of an interrupted run that was not paused
+AT_ONCE = 500  # keys in one statement
+
+
+@dataclass
+class Message:
+    """Scalars of consecutive steps, or an event (`kind` is its type), as it travelled."""
+
+    seq: int
+    kind: str
+    step: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A picture of a panel, or with `panel` empty a checkpoint: where it is in the run, and its size."""
+
+    panel: str
+    step: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint. `seq`: of the last message before it; `knobs`: as they were."""
+
+    step: int
+    seq: int
+    knobs: Mapping[str, Any]
+    data: bytes
+
+
+@dataclass
+class Batch:
+    """What one run said since the last time. `run` replaces the row of that id."""
+
+    run: RunRow
+    messages: list[Message] = field(default_factory=list)
+    frames: dict[tuple[str, int], bytes] = field(default_factory=dict)  # (panel, step) → frame, packed
+    checkpoints: list[Checkpoint] = field(default_factory=list)  # with packed data
+    dropped: list[Kept] = field(default_factory=list)
+
+
+class Store:
+    """All recorded runs. Methods that write are called by one thread at a time."""
+
+    def __init__(self, url: str, home: Path, *, read_only: bool = False) -> None:
+        """Open the store at `url`, by default a file in `home`, claiming it unless it is only read.
+
+        Raises `StoreError` where that cannot be.
+        """
+        self.engine, self.called = database.connect(url, home)
+        self._open = contextlib.ExitStack()
+        if read_only:
+            with self.engine.connect() as connection:
+                database.check_version(connection, self.called)
+        else:
+            self._open.enter_context(database.claimed(self.engine, self.called))
+            database.migrate(self.engine, self.called)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+        self._open.close()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with Session(self.engine) as session, session.begin():
+            yield session
+
+    # Runs
+
+    def run(self, id: str) -> RunRow | None:
+        """The run of this id."""
+        with self._reading() as session:
+            return session.get(RunRow, id)
+
+    def runs(
+        self,
+        *,
+        experiment: str = "",
+        search: str = "",
+        starred: bool = False,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Sequence[RunRow]:
+        """The newest first; `search` finds names, ids and experiments."""
+        query = select(RunRow).order_by(RunRow.created_at.desc(), RunRow.id).limit(limit).offset(offset)
+        if experiment:
+            query = query.where(RunRow.experiment == experiment)
+        if starred:
+            query = query.where(RunRow.starred)
+        if search:
+            columns = (RunRow.name, RunRow.id, RunRow.experiment)
+            query = query.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+        with self._reading() as session:
+            return session.scalars(query).all()
+
+    def family(self, id: str) -> Sequence[RunRow]:
+        """The run, what it was branched from and what was branched from that, the oldest first."""
+        with self._reading() as session:
+            run = session.get(RunRow, id)
+            while run is not None and run.parent and (parent := session.get(RunRow, run.parent)):
+                run = parent
+            family: list[RunRow] = []
+            generation = [run] if run is not None else []
+            while generation:
+                family += generation
+                parents = [row.id for row in generation]
+                children = select(RunRow).where(RunRow.parent.in_(parents)).order_by(RunRow.created_at)
+                generation = list(session.scalars(children))
+            return family
+
+    def interrupt(self) -> None:
+        """Mark what is alive while its server ends, or was when it was killed; `reason` says what trained."""
+        alive = RunRow.status.not_in(RESTING)
+        with self._writing() as session:
+            for trained in (False, True):
+                which = RunRow.status != "paused" if trained else RunRow.status == "paused"
+                values = {"status": "interrupted", "reason": TRAINED if trained else ""}
+                session.execute(update(RunRow).where(alive, which).values(values))
+
+    def interrupted(self) -> list[str]:
+        """The runs that trained when the last server ended; asking again finds none."""
+        trained = (RunRow.status == "interrupted", RunRow.reason == TRAINED)
+        with self._writing() as session:
+            ids = list(session.scalars(select(RunRow.id).where(*trained).order_by(RunRow.created_at)))
+            session.execute(update(RunRow).where(*trained).values(reason=""))
+        return ids
+
+    def set(self, id: str, **values: Any) -> None:
+        """Change columns of a run."""
+        with self._writing() as session:
+            session.execute(update(RunRow).where(RunRow.id == id).values(**values))
+
+    def strip(self, room: int) -> list[str]:
+        """Of the runs that ended longest ago, and are not starred, keep only each panel's first and last
+        picture and the last checkpoint, until all recorded ones take at most `room` bytes. Scalars stay.
+        """
+        size = RunRow.frame_bytes + RunRow.checkpoint_bytes
+        stripped = []
+        with self._writing() as session:
+            total = session.scalar(select(func.sum(size))) or 0
+            may_go = (RunRow.status.in_(RESTING), ~RunRow.starred, size > 0)
+            for row in session.scalars(select(RunRow).where(*may_go).order_by(RunRow.updated_at)).all():
+                if total <= room:
+                    break
+                kept = self._kept(session, row.id)
+                panels = {one.panel for one in kept}
+                ends = {panel: [one for one in kept if one.panel == panel] for panel in panels}
+                spared = [
+                    one for panel, ones in ends.items() for one in (ones[:1] if panel else []) + ones[-1:]
+                ]
+                gone = [one for one in kept if one not in spared]
+                if not gone:
+                    continue
+                self._drop(session, row.id, gone)
+                frames = [one for one in gone if one.panel]
+                checkpoints = [one for one in gone if not one.panel]
+                row.frames_thinned += len(frames)
+                row.checkpoints_thinned += len(checkpoints)
+                row.frame_bytes -= sum(one.size for one in frames)
+                row.checkpoint_bytes -= sum(one.size for one in checkpoints)
+                total -= sum(one.size for one in gone)
+                stripped.append(row.id)
+        return stripped
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Forget runs and all that was recorded of them; their branches stay."""
+        with self._writing() as session:
+            for some in _in_parts(ids):
+                session.execute(delete(RunRow).where(RunRow.id.in_(some)))
+
+    # Writing
+
+    def save(self, batches: Sequence[Batch]) -> None:
+        """Write all of it, or nothing."""
+        with self._writing() as session:
+            for batch in batches:
+                session.merge(batch.run)
+            session.flush()
+            for batch in batches:
+                run = batch.run.id
+                if batch.messages:
+                    rows = [
+                        {"run": run, "seq": m.seq, "kind": m.kind, "step": m.step, "data": pack(m.data)}
+                        for m in batch.messages
+                    ]
+                    session.execute(insert(MessageRow), rows)
+                self._drop(session, run, [Kept(panel, step, 0) for panel, step in batch.frames])
+                self._drop(session, run, [Kept("", checkpoint.step, 0) for checkpoint in batch.checkpoints])
+                self._drop(session, run, batch.dropped)
+                if batch.frames:
+                    rows = [
+                        {"run": run, "panel": panel, "step": step, "size": len(data), "data": data}
+                        for (panel, step), data in batch.frames.items()
+                    ]
+                    session.execute(insert(FrameRow), rows)
+                if batch.checkpoints:
+                    rows = [
+                        {"run": run, "size": len(checkpoint.data), **vars(checkpoint)}
+                        for checkpoint in batch.checkpoints
+                    ]
+                    session.execute(insert(CheckpointRow), rows)
+
+    def _drop(self, session: Session, run: str, kept: Sequence[Kept]) -> None:
+        frames = [(one.panel, one.step) for one in kept if one.panel]
+        steps = [one.step for one in kept if not one.panel]
+        for some in _in_parts(frames):
+            which = tuple_(FrameRow.panel, FrameRow.step).in_(some)
+            session.execute(delete(FrameRow).where(FrameRow.run == run, which))
+        for some in _in_parts(steps):
+            session.execute(
+                delete(CheckpointRow).where(CheckpointRow.run == run, CheckpointRow.step.in_(some))
+            )
+
+    # Reading
+
+    def messages(self, run: str, kind: str = "") -> Iterator[Message]:
+        """What the run said, in order; what is damaged is left out."""
+        columns = (MessageRow.seq, MessageRow.kind, MessageRow.step, MessageRow.data)
+        query = select(*columns).where(MessageRow.run == run).order_by(MessageRow.seq)
+        if kind:
+            query = query.where(MessageRow.kind == kind)
+        with self._reading() as session:
+            for seq, kind, step, data in session.execute(query).all():
+                with contextlib.suppress(DamagedError):
+                    yield Message(seq, kind, step, unpack(data))
+
+    def last_step(self, run: str) -> int:
+        """The last step whose scalars are kept, −1 when there is none."""
+        query = select(func.max(MessageRow.step)).where(MessageRow.run == run, MessageRow.kind == "scalars")
+        with self._reading() as session:
+            found = session.scalar(query)
+        return -1 if found is None else found
+
+    def kept(self, run: str) -> list[Kept]:
+        """Where there are pictures and checkpoints, by step."""
+        with self._reading() as session:
+            return self._kept(session, run)
+
+    def _kept(self, session: Session, run: str) -> list[Kept]:
+        frames = select(FrameRow.panel, FrameRow.step, FrameRow.size).where(FrameRow.run == run)
+        checkpoints = select(CheckpointRow.step, CheckpointRow.size).where(CheckpointRow.run == run)
+        found = [Kept(*row) for row in session.execute(frames)]
+        found += [Kept("", *row) for row in session.execute(checkpoints)]
+        return sorted(found, key=lambda one: one.step)
+
+    def frame(self, run: str, panel: str, step: int) -> tuple[int, bytes] | None:
+        """The last picture of a panel at or before `step`: its step, and the frame. Raises `DamagedError`."""
+        query = (
+            select(FrameRow.step, FrameRow.data)
+            .where(FrameRow.run == run, FrameRow.panel == panel, FrameRow.step <= step)
+            .order_by(FrameRow.step.desc())
+            .limit(1)
+        )
+        with self._reading() as session:
+            found = session.execute(query).first()
+        return found and (found.step, unpack(found.data))
+
+    def frames(self, run: str) -> Iterator[tuple[str, int, bytes]]:
+        """Every picture: its panel, step and frame."""
+        query = select(FrameRow).where(FrameRow.run == run).order_by(FrameRow.panel, FrameRow.step)
+        with self._reading() as session:
+            for row in session.scalars(query.execution_options(yield_per=50)):
+                yield row.panel, row.step, unpack(row.data)
+
+    def checkpoints(self, run: str, step: int) -> Iterator[Checkpoint | int]:
+        """Checkpoints at or before `step`, the last first; of a damaged one only its step."""
+        query = (
+            select(CheckpointRow)
+            .where(CheckpointRow.run == run, CheckpointRow.step <= step)
+            .order_by(CheckpointRow.step.desc())
+        )
+        with self._reading() as session:
+            for row in session.scalars(query.execution_options(yield_per=1)):
+                try:
+                    yield Checkpoint(row.step, row.seq, row.knobs, unpack(row.data))
+                except DamagedError:
+                    yield row.step
+
+
+def _in_parts(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for first in range(0, len(keys), AT_ONCE):
+        yield keys[first : first + AT_ONCE]
