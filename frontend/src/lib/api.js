@@ -1,5 +1,7 @@
 /** The REST calls. No DOM. */
 
+import { unpack } from './wire.js';
+
 /**
  * A refused request: an RFC 9457 problem, or a network that failed (`code` is `offline`).
  */
@@ -51,6 +53,56 @@ export const getRun = (id) => call('GET', `/runs/${encodeURIComponent(id)}`);
 
 /** @param {string} id */
 export const getKnobLog = (id) => call('GET', `/runs/${encodeURIComponent(id)}/knobs`);
+
+/**
+ * Runs that are recorded, the newest first.
+ * @param {Record<string, string>} [which]  `experiment`, `search`, `starred`
+ */
+export const listRuns = (which = {}) => call('GET', `/runs?${new URLSearchParams(which)}`);
+
+/**
+ * The tree of branches a run belongs to, the oldest first.
+ * @param {string} id
+ */
+export const getFamily = (id) => call('GET', `/runs/${encodeURIComponent(id)}/family`);
+
+/**
+ * @param {string} id
+ * @param {{name?: string, starred?: boolean}} changes
+ */
+export const describeRun = (id, changes) => call('PATCH', `/runs/${encodeURIComponent(id)}`, changes);
+
+/** @param {string} id */
+export const deleteRun = (id) => call('DELETE', `/runs/${encodeURIComponent(id)}`);
+
+/**
+ * At which steps a run's pictures and checkpoints are recorded.
+ * @param {string} id
+ */
+export const getKept = (id) => call('GET', `/runs/${encodeURIComponent(id)}/frames`);
+
+/**
+ * A new run that goes on from where another one was.
+ * @param {string} id
+ * @param {number} step
+ * @param {Record<string, unknown>} knobs  what to do differently
+ */
+export const branchRun = (id, step, knobs) =>
+  call('POST', `/runs/${encodeURIComponent(id)}/branch`, { step, knobs });
+
+/**
+ * The last recorded frame of each panel at or before a step.
+ * @param {string} id
+ * @param {number} step
+ * @param {string[]} panels
+ * @returns {Promise<import('./types.js').Frame[]>}
+ */
+export async function getMoment(id, step, panels) {
+  const query = new URLSearchParams([['step', String(step)], ...panels.map((panel) => ['panel', panel])]);
+  const response = await fetch(`/api/runs/${encodeURIComponent(id)}/moment?${query}`);
+  if (!response.ok) throw new ApiError(await response.json().catch(() => ({ status: response.status })));
+  return unpack(await response.arrayBuffer());
+}
 
 /** @param {{experiment: string, knobs: Record<string, unknown>, seed: number, paused: boolean}} run */
 export const createRun = (run) => call('POST', '/runs', run);

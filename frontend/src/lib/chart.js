@@ -5,6 +5,7 @@ import { DASHES, categorical } from './colour.js';
 import { logSplits } from './ticks.js';
 import { short } from './draw.js';
 import { count, number } from './format.js';
+import { colourOf, dashOf } from './runs.js';
 
 const FONT = '11px system-ui, sans-serif';
 const DECADE = 10;
@@ -20,6 +21,8 @@ const HAIRLINE = 1; // px: several times cheaper to rasterise when a curve goes 
  * @property {'light' | 'dark'} theme
  * @property {Record<string, string>} colours  of the theme
  * @property {() => number[]} changes  steps at which knobs changed
+ * @property {() => number | null} at  the step looked at, if it is in the past
+ * @property {number[]} others  places of the runs to compare with: a curve per name each, after the own ones
  * @property {(left: number, index: number | null) => void} onCursor  position in the plot, row under the cursor
  */
 
@@ -28,7 +31,7 @@ const HAIRLINE = 1; // px: several times cheaper to rasterise when a curve goes 
  * @returns {uPlot.Options}
  */
 export function chartOptions(chart) {
-  const { names, smoothed, log, theme, colours } = chart;
+  const { names, smoothed, log, theme, colours, others } = chart;
   const axis = {
     stroke: colours.muted,
     font: FONT,
@@ -76,9 +79,17 @@ export function chartOptions(chart) {
         values: (_, splits, _axis, _space, increment) => valueLabels(splits, log ? 0 : increment),
       },
     ],
-    series: [{}, ...raw, ...(smoothed ? names.map((name, i) => curve(name, i, theme, false)) : [])],
+    series: [
+      {},
+      ...raw,
+      ...(smoothed ? names.map((name, i) => curve(name, i, theme, false)) : []),
+      ...others.flatMap((place) => names.map((name, i) => otherCurve(name, place, i, theme))),
+    ],
     hooks: {
-      draw: [(u) => markChanges(u, chart.changes(), colours.accent)],
+      draw: [
+        (u) => markChanges(u, chart.changes(), colours.accent),
+        (u) => markStep(u, chart.at(), colours.warn),
+      ],
       setCursor: [(u) => chart.onCursor(u.cursor.left ?? -1, u.cursor.idx ?? null)],
     },
   };
@@ -98,13 +109,26 @@ function curve(label, i, theme, faint) {
 }
 
 /**
+ * @param {string} label
+ * @param {number} place  of its run
+ * @param {number} i
+ * @param {'light' | 'dark'} theme
+ * @returns {uPlot.Series}
+ */
+function otherCurve(label, place, i, theme) {
+  const stroke = `${colourOf(place, theme)}c0`; // it stays behind the run looked at
+  const dash = dashOf(place, i).map((length) => length * uPlot.pxRatio);
+  return { label, stroke, dash, width: HAIRLINE, spanGaps: true, points: { show: lonely } };
+}
+
+/**
  * Thin lines for raw curves with a point in every few pixels.
  * @param {uPlot} u
  * @param {number} curves  raw ones; smoothed ones come after them
  * @param {boolean} dense
  */
 export function setWidths(u, curves, dense) {
-  const smoothed = u.series.length > curves + 1;
+  const smoothed = u.series.length > curves + 1 && u.series[curves + 1].label === u.series[1].label;
   for (let i = 1; i <= curves; i++) u.series[i].width = dense || smoothed ? HAIRLINE : LINE;
 }
 
@@ -209,6 +233,27 @@ function markChanges(u, steps, colour) {
     ctx.globalAlpha = 1;
     diamond(ctx, x, bbox.top - 4 * ratio, 4 * ratio);
   }
+  ctx.restore();
+}
+
+/**
+ * A line at the step that is looked at.
+ * @param {uPlot} u
+ * @param {number | null} step
+ * @param {string} colour
+ */
+function markStep(u, step, colour) {
+  if (step === null) return;
+  const { ctx, bbox } = u;
+  const x = Math.round(u.valToPos(step, 'x', true));
+  ctx.save();
+  ctx.setLineDash([]);
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = 2 * uPlot.pxRatio;
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
   ctx.restore();
 }
 

@@ -39,6 +39,16 @@ export class Film {
     if (this.#frames.length > this.#limit) this.#frames.splice(this.#leastMissed(), 1);
   }
 
+  /**
+   * Take in frames from before the first one kept.
+   * @param {Frame[]} frames  by step, ascending
+   */
+  precede(frames) {
+    const first = this.#frames[0]?.step ?? Infinity;
+    this.#frames = [...frames.filter((frame) => frame.step < first), ...this.#frames];
+    while (this.#frames.length > this.#limit) this.#frames.splice(this.#leastMissed(), 1);
+  }
+
   /** The frame whose loss leaves the smallest hole for where it lies. */
   #leastMissed() {
     const steps = this.#frames.map((frame) => frame.step);

@@ -192,6 +192,89 @@ export const MESSAGES = {
   'transport.rate': ['{n} steps/s', '초당 {n} 스텝'],
   'transport.epochRate': ['{n} epochs/s', '초당 {n} 에포크'],
 
+  'timeline.title': [
+    'Timeline: look at the run as it was at any step',
+    '타임라인: 어느 스텝이든 그때의 모습을 봅니다',
+  ],
+  'timeline.live': ['the present', '현재'],
+  'timeline.branch': ['Branched at step {step}: open that run', '스텝 {step}에서 갈라진 실행 열기'],
+  'finding.non-finite': ['no longer finite', '유한하지 않은 값'],
+  'finding.probe-failed': ['a panel failed', '패널 계산 실패'],
+  'finding.checkpoint-failed': ['no checkpoints', '체크포인트를 만들 수 없음'],
+  'finding.checkpoint-damaged': ['a checkpoint was damaged', '체크포인트 손상'],
+  'past.at': [
+    'This is step {step}. Move a knob, then branch: what if?',
+    '스텝 {step}을 보는 중입니다. 조절값을 바꿔 분기해 보세요.',
+  ],
+  'past.wanted': [
+    'Branch from step {step} with {knobs}: what if?',
+    '스텝 {step}에서 {knobs}(으)로 분기해 보세요.',
+  ],
+  'past.live': ['Back to live', '실시간으로'],
+  'branch.here': ['Branch', '분기'],
+  'branch.differs': [
+    'Branched at step {step} with {knobs}. Its parent’s curves are drawn beside.',
+    '스텝 {step}에서 {knobs}(으)로 갈라진 실행입니다. 원래 실행의 곡선이 함께 그려집니다.',
+  ],
+  'branch.same': [
+    'Branched at step {step} with nothing changed: it repeats its parent exactly, until you move a knob.',
+    '아무것도 바꾸지 않고 스텝 {step}에서 갈라진 실행입니다. 조절값을 움직이기 전까지는 원래 실행을 그대로 되풀이합니다.',
+  ],
+  'branch.help': [
+    'A new run that goes on from this very step, with the knobs as you set them',
+    '바로 이 스텝에서, 지금 정한 조절값으로 이어지는 새 실행',
+  ],
+  'runs.own': ['The run you are looking at', '지금 보고 있는 실행'],
+  'runs.toggle': ['Show or hide its curves', '곡선 보이기 / 숨기기'],
+  'runs.beside': ['Pictures of {name} side by side', '{name}의 그림을 나란히 보기'],
+  'runs.open': ['Look at {name}', '{name} 보기'],
+  'runs.remove': ['Compare with {name} no more', '{name} 비교에서 빼기'],
+  'runs.add': ['Draw its curves, too', '곡선 함께 그리기'],
+  'runs.tree': ['{n} runs', '실행 {n}개'],
+  'runs.from': ['from step {step}', '스텝 {step}부터'],
+
+  'history.title': ['History', '기록'],
+  'history.intro': [
+    'Every run is recorded. Open one to look at it at any step, and to go on from there.',
+    '모든 실행이 기록됩니다. 열어서 어느 스텝이든 다시 보고, 거기서부터 이어 갈 수 있습니다.',
+  ],
+  'history.search': ['Search names, experiments, ids', '이름, 실험, 번호 검색'],
+  'history.all': ['All experiments', '모든 실험'],
+  'history.starred': ['Starred', '별표만'],
+  'history.none': ['No run is recorded that fits.', '조건에 맞는 기록이 없습니다.'],
+  'history.count': ['{n} runs', '실행 {n}개'],
+  'history.most': [
+    'The newest {n} runs are shown. Search to find older ones.',
+    '최근 {n}개만 표시합니다. 더 오래된 것은 검색하세요.',
+  ],
+  'history.name': ['Name of run {id}', '실행 {id}의 이름'],
+  'history.star': ['Star: kept when room is made for others', '별표: 자리를 비울 때도 남겨 둡니다'],
+  'history.delete': ['Delete', '삭제'],
+  'history.deleteSure': ['Delete for good?', '정말 삭제할까요?'],
+  'history.compare': ['Compare', '비교'],
+  'history.compareHelp': [
+    'Choose up to {n} runs of one experiment to draw their curves together',
+    '같은 실험의 실행을 {n}개까지 골라 곡선을 함께 그립니다',
+  ],
+  'history.thinned': [
+    '{n} older pictures had to make room',
+    '오래된 그림 {n}장은 자리를 비우려고 지웠습니다',
+  ],
+  'history.defaults': ['defaults', '기본값'],
+
+  'recording.disk-full': [
+    'The disk is full: this is not being recorded. Training goes on.',
+    '디스크가 가득 차 기록하지 못하고 있습니다. 학습은 계속됩니다.',
+  ],
+  'recording.locked': [
+    'Another program holds the record: this is not being recorded for now. Training goes on.',
+    '다른 프로그램이 기록 파일을 잡고 있어 지금은 기록하지 못합니다. 학습은 계속됩니다.',
+  ],
+  'recording.failed': [
+    'The record cannot be written: this is not being recorded. Training goes on.',
+    '기록을 쓸 수 없습니다. 학습은 계속됩니다.',
+  ],
+
   'status.queued': ['queued', '대기 중'],
   'status.starting': ['starting', '시작하는 중'],
   'status.running': ['running', '학습 중'],
@@ -214,6 +297,16 @@ export const MESSAGES = {
     '스텝 {step}에서 발산했습니다. {scalars} 값이 무한대가 되었습니다. 학습률({rates})을 낮추고 다시 시작해 보세요.',
   ],
   'reason.failed': ['The run failed: {reason}', '실행이 실패했습니다: {reason}'],
+  'reason.undo': ['Go back before the last change', '마지막 변경 전으로 돌아가기'],
+  'reason.resume': ['Resume', '이어서 학습'],
+  'reason.interrupted': [
+    'The server ended while this trained. Everything up to step {step} is recorded.',
+    '학습 중에 서버가 종료되었습니다. 스텝 {step}까지 모두 기록되어 있습니다.',
+  ],
+  'reason.damaged': [
+    'A checkpoint was damaged; this went on from the one before, at step {used}.',
+    '체크포인트 하나가 손상되어 그 앞의 스텝 {used}에서 이어졌습니다.',
+  ],
   'reason.queued': [
     'Waiting for a free core: as many runs train already as this machine has cores.',
     '빈 코어를 기다리고 있습니다. 이미 코어 수만큼 학습이 돌고 있습니다.',
@@ -241,6 +334,11 @@ export const MESSAGES = {
   'error.no-answer': [
     'The run did not answer; it may be in the middle of a long step.',
     '실행이 응답하지 않습니다. 긴 스텝을 처리하는 중일 수 있습니다.',
+  ],
+  'error.not-recorded': ['That is not recorded.', '기록에 없습니다.'],
+  'error.different-shape': [
+    '{field} would make a model of another shape: its weights from then do not fit. Start a new run instead.',
+    '{field}을(를) 바꾸면 모델의 모양이 달라져 그때의 가중치를 이어받을 수 없습니다. 새 실행을 시작하세요.',
   ],
   'error.no-device': ['This machine has no such device.', '이 컴퓨터에는 그런 장치가 없습니다.'],
   'error.too-large': ['That is too much at once.', '한 번에 보내기에는 너무 큽니다.'],

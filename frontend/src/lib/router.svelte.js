@@ -1,4 +1,4 @@
-/** The address: `/` is the gallery, `/lab/ID?run=RUN` an experiment with its run. */
+/** The address: `/` is the gallery, `/lab/ID?run=RUN` an experiment with its run, `/history` all runs. */
 
 class Router {
   path = $state(location.pathname);

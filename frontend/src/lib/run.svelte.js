@@ -4,6 +4,7 @@
  */
 
 import { SvelteMap } from 'svelte/reactivity';
+import { getKept, getMoment } from './api.js';
 import { titleOf } from './knobs.js';
 import { ScalarStore } from './series.js';
 import { Stream } from './stream.js';
@@ -11,14 +12,23 @@ import { Stream } from './stream.js';
 const RATE_WINDOW = 1500; // ms over which steps per second are counted
 const MAX_FPS = 30;
 const ENDED = ['finished', 'stopped', 'diverged', 'failed', 'interrupted'];
+const RESUMABLE = ['interrupted', 'failed', 'stopped'];
 
 /** @typedef {import('./types.js').Frame} Frame */
 
 export class RunView {
   scalars = new ScalarStore();
   scalarsVersion = $state(0);
-  /** The latest frame of each panel. @type {SvelteMap<string, Frame>} */
+  /** The frame of each panel at the step looked at. @type {SvelteMap<string, Frame>} */
   frames = new SvelteMap();
+  /** The step looked at; null: the present. @type {number | null} */
+  at = $state(null);
+  /** Knobs that a branch from the step looked at would set. @type {Record<string, any>} */
+  wanted = $state.raw({});
+  /** Whether it is among those that are compared, and shown there. */
+  shown = $state(true);
+  /** Its place among those that are compared, which decides its colour and dash. */
+  place = 0;
   /** @type {import('./types.js').RunStatus} */
   status = $state('queued');
   reason = $state('');
@@ -33,13 +43,18 @@ export class RunView {
   knobs = $state.raw({});
   /** @type {{step: number, knobs: Record<string, any>}[]} */
   knobChanges = $state.raw([]);
-  /** @type {any} */
-  diagnosis = $state.raw(null);
+  /** @type {any[]} */
+  diagnoses = $state.raw([]);
+  /** Whether it is recorded now. @type {{ok: boolean, reason: string}} */
+  recording = $state.raw({ ok: true, reason: '' });
   /** The last refused command. @type {{code: string, detail: string, field: string, params: Record<string, unknown>} | null} */
   error = $state.raw(null);
   /** @type {'connecting' | 'open' | 'lost' | 'gone'} */
   connection = $state('connecting');
   ended = $derived(ENDED.includes(this.status));
+  resumable = $derived(RESUMABLE.includes(this.status));
+  /** The step that pictures and values are shown of. */
+  now = $derived(this.at ?? this.step);
 
   /** @type {Frame[]} */
   #arrived = [];
@@ -53,15 +68,26 @@ export class RunView {
   /** @type {Set<string>} */
   #visible = new Set();
   #watchScheduled = false;
+  /** The newest frame of each panel. @type {Map<string, Frame>} */
+  #present = new Map();
+  #seeking = false;
+  #heardAll = 0; // the last event that its description already tells of
+  /** @type {Record<string, any>} */
+  #began;
 
   /**
    * @param {any} info  the run as the server described it
    * @param {any} experiment  its description; replaced when the language changes
+   * @param {Record<string, any>} [began]  the knobs it began with
    */
-  constructor(info, experiment) {
+  constructor(info, experiment, began = info.knobs) {
     this.id = info.id;
     this.seed = info.seed;
     this.device = info.device;
+    this.parent = info.parent;
+    this.first = info.branched_at ?? 0;
+    this.name = $state(info.name);
+    this.#began = began;
     this.experiment = $state.raw(experiment);
     this.#take(info);
     this.knobs = this.#confirmed = info.knobs;
@@ -85,10 +111,16 @@ export class RunView {
 
   /** @param {any} event */
   #hear(event) {
+    const known = event.seq <= this.#heardAll;
     if (event.type === 'hello') {
+      this.#heardAll = event.seq;
       this.#take(event.run);
-      this.knobs = this.#confirmed = event.run.knobs;
+      this.#confirmed = event.run.knobs;
+      this.#showKnobs();
+    } else if (event.type === 'recording') {
+      this.recording = event;
     } else if (event.type === 'state') {
+      if (known) return;
       this.status = event.status;
       this.reason = event.reason;
       this.pace = event.pace;
@@ -98,16 +130,89 @@ export class RunView {
       this.rate = null;
       if (this.status === 'running' || this.status === 'paused') this.#sendKnobs();
     } else if (event.type === 'knobs') {
-      this.#confirmed = { ...this.#confirmed, ...event.knobs };
-      this.knobs = { ...this.knobs, ...event.knobs, ...this.#unsent };
-      this.stepsPerEpoch = event.steps_per_epoch;
       this.knobChanges = [...this.knobChanges, { step: event.step, knobs: event.knobs }];
+      if (known) return;
+      this.#confirmed = { ...this.#confirmed, ...event.knobs };
+      if (this.at === null) this.knobs = { ...this.knobs, ...event.knobs, ...this.#unsent };
+      this.stepsPerEpoch = event.steps_per_epoch;
       this.error = null;
     } else if (event.type === 'diagnosis') {
-      this.diagnosis = event;
+      this.diagnoses = [...this.diagnoses, event];
     } else if (event.type === 'error') {
       this.error = event;
-      this.knobs = this.#confirmed;
+      this.#showKnobs();
+    }
+  }
+
+  /** What is known of a finding of this kind. @param {string} code */
+  diagnosis(code) {
+    return this.diagnoses.findLast((found) => found.code === code) ?? null;
+  }
+
+  /**
+   * Recorded pictures of a panel, spread evenly over the run, the oldest first.
+   * @param {string} panel
+   * @param {number} most
+   * @returns {Promise<Frame[]>}
+   */
+  async recorded(panel, most) {
+    const steps = (await getKept(this.id)).frames[panel] ?? [];
+    const spread = Math.min(most, steps.length);
+    const chosen = Array.from({ length: spread }, (_, i) => steps[Math.floor((i * steps.length) / spread)]);
+    return (await Promise.all(chosen.map((step) => getMoment(this.id, step, [panel])))).flat();
+  }
+
+  /** The value of a scalar at the step looked at. @param {string} name */
+  valueOf(name) {
+    void this.scalarsVersion;
+    return this.at === null ? this.scalars.latest(name) : this.scalars.valueAt(name, this.at - 1);
+  }
+
+  /** The knobs as they were at a step. @param {number} step */
+  knobsAt(step) {
+    const knobs = { ...this.#began };
+    for (const change of this.knobChanges) if (change.step <= step) Object.assign(knobs, change.knobs);
+    return knobs;
+  }
+
+  #showKnobs() {
+    this.knobs = this.at === null ? this.#confirmed : { ...this.knobsAt(this.at), ...this.wanted };
+  }
+
+  /**
+   * Look at the run as it was after so many steps, or at the present.
+   * @param {number | null} step
+   */
+  seek(step) {
+    const at = step === null || step >= this.step ? null : Math.max(this.first, Math.round(step));
+    if (at === this.at && at !== null) return;
+    this.at = at;
+    this.wanted = {};
+    this.error = null;
+    this.#showKnobs();
+    this.#tellWatched();
+    if (at === null) for (const [panel, frame] of this.#present) this.frames.set(panel, frame);
+    else this.#fetch();
+  }
+
+  /** Fetch the pictures of the step looked at; while one answer is awaited, only the last wish counts. */
+  async #fetch() {
+    if (this.#seeking) return;
+    this.#seeking = true;
+    try {
+      let wish = '';
+      while (this.at !== null && this.#visible.size && wish !== `${this.at} ${[...this.#visible]}`) {
+        wish = `${this.at} ${[...this.#visible]}`;
+        const frames = await getMoment(this.id, this.at, [...this.#visible]);
+        if (this.at === null) break;
+        for (const frame of frames) {
+          if (this.frames.get(frame.panel)?.seq !== frame.seq) this.frames.set(frame.panel, frame);
+        }
+      }
+    } catch (error) {
+      this.error = /** @type {any} */ (error);
+    } finally {
+      this.#seeking = false;
     }
   }
 
@@ -144,8 +249,10 @@ export class RunView {
       this.#measure();
     }
     for (const [panel, frame] of latest) {
-      const before = this.frames.get(panel);
-      if (!before || before.seq < frame.seq) this.frames.set(panel, frame);
+      const before = this.#present.get(panel);
+      if (before && before.seq >= frame.seq) continue;
+      this.#present.set(panel, frame);
+      if (this.at === null) this.frames.set(panel, frame);
     }
     this.stream.send({ type: 'ack', seq });
   };
@@ -167,10 +274,11 @@ export class RunView {
     this.setKnobs({ [name]: value });
   }
 
-  /** @param {Record<string, any>} values */
+  /** In the past they wait for a branch. @param {Record<string, any>} values */
   setKnobs(values) {
     this.knobs = { ...this.knobs, ...values };
-    if (this.ended) return;
+    if (this.at !== null) this.wanted = { ...this.wanted, ...values };
+    if (this.ended || this.at !== null) return;
     const first = Object.keys(this.#unsent).length === 0;
     Object.assign(this.#unsent, values);
     const ready = this.status === 'running' || this.status === 'paused';
@@ -198,6 +306,7 @@ export class RunView {
     if (visible === this.#visible.has(panel)) return;
     if (visible) this.#visible.add(panel);
     else this.#visible.delete(panel);
+    if (visible && this.at !== null) queueMicrotask(() => this.#fetch());
     if (this.#watchScheduled) return;
     this.#watchScheduled = true;
     queueMicrotask(this.#tellWatched);
@@ -205,7 +314,7 @@ export class RunView {
 
   #tellWatched = () => {
     this.#watchScheduled = false;
-    this.stream.watch(document.hidden ? [] : [...this.#visible], MAX_FPS);
+    this.stream.watch(document.hidden || this.at !== null ? [] : [...this.#visible], MAX_FPS);
   };
 
   /**

@@ -37,7 +37,7 @@ export function savePicture(card, panel, run) {
     if (at.width && at.height)
       context.drawImage(layer, at.left - box.left, at.top - box.top, at.width, at.height);
   }
-  canvas.toBlob((blob) => blob && download(blob, `${run.experiment.id}-${panel.name}-${run.step}.png`));
+  canvas.toBlob((blob) => blob && download(blob, `${run.experiment.id}-${panel.name}-${run.now}.png`));
 }
 
 /**
@@ -47,12 +47,12 @@ export function savePicture(card, panel, run) {
  */
 export async function saveData(panel, run) {
   const scalars = panel.kind === 'scalars';
-  const path = scalars ? 'scalars?format=csv' : `frames/${panel.name}`;
+  const path = scalars ? 'scalars?format=csv' : `frames/${panel.name}?step=${run.now}`;
   const response = await fetch(`/api/runs/${run.id}/${path}`);
   if (response.ok) {
     download(
       await response.blob(),
-      `${run.experiment.id}-${panel.name}-${run.step}.${scalars ? 'csv' : 'safetensors'}`,
+      `${run.experiment.id}-${panel.name}-${run.now}.${scalars ? 'csv' : 'safetensors'}`,
     );
   }
 }

@@ -57,6 +57,19 @@ export class ScalarStore {
   }
 
   /**
+   * The value of a scalar at a step, or the last one measured before; NaN when there is none.
+   * @param {string} name
+   * @param {number} step
+   */
+  valueAt(name, step) {
+    const column = this.#columns.get(name);
+    if (!column) return NaN;
+    let i = nearest(this.#steps.subarray(0, this.#length), step);
+    while (i > 0 && Number.isNaN(column[i])) i--;
+    return i < 0 ? NaN : column[i];
+  }
+
+  /**
    * Add a batch. Steps up to `lastStep` are already here (a replay after a reconnect) and are passed over.
    * @param {Frame} frame  `step` (n,) int64, ascending, and one float32 (n,) per name
    */

@@ -25,11 +25,11 @@ class Theme {
 export const COLOURS = {
   light: {
     background: '#fbfcfd', panel: '#ffffff', text: '#1b2430', muted: '#586474', line: '#dde3ea', grid: '#edf0f4',
-    accent: '#2f6fed', skeleton: '#eef1f5',
+    accent: '#2f6fed', skeleton: '#eef1f5', warn: '#9a4b00',
   },
   dark: {
     background: '#0f1318', panel: '#171c23', text: '#e4e9f0', muted: '#9aa6b5', line: '#2b333e', grid: '#222932',
-    accent: '#6ea0ff', skeleton: '#20272f',
+    accent: '#6ea0ff', skeleton: '#20272f', warn: '#f0b26b',
   },
 }; // prettier-ignore
 

@@ -7,6 +7,24 @@
 const ARRAYS = { F32: Float32Array, I32: Int32Array, U8: Uint8Array, I64: BigInt64Array };
 
 /**
+ * The frames in a body that has several, each after its length in four bytes.
+ * @param {ArrayBuffer} buffer
+ * @returns {Frame[]}
+ * @throws {Error} when the bytes are no frames
+ */
+export function unpack(buffer) {
+  const view = new DataView(buffer);
+  const frames = [];
+  for (let at = 0; at < buffer.byteLength;) {
+    const length = view.getUint32(at, true);
+    if (at + 4 + length > buffer.byteLength) throw new Error(`invalid frames: one of ${length} bytes`);
+    frames.push(decode(buffer.slice(at + 4, at + 4 + length))); // a copy: its arrays are aligned
+    at += 4 + length;
+  }
+  return frames;
+}
+
+/**
  * Decode one binary frame. The tensors are views into `buffer`, nothing is copied.
  * @param {ArrayBuffer} buffer
  * @returns {Frame}

@@ -9,11 +9,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from descent import errors
+from descent import errors, wire
 from descent.engine.messages import Replay
 from descent.protocol import RunInfo
 from descent.registry import experiments
-from descent.runs.hub import Channel
+from descent.runs.hub import Channel, Latest
 from descent.runs.recorder import Recorder
 from descent.runs.run import Run, info_of
 from descent.runs.tape import Tape
@@ -51,10 +51,15 @@ class History:
             if message.kind == "knobs":
                 event = json.loads(message.data)
                 log.append((event["step"], event["knobs"]))
+        channel = Channel(tape)
+        for panel in experiments()[row.experiment].panels:
+            if found := self.store.frame(row.id, panel, row.step):
+                seq = int(wire.metadata_of(found[1])["seq"])
+                channel.latest[panel] = Latest(seq, *found)
         known = {field.name for field in fields(Run)} & set(RunRow.__table__.columns.keys())
         columns = {name: getattr(row, name) for name in known}
         return Run(
-            entry=experiments()[row.experiment], channel=Channel(tape), knob_log=log, recorded=row, **columns
+            entry=experiments()[row.experiment], channel=channel, knob_log=log, recorded=row, **columns
         )
 
     async def runs(self, live: Mapping[str, Run], **which: Any) -> list[RunInfo]:
