@@ -5,32 +5,24 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from lab import served
+
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-START_WITHIN = 60  # seconds
+REFUSED = re.compile(r"status of (409|422)")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with defaults, its own store, on a free port."""
-    home = tmp_path_factory.mktemp("home")
-    command = [sys.executable, "-m", "descent", "serve", "--port", "0", "--home", str(home)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ.copy()) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        address = re.search(r"http://\S+/", line)
-        assert address, f"the server did not say where it is: {line!r}"
-        yield address[0].rstrip("/")
-        process.terminate()
-        process.wait(START_WITHIN)
+    """The address of a server that the module's tests share."""
+    with served(tmp_path_factory.mktemp("home")) as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +90,7 @@ def _complaint(message: ConsoleMessage, refused: bool) -> list[str]:
     Nor that a request was refused, if it is to be.
     """
     serious = message.type in ("error", "warning") and "GL Driver Message" not in message.text
-    return [message.text] if serious and not (refused and "status of 422" in message.text) else []
+    return [message.text] if serious and not (refused and REFUSED.search(message.text)) else []
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,35 @@
-"""What tests of the lab in a browser share: waiting for it, and reading what it shows."""
+"""What tests in a browser share: a server, waiting for the lab, and reading what it shows."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page
 
+START_WITHIN = 60  # seconds
 WITHIN = 20_000  # ms; a busy machine is slow, a broken page is slower
 Open = Callable[..., Page]
+
+
+@contextlib.contextmanager
+def served(home: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server with defaults that records in `home`, on a free port: its address, and its process."""
+    command = [sys.executable, "-m", "descent", "serve", "--port", "0", "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ.copy()) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        address = re.search(r"http://\S+/", line)
+        assert address, f"the server did not say where it is: {line!r}"
+        yield address[0].rstrip("/"), process
+        process.terminate()
+        process.wait(START_WITHIN)
 
 
 def step_of(page: Page) -> int:
@@ -32,4 +53,4 @@ def wait_for_hero(page: Page) -> None:
 
 def run_id(page: Page) -> str:
     page.wait_for_url("**/lab/*?run=*", timeout=WITHIN)
-    return page.url.partition("run=")[2]
+    return parse_qs(urlsplit(page.url).query)["run"][0]

@@ -82,3 +82,18 @@ test('each panel of each run has one film', () => {
   expect(filmOf(run, 'samples')).not.toBe(filmOf(run, 'walk'));
   expect(filmOf(run, 'samples')).not.toBe(filmOf({}, 'samples'));
 });
+
+test('recorded frames come before those that were seen', () => {
+  const film = new Film();
+  film.add(frame(50));
+  film.precede([frame(0), frame(20), frame(50), frame(60)]);
+  expect(steps(film)).toEqual([0, 20, 50]);
+});
+
+test('too many recorded frames are thinned like those that were seen', () => {
+  const film = new Film(8);
+  film.add(frame(1000));
+  film.precede(Array.from({ length: 30 }, (_, i) => frame(i * 10)));
+  expect(steps(film)).toHaveLength(8);
+  expect([steps(film)[0], steps(film).at(-1)]).toEqual([0, 1000]);
+});

@@ -100,6 +100,14 @@ describe('ScalarStore', () => {
   });
 });
 
+test('a value at a step is the last one measured', () => {
+  const store = new ScalarStore();
+  store.append(scalars([4, 5, 6, 7], { a: [1, NaN, NaN, 4] }));
+  expect([3, 4, 6, 7, 99].map((step) => store.valueAt('a', step))).toEqual([1, 1, 1, 4, 4]);
+  expect(store.valueAt('b', 5)).toBeNaN();
+  expect(new ScalarStore().valueAt('a', 0)).toBeNaN();
+});
+
 describe('a long run', () => {
   const limit = 256;
   const spikes = new Map([[11, 50], [12, -50], [1000, 70], [3333, -70]]); // prettier-ignore

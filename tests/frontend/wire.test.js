@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { decode } from '../../frontend/src/lib/wire.js';
+import { decode, unpack } from '../../frontend/src/lib/wire.js';
 
 const fixture = (/** @type {string} */ name) => new URL(`../fixtures/${name}`, import.meta.url);
 const golden = JSON.parse(readFileSync(fixture('golden.json'), 'utf-8'));
@@ -74,4 +74,28 @@ test('a type of number the page does not know is refused by name', () => {
   buffer[0] = header.length;
   buffer.set(new TextEncoder().encode(header), 8);
   expect(() => decode(buffer.buffer)).toThrow('w has dtype F64');
+});
+
+describe('several frames in one body', () => {
+  const frames = Object.keys(golden).map((name) => new Uint8Array(bytes(name)));
+  const body = Buffer.concat(
+    frames.flatMap((frame) => {
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(frame.length);
+      return [length, frame];
+    }),
+  );
+  const whole = body.buffer.slice(body.byteOffset, body.byteOffset + body.byteLength);
+
+  test('are the frames that went in', () => {
+    expect(unpack(whole)).toEqual(Object.keys(golden).map((name) => decode(bytes(name))));
+  });
+
+  test('none in an empty one', () => {
+    expect(unpack(new ArrayBuffer(0))).toEqual([]);
+  });
+
+  test('are refused where the last one is cut off', () => {
+    expect(() => unpack(whole.slice(0, -1))).toThrow(/^invalid frames: one of \d+ bytes$/);
+  });
 });

@@ -23,6 +23,8 @@ export class RunView {
   frames = new SvelteMap();
   /** The step looked at; null: the present. @type {number | null} */
   at = $state(null);
+  /** The past step whose pictures are all here. @type {number | null} */
+  shownAt = $state(null);
   /** Knobs that a branch from the step looked at would set. @type {Record<string, any>} */
   wanted = $state.raw({});
   /** Whether it is among those that are compared, and shown there. */
@@ -187,6 +189,7 @@ export class RunView {
     const at = step === null || step >= this.step ? null : Math.max(this.first, Math.round(step));
     if (at === this.at && at !== null) return;
     this.at = at;
+    this.shownAt = null;
     this.wanted = {};
     this.error = null;
     this.#showKnobs();
@@ -202,12 +205,14 @@ export class RunView {
     try {
       let wish = '';
       while (this.at !== null && this.#visible.size && wish !== `${this.at} ${[...this.#visible]}`) {
-        wish = `${this.at} ${[...this.#visible]}`;
-        const frames = await getMoment(this.id, this.at, [...this.#visible]);
+        const at = this.at;
+        wish = `${at} ${[...this.#visible]}`;
+        const frames = await getMoment(this.id, at, [...this.#visible]);
         if (this.at === null) break;
         for (const frame of frames) {
           if (this.frames.get(frame.panel)?.seq !== frame.seq) this.frames.set(frame.panel, frame);
         }
+        this.shownAt = at;
       }
     } catch (error) {
       this.error = /** @type {any} */ (error);
@@ -306,7 +311,10 @@ export class RunView {
     if (visible === this.#visible.has(panel)) return;
     if (visible) this.#visible.add(panel);
     else this.#visible.delete(panel);
-    if (visible && this.at !== null) queueMicrotask(() => this.#fetch());
+    if (visible && this.at !== null) {
+      this.shownAt = null;
+      queueMicrotask(() => this.#fetch());
+    }
     if (this.#watchScheduled) return;
     this.#watchScheduled = true;
     queueMicrotask(this.#tellWatched);

@@ -25,7 +25,7 @@ from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.observe import ProbeWroteError, look, modules_of
 from descent.engine.replay import CheckpointClock, go_back
 from descent.engine.scalars import ScalarBatch
-from descent.experiment import KnobError
+from descent.experiment import Experiment, KnobError, Knobs
 from descent.protocol import ENDED, Status
 from descent.registry import Entry
 
@@ -70,15 +70,20 @@ class Loop:
         if spec.data:
             os.environ["DESCENT_DATA"] = spec.data
         self.knobs = self.entry.knobs_type.model_validate(dict(spec.knobs), strict=False)
-        random.seed(spec.seed)
-        np.random.seed(spec.seed)
-        torch.manual_seed(spec.seed)
-        self.experiment = self.entry.cls(spec.seed, torch.device(spec.device))
-        self.experiment.build(self.knobs)
-        self._checkpointer = Checkpointer(self.experiment)
-        if spec.replay is not None:
-            self.knobs = go_back(self.experiment, self._checkpointer, self.knobs, spec.replay)
+        if spec.replay is None:
+            self.experiment = self._build(self.knobs)
+            self._checkpointer = Checkpointer(self.experiment)
+        else:
+            self.experiment, self._checkpointer, self.knobs = go_back(self._build, self.knobs, spec.replay)
         self._batch = ScalarBatch(deferred=spec.device != "cpu")
+
+    def _build(self, knobs: Knobs) -> Experiment[Any]:
+        random.seed(self.spec.seed)
+        np.random.seed(self.spec.seed)
+        torch.manual_seed(self.spec.seed)
+        experiment: Experiment[Any] = self.entry.cls(self.spec.seed, torch.device(self.spec.device))
+        experiment.build(knobs)
+        return experiment
 
     @property
     def step(self) -> int:
@@ -91,6 +96,8 @@ class Loop:
         if self.spec.replay is not None and (refusal := self._set_knobs(self.spec.replay.override)):
             raise KnobError(*refusal.split(": ", 1))
         self._become("paused" if self.spec.paused else "running")
+        if self.step == self.spec.max_steps:  # it was interrupted before it could say so
+            self._end("finished")
         while self.status not in ENDED:
             if self._inbox.waiting:
                 self._obey()

@@ -13,7 +13,9 @@ class Replay:
 
     It puts the checkpoint back, taken after `step` steps with these `knobs`, or begins anew where there is
     none; then it steps on, making the recorded `changes` of knobs where they were made; then it sets
-    `override`, which is what a branch does differently.
+    `override`, which is what a branch does differently. `origin`, if there is one, takes the checkpoint's
+    place: the knobs that the run was built with until then, and how to get there. What it was then is put
+    into what the present knobs build.
     """
 
     until: int
@@ -22,6 +24,7 @@ class Replay:
     checkpoint: bytes | None = None
     changes: Sequence[tuple[int, Mapping[str, Any]]] = ()
     override: Mapping[str, Any] = field(default_factory=dict)
+    origin: tuple[Mapping[str, Any], Replay] | None = None
 
 
 @dataclass(frozen=True)

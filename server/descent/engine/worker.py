@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 import torch
@@ -15,10 +16,10 @@ import torch
 from descent.engine.checkpoint import CheckpointError
 from descent.engine.inbox import Inbox
 from descent.engine.loop import Loop, failure
-from descent.engine.messages import Control, RunSpec
+from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.outbox import Outbox
 from descent.experiment import KnobError
-from descent.registry import experiments
+from descent.registry import Entry, experiments
 
 TRACEBACK_TAIL = 2000  # characters
 SWITCH_INTERVAL = 0.001  # seconds; lets the reading thread in between two steps
@@ -32,18 +33,23 @@ def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
     inbox = Inbox()
     outbox = Outbox(outputs)
     threading.Thread(target=_read, args=(commands, inbox), name="inbox", daemon=True).start()
+    train(experiments()[spec.experiment], spec, inbox, outbox.put)
+    outbox.close()
+
+
+def train(entry: Entry, spec: RunSpec, inbox: Inbox, emit: Callable[[Output], None]) -> None:
+    """Train one run to its end; if that is an error, the run says so itself."""
     loop: Loop | None = None
     try:
-        loop = Loop(experiments()[spec.experiment], spec, inbox, outbox.put)
+        loop = Loop(entry, spec, inbox, emit)
         loop.run()
     except Exception as error:
         known = isinstance(error, KnobError | CheckpointError)
         reason = str(error) if known else traceback.format_exc()[-TRACEBACK_TAIL:]
         if loop is None:
-            outbox.put(failure(spec, reason))
+            emit(failure(spec, reason))
         else:
             loop.fail(reason)
-    outbox.close()
 
 
 def _read(commands: Connection, inbox: Inbox) -> None:

@@ -18,7 +18,7 @@ from descent.runs.recorder import Recorder
 from descent.runs.run import Run, info_of
 from descent.runs.tape import Tape
 from descent.store.schema import RunRow
-from descent.store.store import Checkpoint, Store
+from descent.store.store import RESTING, Checkpoint, Store
 
 Values = Mapping[str, Any]
 
@@ -36,6 +36,7 @@ class History:
         row = await asyncio.to_thread(self.store.run, run_id)
         if row is None:
             return None
+        _at_rest(row)
         if row.experiment not in experiments():
             raise errors.UnknownExperiment(
                 f"run {run_id} is of the experiment {row.experiment}, which this server does not have",
@@ -64,15 +65,14 @@ class History:
 
     async def runs(self, live: Mapping[str, Run], **which: Any) -> list[RunInfo]:
         """Runs that are recorded, the newest first; see `Store.runs`. What `live` knows is newer."""
-        await self.recorder.flush()
         rows = await asyncio.to_thread(lambda: self.store.runs(**which))
-        return [live[row.id].info() if row.id in live else info_of(row) for row in rows]
+        return [live[row.id].info() if row.id in live else info_of(_at_rest(row)) for row in rows]
 
     async def family(self, run_id: str, live: Mapping[str, Run]) -> list[RunInfo]:
         """The tree of branches a run belongs to, the oldest first."""
         await self.recorder.flush()
         rows = await asyncio.to_thread(self.store.family, run_id)
-        return [live[row.id].info() if row.id in live else info_of(row) for row in rows]
+        return [live[row.id].info() if row.id in live else info_of(_at_rest(row)) for row in rows]
 
     async def frames_at(self, run: Run, panels: Sequence[str], step: int) -> list[bytes]:
         """The last picture of each panel at or before `step`; before a branch began, its parent's."""
@@ -169,7 +169,16 @@ class History:
                 f"the run that {row.id} was branched from is deleted, and no checkpoint is left", "run"
             )
         base = self._plan(parent, row.branched_at, damaged)
+        if parent.built_with != row.built_with:
+            return Replay(step, {}, changes=changes, origin=(parent.built_with, base))
         return replace(base, until=step, changes=[*base.changes, *changes])
+
+
+def _at_rest(row: RunRow) -> RunRow:
+    """A run of which only the store knows is not alive, even where that could not be written."""
+    if row.status not in RESTING:
+        row.status = "interrupted"
+    return row
 
 
 def _live(row: RunRow, knobs: Values) -> Values:
@@ -185,6 +194,10 @@ def _live(row: RunRow, knobs: Values) -> Values:
 def knobs_after(built_with: Values, replay: Replay) -> dict[str, Any]:
     """The knobs a run has where `replay` ends, before its override."""
     knobs = {**built_with, **replay.knobs}
+    if replay.origin is not None:
+        others, earlier = replay.origin
+        rebuilt = {name: value for name, value in built_with.items() if value != others.get(name)}
+        knobs = {**knobs_after(others, earlier), **rebuilt}
     for _, values in replay.changes:
         knobs |= values
     return knobs

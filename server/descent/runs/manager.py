@@ -8,14 +8,15 @@ import itertools
 import json
 import secrets
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
+from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors
-from descent.engine.messages import Control, ControlName, Output, RunSpec
+from descent.engine.messages import Control, ControlName, Output, Replay, RunSpec
 from descent.executors.local import LocalExecutor
 from descent.panels import Panel
 from descent.protocol import Device, Diagnosis, Recording, RunInfo, State, Status
@@ -27,6 +28,7 @@ from descent.runs.recorder import Recorder
 from descent.runs.run import RESUMABLE, IllegalTransition, Run, now
 from descent.runs.tape import Tape
 from descent.settings import Settings
+from descent.store.database import StoreError, cause
 from descent.store.store import Store
 
 ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
@@ -63,7 +65,10 @@ class RunManager:
         """The run `run_id`, from the record if need be. Raises `UnknownRun`."""
         if run_id not in self.runs and self.history is not None:
             found = await self.history.load(run_id)
-            if found is not None and run_id not in self.runs:  # meanwhile another may have asked for it
+            if found is not None and run_id in self.runs:  # meanwhile another has asked for it
+                found.channel.tape.close()
+            elif found is not None:
+                found.channel.recording = self.history.recorder.state
                 self.runs[run_id] = found
                 self._forget_oldest(found)
         try:
@@ -77,15 +82,19 @@ class RunManager:
         return self.history.recorder if self.history else None
 
     async def list_runs(self, *, limit: int, offset: int = 0, **which: Any) -> list[RunInfo]:
-        """Runs, the newest first: those recorded, or without a store those in memory."""
+        """Runs, the newest first: those recorded, after those in memory that are not (yet)."""
         if self.history is not None:
-            return await self.history.runs(self.runs, limit=limit, offset=offset, **which)
-        runs = [run.info() for run in reversed(self.runs.values()) if _fits(run, **which)]
-        return runs[offset : offset + limit]
+            await self.history.recorder.flush()
+        runs = [run for run in reversed(self.runs.values()) if run.recorded is None and _fits(run, **which)]
+        found = {run.id: run.info() for run in runs[offset : offset + limit]}
+        if self.history is not None:
+            rest = {"limit": limit - len(found), "offset": max(0, offset - len(runs))}
+            found |= {info.id: info for info in await self.history.runs(self.runs, **rest, **which)}
+        return list(found.values())
 
     async def family(self, run: Run) -> list[RunInfo]:
         """The tree of branches a run belongs to, the oldest first."""
-        return await self.history.family(run.id, self.runs) if self.history else [run.info()]
+        return (self.history and await self.history.family(run.id, self.runs)) or [run.info()]
 
     async def frames_at(self, run: Run, panels: Sequence[str], step: int) -> list[bytes]:
         """The last picture of each panel at or before `step`."""
@@ -160,11 +169,14 @@ class RunManager:
         make another model.
         """
         replay, damaged = await self._history().plan(parent, step)
+        self._need_known(parent)
         before = knobs_after(parent.built_with, replay)
         values = knob_check.check(parent.entry, knobs, before=before, fixed_too=True)
         differ = {name for name in values if values[name] != before[name]}
         fixed = {name: values[name] for name in differ if not parent.entry.knobs_type.is_live(name)}
         override = {name: values[name] for name in differ - fixed.keys()}
+        if fixed:
+            replay = Replay(replay.until, {}, origin=(parent.built_with, replay))
         run = self._add(
             Run(
                 id=(run_id := self._new_id()),
@@ -177,7 +189,7 @@ class RunManager:
                 channel=Channel(Tape(run_id, self.settings.home / "tapes")),
                 max_steps=parent.max_steps if parent.max_steps and parent.max_steps > replay.until else None,
                 pace=parent.pace,
-                start_paused=paused,
+                start_paused=True,  # going back needs no slot, and tells whether it can be done
                 step=replay.until,
                 parent=parent.id,
                 branched_at=replay.until,
@@ -185,18 +197,29 @@ class RunManager:
             )
         )
         self._tell_damaged(run, damaged)
-        with contextlib.suppress(errors.NoAnswer):  # a long way to go
+        try:
             await self._settle(run)
+        except errors.NoAnswer:  # a long way to go
+            self._spawn(self._resume_later(run, paused))
+            return run
         if run.status == "failed":
-            await self.delete(run)
-            cause = run.reason.strip().splitlines()[-1]
+            with contextlib.suppress(errors.NotWritten):
+                await self.delete(run)
+            why = run.reason.strip().splitlines()[-1]
             changed = ", ".join(fixed)
             raise errors.DifferentShape(
-                f"{changed or 'the run'} cannot be continued from step {replay.until}: {cause}",
+                f"{changed or 'the run'} cannot be continued from step {replay.until}: {why}",
                 next(iter(fixed), "step"),
-                cause=cause,
+                cause=why,
             )
+        if not paused:
+            await self.resume(run)
         return run
+
+    async def _resume_later(self, run: Run, paused: bool) -> None:
+        await run.ready.wait()
+        if not paused and run.status == "paused":
+            await self.resume(run)
 
     def _history(self) -> History:
         if self.history is None:
@@ -301,15 +324,23 @@ class RunManager:
             replay=run.replay,
         )
         run.replay = None  # it may be large
+        ready = run.ready  # another one when the run goes on after its end, which is not this worker's affair
+
+        def deliver(output: Output) -> None:
+            if run.ready is ready:
+                self._receive(run, output)
+
+        def ended(why: str) -> None:
+            if run.ready is ready:
+                self._lost(run, why)
+
         try:
-            worker = await self._executor.start(
-                spec, lambda output: self._receive(run, output), lambda cause: self._lost(run, cause)
-            )
+            worker = await self._executor.start(spec, deliver, ended)
         except (OSError, EOFError) as error:
-            if not run.ended:
+            if not run.ended and run.ready is ready:
                 self._end(run, "failed", f"no worker could be started: {error}")
             return
-        if run.ended:  # stopped or deleted meanwhile
+        if run.ended or run.ready is not ready:  # stopped or deleted meanwhile
             worker.kill()
             return
         run.worker = worker
@@ -372,11 +403,11 @@ class RunManager:
                 self._let_go(run)
             self._promote()
 
-    def _lost(self, run: Run, cause: str) -> None:
+    def _lost(self, run: Run, why: str) -> None:
         """The worker is no more."""
         run.worker = None
         if not run.ended:
-            self._end(run, "failed", cause)
+            self._end(run, "failed", why)
 
     def _kill(self, run: Run, status: Status, reason: str) -> None:
         """End a run at once, together with its worker if it has one."""
@@ -453,29 +484,53 @@ class RunManager:
             await self._ask(run, "resume")  # once more changes nothing, and is answered when it trains
 
     async def describe(self, run: Run, *, name: str | None = None, starred: bool | None = None) -> None:
-        """Name or star a run."""
-        run.name = run.name if name is None else name.strip()
+        """Name or star a run. Raises `NotWritten`."""
+        before = run.name, run.starred
+        run.name = run.name if name is None else _line(name)
         run.starred = run.starred if starred is None else starred
-        if self.history is not None:
-            store = self.history.store
-            await self.history.recorder.flush()
-            await self.history.recorder.do(lambda: store.set(run.id, name=run.name, starred=run.starred))
+        try:
+            await self._write(lambda store: store.set(run.id, name=run.name, starred=run.starred))
+        except errors.NotWritten:
+            run.name, run.starred = before
+            raise
+
+    async def _write(self, work: Callable[[Store], None]) -> None:
+        """Do `work` on the store, if there is one. Raises `NotWritten`."""
+        if self.history is None:
+            return
+        store, recorder = self.history.store, self.history.recorder
+        await recorder.flush()
+        try:
+            await recorder.do(lambda: work(store))
+        except (SQLAlchemyError, StoreError) as error:
+            reason = cause(error)
+            raise errors.NotWritten(
+                f"the store cannot be written to now ({reason})", "run", reason=reason
+            ) from error
 
     async def _revive(self, run: Run) -> None:
         """Let a run that has ended go on."""
+        recorder = self._history().recorder
         replay, damaged = await self._history().plan(run, None)
+        self._need_known(run)
         if run.status not in RESUMABLE:  # somebody else was faster
             return
+        if recorder.owes(run):
+            raise errors.NotRecorded(
+                f"the end of the run is not recorded yet ({recorder.state.reason})", "run"
+            )
         run.replay = replay
         run.step = replay.until
         run.start_paused = False
         run.ready = asyncio.Event()
-        self._history().recorder.begin(run)
+        run.worker = None  # if there still is one, it is ending
+        recorder.begin(run)
         self._tell_damaged(run, damaged)
         run.become("queued")
         self._announce(run)
         self._enter(run)
-        await self._settle(run)
+        with contextlib.suppress(errors.NoAnswer):  # a long way to go
+            await self._settle(run)
 
     async def step(self, run: Run, steps: int) -> None:
         """Take some steps of a paused run."""
@@ -503,14 +558,13 @@ class RunManager:
             self._kill(run, "stopped", "it did not answer and was killed")
 
     async def delete(self, run: Run) -> None:
-        """End the run at once and forget it, and what is recorded of it."""
-        self._let_lie(run)
+        """End the run at once and forget it, and what is recorded of it. Raises `NotWritten`."""
+        if self.runs.get(run.id) is run:  # nobody else deletes it
+            self._let_lie(run)
         for other in self.runs.values():
             if other.parent == run.id:
                 other.parent = None
-        if self.history is not None:
-            store = self.history.store
-            await self.history.recorder.do(lambda: store.delete([run.id]))
+        await self._write(lambda store: store.delete([run.id]))
 
     def _let_lie(self, run: Run) -> None:
         """Forget the run, but not what is recorded of it."""
@@ -520,6 +574,11 @@ class RunManager:
         del self.runs[run.id]
         run.channel.close()
         run.channel.tape.close()
+
+    def _need_known(self, run: Run) -> None:
+        """Raises `UnknownRun` for a run that was let go meanwhile."""
+        if self.runs.get(run.id) is not run:
+            raise errors.UnknownRun(f"the run {run.id} was let go meanwhile; ask again", "run")
 
     async def _need(self, run: Run, *statuses: Status) -> None:
         await self._settle(run)
@@ -584,16 +643,13 @@ class RunManager:
     # Keeping house
 
     async def start(self) -> None:
-        """Begin what goes on as long as the server runs.
-
-        What was alive when the last server ended was interrupted by that.
-        """
+        """Begin what goes on as long as the server runs."""
         self._duties.append(asyncio.create_task(self._keep_house()))
         if self.history is None:
             return
-        store = self.history.store
-        await self.history.recorder.do(store.interrupt)
-        trained = await self.history.recorder.do(store.interrupted)
+        trained: list[str] = []
+        with contextlib.suppress(SQLAlchemyError, StoreError):  # nothing can be written now
+            trained = await self.history.recorder.do(self.history.store.interrupted)
         self._duties += [
             asyncio.create_task(self.history.recorder.work()),
             asyncio.create_task(self._keep_size()),
@@ -605,9 +661,10 @@ class RunManager:
     async def _keep_size(self) -> None:
         history = self._history()
         while True:
-            stripped = await history.recorder.do(lambda: history.store.strip(self.settings.store_mb << 20))
-            for run in filter(None, map(self.runs.get, stripped)):
-                history.recorder.forget(run.id)
+            with contextlib.suppress(SQLAlchemyError, StoreError):  # of which the recorder tells
+                stripped = await history.recorder.strip(self.settings.store_mb << 20)
+                for run in filter(None, map(self.runs.get, stripped)):
+                    run.recorded = await asyncio.to_thread(history.store.run, run.id)
             await asyncio.sleep(MAKE_ROOM_EVERY)
 
     async def _keep_house(self) -> None:
@@ -634,8 +691,8 @@ class RunManager:
             duty.cancel()
         await asyncio.gather(*self._duties, return_exceptions=True)
         if self.history is not None:
-            await self.history.recorder.flush()
-            with contextlib.suppress(Exception):
+            await self.history.recorder.flush(anyway=True)
+            with contextlib.suppress(SQLAlchemyError, StoreError):
                 await self.history.recorder.do(self.history.store.interrupt)
         for run in list(self.runs.values()):
             self._let_lie(run)
@@ -657,6 +714,11 @@ def _fits(run: Run, *, experiment: str = "", search: str = "", starred: bool = F
         and any(search.lower() in text.lower() for text in texts)
         and (run.starred or not starred)
     )
+
+
+def _line(text: str) -> str:
+    """A text as one line that any database takes."""
+    return " ".join("".join(char if char.isprintable() or char == "\u200d" else " " for char in text).split())
 
 
 def _wrong_state(run: Run, *statuses: Status) -> errors.WrongState:

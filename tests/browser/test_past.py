@@ -1,0 +1,242 @@
+"""The time machine as a learner uses it: look back, branch, compare, find again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from lab import WITHIN, Open, run_id, served, step_of, wait_for_hero, wait_past
+
+
+def asked(page: Page, name: str) -> str | None:
+    return parse_qs(urlsplit(page.url).query).get(name, [None])[0]
+
+
+def drag_to(page: Page, share: float) -> None:
+    box = page.get_by_test_id("timeline").bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.9, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * share, y, steps=5)
+    page.mouse.up()
+
+
+def wait_for_past(page: Page) -> int:
+    """Until all pictures are of the past step looked at; that step."""
+    page.wait_for_selector("[data-shown]", timeout=WITHIN)
+    page.wait_for_function(
+        "() => new URL(location.href).searchParams.get('step') === "
+        "document.querySelector('[data-shown]')?.dataset.shown",
+        timeout=WITHIN,
+    )
+    return int(asked(page, "step") or -1)
+
+
+def hero_step(page: Page) -> int:
+    return int(page.locator(".panel.hero").get_attribute("data-step") or -1)
+
+
+def trained(open_page: Open, steps: int = 400, **options: object) -> Page:
+    page = open_page("/lab/neural-playground", **options)
+    wait_for_hero(page)
+    wait_past(page, steps)
+    return page
+
+
+def test_dragging_the_timeline_shows_the_pictures_of_then_and_one_click_those_of_now(open_page: Open) -> None:
+    page = trained(open_page)
+    drag_to(page, 0.3)
+    step = wait_for_past(page)
+    assert 0 < step < step_of(page)
+    assert hero_step(page) <= step
+    kept = httpx.get(f"{page.url.partition('/lab')[0]}/api/runs/{run_id(page)}/frames").json()
+    assert hero_step(page) == max(at for at in kept["frames"]["decision_map"] if at <= step)
+    page.get_by_test_id("live").click()
+    page.wait_for_function(
+        "(step) => Number(document.querySelector('.panel.hero').dataset.step) > step",
+        arg=step,
+        timeout=WITHIN,
+    )
+    page.wait_for_function("() => !location.search.includes('step=')", timeout=WITHIN)
+
+
+def test_keys_move_through_the_past(open_page: Open) -> None:
+    page = trained(open_page)
+    timeline = page.get_by_test_id("timeline")
+    timeline.focus()
+    page.keyboard.press("Home")
+    assert timeline.get_attribute("aria-valuenow") == "0"
+    page.keyboard.press("Shift+ArrowRight")
+    at = int(timeline.get_attribute("aria-valuenow") or 0)
+    assert at > 0
+    page.keyboard.press("ArrowRight")
+    assert int(timeline.get_attribute("aria-valuenow") or 0) > at
+    page.keyboard.press("End")
+    expect(timeline).to_have_attribute("aria-valuetext", "the present")
+
+
+def test_a_finger_moves_through_the_past(open_page: Open) -> None:
+    page = trained(open_page, width=390, height=844, has_touch=True)
+    box = page.get_by_test_id("timeline").bounding_box()
+    assert box
+    page.touchscreen.tap(box["x"] + box["width"] * 0.4, box["y"] + box["height"] / 2)
+    assert 0 < wait_for_past(page) < step_of(page)
+
+
+def test_a_branch_with_another_rate_is_drawn_beside_its_parent(open_page: Open) -> None:
+    page = trained(open_page)
+    drag_to(page, 0.5)
+    step = wait_for_past(page)
+    parent = run_id(page)
+    field = page.locator("[data-knob=lr] input.typed")
+    field.fill("0.3")
+    field.press("Enter")
+    expect(page.get_by_test_id("hint")).to_contain_text("Learning rate 0.3")
+    page.get_by_test_id("branch").click()
+    page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=parent, timeout=WITHIN)
+    assert asked(page, "with") == parent
+    wait_past(page, step)
+    server = page.url.partition("/lab")[0]
+    branch = httpx.get(f"{server}/api/runs/{run_id(page)}").json()
+    assert (branch["parent"], branch["branched_at"], branch["knobs"]["lr"]) == (parent, step, 0.3)
+    assert httpx.get(f"{server}/api/runs/{parent}").json()["knobs"]["lr"] != 0.3
+    expect(page.get_by_test_id("runs")).to_contain_text(f"#{parent[:6]}")
+
+
+def test_a_fixed_knob_that_changes_the_models_shape_is_refused_for_a_branch(open_page: Open) -> None:
+    page = trained(open_page, refused=True)
+    drag_to(page, 0.5)
+    wait_for_past(page)
+    run = run_id(page)
+    page.get_by_role("button", name="Add a layer").click()
+    page.get_by_test_id("branch").click()
+    expect(page.get_by_test_id("hint")).to_contain_text("another shape", timeout=WITHIN)
+    assert run_id(page) == run
+
+
+def test_two_runs_pictures_stand_side_by_side(open_page: Open) -> None:
+    page = trained(open_page)
+    drag_to(page, 0.5)
+    wait_for_past(page)
+    page.get_by_test_id("branch").click()
+    page.get_by_test_id("beside").click()
+    hero = page.locator(".panel.hero")
+    expect(hero.locator("figure")).to_have_count(2)
+    expect(hero.locator("figure canvas").last).to_be_visible(timeout=WITHIN)
+    page.get_by_test_id("beside").click()
+    expect(hero.locator("figure")).to_have_count(0)
+
+
+def test_the_tree_leads_back_to_the_parent(open_page: Open) -> None:
+    page = trained(open_page)
+    parent = run_id(page)
+    page.get_by_test_id("branch").click()
+    page.get_by_test_id("tree").click()
+    page.get_by_test_id("runs").locator("li .name").first.click()
+    page.wait_for_function("(run) => location.search.includes('run=' + run)", arg=parent, timeout=WITHIN)
+    expect(page.locator(".timeline .branch")).to_have_count(1, timeout=WITHIN)
+
+
+def test_a_link_leads_to_the_same_run_and_step(open_page: Open) -> None:
+    page = trained(open_page)
+    drag_to(page, 0.4)
+    step = wait_for_past(page)
+    shown = hero_step(page)
+    other = open_page(page.url.partition("/lab")[2].join(["/lab", ""]))
+    other.wait_for_selector(f"[data-shown='{step}']", timeout=WITHIN)
+    assert (run_id(other), hero_step(other)) == (run_id(page), shown)
+
+
+def test_going_back_before_a_change_that_broke_it(open_page: Open) -> None:
+    page = trained(open_page)
+    run = run_id(page)
+    page.get_by_role("button", name="The edge of stability").click()
+    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    wait_past(page, 10)
+    before = page.locator("[data-knob=lr] input.typed").input_value()
+    field = page.locator("[data-knob=lr] input.typed")
+    field.fill("10")
+    field.press("Enter")
+    expect(page.get_by_test_id("status")).to_have_text("diverged", timeout=WITHIN)
+    broken = run_id(page)
+    page.get_by_test_id("hint").get_by_role("button").click()
+    page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=broken, timeout=WITHIN)
+    expect(field).to_have_value(before, timeout=WITHIN)
+    expect(page.get_by_test_id("status")).not_to_have_text("diverged")
+
+
+# The history
+
+
+def test_a_run_is_found_named_starred_compared_and_deleted(open_page: Open) -> None:
+    page = trained(open_page, 50)
+    run = run_id(page)
+    page.get_by_test_id("history").click()
+    row = page.get_by_test_id(f"row-{run}")
+    name = row.get_by_role("textbox")
+    name.fill("my spiral")
+    name.press("Enter")
+    row.locator(".star").click()
+    expect(row.locator(".star")).to_have_attribute("aria-pressed", "true")
+    page.get_by_test_id("search").fill("spiral")
+    expect(page.get_by_role("status")).to_have_text("1 runs")
+    page.reload()
+    expect(row.get_by_role("textbox")).to_have_value("my spiral", timeout=WITHIN)
+    page.get_by_test_id("search").fill("nobody calls a run so")
+    expect(row).to_have_count(0)
+    page.get_by_test_id("search").fill("")
+    row.locator(".delete").click()
+    row.locator(".delete").click()
+    expect(row).to_have_count(0)
+
+
+def test_runs_are_compared_from_the_history(open_page: Open) -> None:
+    first, second = (run_id(trained(open_page, 50)) for _ in range(2))
+    page = open_page("/history")
+    for run in (first, second):
+        page.get_by_test_id(f"row-{run}").get_by_role("checkbox").check()
+    page.get_by_test_id("compare").click()
+    page.wait_for_url(f"**/lab/neural-playground?run={first}&with={second}", timeout=WITHIN)
+    expect(page.get_by_test_id("runs")).to_contain_text(f"#{second[:6]}", timeout=WITHIN)
+
+
+# After the end of the server
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> tuple[str, str, int]:
+    """The home of a server that was killed while a run trained, the run, and a step it had taken."""
+    with served(tmp_path) as (address, process):
+        run = httpx.post(f"{address}/api/runs", json={"experiment": "neural-playground"}).json()["id"]
+        step = 0
+        while step < 2000:
+            step = httpx.get(f"{address}/api/runs/{run}/frames").json()["checkpoints"][-1:]
+            step = step[0] if step else 0
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    return str(tmp_path), run, step
+
+
+def test_a_run_that_was_interrupted_goes_on_with_one_click(
+    killed: tuple[str, str, int], browser: Browser
+) -> None:
+    home, run, step = killed
+    with served(Path(home)) as (address, _):
+        page = browser.new_page()
+        page.goto(f"{address}/lab/neural-playground?run={run}")
+        expect(page.get_by_test_id("status")).to_have_text("interrupted", timeout=WITHIN)
+        assert step_of(page) >= step
+        wait_for_hero(page)
+        page.get_by_test_id("resume").click()
+        expect(page.get_by_test_id("status")).to_have_text("running", timeout=WITHIN)
+        wait_past(page, step_of(page))
+        steps = httpx.get(f"{address}/api/runs/{run}/scalars").json()["step"]
+        assert steps == list(range(len(steps)))
+        page.close()
