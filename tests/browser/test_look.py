@@ -8,6 +8,7 @@ import re
 from contextlib import nullcontext
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect
@@ -18,25 +19,40 @@ from lab import WITHIN, Open, wait_for_hero
 REPOSITORY = Path(__file__).parents[2]
 AXE = REPOSITORY / "frontend/node_modules/axe-core/axe.min.js"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
-VIEWS = ["gallery", *experiments()]
+LABS = list(experiments())
+VIEWS = ["gallery", "history", "past", *LABS]
 
 
 def show(page: Page, view: str) -> None:
     if view == "gallery":
         page.get_by_test_id(f"card-{next(iter(experiments()))}").wait_for(timeout=WITHIN)
-        return
-    wait_for_hero(page)
+    elif view == "history":
+        page.locator("li .name").first.wait_for(timeout=WITHIN)
+    else:
+        wait_for_hero(page)
 
 
-def address(view: str) -> str:
-    return "/" if view == "gallery" else f"/lab/{view}"
+def address(view: str, server: str) -> str:
+    """Where a view is; the past and the history have a run with a branch to show."""
+    if view not in ("history", "past"):
+        return "/" if view == "gallery" else f"/lab/{view}"
+    with httpx.Client(base_url=server, timeout=30) as api:
+        body = {"experiment": "neural-playground", "max_steps": 300}
+        run = api.post("/api/runs", json=body).json()["id"]
+        while (step := api.get(f"/api/runs/{run}").json()["step"]) < 300:
+            pass
+        change = {"step": step // 2, "knobs": {"lr": 0.3}}
+        branch = api.post(f"/api/runs/{run}/branch", json=change).json()["id"]
+    return "/history" if view == "history" else f"/lab/neural-playground?run={branch}&step=200&with={run}"
 
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("size", SIZES)
-def test_every_view_fits_and_is_translated(view: str, size: str, open_page: Open, screenshots: Path) -> None:
+def test_every_view_fits_and_is_translated(
+    view: str, size: str, open_page: Open, screenshots: Path, server: str
+) -> None:
     width, height = SIZES[size]
-    page = open_page(address(view), width=width, height=height)
+    page = open_page(address(view, server), width=width, height=height)
     show(page, view)
     for theme, language in (("light", "en"), ("dark", "en"), ("dark", "ko"), ("light", "ko")):
         switch(page, "theme", "data-theme", theme)
@@ -54,7 +70,7 @@ def korean_in(text: str) -> int:
 
 def quoted(view: str) -> str:
     """The English lesson, which may give an example in Korean."""
-    return "" if view == "gallery" else experiments()[view].lessons["en"].html
+    return experiments()[view].lessons["en"].html if view in LABS else ""
 
 
 def switch(page: Page, button: str, attribute: str, value: str) -> None:
@@ -68,10 +84,11 @@ def switch(page: Page, button: str, attribute: str, value: str) -> None:
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_accessibility_violations(view: str, theme: str, open_page: Open) -> None:
-    page = open_page(address(view), theme=theme)
+def test_no_accessibility_violations(view: str, theme: str, open_page: Open, server: str) -> None:
+    page = open_page(address(view, server), theme=theme)
     show(page, view)
-    page.wait_for_selector(".katex" if view != "gallery" else ".card", timeout=WITHIN)
+    if view in LABS:
+        page.wait_for_selector(".katex", timeout=WITHIN)
     # Through the debugging protocol, which the page's own policy against foreign scripts does not bind.
     page.evaluate(AXE.read_text(encoding="utf-8") + "; undefined")
     found = page.evaluate("() => axe.run({ resultTypes: ['violations'] })")

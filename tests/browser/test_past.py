@@ -192,8 +192,9 @@ def test_a_run_is_found_named_starred_compared_and_deleted(open_page: Open) -> N
     page.get_by_test_id("search").fill("nobody calls a run so")
     expect(row).to_have_count(0)
     page.get_by_test_id("search").fill("")
-    row.locator(".delete").click()
-    row.locator(".delete").click()
+    row.get_by_test_id("menu").click()
+    row.get_by_role("menuitem", name="Delete").click()
+    row.get_by_role("menuitem", name="Delete for good?").click()
     expect(row).to_have_count(0)
 
 

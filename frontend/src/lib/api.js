@@ -72,6 +72,22 @@ export const getFamily = (id) => call('GET', `/runs/${encodeURIComponent(id)}/fa
  */
 export const describeRun = (id, changes) => call('PATCH', `/runs/${encodeURIComponent(id)}`, changes);
 
+/**
+ * A run from an archive that another Descent exported.
+ * @param {Blob} archive
+ */
+export async function importRun(archive) {
+  const headers = { 'Content-Type': 'application/zip' };
+  let response;
+  try {
+    response = await fetch('/api/runs/import', { method: 'POST', headers, body: archive });
+  } catch {
+    throw new ApiError({});
+  }
+  if (!response.ok) throw new ApiError(await response.json().catch(() => ({ status: response.status })));
+  return response.json();
+}
+
 /** @param {string} id */
 export const deleteRun = (id) => call('DELETE', `/runs/${encodeURIComponent(id)}`);
 
