@@ -154,6 +154,19 @@ def test_a_link_leads_to_the_same_run_and_step(open_page: Open) -> None:
     assert (run_id(other), hero_step(other)) == (run_id(page), shown)
 
 
+def test_the_knobs_are_those_of_then(open_page: Open) -> None:
+    page = trained(open_page)
+    page.locator("[data-knob=lr] input.typed").fill("0.3")
+    page.locator("[data-knob=lr] input.typed").press("Enter")
+    expect(page.locator(".timeline .mark[data-step]")).to_have_count(1, timeout=WITHIN)
+    changed = int(page.locator(".timeline .mark").get_attribute("data-step") or 0)
+    wait_past(page, changed + 100)
+    for step, rate in ((changed - 1, "0.03"), (changed + 50, "0.3")):
+        then = open_page(f"/lab/neural-playground?run={run_id(page)}&step={step}")
+        then.wait_for_selector(f"[data-shown='{step}']", timeout=WITHIN)
+        expect(then.locator("[data-knob=lr] input.typed")).to_have_value(rate)
+
+
 def test_going_back_before_a_change_that_broke_it(open_page: Open) -> None:
     page = trained(open_page)
     run = run_id(page)
@@ -186,7 +199,7 @@ def test_a_run_is_found_named_starred_compared_and_deleted(open_page: Open) -> N
     row.locator(".star").click()
     expect(row.locator(".star")).to_have_attribute("aria-pressed", "true")
     page.get_by_test_id("search").fill("spiral")
-    expect(page.get_by_role("status")).to_have_text("1 runs")
+    expect(page.get_by_role("status")).to_have_text("Runs: 1")
     page.reload()
     expect(row.get_by_role("textbox")).to_have_value("my spiral", timeout=WITHIN)
     page.get_by_test_id("search").fill("nobody calls a run so")

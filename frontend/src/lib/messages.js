@@ -242,7 +242,7 @@ export const MESSAGES = {
   'history.all': ['All experiments', '모든 실험'],
   'history.starred': ['Starred', '별표만'],
   'history.none': ['No run is recorded that fits.', '조건에 맞는 기록이 없습니다.'],
-  'history.count': ['{n} runs', '실행 {n}개'],
+  'history.count': ['Runs: {n}', '실행 {n}개'],
   'history.most': [
     'The newest {n} runs are shown. Search to find older ones.',
     '최근 {n}개만 표시합니다. 더 오래된 것은 검색하세요.',

@@ -133,6 +133,7 @@ export class RunView {
       if (this.status === 'running' || this.status === 'paused') this.#sendKnobs();
     } else if (event.type === 'knobs') {
       this.knobChanges = [...this.knobChanges, { step: event.step, knobs: event.knobs }];
+      if (this.at !== null) this.#showKnobs();
       if (known) return;
       this.#confirmed = { ...this.#confirmed, ...event.knobs };
       if (this.at === null) this.knobs = { ...this.knobs, ...event.knobs, ...this.#unsent };
