@@ -162,7 +162,7 @@ def test_a_quadratic_converges_just_under_2_over_its_curvature_and_diverges_just
     for _ in range(2000):
         with torch.no_grad():
             x -= rate * Curvature(objective).gradient()[0]
-    assert (float(objective.loss()) < 1e-6) is (part < 1)
+    assert (objective.loss().item() < 1e-6) is (part < 1)
 
 
 def test_a_parameter_without_influence_has_no_gradient_and_no_curvature():
