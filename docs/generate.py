@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from descent import errors, panels, protocol
+from descent.routes import archive as archive_routes
 from descent.routes import experiments as experiment_routes
 from descent.routes import runs as run_routes
 from descent.routes import stream
@@ -73,6 +74,7 @@ def rest() -> str:
     app = FastAPI()
     app.include_router(experiment_routes.router)
     app.include_router(run_routes.router)
+    app.include_router(archive_routes.router)
     schema = app.openapi()
     rows = [
         [code(f"{method.upper()} {path}"), _asked(call, schema), call["description"]]
@@ -86,7 +88,10 @@ def _asked(call: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     query = [code(f"?{one['name']}=") for one in call.get("parameters", []) if one["in"] == "query"]
     if "requestBody" not in call:
         return " ".join(query)
-    body = call["requestBody"]["content"]["application/json"]["schema"]
+    content = call["requestBody"]["content"]
+    if "application/json" not in content:
+        return f"a body of {' or '.join(map(code, content))}"
+    body = content["application/json"]["schema"]
     reference = next(option["$ref"] for option in body.get("anyOf", [body]) if "$ref" in option)
     return _fields(schema["components"]["schemas"][reference.rpartition("/")[2]])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from descent.errors import DescentError
 from descent.executors.local import LocalExecutor
 from descent.guard import Guard, problem
 from descent.registry import experiments
+from descent.routes import archive as archive_routes
 from descent.routes import experiments as experiment_routes
 from descent.routes import runs as run_routes
 from descent.routes import stream
@@ -27,6 +29,8 @@ from descent.routes.stream import bad_field
 from descent.runs.manager import RunManager
 from descent.settings import Settings
 from descent.store.store import Store
+
+logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 FINAL_WAIT = 1  # seconds to close what is open when the server is told to stop
@@ -59,8 +63,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, settings=settings, uploads={archive_routes.IMPORT: settings.import_mb << 20})
     app.include_router(experiment_routes.router)
+    app.include_router(archive_routes.router)  # before `runs`: `import` is no run's id
     app.include_router(run_routes.router)
     app.include_router(stream.router)
 
@@ -107,7 +112,12 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
 
 def open_store(settings: Settings) -> Store | None:
     """The store these settings name, none where nothing is recorded. Raises `StoreError`."""
-    return Store(settings.database_url, settings.home) if settings.record else None
+    if not settings.record:
+        return None
+    store = Store(settings.database_url, settings.home, patient=True)
+    if store.trouble:
+        logger.warning("nothing is recorded until that is possible again (%s)", store.trouble)
+    return store
 
 
 def create_server(settings: Settings, store: Store | None = None) -> uvicorn.Server:

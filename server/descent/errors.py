@@ -86,6 +86,13 @@ class WrongState(DescentError):
     code = "wrong-state"
 
 
+class BadArchive(DescentError):
+    """An archive that is no bundle of a run; `entry` says where, `reason` why."""
+
+    status = 422
+    code = "bad-archive"
+
+
 class TooManyRuns(DescentError):
     """As many runs are alive as the settings allow."""
 
@@ -94,7 +101,7 @@ class TooManyRuns(DescentError):
 
 
 class TooLarge(DescentError):
-    """A request body over the limit."""
+    """A request body or an archive's entry over the limit."""
 
     status = 413
     code = "too-large"
@@ -119,6 +126,27 @@ class DifferentShape(DescentError):
 
     status = 409
     code = "different-shape"
+
+
+class NoScript(DescentError):
+    """The run cannot be told as a script."""
+
+    status = 409
+    code = "no-script"
+
+
+class NotInstalled(DescentError):
+    """An optional part of Descent is not installed."""
+
+    status = 501
+    code = "not-installed"
+
+
+class NotWritten(DescentError):
+    """The store cannot be written to."""
+
+    status = 507
+    code = "not-written"
 
 
 class NoAnswer(DescentError):

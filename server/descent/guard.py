@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -37,9 +37,11 @@ class Guard:
     the server; the check of Origin keeps foreign pages from using it.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, uploads: Mapping[str, int] | None = None) -> None:
+        """`uploads`: the paths that take files, and how many bytes; their bodies are not read ahead."""
         self._app = app
         self._max_body = settings.max_body
+        self._uploads = uploads or {}
         self._names = set(_names(settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +61,8 @@ class Guard:
         try:
             self._check(headers)
             if scope["type"] == "http":
-                receive = await self._bounded(headers, receive)
+                most = self._uploads.get(scope["path"])
+                receive = _counted(headers, receive, most) if most else await self._bounded(headers, receive)
         except DescentError as error:
             if scope["type"] == "websocket":
                 await receive()
@@ -81,19 +84,14 @@ class Guard:
 
     async def _bounded(self, headers: Headers, receive: Receive) -> Receive:
         """The whole body, read ahead, if it is not too large."""
-        error = TooLarge(f"the body is over {self._max_body} bytes", "body", limit=self._max_body)
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._max_body:
-            raise error
+        counted = _counted(headers, receive, self._max_body)
         body = b""
-        more = int(length) > 0 or "transfer-encoding" in headers
+        more = int(headers.get("content-length", "0")) > 0 or "transfer-encoding" in headers
         while more:
-            message = await receive()
+            message = await counted()
             if message["type"] == "http.disconnect":
                 break
             body += message.get("body", b"")
-            if len(body) > self._max_body:
-                raise error
             more = message.get("more_body", False)
         unread = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -101,6 +99,25 @@ class Guard:
             return unread.pop() if unread else await receive()
 
         return replay
+
+
+def _counted(headers: Headers, receive: Receive, most: int) -> Receive:
+    """`receive`, which raises `TooLarge` as soon as there is more body; at once where it is said to be."""
+    error = TooLarge(f"the body is over {most} bytes", "body", limit=most)
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > most:
+        raise error
+    size = 0
+
+    async def count() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise error
+        return message
+
+    return count
 
 
 def _names(settings: Settings) -> Iterable[str]:

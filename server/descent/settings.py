@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     max_body: int = Field(
         256 * 1024, ge=1024, description="Largest request body and WebSocket message, in bytes."
     )
+    import_mb: int = Field(
+        512, ge=1, description="MiB that an imported run may have, as it is sent and as it unpacks."
+    )
     send_timeout: float = Field(
         30, gt=0, description="Seconds a viewer may take to accept one message before it is disconnected."
     )

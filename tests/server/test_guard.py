@@ -6,6 +6,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from descent.errors import TooLarge
 from descent.guard import SECURITY_HEADERS, Guard
 from descent.settings import Settings
 
@@ -25,8 +26,8 @@ async def greet(socket: WebSocket) -> None:
 routes = [Route("/", echo, methods=["GET", "POST"]), WebSocketRoute("/socket", greet)]
 
 
-def guarded(**settings):
-    return Guard(Starlette(routes=routes), Settings(max_body=LIMIT, **settings))
+def guarded(uploads=None, **settings):
+    return Guard(Starlette(routes=routes), Settings(max_body=LIMIT, **settings), uploads)
 
 
 async def ask(method="GET", headers=None, content=None, url="http://localhost:8000/", **settings):
@@ -141,6 +142,37 @@ async def test_a_body_in_chunks_is_counted_as_it_comes():
     assert (await ask("POST", content=chunks(2))).content == b"x" * 1024
     answer = await ask("POST", content=chunks(1000))
     assert answer.status_code == 413
+
+
+async def test_an_upload_has_a_limit_of_its_own_and_is_not_read_ahead():
+    uploads = {"/": 8 * LIMIT}
+    answer = await ask("POST", content=chunks(16), uploads=uploads)
+    assert answer.content == b"x" * 8 * LIMIT
+    answer = await ask("POST", content=b"x" * (8 * LIMIT + 1), uploads=uploads)
+    assert answer.status_code == 413
+    assert answer.json()["params"] == {"limit": 8 * LIMIT}
+
+    asked, seen = 0, []
+
+    async def receive():
+        nonlocal asked
+        asked += 1
+        return {"type": "http.request", "body": b"x" * LIMIT, "more_body": True}
+
+    async def app(scope, receive, send):
+        seen.append(asked)
+        for _ in range(8):
+            await receive()
+        with pytest.raises(TooLarge):
+            await receive()
+
+    scope = {
+        "type": "http",
+        "path": "/",
+        "headers": [(b"host", b"localhost"), (b"transfer-encoding", b"chunked")],
+    }
+    await Guard(app, Settings(max_body=LIMIT), uploads)(scope, receive, None)
+    assert (seen, asked) == ([0], 9)
 
 
 @pytest.mark.parametrize("length", [b"-1", b"ten", b"1e3", b"", b"\xb2"])

@@ -152,6 +152,10 @@ export const MESSAGES = {
   'graph.output': ['output {unit}', '출력 {unit}'],
   'graph.noBias': ['input, no bias', '입력, 편향 없음'],
 
+  'lines.many': ['from {first} (dark) to {last} (bright)', '{first}(어두움)부터 {last}(밝음)까지'],
+  'lab.groups': ['Which panels', '패널 묶음'],
+  'lab.own': ['Experiment', '실험'],
+  'lab.effects': ['Learning rate', '학습률'],
   'attention.summary': [
     '{title} at step {step}: {layers} layers of {heads} heads, shown large: {map}. Keys [ and ] show another.',
     '{title}, 스텝 {step}: {layers}개 층, 층마다 헤드 {heads}개, 크게 보는 것은 {map}. [ 와 ] 키로 다른 헤드를 봅니다.',
@@ -257,6 +261,14 @@ export const MESSAGES = {
   'error.bad-archive': [
     'This is no run that Descent exported: {detail}',
     'Descent가 내보낸 실행이 아닙니다: {detail}',
+  ],
+  'error.not-installed': [
+    'That part of Descent is not installed: {detail}',
+    '설치되지 않은 기능입니다: {detail}',
+  ],
+  'error.not-written': [
+    'The record cannot be written to: nothing was imported.',
+    '기록을 쓸 수 없어 아무것도 가져오지 않았습니다.',
   ],
   'error.no-script': [
     'This run cannot be told as a script: {detail}',

@@ -251,7 +251,7 @@ async def moment(
 
 @router.get("/{run_id}/frames/{panel}")
 async def frame(
-    run: TheRun, panel: str, manager: Manager, step: Annotated[int | None, Query(ge=0)] = None
+    run: TheRun, panel: str, manager: Manager, step: Annotated[int | None, Query(ge=0, le=LAST_STEP)] = None
 ) -> Response:
     """The last frame of a panel at or before `step`, as a safetensors body."""
     manager.panel(run.entry, panel)

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -50,9 +50,14 @@ class _Record:
     waiting: int = 0  # bytes of `frames`
     held: dict[str, Latest] = field(default_factory=dict)  # the last picture that came too soon
     next_at: dict[str, float] = field(default_factory=dict)
-    checkpoint: Checkpoint | None = None
+    checkpoints: list[Checkpoint] = field(default_factory=list)
     kept: list[Kept] | None = None  # what the store has; read when first needed
+    writing: bool = False
     latest: dict[str, float] = field(default_factory=dict)
+
+    def first_of(self, checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+        """The one with which a branch begins: without it, there is no way back but through the parent."""
+        return [one for one in checkpoints if one.step == self.run.branched_at]
 
 
 @dataclass
@@ -62,7 +67,7 @@ class _Job:
     record: _Record
     row: RunRow
     frames: dict[tuple[str, int], bytes]
-    checkpoint: Checkpoint | None
+    checkpoints: list[Checkpoint]
     saved_seq: int
 
 
@@ -73,7 +78,7 @@ class Recorder:
         self, store: Store, *, frame_room: int, checkpoint_room: int, warn: Callable[[Recording], None]
     ) -> None:
         """`*_room`: bytes per run. `warn` is told when recording fails, and when it works again."""
-        self.state = Recording(ok=True)
+        self.state = Recording(ok=not store.trouble, reason=store.trouble)
         self._store = store
         self._frame_room = frame_room
         self._checkpoint_room = checkpoint_room
@@ -117,15 +122,18 @@ class Recorder:
         self._keep(record, panel, frame)
 
     def _keep(self, record: _Record, panel: str, frame: Latest) -> None:
-        if record.waiting + len(frame.data) <= MOST_WAITING:
-            record.waiting += len(frame.data)
+        replaced = record.frames.get((panel, frame.step), b"")
+        waiting = record.waiting + len(frame.data) - len(replaced)
+        if waiting <= MOST_WAITING:
+            record.waiting = waiting
             record.frames[panel, frame.step] = frame.data
             record.dirty = True
 
     def checkpoint(self, run: Run, output: Output) -> None:
-        """A checkpoint came; of several that wait, the latest counts."""
+        """A checkpoint came; of those that wait the latest counts, and the one with which a branch begins."""
         if record := self._records.get(run.id):
-            record.checkpoint = Checkpoint(output.step, output.seq, output.event, output.payload)
+            came = Checkpoint(output.step, output.seq, output.event, output.payload)
+            record.checkpoints = [*record.first_of(record.checkpoints), came]
             record.dirty = True
 
     def waiting_frame(self, run: str, panel: str, step: int) -> tuple[int, bytes] | None:
@@ -137,10 +145,10 @@ class Recorder:
     def owes(self, run: Run) -> bool:
         """Whether something of it is not written yet."""
         record = self._records.get(run.id)
-        return record is not None and record.dirty
+        return record is not None and (record.dirty or record.writing)
 
     def forget(self, run: str) -> None:
-        """Record the run no more."""
+        """Record the run no more. What is being written of it still is."""
         self._records.pop(run, None)
 
     # Writing
@@ -153,14 +161,31 @@ class Recorder:
         """Write every so often, for as long as the server runs."""
         while True:
             await asyncio.sleep(INTERVAL)
-            if time.monotonic() >= self._retry_at:
-                await self.flush()
+            await self.flush()
 
-    async def flush(self) -> None:
-        """Write everything that was said until now."""
+    async def strip(self, room: int) -> list[str]:
+        """Make room in the store, and say in which runs; see `Store.strip`."""
+
+        def work() -> list[str]:
+            stripped = self._store.strip(room)
+            for record in filter(None, map(self._records.get, stripped)):
+                record.kept = None
+            return stripped
+
+        return await self.do(work)
+
+    async def flush(self, *, anyway: bool = False) -> None:
+        """Write everything that was said until now, `anyway` or unless that failed a moment ago.
+
+        Who is cancelled meanwhile does not cancel the writing: what is written and what not is to be known.
+        """
+        if anyway or time.monotonic() >= self._retry_at:
+            await asyncio.shield(self._write_all())
+
+    async def _write_all(self) -> None:
         async with self._one_batch:
             jobs = [self._gather(record) for record in self._records.values() if record.dirty]
-            if not jobs:
+            if not jobs and self.state.ok:
                 return
             try:
                 await self.do(lambda: self._write(jobs))
@@ -171,18 +196,22 @@ class Recorder:
 
     async def close(self) -> None:
         """Write what is left, and end the thread."""
-        await self.flush()
+        await self.flush(anyway=True)
         self._thread.shutdown()
 
     def _gather(self, record: _Record) -> _Job:
         record.dirty = False
-        return _Job(record, record.run.row(), dict(record.frames), record.checkpoint, record.saved_seq)
+        record.writing = True
+        return _Job(record, record.run.row(), dict(record.frames), record.checkpoints, record.saved_seq)
 
     def _failed(self, error: Exception, jobs: list[_Job]) -> None:
         for job in jobs:
+            job.record.writing = False
             job.record.dirty = True
             job.record.kept = None
-            self._done(job)  # of pictures and checkpoints there are more to come
+            if not (job.record.run.ended or job.record.run.status == "paused"):
+                self._done(job)  # of pictures and checkpoints there are more to come
+                job.record.checkpoints = job.record.first_of(job.checkpoints) + job.record.checkpoints
         self._retry_at = time.monotonic() + RETRY
         reason = cause(error)
         if self.state.ok:
@@ -191,9 +220,11 @@ class Recorder:
 
     def _succeeded(self, jobs: list[_Job]) -> None:
         for job in jobs:
+            job.record.writing = False
             job.record.saved_seq = job.saved_seq
             job.record.run.recorded = job.row
             self._done(job)
+        self._retry_at = 0.0
         self._tell(Recording(ok=True))
 
     def _done(self, job: _Job) -> None:
@@ -201,8 +232,7 @@ class Recorder:
             if job.record.frames.get(key) is data:
                 del job.record.frames[key]
                 job.record.waiting -= len(data)
-        if job.record.checkpoint is job.checkpoint:
-            job.record.checkpoint = None
+        job.record.checkpoints = [one for one in job.record.checkpoints if one not in job.checkpoints]
 
     def _tell(self, state: Recording) -> None:
         if state != self.state:
@@ -216,8 +246,9 @@ class Recorder:
         for job in jobs:
             try:
                 batches.append(self._batch(job))
-            except ValueError:  # its tape is closed: the run was deleted meanwhile
-                continue
+            except ValueError:
+                if not job.record.run.channel.tape.closed:  # as it is when the run was deleted meanwhile
+                    raise
         self._store.save(batches)
 
     def _batch(self, job: _Job) -> Batch:
@@ -227,16 +258,12 @@ class Recorder:
         batch = Batch(row)
         for message in _messages(record.run.channel.tape, job.saved_seq):
             if message.kind == "scalars":
-                record.latest = record.latest | _last_values(message.data)
+                record.latest = record.latest | last_values(message.data)
             batch.messages.append(message)
             job.saved_seq = message.seq
         row.latest = record.latest
         batch.frames = {key: pack(data) for key, data in job.frames.items()}
-        if job.checkpoint is not None:
-            checkpoint = job.checkpoint
-            batch.checkpoints = [
-                Checkpoint(checkpoint.step, checkpoint.seq, checkpoint.knobs, pack(checkpoint.data))
-            ]
+        batch.checkpoints = [replace(one, data=pack(one.data)) for one in job.checkpoints]
         self._make_room(record, batch)
         return batch
 
@@ -275,7 +302,7 @@ def _messages(tape: Tape, since: int) -> Iterator[Message]:
                 yield Message(entry.seq, event["type"], event["step"], entry.data)
 
 
-def _last_values(data: bytes) -> dict[str, float]:
+def last_values(data: bytes) -> dict[str, float]:
     """The last value of each scalar that JSON can hold."""
     columns = wire.decode(data).arrays
     found = {}

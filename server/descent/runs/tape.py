@@ -6,6 +6,7 @@ nothing. Only the index (three numbers a message) is kept in memory. One thread 
 
 from __future__ import annotations
 
+import io
 import tempfile
 import threading
 from array import array
@@ -34,12 +35,14 @@ class Entry:
 
 
 class Tape:
-    """An append-only file of messages, gone when it is closed."""
+    """An append-only file of messages, gone when it is closed.
+
+    It lies in `folder`, or where that takes none (a full disk) where the system keeps temporary files.
+    """
 
     def __init__(self, run: str, folder: Path) -> None:
         self._run = run
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.TemporaryFile(dir=folder, prefix=f"{run}-", buffering=0)  # noqa: SIM115
+        self._file = _file_in(folder)
         self._using_file = threading.Lock()
         self._end = 0
         self._seqs = array("q")
@@ -47,6 +50,11 @@ class Tape:
         self._sizes = array("q")  # negative: a JSON event; 0: not on disk
         self._unwritten: dict[int, tuple[bytes, bool]] = {}  # index → data and whether it is binary
         self._unwritten_size = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether everything is forgotten."""
+        return self._file.closed
 
     @property
     def last_seq(self) -> int:
@@ -108,7 +116,7 @@ class Tape:
         Raises `ValueError` when the tape is closed.
         """
         entries = (self._entry(i) for i in range(len(self._seqs)) if self._sizes[i] >= 0)
-        return _join([wire.decode(entry.data) for entry in entries if entry.data and entry.binary])
+        return join([wire.decode(entry.data) for entry in entries if entry.data and entry.binary])
 
     def close(self) -> None:
         """Forget everything."""
@@ -127,13 +135,22 @@ class Tape:
     def _merge(self, entries: Sequence[Entry]) -> list[Entry]:
         if len(entries) < 2:
             return list(entries)
-        steps, columns = _join([wire.decode(entry.data) for entry in entries if entry.data])
+        steps, columns = join([wire.decode(entry.data) for entry in entries if entry.data])
         seq = entries[-1].seq
         data = wire.encode_columns(self._run, seq, steps, columns)
         return [Entry(seq, binary=True, data=data)]
 
 
-def _join(frames: Sequence[wire.Frame]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _file_in(folder: Path) -> io.FileIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=folder, buffering=0)
+    except OSError:
+        return tempfile.TemporaryFile(buffering=0)
+
+
+def join(frames: Sequence[wire.Frame]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The steps and columns of consecutive scalars frames in one piece, NaN where none was measured."""
     if not frames:
         return np.zeros(0, np.int64), {}
     names: dict[str, None] = dict.fromkeys(_names(frames))

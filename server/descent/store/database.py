@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,28 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select, text
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, StaticPool
 
 from descent import __version__
-from descent.store.schema import MetaRow
+from descent.store.schema import Base, MetaRow
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY = 2.0  # seconds a statement waits for another connection's lock
 ADVISORY_KEY = 0x44657363656E74  # "Descent": what a server on PostgreSQL holds while it runs
+# SQLite's names of errors, and PostgreSQL's codes.
+FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100")
+LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED", "55P03")
 
 
 class StoreError(Exception):
-    """A store that cannot be used, with what to do about it."""
+    """A store that cannot be used, with what to do about it; `reason` as `cause` says."""
+
+    def __init__(self, message: str, reason: str = "failed") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class StoreInUse(StoreError):
@@ -37,12 +45,15 @@ class NewerStore(StoreError):
     """It was written by a newer version."""
 
 
-def connect(url: str, home: Path) -> tuple[Engine, str]:
-    """An engine for `url`, or for the SQLite file in `home` where that is empty, and what to call it."""
-    if not url:
-        home.mkdir(parents=True, exist_ok=True)
-        url = f"sqlite:///{home / 'descent.db'}"
-    parsed = make_url(url)
+def connect(url: str, home: Path, *, make: bool = True) -> tuple[Engine, str]:
+    """An engine for `url`, or for the SQLite file in `home` where that is empty, and what to call it.
+
+    Raises `StoreError` where `url` is nothing of the kind, or there is no file and none is to be made.
+    """
+    try:
+        parsed = make_url(url) if url else URL.create("sqlite", database=str(home / "descent.db"))
+    except ArgumentError as error:
+        raise StoreError("DATABASE_URL is no address of a database") from error
     if parsed.get_backend_name() == "postgresql":
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
@@ -51,11 +62,14 @@ def connect(url: str, home: Path) -> tuple[Engine, str]:
         except ModuleNotFoundError as error:
             raise StoreError("PostgreSQL needs its driver: pip install 'descent[postgres]'") from error
         return engine, parsed.render_as_string(hide_password=True)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
         raise StoreError(f"DATABASE_URL is for SQLite files and PostgreSQL, not {parsed.drivername}")
+    file = Path(str(parsed.database))
+    if not make and not file.exists():
+        raise StoreError(f"nothing is recorded in {file}")
     engine = create_engine(parsed, connect_args={"timeout": BUSY})
     event.listen(engine, "connect", _prepare_sqlite)
-    return engine, str(parsed.database)
+    return engine, str(file)
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
@@ -65,18 +79,28 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def nothing() -> Engine:
+    """A database in which nothing is recorded."""
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    Base.metadata.create_all(engine)
+    return engine
+
+
 @contextlib.contextmanager
 def claimed(engine: Engine, called: str) -> Iterator[None]:
     """Within it no other process may claim the store. Raises `StoreInUse`."""
     refusal = StoreInUse(
-        f"another Descent uses the store {called}; stop it, or choose another place with --home"
+        f"another Descent uses the store {called}; stop it, or choose another (settings HOME, DATABASE_URL)"
     )
     if engine.dialect.name == "sqlite":
+        Path(called).parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(f"{called}.lock", timeout=0):
-                yield
+            # Whichever thread opened the store, another may close it.
+            lock = FileLock(f"{called}.lock", timeout=0, thread_local=False).acquire()
         except Timeout:
             raise refusal from None
+        with lock:
+            yield
         return
     # The lock is held by this connection, and gone with it, however the process ends.
     keeper = create_engine(engine.url, poolclass=NullPool)
@@ -90,8 +114,10 @@ def claimed(engine: Engine, called: str) -> Iterator[None]:
 def migrate(engine: Engine, called: str) -> None:
     """Bring the schema to this version. Raises `NewerStore`."""
     with engine.begin() as connection:
+        if connection.dialect.name == "sqlite":  # its driver begins none for a change of the schema
+            connection.exec_driver_sql("BEGIN")
         version = check_version(connection, called)
-        if version == _scripts().get_current_head():
+        if version == head():
             return
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
@@ -111,19 +137,25 @@ def check_version(connection: Connection, called: str) -> str | None:
     by = connection.scalar(select(MetaRow.value).where(MetaRow.key == "version")) or "a newer version"
     raise NewerStore(
         f"the store {called} was written by Descent {by} (schema {version}); this is Descent {__version__} "
-        f"(schema {_scripts().get_current_head()}). Update Descent, or choose another place with --home"
+        f"(schema {head()}). Update Descent, or choose another store (settings HOME, DATABASE_URL)"
     )
+
+
+def head() -> str | None:
+    """The revision of the schema that this version reads and writes."""
+    return _scripts().get_current_head()
 
 
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory(str(MIGRATIONS))
 
 
-def cause(error: Exception) -> str:
+def cause(error: BaseException) -> str:
     """Why nothing could be written, as a code: `disk-full`, `locked` or `failed`."""
-    words = str(error).lower()
-    if "full" in words or "no space" in words or "errno 28" in words:
+    if isinstance(error, StoreError):
+        return error.reason
+    driver = getattr(error, "orig", error)
+    code = getattr(driver, "sqlite_errorname", None) or getattr(driver, "sqlstate", None) or ""
+    if code.startswith(FULL) or getattr(driver, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return "disk-full"
-    if isinstance(error, OperationalError) and "locked" in words:
-        return "locked"
-    return "failed"
+    return "locked" if code.startswith(LOCKED) else "failed"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, func, insert, or_, select, tuple_, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from descent.store import database
@@ -63,32 +64,76 @@ class Batch:
 class Store:
     """All recorded runs. Methods that write are called by one thread at a time."""
 
-    def __init__(self, url: str, home: Path, *, read_only: bool = False) -> None:
+    def __init__(self, url: str, home: Path, *, read_only: bool = False, patient: bool = False) -> None:
         """Open the store at `url`, by default a file in `home`, claiming it unless it is only read.
 
-        Raises `StoreError` where that cannot be.
+        Raises `StoreError` where that cannot be. For a `patient` one a full disk and a locked database are no
+        reason: nothing is recorded in it until it can be opened, which every writing method tries.
         """
-        self.engine, self.called = database.connect(url, home)
-        self._open = contextlib.ExitStack()
-        if read_only:
-            with self.engine.connect() as connection:
-                database.check_version(connection, self.called)
-        else:
-            self._open.enter_context(database.claimed(self.engine, self.called))
-            database.migrate(self.engine, self.called)
+        self.trouble = ""  # why it could not be opened yet: `disk-full` or `locked`
+        self.engine, self.called = database.connect(url, home, make=not read_only)
+        self._read_from = self.engine
+        self._opened = contextlib.ExitStack()
+        self._opened.callback(self.engine.dispose)
+        try:
+            if read_only:
+                self._check()
+            else:
+                self._claim()
+        except database.StoreError as error:
+            if not patient or error.reason == "failed":
+                self.close()
+                raise
+            self.trouble = error.reason
+            self._read_from = database.nothing()
+            self._opened.callback(self._read_from.dispose)
+
+    def _check(self) -> None:
+        """Whether it can be read."""
+        with self._explained(), self.engine.connect() as connection:
+            version = database.check_version(connection, self.called)
+        if version is None:
+            raise database.StoreError(f"nothing is recorded in {self.called}")
+        if version != database.head():
+            raise database.StoreError(
+                f"the store {self.called} is of an older version: start a server on it once"
+            )
+
+    def _claim(self) -> None:
+        """Let no other process write, bring the schema to this version, mark what the last one left alive."""
+        with contextlib.ExitStack() as claim:
+            with self._explained():
+                claim.enter_context(database.claimed(self.engine, self.called))
+                database.migrate(self.engine, self.called)
+                with Session(self.engine) as session, session.begin():
+                    self._interrupt(session)
+            self._opened.push(claim.pop_all())
+        self.trouble = ""
+        self._read_from = self.engine
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            said = str(getattr(error, "orig", error)).strip()
+            raise database.StoreError(
+                f"the store {self.called} cannot be used: {said}", database.cause(error)
+            ) from error
 
     def close(self) -> None:
         """Let go of the database."""
-        self.engine.dispose()
-        self._open.close()
+        self._opened.close()
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Session]:
-        with Session(self.engine, expire_on_commit=False) as session:
+        with Session(self._read_from, expire_on_commit=False) as session:
             yield session
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Session]:
+        if self.trouble:
+            self._claim()
         with Session(self.engine) as session, session.begin():
             yield session
 
@@ -96,6 +141,8 @@ class Store:
 
     def run(self, id: str) -> RunRow | None:
         """The run of this id."""
+        if "\0" in id:  # which PostgreSQL does not take
+            return None
         with self._reading() as session:
             return session.get(RunRow, id)
 
@@ -116,7 +163,8 @@ class Store:
             query = query.where(RunRow.starred)
         if search:
             columns = (RunRow.name, RunRow.id, RunRow.experiment)
-            query = query.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
+            sought = search.replace("\0", "")
+            query = query.where(or_(*(column.icontains(sought, autoescape=True) for column in columns)))
         with self._reading() as session:
             return session.scalars(query).all()
 
@@ -137,12 +185,15 @@ class Store:
 
     def interrupt(self) -> None:
         """Mark what is alive while its server ends, or was when it was killed; `reason` says what trained."""
-        alive = RunRow.status.not_in(RESTING)
         with self._writing() as session:
-            for trained in (False, True):
-                which = RunRow.status != "paused" if trained else RunRow.status == "paused"
-                values = {"status": "interrupted", "reason": TRAINED if trained else ""}
-                session.execute(update(RunRow).where(alive, which).values(values))
+            self._interrupt(session)
+
+    def _interrupt(self, session: Session) -> None:
+        alive = RunRow.status.not_in(RESTING)
+        for trained in (False, True):
+            which = RunRow.status != "paused" if trained else RunRow.status == "paused"
+            values = {"status": "interrupted", "reason": TRAINED if trained else ""}
+            session.execute(update(RunRow).where(alive, which).values(values))
 
     def interrupted(self) -> list[str]:
         """The runs that trained when the last server ended; asking again finds none."""
@@ -198,7 +249,7 @@ class Store:
     # Writing
 
     def save(self, batches: Sequence[Batch]) -> None:
-        """Write all of it, or nothing."""
+        """Write all of it, or nothing. To write it again changes nothing: an answer can be lost."""
         with self._writing() as session:
             for batch in batches:
                 session.merge(batch.run)
@@ -206,6 +257,8 @@ class Store:
             for batch in batches:
                 run = batch.run.id
                 if batch.messages:
+                    known = (MessageRow.run == run, MessageRow.seq >= batch.messages[0].seq)
+                    session.execute(delete(MessageRow).where(*known))
                     rows = [
                         {"run": run, "seq": m.seq, "kind": m.kind, "step": m.step, "data": pack(m.data)}
                         for m in batch.messages
@@ -271,23 +324,27 @@ class Store:
         return sorted(found, key=lambda one: one.step)
 
     def frame(self, run: str, panel: str, step: int) -> tuple[int, bytes] | None:
-        """The last picture of a panel at or before `step`: its step, and the frame. Raises `DamagedError`."""
+        """The last picture of a panel at or before `step`, damaged ones passed over: its step, the frame."""
         query = (
             select(FrameRow.step, FrameRow.data)
-            .where(FrameRow.run == run, FrameRow.panel == panel, FrameRow.step <= step)
+            .where(FrameRow.run == run, FrameRow.panel == panel)
             .order_by(FrameRow.step.desc())
             .limit(1)
         )
         with self._reading() as session:
-            found = session.execute(query).first()
-        return found and (found.step, unpack(found.data))
+            while found := session.execute(query.where(FrameRow.step <= step)).first():
+                with contextlib.suppress(DamagedError):
+                    return found.step, unpack(found.data)
+                step = found.step - 1
+        return None
 
     def frames(self, run: str) -> Iterator[tuple[str, int, bytes]]:
-        """Every picture: its panel, step and frame."""
+        """Every picture: its panel, step and frame; what is damaged is left out."""
         query = select(FrameRow).where(FrameRow.run == run).order_by(FrameRow.panel, FrameRow.step)
         with self._reading() as session:
             for row in session.scalars(query.execution_options(yield_per=50)):
-                yield row.panel, row.step, unpack(row.data)
+                with contextlib.suppress(DamagedError):
+                    yield row.panel, row.step, unpack(row.data)
 
     def checkpoints(self, run: str, step: int) -> Iterator[Checkpoint | int]:
         """Checkpoints at or before `step`, the last first; of a damaged one only its step."""

@@ -1,0 +1,132 @@
+"""`descent runs export`, `import` and `script`: what the routes do, on a store, without a server."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from descent.settings import Settings
+    from descent.store.store import Store
+
+RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id.")]
+Home = Annotated[
+    Path | None,
+    typer.Option(help="Folder for what is recorded. Default: DESCENT_HOME or the user's data folder."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to an app."""
+    app.command("export")(export)
+    app.command("import")(import_run)
+    app.command("script")(script)
+
+
+def export(
+    run: RunId,
+    file: Annotated[Path | None, typer.Argument(help="Where to. Default: a name of its own, here.")] = None,
+    format: Annotated[
+        Literal["bundle", "tensorboard"],
+        typer.Option(
+            help="Everything, to be imported elsewhere, or the scalars as a TensorBoard event file."
+        ),
+    ] = "bundle",
+    home: Home = None,
+) -> None:
+    """Write a recorded run to a zip file."""
+    from descent.archive import bundle, tensorboard
+
+    write, ending = (bundle.write, "") if format == "bundle" else (tensorboard.write, "-tensorboard")
+    with (
+        _told(),
+        _opened(home, read_only=True) as (store, settings),
+        write(store, run, settings.home) as archive,
+    ):
+        file = _free(file, f"{_experiment(store, run)}-{run}{ending}.zip")
+        with file.open("xb") as out:
+            shutil.copyfileobj(archive, out)
+    typer.echo(file)
+
+
+def import_run(
+    file: Annotated[
+        Path, typer.Argument(help="A zip file that `export` wrote.", exists=True, dir_okay=False)
+    ],
+    home: Home = None,
+) -> None:
+    """Add a run from a zip file to the store; prints its new id."""
+    from descent.archive.intake import Intake
+
+    with _told(), _opened(home) as (store, settings), file.open("rb") as archive:
+        intake = Intake(archive, settings.import_mb << 20)
+        intake.write(store)
+    typer.echo(intake.run_id)
+
+
+def script(
+    run: RunId,
+    file: Annotated[
+        Path | None, typer.Argument(help="Where to; - for the terminal. Default: a name of its own, here.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Write a recorded run as one PyTorch file that needs no Descent and trains the same numbers."""
+    from descent.archive import script as scripts
+
+    with _told(), _opened(home, read_only=True) as (store, _):
+        text = scripts.write(store, run)
+        if file == Path("-"):
+            typer.echo(text, nl=False)
+            return
+        file = _free(file, f"{_experiment(store, run).replace('-', '_')}_{run}.py")
+    file.write_text(text, encoding="utf-8")
+    typer.echo(file)
+
+
+def _experiment(store: Store, run: str) -> str:
+    row = store.run(run)
+    assert row is not None, run
+    return row.experiment
+
+
+def _free(file: Path | None, name: str) -> Path:
+    """Where to write; what is there already is not overwritten."""
+    if file is None:
+        file = Path(name)
+    elif file.is_dir():
+        file = file / name
+    if file.exists():
+        raise typer.BadParameter(f"{file} exists already", param_hint="FILE")
+    return file
+
+
+@contextlib.contextmanager
+def _opened(home: Path | None, *, read_only: bool = False) -> Iterator[tuple[Store, Settings]]:
+    from descent.settings import Settings
+    from descent.store.store import Store
+
+    options: dict[str, Any] = {} if home is None else {"home": home}
+    settings = Settings(**options)
+    store = Store(settings.database_url, settings.home, read_only=read_only)
+    with contextlib.closing(store):
+        yield store, settings
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Say what went wrong, and end."""
+    from descent.errors import DescentError
+    from descent.store.database import StoreError, StoreInUse
+
+    try:
+        yield
+    except (DescentError, StoreError, OSError) as error:
+        hint = "; or import the file on its page" if isinstance(error, StoreInUse) else ""
+        typer.echo(f"descent: {error}{hint}", err=True)
+        raise typer.Exit(1) from error

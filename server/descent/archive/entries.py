@@ -1,0 +1,104 @@
+"""The entries of a zip file from elsewhere, read where they lie: nothing is unpacked to a file.
+
+What they may be called is known beforehand, and sizes are counted as they are read, whatever the headers say.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from typing import BinaryIO
+
+from descent.errors import BadArchive, TooLarge
+
+LIST = 16 << 20  # bytes of the list of entries, which zipfile reads as a whole: some 200,000 of them
+CHUNK = 1 << 16
+
+# What zipfile raises, depending on where the file is broken.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+
+
+def bad(entry: str, reason: object) -> BadArchive:
+    """The error for an entry of an archive."""
+    return BadArchive(f"{entry}: {reason}", "archive", entry=entry, reason=str(reason))
+
+
+class Entries:
+    """The entries of a zip file, of which at most `limit` bytes are unpacked."""
+
+    def __init__(self, file: BinaryIO, limit: int, known: Callable[[str], object]) -> None:
+        """Raises `BadArchive` for what is no zip file, or has an entry whose name is not `known`."""
+        self._limit = limit
+        self._sizes: dict[str, int] = {}  # of the entries that were read
+        self._left = limit
+        self.names: set[str] = set()
+        try:
+            self._zip = zipfile.ZipFile(_Reluctant(file))
+        except _BROKEN as error:
+            raise bad("archive", f"it is no whole zip file: {error}") from error
+        for info in self._zip.infolist():
+            self._admit(info, known)
+
+    def _admit(self, info: zipfile.ZipInfo, known: Callable[[str], object]) -> None:
+        name = info.filename
+        if not known(name):
+            raise bad(ascii(name[:100])[1:-1], "no entry may be called that")
+        if name in self.names:
+            raise bad(name, "it is there twice")
+        if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+            raise bad(name, "it is no plain file")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
+            raise bad(name, "it must be stored or deflated, without a password")
+        self.names.add(name)
+
+    def read(self, name: str, most: int | None = None) -> bytes:
+        """An entry whole. Raises `TooLarge` as soon as it, or all that were read, turn out to be."""
+        left = self._left + self._sizes.get(name, 0)
+        most = left if most is None else min(most, left)
+        parts: list[bytes] = []
+        size = 0
+        try:
+            with self._zip.open(name) as entry:
+                while part := entry.read(CHUNK):
+                    parts.append(part)
+                    size += len(part)
+                    if size > most:
+                        break
+        except KeyError:
+            raise bad(name, "it is missing") from None
+        except _BROKEN as error:
+            raise bad(name, f"it cannot be unpacked: {error}") from error
+        if size > left:
+            detail = f"the archive unpacks to more than {self._limit} bytes (setting IMPORT_MB)"
+            raise TooLarge(detail, "archive", entry=name, limit=self._limit)
+        if size > most:
+            raise TooLarge(f"{name} unpacks to more than {most} bytes", "archive", entry=name, limit=most)
+        self._sizes[name], self._left = size, left - size
+        return b"".join(parts)
+
+
+class _Reluctant:
+    """A file that refuses to give more than `LIST` bytes at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes."""
+        if size > LIST:
+            raise zipfile.BadZipFile(f"its list of entries has {size} bytes, of at most {LIST}")
+        return self._file.read(LIST if size < 0 else size)

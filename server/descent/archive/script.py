@@ -1,0 +1,198 @@
+"""A run as a script: one Python file that trains the same numbers without Descent.
+
+The model, its data and the training step are cut from the experiment's own file and from what that imports of
+Descent, so the script cannot say anything else than what ran. What only the page needs is left out, see
+`reduction.py`; the changes of knobs that were made as the run trained become a list.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from descent.archive.flatten import Defined, Flattened, Imported
+from descent.archive.literal import literal
+from descent.archive.record import fixed_apart, parent_of
+from descent.archive.reduction import HEADINGS, INSTEAD, Reduction
+from descent.archive.source import Source
+from descent.errors import NoScript, UnknownRun
+from descent.experiment import Knobs
+from descent.registry import Entry
+from descent.runs.manager import RunManager
+from descent.store.schema import RunRow
+from descent.store.store import Store
+
+WIDTH = 110
+ABOUT = (
+    "{title} It needs PyTorch, NumPy{sklearn} and no Descent. On one CPU thread, with the same versions, it "
+    "takes the same steps bit for bit."
+)
+TAKEN = ("SEED", "STEPS", "CHANGES", "SCALARS", "LARGEST", "train", "main")  # names in MAIN
+IMPORTS = [
+    *(Imported(module, "", module) for module in ("argparse", "csv", "dataclasses", "random", "torch")),
+    Imported("numpy", "", "np"),
+    Imported("pathlib", "Path", "Path"),
+    Imported("typing", "Any", "Any"),
+]
+MAIN = '''\
+# -------------------- the run
+
+SEED = {seed}
+STEPS = {steps}  # that the run took
+# Live knobs as they were changed: the step they take effect at, and their new values.
+CHANGES: list[tuple[int, dict[str, Any]]] = {changes}
+SCALARS = {scalars}
+LARGEST = torch.finfo(torch.float32).max  # a scalar beyond has diverged
+
+
+def train(steps: int, device: str, out: Path) -> None:
+    """Train, and write every step's scalars to a CSV file; an empty cell is one that was not measured."""
+    torch.set_num_threads(1)  # sums over several threads are rounded differently
+    random.seed(SEED)
+    np.random.seed(SEED)
+    torch.manual_seed(SEED)
+    knobs = {knobs}()
+    experiment = {experiment}(SEED, torch.device(device))
+    experiment.build(knobs)
+    changes = list(CHANGES)
+    with out.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, ["step", *SCALARS])
+        table.writeheader()
+        while experiment.step_index < steps:
+            while changes and changes[0][0] <= experiment.step_index:
+                _, values = changes.pop(0)
+                knobs = dataclasses.replace(knobs, **values)
+                experiment.changed(knobs, set(values))
+            found = experiment.step(knobs).items()
+            row = {{name: v.item() if isinstance(v, torch.Tensor) else v for name, v in found}}
+            table.writerow({{"step": experiment.step_index, **row}})
+            experiment.step_index += 1
+            if not all(abs(value) <= LARGEST for value in row.values()):
+                print(f"diverged at step {{experiment.step_index - 1}}")
+                break
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\\n")[0])
+    parser.add_argument("--steps", type=int, default=STEPS, help="optimisation steps (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("scalars.csv"), help="default: %(default)s")
+    arguments = parser.parse_args()
+    train(arguments.steps, arguments.device, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All it takes to train a run again. `knobs`: those it began with; `changes`: the step that new values of
+    live knobs take effect at, and these; `scalars`: the names of what is measured.
+    """
+
+    entry: Entry
+    seed: int
+    knobs: Knobs
+    changes: Sequence[tuple[int, Mapping[str, Any]]]
+    steps: int
+    scalars: Sequence[str]
+    title: str = "From Descent."
+
+
+def write(store: Store, run_id: str) -> str:
+    """The script of a recorded run.
+
+    Raises `UnknownRun`, `NotRecorded` where a run it was branched from is missing, and `NoScript` where it
+    cannot be told as one training.
+    """
+    return text(recipe(store, run_id))
+
+
+def recipe(store: Store, run_id: str) -> Recipe:
+    """The run from its very beginning, before a branch began that of its parent. Raises as `write`."""
+    row = store.run(run_id)
+    if row is None:
+        raise UnknownRun(f"there is no recorded run {run_id[:64]!r}", "run")
+    entry = RunManager.entry(row.experiment)
+    events = list(_knobs(store, row))
+    root = row
+    while root.branched_at is not None:
+        parent, at = parent_of(store, root), root.branched_at
+        if names := fixed_apart(entry, parent, root):
+            raise NoScript(
+                f"{', '.join(names)} changed at step {at}, where the run was branched from {parent.id}: a "
+                "script can change live knobs only. Begin a new run with them, or take the parent's script",
+                "run",
+                knobs=names,
+                step=at,
+                parent=parent.id,
+            )
+        events = [(step, values) for step, values in _knobs(store, parent) if step <= at] + events
+        root = parent
+    before = knobs = entry.knobs_type.model_validate(row.built_with, strict=False)
+    changes = []
+    for step, values in events:
+        after = entry.knobs_type.model_validate({**before.model_dump(), **values}, strict=False)
+        if new := {n: getattr(after, n) for n in values if getattr(before, n) != getattr(after, n)}:
+            changes.append((step, new))
+        before = after
+    shown = [name for panel in entry.panels.values() for name in panel.options.get("series", {})]
+    return Recipe(
+        entry,
+        row.seed,
+        knobs,
+        changes,
+        steps=max(store.last_step(row.id) + 1, row.branched_at or 0),
+        scalars=list(dict.fromkeys([*shown, *row.latest])),
+        title=f"Run {row.id} of Descent, trained on {row.device} ({_versions(row)}).",
+    )
+
+
+def _knobs(store: Store, row: RunRow) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The changes made in a run, with their steps."""
+    for message in store.messages(row.id, "knobs"):
+        event = json.loads(message.data)
+        yield event["step"], event["knobs"]
+
+
+def _versions(row: RunRow) -> str:
+    return ", ".join(
+        f"{name} {row.environment[name]}" for name in sorted(row.environment) if name != "imported"
+    )
+
+
+def text(recipe: Recipe) -> str:
+    """The script. Raises `NoScript` where the experiment's code cannot do without Descent."""
+    cls, knobs_type = recipe.entry.cls, type(recipe.knobs)
+    wanted = Defined(cls.__module__, cls.__name__)
+    reduction = Reduction(cls, recipe.knobs)
+    flat = Flattened(
+        wanted,
+        own=reduction.is_own,
+        adapt=reduction.adapt,
+        instead=INSTEAD,
+        headings=HEADINGS,
+        imports=IMPORTS,
+        taken=TAKEN,
+    )
+    main = MAIN.format(
+        seed=recipe.seed,
+        steps=recipe.steps,
+        changes=literal([(step, dict(values)) for step, values in recipe.changes]),
+        scalars=literal(list(recipe.scalars)),
+        knobs=flat.names[Defined(knobs_type.__module__, knobs_type.__name__)],
+        experiment=flat.names[wanted],
+    )
+    body = f"{flat.text()}\n\n\n{main}"
+    sklearn = ", scikit-learn" if "sklearn" in body else ""
+    said = ast.get_docstring(Source(cls.__module__).tree) or recipe.entry.title
+    about = textwrap.fill(ABOUT.format(title=recipe.title, sklearn=sklearn), WIDTH)
+    quotes = 'r"""' if "\\" in said else '"""'
+    return f'{quotes}{said}\n\n{about}\n"""\n\n{body}'

@@ -1,0 +1,142 @@
+"""The script of a run trains its numbers again, without Descent."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_contract import every, loop_of, other_values, table, take
+
+from descent.archive.script import Recipe, text
+from descent.errors import DescentError
+from descent.registry import Entry, experiments
+from descent.runs.knobs import check
+
+QUIET = 3  # steps before and after the changes of knobs
+# Runs script.py of each folder it is told, in a process of its own that has PyTorch loaded already. Where
+# PyTorch is installed Descent is, too: with None in its place, any import of it fails.
+RUNNER = """
+import os, runpy, sys, traceback
+import sklearn.datasets, torch._dynamo
+
+sys.modules["descent"] = None
+for line in sys.stdin:
+    process = os.fork()
+    if not process:
+        code = 1
+        try:
+            os.chdir(line.strip())
+            sys.argv = ["script.py", "--out", "out.csv"]
+            runpy.run_path("script.py", run_name="__main__")
+            code = 2 * any(name.startswith("descent.") for name in sys.modules)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+"""
+Columns = dict[str, list[float]]
+
+
+@pytest.fixture(scope="module")
+def run_alone() -> Iterator[Callable[[str, Path], Columns]]:
+    """Call it with a script and a folder: what it writes there, run without Descent or an environment."""
+    command = [sys.executable, "-I", "-c", RUNNER]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={}
+    ) as runner:
+        assert runner.stdin is not None
+        assert runner.stdout is not None
+
+        def run(script: str, folder: Path) -> Columns:
+            (folder / "script.py").write_text(script, encoding="utf-8")
+            print(folder, file=runner.stdin, flush=True)
+            assert runner.stdout.readline() == "0\n"
+            with (folder / "out.csv").open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            return {name: [float(row[name] or math.nan) for row in rows] for name in rows[0]}
+
+        yield run
+
+
+def trained(entry: Entry, seed: int) -> tuple[Recipe, Columns]:
+    """A run in which every live knob that can be is changed: what its script has to say, and its scalars."""
+    loop, said = loop_of(entry, seed=seed, max_steps=None)
+    built_with = loop.knobs
+    changes: list[tuple[int, dict[str, Any]]] = []
+    take(loop, QUIET)
+    for name, value in other_values(entry):
+        before = loop.knobs
+        try:
+            check(entry, {name: value}, before=before.model_dump(mode="json"))
+        except DescentError:  # it does not go together with the changes before
+            continue
+        assert loop._set_knobs({name: value}) == ""
+        if getattr(before, name) != getattr(loop.knobs, name):
+            changes.append((loop.step, {name: getattr(loop.knobs, name)}))
+        take(loop, 1)
+    take(loop, QUIET)
+    loop._flush()
+    assert changes
+    scalars = table(said)
+    return Recipe(entry, seed, built_with, changes, loop.step, [*scalars.keys() - {"step"}]), scalars
+
+
+def assert_same(found: Columns, scalars: Columns) -> None:
+    assert found.keys() == scalars.keys()
+    for name, values in scalars.items():
+        same = np.array_equal(np.float32(found[name]), np.float32(values), equal_nan=True)
+        assert same, (name, found[name], values)
+
+
+@every
+def test_the_script_trains_the_same_numbers_without_descent(
+    entry: Entry, run_alone: Callable[[str, Path], Columns], tmp_path: Path
+) -> None:
+    recipe, scalars = trained(entry, seed=3)
+    found = run_alone(text(recipe), tmp_path)
+    assert found["step"] == list(range(recipe.steps))
+    assert_same(found, scalars)
+
+
+@every
+def test_the_script_reads_well(entry: Entry) -> None:
+    script = text(Recipe(entry, 0, entry.knobs_type(), [], 10, ["loss/train"]))
+    assert not re.search(r"^\s*(import|from) (descent|pydantic)", script, re.MULTILINE)
+    for word in ("presets", "invite", "caption=", "@dataclass\n", "type: ignore", "fmt: off"):
+        assert word not in script
+    assert entry.title in script.partition("\n")[0]
+    assert len(script) < 40_000
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--select=E9,F,W",
+        "--line-length=110",
+        "-",
+    ]
+    done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_run_that_diverges_ends_at_the_same_step(
+    run_alone: Callable[[str, Path], Columns], tmp_path: Path
+) -> None:
+    entry = experiments()["neural-playground"]
+    knobs = {"lr": 10.0, "dataset": "plane", "activation": "linear"}
+    loop, said = loop_of(entry, knobs=knobs, max_steps=1000)
+    assert loop.run() == "diverged"
+    scalars = table(said)
+    recipe = Recipe(entry, 0, loop.knobs, [], 1000, [*scalars.keys() - {"step"}])
+    assert_same(run_alone(text(recipe), tmp_path), scalars)
