@@ -10,7 +10,7 @@ beside it and the translations. See `docs/adding-an-experiment.md`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
@@ -56,6 +56,7 @@ __all__ = [
     "Images",
     "KnobError",
     "Knobs",
+    "Objective",
     "Preset",
     "Ranking",
     "Scalars",
@@ -63,6 +64,7 @@ __all__ = [
     "Traces",
     "attention",
     "bars",
+    "by_layer",
     "contour",
     "field_map",
     "fixed",
@@ -178,6 +180,29 @@ class Preset:
 K = TypeVar("K", bound=Knobs)
 
 
+@dataclass(frozen=True)
+class Objective:
+    """A loss, the parameters an optimizer makes it small by, and that optimizer.
+
+    `loss` computes it on the mini-batch of the coming step, as that step will; the same each time it is
+    called, given the same parameters and random numbers. `layers`: parameters by the layer's name, for the
+    gradient flow; by default each is its own.
+    """
+
+    loss: Callable[[], torch.Tensor]
+    parameters: Sequence[torch.Tensor]
+    optimizer: torch.optim.Optimizer
+    layers: Mapping[str, Sequence[torch.Tensor]] | None = None
+
+
+def by_layer(model: torch.nn.Module) -> dict[str, list[torch.Tensor]]:
+    """A model's parameters by the module that holds them."""
+    found: dict[str, list[torch.Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        found.setdefault(name.rpartition(".")[0] or name, []).append(parameter)
+    return found
+
+
 class Experiment(ABC, Generic[K]):
     """One thing to learn.
 
@@ -217,6 +242,13 @@ class Experiment(ABC, Generic[K]):
 
     def changed(self, knobs: K, names: set[str]) -> None:
         """Live knobs `names` were set to the values in `knobs`; called between steps, before the next."""
+
+    def objectives(self, knobs: K) -> Mapping[str, Objective]:
+        """What its optimizers make small in the coming step, by name; with one only, the name may be "".
+
+        An experiment that gives this gets the panels on what the learning rate does.
+        """
+        return {}
 
     def steps_per_epoch(self, knobs: K) -> float | None:
         """Steps in one pass over the training data, where that means something."""

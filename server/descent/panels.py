@@ -298,9 +298,42 @@ class Ranking(Picture):
             raise ValueError(f"invalid Ranking.baseline: {len(self.baseline)} for {columns} columns")
 
 
+@dataclass(kw_only=True)
+class Lines(Picture):
+    """Curves over `x`, one chart per group. `x`: (n,); `values`: (G, S, n), NaN where there is none.
+
+    `groups` and `series` name the charts and, in each, the curves. For each group there may be in `marks`
+    named places on the x axis, in `notes` a line of text, such as a formula with its numbers, and in
+    `y_ranges` what part of the y axis is worth seeing.
+    """
+
+    x: Array
+    values: Array
+    groups: Sequence[str]
+    series: Sequence[str]
+    x_label: str = ""
+    x_log: bool = False
+    y_log: bool = False
+    marks: Sequence[Sequence[tuple[str, float]]] = ()
+    notes: Sequence[str] = ()
+    y_ranges: Sequence[Range] = ()
+
+    def __post_init__(self) -> None:
+        _check("Lines", "x", self.x, 1)
+        _check("Lines", "values", self.values, 3)
+        if tuple(self.values.shape) != (len(self.groups), len(self.series), len(self.x)):
+            raise ValueError(f"invalid Lines.values: {tuple(self.values.shape)} for its groups, series and x")
+        for name in ("marks", "notes", "y_ranges"):
+            if len(getattr(self, name)) not in (0, len(self.groups)):
+                raise ValueError(f"invalid Lines.{name}: {len(getattr(self, name))} for the groups")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One picture on the page, as the experiment declares it. `name` is the attribute's name."""
+    """One picture on the page, as the experiment declares it. `name` is the attribute's name.
+
+    `group`: empty for the experiment's own; `effects` for those every experiment with objectives has.
+    """
 
     name: str
     kind: str
@@ -308,6 +341,7 @@ class Panel:
     caption: str  # one line: what to look for
     size: Size
     options: Mapping[str, Any]
+    group: str = ""
 
 
 P = TypeVar("P", bound=Picture)

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 import descent.experiments
+from descent.engine import effects
 from descent.experiment import Experiment, Knobs
 from descent.lessons import LANGUAGES, Lesson, read_lesson
 from descent.panels import Panel, panels_of
@@ -88,9 +89,15 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
     need(title and summary, "the docstring needs a title line and a summary paragraph")
     need(hasattr(cls, "knobs_type"), "derive from Experiment[Knobs], with your Knobs class")
     need(getattr(cls, "invite", ""), "`invite` is missing: the sentence that invites the first move")
-    panels = panels_of(cls)
-    need(panels, "it declares no panel")
-    need(sum(panel.size == "hero" for panel in panels.values()) == 1, "exactly one panel must be the hero")
+    own = panels_of(cls)
+    need(own, "it declares no panel")
+    need(
+        not own.keys() & effects.PANELS.keys(),
+        f"{', '.join(effects.PANELS)} are names of panels of every experiment",
+    )
+    common = effects.PANELS if cls.objectives is not Experiment.objectives else {}
+    panels = {**own, **common}
+    need(sum(panel.size == "hero" for panel in own.values()) == 1, "exactly one panel must be the hero")
     for name in cls.knobs_type.model_fields:
         extra = cls.knobs_type.model_fields[name].json_schema_extra
         need(
@@ -105,7 +112,7 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
         need(lesson, f"lessons/{language}/{slug.replace('-', '_')}.md is missing")
         assert lesson is not None
         lessons[language] = lesson
-    missing = untranslated(cls, panels, lessons["ko"].words)
+    missing = untranslated(cls, own, lessons["ko"].words)
     need(not missing, f"lessons/ko/{slug.replace('-', '_')}.md does not translate {', '.join(missing)}")
     return Entry(
         id=slug,

@@ -1,12 +1,19 @@
 """Taylor's terms, what-if and sharpness, against exact Hessians of small models."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from descent.engine.curvature import Curvature, Objective, critical, dot, norm
+from descent.engine.curvature import Curvature, critical, dot, norm
+
+
+class Objective(NamedTuple):
+    loss: Callable[[], Tensor]
+    parameters: Sequence[Tensor]
 
 
 def network(*, recurrent: bool = False) -> tuple[nn.Module, Objective]:
@@ -47,14 +54,14 @@ def test_the_product_is_that_of_the_exact_hessian():
     model, objective = network()
     vector = [torch.randn_like(parameter) for parameter in objective.parameters]
     exact = hessian(model, objective) @ flat(vector)
-    found = flat(Curvature(objective).product(vector))
+    found = flat(Curvature(*objective).product(vector))
     assert (found - exact).norm() / exact.norm() < 1e-6
 
 
 @pytest.mark.parametrize("length", [1e-4, 0.03, 1.0])
 def test_the_anatomy_of_a_step(length):
     model, objective = network()
-    curvature = Curvature(objective)
+    curvature = Curvature(*objective)
     step = [-length * g + length * torch.randn_like(g) for g in curvature.gradient()]
     delta = flat(step)
     first = float(flat(curvature.gradient()) @ delta)
@@ -72,7 +79,7 @@ def test_the_anatomy_of_a_step(length):
 def test_the_terms_of_a_quadratic_add_up_to_the_change():
     x = torch.tensor([3.0, -2.0], dtype=torch.float64, requires_grad=True)
     scale = torch.tensor([1.0, 10.0], dtype=torch.float64)
-    curvature = Curvature(Objective(lambda: (scale * x * x).sum() / 2, [x]))
+    curvature = Curvature(*Objective(lambda: (scale * x * x).sum() / 2, [x]))
     found = curvature.anatomy([-0.05 * g for g in curvature.gradient()])
     assert found.first + found.second == pytest.approx(found.actual, rel=1e-9)
 
@@ -85,7 +92,7 @@ def test_looking_around_leaves_parameters_and_random_numbers_as_they_were():
     )
     before = [parameter.clone() for parameter in model.parameters()]
     chance = torch.get_rng_state()
-    curvature = Curvature(dropping)
+    curvature = Curvature(*dropping)
     curvature.anatomy(curvature.gradient())
     curvature.what_if(curvature.gradient(), [0.1, 1.0])
     torch.manual_seed(0)
@@ -99,7 +106,7 @@ def test_looking_around_leaves_parameters_and_random_numbers_as_they_were():
 def test_every_look_sees_the_same_dropout_mask():
     torch.manual_seed(0)
     weight = torch.ones(1000, requires_grad=True)
-    curvature = Curvature(Objective(lambda: nn.functional.dropout(weight, 0.5).sum(), [weight]))
+    curvature = Curvature(*Objective(lambda: nn.functional.dropout(weight, 0.5).sum(), [weight]))
     assert curvature.loss() == curvature.loss()
 
 
@@ -108,7 +115,7 @@ def test_sharpness_is_the_top_eigenvalue(recurrent):
     model, objective = network(recurrent=recurrent)
     eigenvalues = torch.linalg.eigvalsh(hessian(model, objective).detach())
     exact = float(eigenvalues[eigenvalues.abs().argmax()])
-    found, vector = Curvature(objective).sharpness(iterations=300, tolerance=1e-6)
+    found, vector = Curvature(*objective).sharpness(iterations=300, tolerance=1e-6)
     assert found == pytest.approx(exact, rel=0.01)
     assert norm(vector) == pytest.approx(1)
 
@@ -119,14 +126,14 @@ def test_sharpness_of_a_preconditioned_hessian():
     root = flat(preconditioner).sqrt()
     eigenvalues = torch.linalg.eigvalsh(hessian(model, objective).detach() / torch.outer(root, root))
     exact = float(eigenvalues[eigenvalues.abs().argmax()])
-    curvature = Curvature(objective)
+    curvature = Curvature(*objective)
     found, _ = curvature.sharpness(preconditioner=preconditioner, iterations=300, tolerance=1e-6)
     assert found == pytest.approx(exact, rel=0.01)
 
 
 def test_sharpness_goes_on_from_where_it_was():
     _, objective = network()
-    curvature = Curvature(objective)
+    curvature = Curvature(*objective)
     _, vector = curvature.sharpness(iterations=300, tolerance=1e-8)
     exact, _ = curvature.sharpness(vector, iterations=300, tolerance=1e-8)
     assert curvature.sharpness(vector, iterations=1)[0] == pytest.approx(exact, rel=1e-3)
@@ -134,7 +141,7 @@ def test_sharpness_goes_on_from_where_it_was():
 
 def test_what_if_of_a_parabola():
     x = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
-    curvature = Curvature(Objective(lambda: 3 * x * x / 2, [x]))  # curvature 3
+    curvature = Curvature(*Objective(lambda: 3 * x * x / 2, [x]))  # curvature 3
     rates = torch.logspace(-3, 1, 400).tolist()
     found = curvature.what_if([-g for g in curvature.gradient()], rates)
     assert found.losses == pytest.approx([1.5 * (2 - rate * 6) ** 2 for rate in rates])
@@ -156,18 +163,18 @@ def test_a_quadratic_converges_just_under_2_over_its_curvature_and_diverges_just
     scale = torch.tensor([4.0, 0.5, 1.0], dtype=torch.float64)
     x = torch.ones(3, dtype=torch.float64, requires_grad=True)
     objective = Objective(lambda: (scale * x * x).sum() / 2, [x])
-    sharpness, _ = Curvature(objective).sharpness(iterations=200, tolerance=1e-9)
+    sharpness, _ = Curvature(*objective).sharpness(iterations=200, tolerance=1e-9)
     assert sharpness == pytest.approx(4, rel=1e-6)
     rate = part * 2 / sharpness
     for _ in range(2000):
         with torch.no_grad():
-            x -= rate * Curvature(objective).gradient()[0]
+            x -= rate * Curvature(*objective).gradient()[0]
     assert (objective.loss().item() < 1e-6) is (part < 1)
 
 
 def test_a_parameter_without_influence_has_no_gradient_and_no_curvature():
     used, unused = (torch.ones(2, requires_grad=True) for _ in range(2))
-    curvature = Curvature(Objective(lambda: 0 + used.square().sum(), [used, unused]))
+    curvature = Curvature(*Objective(lambda: 0 + used.square().sum(), [used, unused]))
     assert [g.tolist() for g in curvature.gradient()] == [[2, 2], [0, 0]]
     assert curvature.sharpness(iterations=100)[0] == pytest.approx(2, rel=1e-2)
 

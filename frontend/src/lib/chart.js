@@ -153,7 +153,7 @@ const strokeOf = (u, i) => /** @type {string} */ (/** @type {any} */ (u.series[i
  * @param {ArrayLike<number | null | undefined>} values
  * @param {number} index
  */
-function lastKnown(values, index) {
+export function lastKnown(values, index) {
   for (let i = index; i >= 0; i--) if (values[i] !== null) return i;
   return index;
 }
@@ -163,7 +163,7 @@ function lastKnown(values, index) {
  * @param {number | null} high
  * @returns {[number, number]}
  */
-function linearRange(low, high) {
+export function linearRange(low, high) {
   if (low === null || high === null) return [0, 1];
   const pad = (high - low || Math.abs(high) || 1) * 0.06;
   return [low >= 0 && low < 4 * pad ? 0 : low - pad, high + pad];
@@ -174,7 +174,7 @@ function linearRange(low, high) {
  * @param {number | null} high
  * @returns {[number, number]}
  */
-function logRange(low, high) {
+export function logRange(low, high) {
   if (!low || !high || low <= 0) return [0.1, 1];
   const pad = Math.max(1.15, (high / low) ** 0.05);
   return [low / pad, high * pad];
@@ -185,7 +185,7 @@ function logRange(low, high) {
  * @param {(number | null)[]} splits
  * @param {number} increment  between ticks; 0 on a log axis
  */
-function valueLabels(splits, increment) {
+export function valueLabels(splits, increment) {
   const most = Math.max(...splits.map((value) => Math.abs(value ?? 0)));
   const digits = increment > 0 && most > 0 ? Math.ceil(Math.log10(most / increment)) + 1 : 0;
   return splits.map((value) =>
@@ -204,7 +204,8 @@ const stepLabels = (splits, inWords) =>
  * @param {uPlot} _
  * @param {string[] | null} labels
  */
-const labelWidth = (_, labels) => 12 + 6.2 * Math.max(4, ...(labels ?? []).map((label) => label.length));
+export const labelWidth = (_, labels) =>
+  12 + 6.2 * Math.max(4, ...(labels ?? []).map((label) => label.length));
 
 /**
  * A thin line and a ◆ where a knob took effect.

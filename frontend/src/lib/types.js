@@ -10,6 +10,7 @@
  * @property {string} title
  * @property {string} caption
  * @property {PanelSize} size
+ * @property {string} [group]  empty: the experiment's own
  * @property {Record<string, any>} options
  *
  * @typedef {Float32Array | Int32Array | Uint8Array | BigInt64Array} TypedArray

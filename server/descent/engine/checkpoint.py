@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Checkpointer:
     def __init__(self, experiment: Experiment[Any]) -> None:
         self._experiment = experiment
         self._built = dict(vars(experiment))
+        self._copies: dict[str, Tensor] = {}  # of tensors as they were built, made when first needed
         self._versions = {
             name: value._version for name, value in self._built.items() if isinstance(value, Tensor)
         }
@@ -91,6 +93,23 @@ class Checkpointer:
         torch.set_rng_state(tensors["rng/torch"])
         if "rng/cuda" in tensors and self._experiment.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["rng/cuda"], self._experiment.device)
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Within it the experiment may step; afterwards it is what it was."""
+        as_built = {n: v for n, v in vars(self._experiment).items() if self._is_as_built(n, v)}
+        for name, value in as_built.items():
+            if isinstance(value, Tensor) and name not in self._copies:
+                self._copies[name] = value.detach().clone()
+        kept = self.take()
+        try:
+            yield
+        finally:
+            self.put_back(kept)
+            for name, value in as_built.items():
+                vars(self._experiment)[name] = value
+                if isinstance(value, Tensor) and value._version != self._versions[name]:
+                    value.data.copy_(self._copies[name])
 
     def _is_as_built(self, name: str, value: object) -> bool:
         if self._built.get(name, self) is not value:

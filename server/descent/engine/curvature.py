@@ -16,22 +16,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 Vector = list[Tensor]  # one tensor per parameter, shaped like it
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A loss, the parameters an optimizer makes it small by, and that optimizer.
-
-    `loss` computes it on the mini-batch of the coming step, as that step will; the same each time it is
-    called, given the same parameters and random numbers.
-    """
-
-    loss: Callable[[], Tensor]
-    parameters: Sequence[Tensor]
-    optimizer: Optimizer | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +46,11 @@ class WhatIf:
 
 
 class Curvature:
-    """Looks around an objective's parameters, which are in the end what they were."""
+    """Looks around the parameters of a loss, which are in the end what they were."""
 
-    def __init__(self, objective: Objective) -> None:
-        self._objective = objective
-        self._parameters = [parameter for parameter in objective.parameters if parameter.requires_grad]
+    def __init__(self, loss: Callable[[], Tensor], parameters: Sequence[Tensor]) -> None:
+        self._objective = loss
+        self._parameters = list(parameters)
         # The same random numbers for each look: a dropout mask is part of the loss.
         self._chance = torch.get_rng_state()
 
@@ -154,7 +140,7 @@ class Curvature:
         kept = torch.get_rng_state()
         torch.set_rng_state(self._chance)
         try:
-            return self._objective.loss()
+            return self._objective()
         finally:
             torch.set_rng_state(kept)
 
@@ -182,7 +168,8 @@ def critical(rates: Sequence[float], losses: Sequence[float], before: float) -> 
 
 def dot(left: Sequence[Tensor], right: Sequence[Tensor]) -> float:
     """Inner product of two vectors."""
-    return float(sum((a.double() * b.double()).sum() for a, b in zip(left, right, strict=True)))
+    pairs = zip(left, right, strict=True)
+    return float(sum((a.detach().double() * b.detach().double()).sum().item() for a, b in pairs))
 
 
 def norm(vector: Sequence[Tensor]) -> float:

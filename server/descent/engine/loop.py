@@ -18,14 +18,17 @@ import torch
 from pydantic import ValidationError
 
 from descent import wire
+from descent.engine import effects
 from descent.engine.budget import Budget
 from descent.engine.checkpoint import Checkpointer, CheckpointError
+from descent.engine.effects import Effects
 from descent.engine.inbox import Inbox
 from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.observe import ProbeWroteError, look, modules_of
 from descent.engine.replay import CheckpointClock, go_back
 from descent.engine.scalars import ScalarBatch
 from descent.experiment import Experiment, KnobError, Knobs
+from descent.panels import Picture
 from descent.protocol import ENDED, Status
 from descent.registry import Entry
 
@@ -75,6 +78,7 @@ class Loop:
             self._checkpointer = Checkpointer(self.experiment)
         else:
             self.experiment, self._checkpointer, self.knobs = go_back(self._build, self.knobs, spec.replay)
+        self._effects = Effects(self.experiment, self._checkpointer)
         self._batch = ScalarBatch(deferred=spec.device != "cpu")
 
     def _build(self, knobs: Knobs) -> Experiment[Any]:
@@ -209,10 +213,16 @@ class Loop:
         """Look at these panels before the next step; commands come first."""
         self._to_look_at += [panel for panel in panels if panel not in self._to_look_at]
 
+    def picture(self, panel: str) -> Picture:
+        """What a panel shows now. The experiment is afterwards what it was."""
+        if panel in effects.PANELS:
+            return self._effects.look(panel, self.knobs)
+        return look(self.experiment, self.knobs, panel)
+
     def _look_at(self, panel: str) -> None:
         begin = self._cost_clock()
         try:
-            picture = look(self.experiment, self.knobs, panel)
+            picture = self.picture(panel)
             payload = wire.encode_picture(self.spec.run, self._seq + 1, self.step, panel, picture)
         except ProbeWroteError:
             raise
@@ -350,7 +360,8 @@ class Loop:
         self.status = status
         with contextlib.suppress(ProbeWroteError):
             for panel in self._probes:
-                self._look_at(panel)
+                if panel not in effects.PANELS:  # there is no coming step
+                    self._look_at(panel)
         self._become(status, reason)
 
     def _say(self, type: str, **fields: Any) -> None:

@@ -43,6 +43,26 @@ def modules_of(experiment: Experiment[Any]) -> list[nn.Module]:
 
 
 @contextmanager
+def borrowed(experiment: Experiment[Any]) -> Iterator[None]:
+    """Afterwards the random number generators and the modules' buffers are as before."""
+    # Kept whole: batch norm writes its statistics without counting their version up.
+    buffers = [(b, b.clone()) for root in modules_of(experiment) for b in root.buffers()]
+    python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = experiment.device.type == "cuda"
+    cuda_state = torch.cuda.get_rng_state(experiment.device) if cuda else None
+    try:
+        yield
+    finally:
+        for buffer, before in buffers:
+            buffer.data.copy_(before)
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        torch.set_rng_state(torch_state)
+        if cuda_state is not None:
+            torch.cuda.set_rng_state(cuda_state, experiment.device)
+
+
+@contextmanager
 def undisturbed(experiment: Experiment[Any]) -> Iterator[None]:
     """Within it one may look at the experiment; see the module's docstring.
 
@@ -51,28 +71,16 @@ def undisturbed(experiment: Experiment[Any]) -> Iterator[None]:
     roots = modules_of(experiment)
     modules = [module for root in roots for module in root.modules()]
     modes = [module.training for module in modules]
-    # Kept whole: batch norm writes its statistics without counting their version up.
-    buffers = [(buffer, buffer.clone()) for root in roots for buffer in root.buffers()]
     parameters = [parameter for root in roots for parameter in root.parameters()]
     versions = [parameter._version for parameter in parameters]
-    python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda = experiment.device.type == "cuda"
-    cuda_state = torch.cuda.get_rng_state(experiment.device) if cuda else None
     for root in roots:
         root.eval()
     try:
-        with torch.no_grad():
+        with borrowed(experiment), torch.no_grad():
             yield
     finally:
-        for buffer, before in buffers:
-            buffer.data.copy_(before)
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        torch.set_rng_state(torch_state)
-        if cuda_state is not None:
-            torch.cuda.set_rng_state(cuda_state, experiment.device)
     if [parameter._version for parameter in parameters] != versions:
         raise ProbeWroteError("a parameter was written while looking")
 

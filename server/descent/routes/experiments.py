@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
+from descent.engine import effects
+from descent.lessons import Lesson, read_lesson
 from descent.registry import Entry, experiments
 from descent.runs.manager import RunManager
 
@@ -33,12 +35,16 @@ def describe(id: str, lang: str) -> dict[str, Any]:
     entry = experiments()[id]
     lesson = entry.lessons[lang]
     words = lesson.words
+    common = generic(lang).words
 
     def say(english: str, *path: str) -> str:
-        here: Any = words
-        for key in path:
-            here = here.get(key) if isinstance(here, Mapping) else None
-        return here if isinstance(here, str) else english
+        for table in (words, common):
+            here: Any = table
+            for key in path:
+                here = here.get(key) if isinstance(here, Mapping) else None
+            if isinstance(here, str):
+                return here
+        return english
 
     panels = []
     for name, panel in entry.panels.items():
@@ -52,6 +58,7 @@ def describe(id: str, lang: str) -> dict[str, Any]:
                 "title": say(panel.title, "panels", name, "title"),
                 "caption": say(panel.caption, "panels", name, "caption"),
                 "size": panel.size,
+                "group": panel.group,
                 "options": options,
             }
         )
@@ -72,10 +79,19 @@ def describe(id: str, lang: str) -> dict[str, Any]:
             }
             for key, preset in entry.cls.presets.items()
         ],
-        "words": dict(words.get("words", {})),
+        "words": {**common.get("words", {}), **words.get("words", {})},
         "pace": entry.cls.pace,
         "lesson": lesson.html,
+        "groups": {panel.group: generic(lang).html for panel in entry.panels.values() if panel.group},
     }
+
+
+@cache
+def generic(lang: str) -> Lesson:
+    """What is said of the panels that every experiment has."""
+    lesson = read_lesson(lang, effects.GROUP)
+    assert lesson is not None, lang
+    return lesson
 
 
 def _knobs(entry: Entry, say: Any) -> dict[str, Any]:

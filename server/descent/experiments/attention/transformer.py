@@ -49,10 +49,12 @@ from descent.experiment import (
     Heatmap,
     KnobError,
     Knobs,
+    Objective,
     Preset,
     Scalars,
     Tokens,
     attention,
+    by_layer,
     fixed,
     heatmap,
     live,
@@ -257,13 +259,22 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         if knobs.schedule == "warm-up":
             lr = warmed_up(knobs.lr, self.step_index + 1, knobs.warmup)
         self.optimizer.param_groups[0]["lr"] = lr
-        batch = self.task.pairs(knobs.batch_size, self.generator(self.step_index), held_out=False)
-        source, target = (tokens.to(self.device) for tokens in batch)
-        loss = loss_of(self.model(source, target[:, :-1]), target[:, 1:], knobs.smoothing)
+        loss = self._loss(knobs)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         return {"loss/train": loss.detach(), "lr": lr, **measured}
+
+    def _loss(self, knobs: TransformerKnobs) -> Tensor:
+        """The loss on the coming step's pairs."""
+        batch = self.task.pairs(knobs.batch_size, self.generator(self.step_index), held_out=False)
+        source, target = (tokens.to(self.device) for tokens in batch)
+        return loss_of(self.model(source, target[:, :-1]), target[:, 1:], knobs.smoothing)
+
+    def objectives(self, knobs: TransformerKnobs) -> Mapping[str, Objective]:
+        """The loss on the coming pairs."""
+        parameters = list(self.model.parameters())
+        return {"": Objective(lambda: self._loss(knobs), parameters, self.optimizer, by_layer(self.model))}
 
     @torch.no_grad()
     def measure(self, knobs: TransformerKnobs) -> Scalars:

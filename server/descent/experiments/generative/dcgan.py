@@ -41,9 +41,11 @@ from descent.experiment import (
     Images,
     KnobError,
     Knobs,
+    Objective,
     Preset,
     Scalars,
     bars,
+    by_layer,
     fixed,
     histogram,
     images,
@@ -273,9 +275,7 @@ class DCGAN(Experiment[DCGANKnobs]):
         """`k` updates of D, then one of G. The scalars of D are those of its last update, before it."""
         generator = self.generator(self.step_index)
         for _ in range(knobs.d_steps):
-            rows = torch.randint(len(self.data), (knobs.batch,), generator=generator).to(self.device)
-            z = torch.randn(knobs.batch, knobs.latent, generator=generator).to(self.device)
-            real = self.data.images[rows]  # (B, 1, R, R)
+            real, z = self._draw(knobs, generator)
             fake = self.G(z)  # (B, 1, R, R)
 
             on_real, on_fake = self.D(real), self.D(fake.detach())  # (B,) logits
@@ -294,6 +294,29 @@ class DCGAN(Experiment[DCGANKnobs]):
             "d/real": on_real.detach().sigmoid().mean(),
             "d/fake": on_fake.detach().sigmoid().mean(),
             "diversity": mean_distance(fake.detach()) / self.spread,
+        }
+
+    def _draw(self, knobs: DCGANKnobs, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Real digits (B, 1, R, R), and noise (B, Z)."""
+        rows = torch.randint(len(self.data), (knobs.batch,), generator=generator).to(self.device)
+        z = torch.randn(knobs.batch, knobs.latent, generator=generator).to(self.device)
+        return self.data.images[rows], z
+
+    def objectives(self, knobs: DCGANKnobs) -> Mapping[str, Objective]:
+        """Each network's loss on the coming digits and noise, the other one as it is now."""
+        real, z = self._draw(knobs, self.generator(self.step_index))
+
+        def loss_d() -> torch.Tensor:
+            with torch.no_grad():
+                fake = self.G(z)
+            return discriminator_loss(self.D(real), self.D(fake), knobs.smoothing)
+
+        def loss_g() -> torch.Tensor:
+            return generator_loss(self.D(self.G(z)))
+
+        return {
+            "D": Objective(loss_d, list(self.D.parameters()), self.optimizer_d, by_layer(self.D)),
+            "G": Objective(loss_g, list(self.G.parameters()), self.optimizer_g, by_layer(self.G)),
         }
 
     @images(

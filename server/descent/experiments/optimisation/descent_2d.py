@@ -45,6 +45,7 @@ from descent.experiment import (
     Contour,
     Experiment,
     Knobs,
+    Objective,
     Preset,
     Scalars,
     bars,
@@ -334,6 +335,14 @@ class Descent2D(Experiment[DescentKnobs]):
                 row["taylor/predicted"] = gradients[SGD].dot(moved[SGD])  # ∇L · Δθ = −η‖∇L‖²
                 row["taylor/actual"] = self.landscape.loss(after[SGD]) - losses[SGD]
         return row
+
+    def objectives(self, knobs: DescentKnobs) -> Mapping[str, Objective]:
+        """The height at each racer's point; noise in the gradient is no part of it."""
+
+        def of(point: Tensor, optimizer: optim.Optimizer) -> Objective:
+            return Objective(lambda: self.landscape.loss(point), [point], optimizer, {"θ": [point]})
+
+        return {NAMES[i]: of(self.points[i], self.optimizers[i]) for i in self.racing}
 
     @contour(
         title="The race",

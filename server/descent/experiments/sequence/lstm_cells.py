@@ -37,12 +37,14 @@ from descent.experiment import (
     Experiment,
     KnobError,
     Knobs,
+    Objective,
     Preset,
     Ranking,
     Scalars,
     Tokens,
     Traces,
     bars,
+    by_layer,
     fixed,
     live,
     ranking,
@@ -329,6 +331,16 @@ class LSTMCells(Experiment[CellKnobs]):
         if self.step_index % EVERY == 0:
             row["bits/held-out"] = self._measure()
         return row
+
+    def objectives(self, knobs: CellKnobs) -> Mapping[str, Objective]:
+        """The loss on the coming chunk, in nats."""
+        inputs, targets = self.batch(self.step_index, knobs.length)
+        state = self.state if self.step_index % self.chunks else None
+
+        def loss() -> Tensor:
+            return bits(self.model(inputs, state)[0], targets) * math.log(2)
+
+        return {"": Objective(loss, list(self.model.parameters()), self.optimizer, by_layer(self.model))}
 
     @torch.no_grad()
     def _measure(self) -> Tensor:

@@ -38,9 +38,11 @@ from descent.experiment import (
     Heatmap,
     KnobError,
     Knobs,
+    Objective,
     Preset,
     Scalars,
     bars,
+    by_layer,
     fixed,
     heatmap,
     live,
@@ -293,6 +295,17 @@ class NextWord(Experiment[NextWordKnobs]):
         backward(loss_rnn + loss_lstm)
         update(self.optimizer)
         return found
+
+    def objectives(self, knobs: NextWordKnobs) -> Mapping[str, Objective]:
+        """Each network's loss on all sentences."""
+
+        def of(network: RNN | LSTM) -> Objective:
+            def loss() -> Tensor:
+                return F.cross_entropy(network(self.x)[0], self.y)
+
+            return Objective(loss, list(network.parameters()), self.optimizer, by_layer(network))
+
+        return {"RNN": of(self.rnn), "LSTM": of(self.lstm)}
 
     @bars(title="The next word", caption="Probability of each word after the words asked about.", size="hero")
     def prediction(self, knobs: NextWordKnobs) -> Bars:

@@ -46,6 +46,7 @@ from descent.experiment import (
     Histogram,
     KnobError,
     Knobs,
+    Objective,
     Preset,
     Scalars,
     bars,
@@ -350,16 +351,21 @@ def descend(
     network: Network, optimizer: Optimizer, batch: tuple[Tensor, Tensor], knobs: PlaygroundKnobs
 ) -> Tensor:
     """Take one optimisation step on `batch`; returns the loss before it, without the penalty."""
-    inputs, targets = batch
-    loss = loss_of(network(inputs, ACTIVATIONS[knobs.activation], knobs.dropout), targets, knobs)
-    objective = loss
-    if knobs.regularisation == "l1" or (knobs.regularisation == "l2" and knobs.optimizer != "adamw"):
-        objective = loss + penalty(network, knobs)
+    loss, objective = losses(network, batch, knobs)
     for weight, bias in network.layers:
         weight.grad = bias.grad = None
     backward(objective)
     update(optimizer)
     return loss.detach()
+
+
+def losses(network: Network, batch: tuple[Tensor, Tensor], knobs: PlaygroundKnobs) -> tuple[Tensor, Tensor]:
+    """The loss on `batch`, and what is descended: it and the penalty."""
+    inputs, targets = batch
+    loss = loss_of(network(inputs, ACTIVATIONS[knobs.activation], knobs.dropout), targets, knobs)
+    if knobs.regularisation == "l1" or (knobs.regularisation == "l2" and knobs.optimizer != "adamw"):
+        return loss, loss + penalty(network, knobs)
+    return loss, loss
 
 
 class NeuralPlayground(Experiment[PlaygroundKnobs]):
@@ -461,6 +467,19 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         if (self.step_index + 1) % self.batches.per_epoch(knobs.batch_size) == 0:
             row |= self._evaluate(knobs)
         return row
+
+    def objectives(self, knobs: PlaygroundKnobs) -> Mapping[str, Objective]:
+        """What the coming mini-batch's step descends."""
+        batch = self.batches.batch(self.step_index, knobs.batch_size)
+        layers = {f"layer {i}": layer for i, layer in enumerate(self.model.layers, 1)}
+        return {
+            "": Objective(
+                lambda: losses(self.model, batch, knobs)[1],
+                list(self.model.parameters()),
+                self.optimizer,
+                layers,
+            )
+        }
 
     @torch.no_grad()
     def _evaluate(self, knobs: PlaygroundKnobs) -> dict[str, Tensor]:

@@ -1,0 +1,190 @@
+"""The panels on what the learning rate does, on models small enough to know the answer."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from descent.engine.checkpoint import Checkpointer
+from descent.engine.effects import PANELS, REMEMBERED, Effects, History, bound, preconditioner
+from descent.experiment import Experiment, Knobs, Objective, Scalars, live
+from descent.panels import Lines
+
+
+class ParabolaKnobs(Knobs):
+    lr: float = live(0.1, name="η", help="", ge=0, le=10)
+    momentum: float = live(0.0, name="β", help="", ge=0, le=1)
+
+
+class Parabola(Experiment[ParabolaKnobs]):
+    """L = ½ Σ cᵢ xᵢ²: everything about it is known."""
+
+    curvature = torch.tensor([4.0, 1.0], dtype=torch.float64)
+
+    def build(self, knobs: ParabolaKnobs) -> None:
+        self.x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+        self.optimizer = torch.optim.SGD([self.x], knobs.lr, momentum=knobs.momentum)
+
+    def loss(self) -> Tensor:
+        return (self.curvature * self.x * self.x).sum() / 2
+
+    def step(self, knobs: ParabolaKnobs) -> Scalars:
+        self.optimizer.param_groups[0]["lr"] = knobs.lr
+        loss = self.loss()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return {"loss/train": loss.detach()}
+
+    def objectives(self, knobs: ParabolaKnobs) -> dict[str, Objective]:
+        return {"": Objective(self.loss, [self.x], self.optimizer)}
+
+
+def looked(**knobs: float) -> tuple[Parabola, Effects, ParabolaKnobs]:
+    values = ParabolaKnobs(**knobs)
+    experiment = Parabola(0, torch.device("cpu"))
+    experiment.build(values)
+    return experiment, Effects(experiment, Checkpointer(experiment)), values
+
+
+def last(picture: Lines) -> list[float]:
+    return picture.values[0, :, -1].tolist()
+
+
+def test_the_anatomy_of_a_step_on_a_parabola_is_exact():
+    _, effects, knobs = looked(lr=0.1)
+    gradient, step = np.array([4.0, 2.0]), -0.1 * np.array([4.0, 2.0])
+    first, second = gradient @ step, step @ (np.array([4.0, 1.0]) * step) / 2
+    picture = effects.look("anatomy", knobs)
+    assert last(picture) == pytest.approx([first, first + second, first + second], rel=1e-5)
+    assert picture.notes == ["ΔL ≈ ∇L·Δθ + ½ΔθᵀHΔθ = (−2) + 0.34 = (−1.66),  ΔL = (−1.66)"]
+
+
+def test_the_step_is_the_optimizers_own_with_its_momentum():
+    experiment, effects, knobs = looked(lr=0.1, momentum=0.9)
+    experiment.step(knobs)
+    experiment.step_index += 1
+    coming = effects._steps(knobs)[""].step[0].clone()
+    before = experiment.x.detach().clone()
+    experiment.step(knobs)
+    assert torch.equal(experiment.x.detach() - before, coming)
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_looking_changes_nothing_of_the_training(panel):
+    alone, _, knobs = looked(lr=0.1, momentum=0.9)
+    watched, effects, _ = looked(lr=0.1, momentum=0.9)
+    for _ in range(5):
+        effects.look(panel, knobs)
+        for experiment in (alone, watched):
+            experiment.step(knobs)
+            experiment.step_index += 1
+    assert torch.equal(alone.x, watched.x)
+
+
+def test_what_if_marks_the_present_the_best_and_the_critical_rate():
+    experiment, effects, knobs = looked(lr=0.1)
+    with torch.no_grad():
+        experiment.x[1] = 0  # along one axis the critical rate is 2 / curvature
+    marks = dict(effects.look("what_if", knobs).marks[0])
+    assert marks["now"] == 0.1
+    assert marks["best"] == pytest.approx(1 / 4, rel=0.2)  # the rates are a third apart
+    assert marks["critical"] == pytest.approx(2 / 4, rel=0.1)
+
+
+def test_a_rate_of_zero_has_no_mark():
+    _, effects, knobs = looked(lr=0.0)
+    assert "now" not in dict(effects.look("what_if", knobs).marks[0])
+
+
+def test_sharpness_against_its_bound():
+    _, effects, knobs = looked(lr=0.1)
+    assert last(effects.look("sharpness", knobs)) == pytest.approx([4, 20], rel=0.01)
+
+
+def test_a_line_of_values_grows_with_every_look_and_begins_anew_when_the_step_goes_back():
+    experiment, effects, knobs = looked(lr=0.1)
+    for expected in ([0], [0, 1], [0, 1, 2]):
+        assert effects.look("gradient_norms", knobs).x.tolist() == expected
+        experiment.step_index += 1
+    experiment.step_index = 1
+    assert effects.look("gradient_norms", knobs).x.tolist() == [1]
+
+
+def test_gradients_that_a_panel_shows_are_not_replaced_by_looking():
+    experiment, effects, knobs = looked(lr=0.1)
+    experiment.step(knobs)
+    shown = experiment.x.grad.clone()
+    experiment.step_index += 1
+    effects.look("anatomy", knobs)
+    assert torch.equal(experiment.x.grad, shown)
+
+
+def test_update_ratios():
+    _, effects, knobs = looked(lr=0.1)
+    step, weights = 0.1 * math.hypot(4, 2), math.hypot(1, 2)
+    assert last(effects.look("update_ratios", knobs)) == pytest.approx([step / weights])
+
+
+def test_a_full_history_forgets_every_other_look():
+    history = History()
+    for step in range(REMEMBERED + 1):
+        history.add(step, np.array([[float(step)]]))
+    steps, values = history.columns()
+    assert len(steps) == REMEMBERED // 2 + 1
+    assert steps.tolist() == values[0, 0].tolist()
+    assert (steps[0], steps[-1]) == (0, REMEMBERED)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda p: torch.optim.SGD(p, 0.1), 20),
+        (lambda p: torch.optim.SGD(p, 0.1, momentum=0.9), 38),
+        (lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, nesterov=True), 38 / 2.8),
+        (lambda p: torch.optim.Adam(p, 0.1), 380),
+        (lambda p: torch.optim.RMSprop(p, 0.1), 20),
+        (lambda p: torch.optim.SGD(p, 0.0), math.inf),
+    ],
+)
+def test_the_bound_of_each_optimizer(make, expected):
+    assert bound(make([nn.Parameter(torch.zeros(1))])) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("part", "converges"), [(0.98, True), (1.02, False)])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_is_stable_just_under_its_bound_and_not_above(part, converges, nesterov):
+    x = nn.Parameter(torch.ones(1, dtype=torch.float64))
+    optimizer = torch.optim.SGD([x], 1.0, momentum=0.9, nesterov=nesterov)
+    optimizer.param_groups[0]["lr"] = part * bound(optimizer) / 5  # the curvature is 5
+    for _ in range(2000):
+        optimizer.zero_grad()
+        (5 * x * x / 2).sum().backward()
+        optimizer.step()
+    assert (abs(x.item()) < 1e-3) is converges
+
+
+def test_the_preconditioner_is_what_the_optimizer_divides_by():
+    for make in (
+        lambda p: torch.optim.Adam(p, 0.1),
+        lambda p: torch.optim.RMSprop(p, 0.1),
+        lambda p: torch.optim.Adagrad(p, 0.1),
+    ):
+        x = nn.Parameter(torch.tensor([3.0, -2.0], dtype=torch.float64))
+        optimizer = make([x])
+        before = x.detach().clone()
+        (x * x).sum().backward()
+        gradient = x.grad.clone()
+        optimizer.step()
+        (divided,) = preconditioner(optimizer, [x])
+        assert torch.allclose(before - x.detach(), 0.1 * gradient / divided)
+
+
+def test_plain_descent_has_no_preconditioner():
+    x = nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([x], 0.1, momentum=0.9)
+    x.sum().backward()
+    optimizer.step()
+    assert preconditioner(optimizer, [x]) is None
