@@ -159,7 +159,21 @@ class Diagnosis(Message):
     type: Literal["diagnosis"] = "diagnosis"
     seq: int
     step: int
-    code: Literal["non-finite", "probe-failed", "checkpoint-failed", "checkpoint-damaged"]
+    code: Literal[
+        "non-finite",
+        "probe-failed",
+        "checkpoint-failed",
+        "checkpoint-damaged",
+        "examination-failed",
+        "exploding",
+        "vanishing",
+        "dead-units",
+        "above-edge",
+        "stuck",
+        "overfitting",
+        "d-overpowers",
+        "mode-collapse",
+    ]
     params: dict[str, Any]
 
 

@@ -204,6 +204,52 @@ export const MESSAGES = {
   'timeline.branch': ['Branched at step {step}: open that run', '스텝 {step}에서 갈라진 실행 열기'],
   'finding.non-finite': ['no longer finite', '유한하지 않은 값'],
   'finding.probe-failed': ['a panel failed', '패널 계산 실패'],
+  'finding.examination-failed': ['could not be examined', '진단할 수 없음'],
+  'finding.exploding': ['exploding gradient', '기울기 폭발'],
+  'finding.vanishing': ['vanishing gradient', '기울기 소실'],
+  'finding.dead-units': ['dead units', '죽은 유닛'],
+  'finding.above-edge': ['rate above the edge of stability', '안정 한계를 넘은 학습률'],
+  'finding.stuck': ['stuck', '학습 정체'],
+  'finding.overfitting': ['overfitting', '과적합'],
+  'finding.d-overpowers': ['D overpowers G', 'D가 G를 압도'],
+  'finding.mode-collapse': ['mode collapse', '모드 붕괴'],
+  'health.exploding': [
+    'Exploding gradient at step {step}: ‖∇L‖ is {value} in {layer}, the bound is {bound}. A step this steep throws the weights far away; lower η, or clip the gradient.',
+    '스텝 {step}에서 기울기가 폭발했습니다. {layer}의 ‖∇L‖이 {value}로 한계 {bound}를 넘었습니다. 가중치가 한 번에 멀리 튕겨 나가므로 η를 낮추거나 기울기를 자르세요.',
+  ],
+  'health.vanishing': [
+    'Vanishing gradient at step {step}: in {layer} it is {value} per weight, {bound} would be 1/10 000 of the largest layer’s. Each saturated layer shrinks it; that layer hardly learns. Try ReLU or tanh, or fewer layers.',
+    '스텝 {step}에서 기울기가 소실되었습니다. {layer}에서 가중치당 {value}로, 가장 큰 층의 1만분의 1인 {bound}보다 작습니다. 포화된 층을 지날 때마다 줄어들어 이 층은 거의 배우지 못합니다. ReLU나 tanh를 쓰거나 층을 줄여 보세요.',
+  ],
+  'health.dead-units': [
+    'Dead units at step {step}: {percent} % of {layer} give nothing on any point, and get no gradient to change that. A smaller η from the beginning, or a leaky activation, keeps them alive.',
+    '스텝 {step}에서 {layer}의 유닛 {percent}%가 죽었습니다. 어떤 점에서도 출력이 없고 기울기도 없어 되살아나지 못합니다. 처음부터 η를 작게 하거나 새는(leaky) 활성화 함수를 써 보세요.',
+  ],
+  'health.above-edge': [
+    'η {rate} is above the edge of stability at step {step}: the curvature is {value}, and {bound} is the most it is stable for. Steps overshoot the valley and the loss climbs.',
+    '스텝 {step}에서 η {rate}가 안정 한계를 넘었습니다. 곡률이 {value}인데, 이 η로는 {bound}까지만 안정합니다. 골짜기를 지나쳐 손실이 커지고 있습니다.',
+  ],
+  'health.stuck': [
+    'Stuck at step {step}: after {steps} steps the loss is {value}, no lower than in the beginning. Too small an η crawls, too large a one saturates the units; start anew with another.',
+    '스텝 {step}까지 제자리입니다. {steps}스텝을 갔는데 손실이 {value}로 처음보다 낮아지지 않았습니다. η가 너무 작으면 기어가고 너무 크면 유닛이 포화됩니다. 다른 η로 새로 시작해 보세요.',
+  ],
+  'health.overfitting': [
+    'Overfitting: the loss on unseen data was lowest at step {since} and is {value} now, while it falls in training. The network learns the noise by heart; go back there, or regularise.',
+    '과적합입니다. 처음 보는 데이터의 손실은 스텝 {since}에서 가장 낮았고 지금은 {value}인데 훈련 손실은 계속 줄어듭니다. 잡음까지 외우고 있으니 그 시점으로 돌아가거나 정규화를 써 보세요.',
+  ],
+  'health.d-overpowers': [
+    'D overpowers G at step {step}: it takes {real} of the real and {fake} of the drawn for real. So sure a judge leaves G no slope to climb; lower D’s rate, or raise G’s.',
+    '스텝 {step}에서 D가 G를 압도합니다. 진짜를 {real}, 가짜를 {fake}의 확률로 진짜라고 봅니다. 판정이 너무 확실하면 G가 따라갈 기울기가 없습니다. D의 학습률을 낮추거나 G의 학습률을 높이세요.',
+  ],
+  'health.mode-collapse': [
+    'Mode collapse at step {step}: the samples lie {value} as far apart as real ones do, below {bound}. G has found a few drawings that pass; a faster D would find them out.',
+    '스텝 {step}에서 모드 붕괴가 보입니다. 샘플 사이의 거리가 진짜의 {value}배로 한계 {bound}보다 작습니다. G가 통과하는 그림 몇 개만 그리고 있으니, D를 더 빠르게 하면 이를 가려냅니다.',
+  ],
+  'health.why': ['Why?', '왜?'],
+  'health.less': ['Less', '접기'],
+  'health.remedy': ['Set {knobs}', '{knobs}(으)로 바꾸기'],
+  'health.back': ['Back to step {step}', '스텝 {step}(으)로 돌아가기'],
+  'health.dismiss': ['Dismiss', '닫기'],
   'finding.checkpoint-failed': ['no checkpoints', '체크포인트를 만들 수 없음'],
   'finding.checkpoint-damaged': ['a checkpoint was damaged', '체크포인트 손상'],
   'past.at': [

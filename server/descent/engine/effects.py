@@ -307,7 +307,7 @@ def bound(optimizer: Optimizer) -> float:
 def preconditioner(optimizer: Optimizer, parameters: Sequence[Tensor]) -> Vector | None:
     """What an adaptive optimizer divides its steps by, per parameter; None where it has nothing such.
 
-    Adam: √v̂ + ε; RMSprop: √v + ε; Adagrad: √(sum of squares) + ε.
+    Adam: √v̂ + ε; RMSprop: √v + ε; Adagrad: √(sum of squares) + ε; Adadelta: √(v + ε) / √(u + ε).
     """
     group = optimizer.param_groups[0]
     found = []
@@ -315,6 +315,10 @@ def preconditioner(optimizer: Optimizer, parameters: Sequence[Tensor]) -> Vector
         state = optimizer.state.get(parameter, {})
         if "exp_avg_sq" in state and "betas" in group:
             unbiased = state["exp_avg_sq"] / (1 - group["betas"][1] ** float(state["step"]))
+        elif "acc_delta" in state:
+            eps = group["eps"]
+            found.append((state["square_avg"] + eps).sqrt() / (state["acc_delta"] + eps).sqrt())
+            continue
         elif "square_avg" in state and "alpha" in group:
             unbiased = state["square_avg"]
         elif "sum" in state:

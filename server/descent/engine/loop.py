@@ -22,6 +22,7 @@ from descent.engine import effects
 from descent.engine.budget import Budget
 from descent.engine.checkpoint import Checkpointer, CheckpointError
 from descent.engine.effects import Effects
+from descent.engine.health import Finding, Health
 from descent.engine.inbox import Inbox
 from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.observe import ProbeWroteError, look, modules_of
@@ -35,6 +36,8 @@ from descent.registry import Entry
 SCALAR_INTERVAL = 1 / 30  # seconds between two batches of scalars
 UNWATCHED_INTERVAL = 1 / 4  # the same, while nobody watches
 LONGEST_BATCH = 4096  # steps
+EXAMINED_EVERY = 1.0  # seconds between two looks at gradients and curvature, at least
+EXAMINED_SHARE = 0.005  # of its time at most
 RECORDED_FPS = 1  # pictures per second of a panel nobody watches, at most
 
 
@@ -79,6 +82,8 @@ class Loop:
         else:
             self.experiment, self._checkpointer, self.knobs = go_back(self._build, self.knobs, spec.replay)
         self._effects = Effects(self.experiment, self._checkpointer)
+        self._health = Health(self.experiment)
+        self._examine_at = time.perf_counter() + EXAMINED_EVERY
         self._batch = ScalarBatch(deferred=spec.device != "cpu")
 
     def _build(self, knobs: Knobs) -> Experiment[Any]:
@@ -109,6 +114,8 @@ class Loop:
                 self._look_at(self._to_look_at.pop(0))
             elif self._until_checkpoint.left <= 0:
                 self._keep()
+            elif self.status == "running" and time.perf_counter() >= self._examine_at:
+                self._examine()
             elif self.status == "paused" and not self._steps_left:
                 self._inbox.wait(None)
             elif self._pace is not None and time.perf_counter() < self._next_step_at:
@@ -136,6 +143,7 @@ class Loop:
             self._budget.next_due,
             self._unwatched.next_due,
             begin + self._until_checkpoint.left,
+            self._examine_at,
         )
         experiment, knobs, commands = self.experiment, self.knobs, self._inbox.waiting
         take_step, keep, clock = experiment.step, self._batch.add, time.perf_counter
@@ -193,6 +201,8 @@ class Loop:
         self._emit(Output("scalars", seq, steps[-1], payload=payload))
         if bad and self.status not in ENDED:
             self._diverge(steps[-1], bad)
+        elif self.status == "running":
+            self._tell(self._health.hear(steps, columns, self.knobs))
 
     def _diverge(self, step: int, scalars: Mapping[str, float]) -> None:
         parameters = [
@@ -206,6 +216,24 @@ class Loop:
         params = {"scalars": values, "parameters": parameters, "rates": rates}
         self._say("diagnosis", step=step, code="non-finite", params=params)
         self._end("diverged", f"{', '.join(scalars)} is not finite at step {step}")
+
+    # Health
+
+    def _examine(self) -> None:
+        begin = self._cost_clock()
+        try:
+            self._tell(self._health.examine(self.knobs))
+        except Exception as error:  # a sick run must not die of being examined
+            self._examine_at = inf
+            self._say("diagnosis", step=self.step, code="examination-failed", params={"error": str(error)})
+            return
+        spent = self._cost_clock() - begin
+        self._examine_at = time.perf_counter() + max(EXAMINED_EVERY, spent / EXAMINED_SHARE)
+
+    def _tell(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            params = {**finding.params, "remedy": dict(finding.remedy)}
+            self._say("diagnosis", step=self.step, code=finding.code, params=params)
 
     # Looking
 
@@ -326,6 +354,7 @@ class Loop:
         except (KnobError, ValidationError) as error:
             self.knobs = before
             return str(error)
+        self._health.changed()
         applied = self.knobs.model_dump(mode="json")
         self._say(
             "knobs",

@@ -1,0 +1,260 @@
+"""Watches how a run is doing, and says what goes wrong, where, and by how much.
+
+Two kinds of signs. Scalars, as they are flushed: cheap, and none is missed. Gradients and curvature, now and
+then, within a share of the time. A finding is told once, and again only after a knob was changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from torch import Tensor
+
+from descent.engine.curvature import Curvature, norm
+from descent.engine.effects import bound, preconditioner, rate_of
+from descent.engine.observe import borrowed
+from descent.experiment import Experiment, Knobs, Objective
+
+SMOOTH = 0.98  # weight of the past in running means of scalars
+BEGUN = 20  # values of which a mean is a beginning
+SETTLED = 200  # steps after which a running mean says something
+CONFIRMED = 3  # examinations in a row that must agree
+DEAD_OVER = 5  # batches on which a unit has no gradient, to be called dead
+DEAD_SHARE = 0.5  # of a layer's units
+VANISHED = 1e-4  # a layer's root mean square gradient, to that of the layer with the largest
+EXPLODED = 1e3  # a gradient's norm, to the median of those before
+BEYOND = 10.0  # the same, to the largest of the first ones
+STUCK_AFTER = 5000  # steps
+STUCK_AT = 0.98  # of the loss it began with
+WORSE = 1.5  # the running mean of the loss, to its lowest
+OVERFIT = 1.3  # the loss on unseen data, to its lowest
+OVERPOWERED = 0.02  # what D takes for real of what is not, and misses of what is
+COLLAPSED = 0.4  # distance of samples from each other, to that of real ones
+TRAINING = ("loss/train", "bits/train")
+UNSEEN = ("loss/test", "bits/held-out")
+HEARD = frozenset((*TRAINING, *UNSEEN, "d/real", "d/fake", "diversity"))
+SAFE = 0.8  # of the rate at the bound: what a remedy sets
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What goes wrong. `params`: the measured values and their bound; `remedy`: knobs that may help."""
+
+    code: str
+    params: Mapping[str, Any]
+    remedy: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Mean:
+    """A running mean, how many values it has seen, and its lowest with its step."""
+
+    value: float = 0.0
+    seen: int = 0
+    first: float = math.nan
+    lowest: float = math.inf
+    lowest_at: int = 0
+
+    def add(self, step: int, values: Sequence[float]) -> None:
+        """Values of consecutive steps up to `step`, as if one after the other."""
+        count = len(values)
+        self.seen += count
+        weight = min(SMOOTH**count, 1 - count / self.seen)
+        self.value = weight * self.value + (1 - weight) * sum(values) / count
+        if self.seen >= BEGUN:
+            if math.isnan(self.first):
+                self.first = self.value
+            if self.value < self.lowest:
+                self.lowest, self.lowest_at = self.value, step
+
+
+class Health:
+    """One run's state of health."""
+
+    def __init__(self, experiment: Experiment[Any]) -> None:
+        self._experiment = experiment
+        self._means: dict[str, _Mean] = {}
+        self._told: set[str] = set()
+        self._agreed: dict[str, int] = {}  # examinations in a row that saw a sign
+        self._norms: dict[str, list[float]] = {}  # of the gradient, by objective
+        self._silent: dict[str, list[Tensor]] = {}  # layer → where a unit had no gradient, lately
+        self._eigenvectors: dict[str, list[Tensor]] = {}
+
+    def changed(self) -> None:
+        """A knob was changed: what was told may be told again, and is judged anew."""
+        self._told.clear()
+        self._agreed.clear()
+        self._norms.clear()
+        self._silent.clear()
+        self._means.clear()
+
+    # Scalars
+
+    def hear(
+        self, steps: Sequence[int], columns: Mapping[str, Sequence[float]], knobs: Knobs
+    ) -> list[Finding]:
+        """Scalars of consecutive steps."""
+        for name in HEARD & columns.keys():
+            measured = [value for value in columns[name] if value == value]
+            if measured:
+                self._means.setdefault(name, _Mean()).add(steps[-1], measured)
+        signs = [self._stuck(), self._overfitting(), self._overpowered(), self._collapsed()]
+        return self._news([sign for sign in signs if sign])
+
+    def _of(self, names: Sequence[str]) -> tuple[str, _Mean] | None:
+        found = next((name for name in names if name in self._means), None)
+        return (found, self._means[found]) if found else None
+
+    def _stuck(self) -> Finding | None:
+        found = self._of(TRAINING)
+        if found is None or found[1].seen < STUCK_AFTER or not found[1].first > 0:
+            return None
+        name, mean = found
+        if mean.lowest < STUCK_AT * mean.first:
+            return None
+        params = {"scalar": name, "value": mean.value, "bound": STUCK_AT * mean.first, "steps": mean.seen}
+        return Finding("stuck", params)
+
+    def _overfitting(self) -> Finding | None:
+        seen, unseen = self._of(TRAINING), self._of(UNSEEN)
+        if not seen or not unseen or unseen[1].seen < SETTLED // 4 or unseen[1].lowest <= 0:
+            return None
+        name, mean = unseen
+        if mean.value < OVERFIT * mean.lowest or seen[1].value > 0.9 * mean.lowest:
+            return None
+        params = {
+            "scalar": name,
+            "value": mean.value,
+            "bound": OVERFIT * mean.lowest,
+            "since": mean.lowest_at,
+        }
+        return Finding("overfitting", params)
+
+    def _overpowered(self) -> Finding | None:
+        real, fake = self._means.get("d/real"), self._means.get("d/fake")
+        if not real or not fake or real.seen < SETTLED:
+            return None
+        if real.value > 1 - OVERPOWERED and fake.value < OVERPOWERED:
+            return Finding("d-overpowers", {"real": real.value, "fake": fake.value, "bound": OVERPOWERED})
+        return None
+
+    def _collapsed(self) -> Finding | None:
+        diversity = self._means.get("diversity")
+        if not diversity or diversity.seen < 2 * SETTLED or diversity.value >= COLLAPSED:
+            return None
+        return Finding("mode-collapse", {"value": diversity.value, "bound": COLLAPSED})
+
+    # Gradients and curvature
+
+    def examine(self, knobs: Knobs) -> list[Finding]:
+        """Look at the gradients of the coming step, and at the curvature there."""
+        with borrowed(self._experiment):
+            signs = [
+                sign
+                for name, objective in self._experiment.objectives(knobs).items()
+                for sign in self._examine(name, objective, knobs)
+            ]
+        seen = {sign.code for sign in signs}
+        for code in {*self._agreed, *seen}:
+            self._agreed[code] = self._agreed.get(code, 0) + 1 if code in seen else 0
+        return self._news([sign for sign in signs if self._agreed[sign.code] >= CONFIRMED])
+
+    def _examine(self, name: str, objective: Objective, knobs: Knobs) -> list[Finding]:
+        curvature = Curvature(objective.loss, objective.parameters)
+        gradients = dict(zip(map(id, objective.parameters), curvature.gradient(), strict=True))
+        layers = objective.layers or {str(i): [p] for i, p in enumerate(objective.parameters)}
+        by_layer = {layer: [gradients[id(p)] for p in parts] for layer, parts in layers.items()}
+        where = {"objective": name} if name else {}
+        signs = [
+            self._exploding(by_layer, name, where),
+            self._vanishing(by_layer, where),
+            self._dead(by_layer, name, where),
+            self._above_edge(curvature, objective, name, knobs, where),
+        ]
+        return [sign for sign in signs if sign]
+
+    def _exploding(
+        self, by_layer: Mapping[str, list[Tensor]], name: str, where: Mapping[str, Any]
+    ) -> Finding | None:
+        """Far above its median, and above all it was in the beginning: one that was almost 0 may grow."""
+        lengths = {layer: norm(parts) for layer, parts in by_layer.items()}
+        length = math.hypot(*lengths.values())
+        before = self._norms.setdefault(name, [])
+        known = len(before) >= CONFIRMED
+        limit = max(EXPLODED * median(before), BEYOND * max(before[:CONFIRMED])) if known else math.inf
+        if math.isfinite(length):
+            before.append(length)
+        if not length > limit:
+            return None
+        layer = max(lengths, key=lengths.__getitem__)
+        return Finding("exploding", {"layer": layer, "value": length, "bound": limit, **where})
+
+    def _vanishing(self, by_layer: Mapping[str, list[Tensor]], where: Mapping[str, Any]) -> Finding | None:
+        sizes = {
+            layer: norm(parts) / math.sqrt(sum(part.numel() for part in parts))
+            for layer, parts in by_layer.items()
+        }
+        layer, least = min(sizes.items(), key=lambda item: item[1])
+        most = max(sizes.values())
+        if len(sizes) < 2 or least == 0 or not least < VANISHED * most:
+            return None
+        return Finding("vanishing", {"layer": layer, "value": least, "bound": VANISHED * most, **where})
+
+    def _dead(
+        self, by_layer: Mapping[str, list[Tensor]], name: str, where: Mapping[str, Any]
+    ) -> Finding | None:
+        """A unit whose bias has no gradient at all on several batches is 0, or saturated, on all of them."""
+        for layer, parts in list(by_layer.items())[:-1]:  # what comes last has no unit to be dead
+            biases = [part for part in parts if part.ndim == 1 and part.numel() >= 4]
+            if not biases:
+                continue
+            silent = self._silent.setdefault(f"{name}/{layer}", [])
+            silent.append(biases[-1] == 0)
+            del silent[:-DEAD_OVER]
+            if len(silent) < DEAD_OVER or any(s.shape != silent[0].shape for s in silent):
+                continue
+            dead = silent[0].clone()
+            for other in silent[1:]:
+                dead &= other
+            share = dead.float().mean().item()
+            if share > DEAD_SHARE:
+                return Finding("dead-units", {"layer": layer, "value": share, "bound": DEAD_SHARE, **where})
+        return None
+
+    def _above_edge(
+        self, curvature: Curvature, objective: Objective, name: str, knobs: Knobs, where: Mapping[str, Any]
+    ) -> Finding | None:
+        """Only while the loss gets worse: mini-batches are now and then sharper than the whole."""
+        found = self._of(TRAINING)
+        if found is None or found[1].value < WORSE * found[1].lowest:
+            return None
+        start = self._eigenvectors.get(name)
+        if start and [v.shape for v in start] != [p.shape for p in objective.parameters]:
+            start = None
+        scale = preconditioner(objective.optimizer, objective.parameters)
+        sharpness, self._eigenvectors[name] = curvature.sharpness(
+            start, preconditioner=scale, iterations=10 if start is None else 3
+        )
+        limit, rate = bound(objective.optimizer), rate_of(objective.optimizer)
+        if not math.isfinite(sharpness) or sharpness <= limit:
+            return None
+        params = {"value": sharpness, "bound": limit, "rate": rate, **where}
+        return Finding("above-edge", params, _lower_rate(knobs, rate, SAFE * rate * limit / sharpness))
+
+    def _news(self, findings: Sequence[Finding]) -> list[Finding]:
+        news = [finding for finding in findings if finding.code not in self._told]
+        self._told |= {finding.code for finding in news}
+        return news
+
+
+def _lower_rate(knobs: Knobs, rate: float, lower: float) -> dict[str, float]:
+    """The live knob that is this rate, set to a lower one of two digits."""
+    for name in type(knobs).model_fields:
+        value = getattr(knobs, name)
+        if "lr" in name and isinstance(value, float) and math.isclose(value, rate) and knobs.is_live(name):
+            return {name: float(f"{lower:.1e}")}
+    return {}

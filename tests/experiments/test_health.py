@@ -1,0 +1,184 @@
+"""Every finding, provoked on a real model; and healthy runs, which have none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from descent.engine.health import Finding, Health
+from descent.experiment import Experiment, Knobs, Objective, Scalars, live
+from descent.registry import experiments
+
+
+class ParabolaKnobs(Knobs):
+    lr: float = live(0.1, name="η", help="", ge=0, le=10)
+
+
+class Parabola(Experiment[ParabolaKnobs]):
+    """L = ½ Σ cᵢ xᵢ², whose largest curvature is 4."""
+
+    curvature = torch.tensor([4.0, 1.0], dtype=torch.float64)
+
+    def build(self, knobs: ParabolaKnobs) -> None:
+        self.x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+        self.optimizer = torch.optim.SGD([self.x], knobs.lr)
+
+    def loss(self) -> Tensor:
+        return (self.curvature * self.x * self.x).sum() / 2
+
+    def step(self, knobs: ParabolaKnobs) -> Scalars:
+        self.optimizer.param_groups[0]["lr"] = knobs.lr
+        loss = self.loss()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return {"loss/train": loss.detach()}
+
+    def objectives(self, knobs: ParabolaKnobs) -> dict[str, Objective]:
+        return {"": Objective(self.loss, [self.x], self.optimizer, {"x": [self.x]})}
+
+
+def built(cls: type[Experiment[Any]], values: Mapping[str, Any], seed: int = 0) -> tuple[Any, Any]:
+    torch.manual_seed(seed)
+    knobs = cls.knobs_type.model_validate({**cls.knobs_type().model_dump(), **values}, strict=False)
+    experiment = cls(seed, torch.device("cpu"))
+    experiment.build(knobs)
+    return experiment, knobs
+
+
+def lived(
+    experiment: Experiment[Any],
+    knobs: Knobs,
+    steps: int,
+    *,
+    every: int,
+    enough: Callable[[list[Finding]], bool] = bool,
+) -> list[Finding]:
+    """What was found in so many steps, looked at after each `every`; no more once it is enough."""
+    health = Health(experiment)
+    found: list[Finding] = []
+    rows: list[Mapping[str, float]] = []
+    for _ in range(steps):
+        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
+        experiment.step_index += 1
+        if experiment.step_index % every == 0:
+            names = {name for row in rows for name in row}
+            columns = {name: [row.get(name, math.nan) for row in rows] for name in names}
+            past = range(experiment.step_index - len(rows), experiment.step_index)
+            found += health.hear(past, columns, knobs)
+            found += health.examine(knobs)
+            rows = []
+            if enough(found):
+                break
+    return found
+
+
+def preset(id: str, name: str) -> tuple[type[Experiment[Any]], Mapping[str, Any]]:
+    cls = experiments()[id].cls
+    return cls, cls.presets[name].knobs
+
+
+def codes(found: list[Finding]) -> set[str]:
+    return {finding.code for finding in found}
+
+
+@pytest.mark.parametrize(("part", "told"), [(0.99, False), (1.01, True)])
+def test_a_rate_above_the_edge_is_told_with_its_bound_and_a_remedy(part: float, told: bool) -> None:
+    experiment, knobs = built(Parabola, {"lr": part * 2 / 4})
+    found = lived(experiment, knobs, 600, every=20, enough=lambda found: "above-edge" in codes(found))
+    assert ("above-edge" in codes(found)) is told
+    if told:
+        (finding,) = [finding for finding in found if finding.code == "above-edge"]
+        assert finding.params["value"] == pytest.approx(4, rel=0.01)
+        assert finding.params["bound"] == pytest.approx(2 / knobs.lr, rel=0.01)
+        assert 0.7 * 2 / 4 < finding.remedy["lr"] < 2 / 4
+
+
+def test_the_remedy_for_a_rate_above_the_edge_lets_the_run_converge() -> None:
+    experiment, knobs = built(Parabola, {"lr": 0.51})
+    found = lived(experiment, knobs, 600, every=20, enough=lambda found: "above-edge" in codes(found))
+    remedy = next(finding.remedy for finding in found if finding.code == "above-edge")
+    before = experiment.loss().item()
+    for _ in range(100):
+        experiment.step(knobs.model_copy(update=remedy))
+    assert experiment.loss().item() < 1e-6 * before
+
+
+def test_an_exploding_gradient() -> None:
+    experiment, knobs = built(Parabola, {"lr": 1.5})  # × 5 a step
+    found = lived(experiment, knobs, 80, every=4, enough=lambda found: "exploding" in codes(found))
+    finding = next(finding for finding in found if finding.code == "exploding")
+    assert finding.params["layer"] == "x"
+    assert finding.params["value"] > finding.params["bound"]
+
+
+def test_vanishing_gradients_of_five_sigmoid_layers() -> None:
+    experiment, knobs = built(*preset("neural-playground", "vanishing"))
+    found = lived(experiment, knobs, 4000, every=100)
+    finding = found[0]
+    assert (finding.code, finding.params["layer"]) == ("vanishing", "layer 1")
+    assert finding.params["value"] < finding.params["bound"]
+
+
+def test_dead_relus() -> None:
+    experiment, knobs = built(*preset("neural-playground", "dead-relus"))
+    found = lived(experiment, knobs, 8000, every=100, enough=lambda found: "dead-units" in codes(found))
+    finding = next(finding for finding in found if finding.code == "dead-units")
+    assert finding.params["value"] > 0.5
+    assert finding.params["layer"] in ("layer 1", "layer 2")
+
+
+def test_a_loss_that_is_stuck() -> None:
+    experiment, knobs = built(*preset("neural-playground", "too-large"))
+    assert "stuck" in codes(lived(experiment, knobs, 7000, every=200))
+
+
+def test_overfitting() -> None:
+    experiment, knobs = built(*preset("neural-playground", "overfitting"))
+    found = lived(experiment, knobs, 6000, every=100, enough=lambda found: "overfitting" in codes(found))
+    finding = next(finding for finding in found if finding.code == "overfitting")
+    assert finding.params["scalar"] == "loss/test"
+    assert 0 < finding.params["since"] < experiment.step_index
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("d-too-strong", "d-overpowers"), ("mode-collapse", "mode-collapse")]
+)
+def test_what_goes_wrong_between_two_networks(name: str, code: str) -> None:
+    cls, values = preset("dcgan", name)
+    experiment, knobs = built(cls, {**values, "batch": 32})
+    assert code in codes(lived(experiment, knobs, 700, every=50, enough=lambda found: code in codes(found)))
+
+
+@pytest.mark.parametrize("id", experiments())
+def test_a_healthy_run_raises_no_alarm(id: str) -> None:
+    experiment, knobs = built(experiments()[id].cls, {})
+    steps = {"descent-2d": 400, "neural-playground": 6000, "next-word": 1000}.get(id, 60)
+    assert lived(experiment, knobs, steps, every=steps // 12) == []
+
+
+def test_a_finding_is_told_once_until_a_knob_is_changed() -> None:
+    experiment, knobs = built(*preset("neural-playground", "vanishing"))
+    for _ in range(2000):
+        experiment.step(knobs)
+        experiment.step_index += 1
+    health = Health(experiment)
+    first = [finding.code for _ in range(6) for finding in health.examine(knobs)]
+    assert first == ["vanishing"]
+    health.changed()
+    assert [finding.code for _ in range(3) for finding in health.examine(knobs)] == ["vanishing"]
+
+
+def test_being_examined_changes_nothing() -> None:
+    (plain, knobs), (examined, _) = (built(Parabola, {}) for _ in range(2))
+    health = Health(examined)
+    for _ in range(5):
+        health.examine(knobs)
+        assert np.float64(plain.step(knobs)["loss/train"]) == np.float64(examined.step(knobs)["loss/train"])
+    assert torch.equal(plain.x, examined.x)
