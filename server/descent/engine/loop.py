@@ -272,7 +272,8 @@ class Loop:
         self._flush_at = 0.0  # at once
         self._budget.watch(probed, max_fps)
         if self.spec.record_budget:
-            self._unwatched.watch([panel for panel in self._probes if panel not in probed], RECORDED_FPS)
+            unwatched = [p for p in self._probes if p not in probed and p not in effects.PANELS]  # too dear
+            self._unwatched.watch(unwatched, RECORDED_FPS)
         self._to_look_at = [panel for panel in self._to_look_at if panel in probed]
         if self.status == "paused":
             self._soon_look_at(panel for panel in probed if panel not in before)
