@@ -39,7 +39,8 @@ FRAMES_PER_SECOND = """() => new Promise((resolve) => {
 
 # Moves the slider; resolves when the hero shows a step computed after the change took effect.
 DRAG = """([position]) => new Promise((resolve) => {
-  const marks = () => [...document.querySelectorAll('.timeline .mark[data-step]')].map((m) => Number(m.dataset.step));
+  const marked = () => [...document.querySelectorAll('.timeline .mark.knob')];
+  const marks = () => marked().map((mark) => Number(mark.dataset.step));
   const hero = document.querySelector('.panel.hero');
   const slider = document.querySelector('[data-knob=lr] input[type=range]');
   const known = marks().length;

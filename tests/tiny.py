@@ -18,6 +18,7 @@ from descent.engine.budget import Budget
 from descent.engine.inbox import Inbox
 from descent.engine.loop import Loop
 from descent.engine.messages import Control, ControlName, Output, RunSpec
+from descent.engine.worker import train
 from descent.experiment import (
     Bars,
     Experiment,
@@ -163,9 +164,14 @@ class ThreadWorker:
     """A run in a thread of this process."""
 
     def __init__(
-        self, spec: RunSpec, deliver: Callable[[Output], None], ended: Callable[[str], None]
+        self,
+        cls: type[Experiment[Any]],
+        spec: RunSpec,
+        deliver: Callable[[Output], None],
+        ended: Callable[[str], None],
     ) -> None:
         self._inbox = Inbox()
+        self._entry = entry_of(cls)
         self._spec = spec
         self._deliver = deliver
         self._ended = ended
@@ -179,12 +185,15 @@ class ThreadWorker:
         self._inbox.put(Control("stop"))
 
     def _train(self) -> None:
-        Loop(entry_of(Tiny), self._spec, self._inbox, self._deliver).run()
+        train(self._entry, self._spec, self._inbox, self._deliver)
         self._ended("the thread has ended")
 
 
 class ThreadExecutor:
     """Runs tiny experiments in threads: the real engine without the cost of a process."""
+
+    def __init__(self, cls: type[Experiment[Any]] = Tiny) -> None:
+        self._cls = cls
 
     def warm_up(self) -> None:
         """There is nothing to warm up."""
@@ -199,5 +208,5 @@ class ThreadExecutor:
                 loop.call_soon_threadsafe(callback, argument)
 
         return ThreadWorker(
-            spec, lambda output: in_loop(deliver, output), lambda cause: in_loop(ended, cause)
+            self._cls, spec, lambda output: in_loop(deliver, output), lambda cause: in_loop(ended, cause)
         )

@@ -18,10 +18,11 @@ from descent import wire
 
 
 @contextlib.contextmanager
-def served() -> Iterator[str]:
-    """The address of a fresh server that pauses no run, without a slash at its end."""
+def served(*options: str) -> Iterator[str]:
+    """The address of a server that pauses no run, without a slash at its end. It has recorded nothing yet."""
     with tempfile.TemporaryDirectory() as home:
         command = [sys.executable, "-m", "descent", "serve", "--port=0", "--idle-pause=0", f"--home={home}"]
+        command += options
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
             address = re.search(r":(\d+)/", process.stdout.readline())

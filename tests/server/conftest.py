@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -14,8 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import postgres
 import pytest
 import uvicorn
+from sqlalchemy import create_engine, make_url, text
 
 from descent import app
 from descent.lessons import Lesson
@@ -134,3 +137,33 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     """A server that a test may end."""
     with serving(tmp_path) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def new_database() -> Iterator[Callable[[], str]]:
+    """Call it for the address of an empty database in a real PostgreSQL server."""
+    programs = postgres.programs()
+    if programs is None:
+        assert os.environ.get("DESCENT_TEST_ALL") != "1", "there is no PostgreSQL on this machine"
+        pytest.skip("there is no PostgreSQL on this machine")
+    with postgres.running(programs) as address:
+        url = make_url(address).set(drivername="postgresql+psycopg")
+        engine = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+        numbers = itertools.count(1)
+
+        def new() -> str:
+            name = f"test_{next(numbers)}"
+            with engine.connect() as connection:
+                connection.execute(text(f"CREATE DATABASE {name}"))
+            return make_url(address).set(database=name).render_as_string(hide_password=False)
+
+        yield new
+        engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store' / 'descent.db'}"
+    return str(request.getfixturevalue("new_database")())

@@ -336,9 +336,83 @@ async def test_the_last_frame_of_a_panel(api):
 async def test_a_frame_that_is_not_there_is_refused(api):
     run = await finished_run(api, steps=25)
     path = f"/api/runs/{run['id']}/frames"
-    await refused(api.get(f"{path}/weights?step=-1"), 422, "bad-field", "step")
+    for step in (-1, 10**30):
+        await refused(api.get(f"{path}/weights?step={step}"), 422, "bad-field", "step")
     await refused(api.get(f"{path}/nope"), 404, "unknown-panel", "panels")
     await refused(api.get(f"{path}/loss"), 404, "no-frame", "panel")
+
+
+# The record
+
+
+async def test_a_branch_is_a_new_run_that_knows_where_it_comes_from(api):
+    run = await finished_run(api, steps=25)
+    answer = await api.post(f"/api/runs/{run['id']}/branch", json={"step": 10, "knobs": {"lr": 0.5}})
+    assert answer.status_code == 201
+    branch = answer.json()
+    assert (branch["parent"], branch["branched_at"]) == (run["id"], 10)
+    await until(api, branch, lambda branch: branch.status == "finished")
+    path = f"/api/runs/{branch['id']}"
+    assert (await api.get(f"{path}/scalars")).json()["step"] == list(range(10, 25))
+    assert (await api.get(f"{path}/knobs")).json()[-1] == {"step": 10, "knobs": {"lr": 0.5}}
+    family = (await api.get(f"{path}/family")).json()
+    assert [member["id"] for member in family] == [run["id"], branch["id"]]
+
+
+async def test_a_branch_that_cannot_be_is_refused(api):
+    run = await finished_run(api, steps=25)
+    path = f"/api/runs/{run['id']}/branch"
+    await refused(api.post(path, json={"knobs": {"size": 4}}), 409, "different-shape", "size")
+    await refused(api.post(path, json={"knobs": {"lr": -1}}), 422, "bad-knob", "lr")
+    await refused(api.post(path, json={"step": 26}), 422, "bad-field", "step")
+    await refused(api.post(path, json={"step": -1}), 422, "bad-field", "step")
+    await refused(api.post("/api/runs/nope/branch", json={}), 404, "unknown-run", "run")
+    assert len((await api.get("/api/runs")).json()) == 1
+
+
+async def test_a_run_is_named_starred_and_found_again(api):
+    run = await finished_run(api, steps=5)
+    await finished_run(api, steps=5)
+    path = f"/api/runs/{run['id']}"
+    answer = await api.patch(path, json={"name": " the\u0000 best ", "starred": True})
+    assert answer.json() == {"step": 5, "knobs": {}}
+    shown = (await api.get(path)).json()
+    assert (shown["name"], shown["starred"]) == ("the best", True)
+    for query in ("search=BEST", "starred=true", f"search={run['id']}", "limit=1&offset=1"):
+        assert [found["id"] for found in (await api.get(f"/api/runs?{query}")).json()] == [run["id"]]
+    assert (await api.get("/api/runs?search=%00")).status_code == 200
+    await refused(api.patch(path, json={"name": "x" * 101}), 422, "bad-field", "name")
+    await refused(api.get("/api/runs?limit=1001"), 422, "bad-field", "limit")
+
+
+async def test_a_moment_is_the_last_frame_of_each_panel_one_after_the_other(api):
+    run = await finished_run(api, steps=25)
+    path = f"/api/runs/{run['id']}"
+    kept = (await api.get(f"{path}/frames")).json()
+    assert kept["frames"]["weights"][-1] == 25
+    body = (await api.get(f"{path}/moment?step=25&panel=weights&panel=loss&panel=outputs")).content
+    frames = []
+    while body:
+        length = int.from_bytes(body[:4], "little")
+        frames.append(wire.decode(body[4 : 4 + length]))
+        body = body[4 + length :]
+    assert [(frame.panel, frame.step) for frame in frames] == [("weights", 25), ("outputs", 25)]
+    await refused(api.get(f"{path}/moment?step=25&panel=nope"), 404, "unknown-panel", "panels")
+    await refused(api.get(f"{path}/moment?step=25"), 422, "bad-field", "panel")
+
+
+async def test_a_server_that_records_nothing_refuses_what_needs_the_record(tiny_settings):
+    app = create_app(tiny_settings(record=False))
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=JSON) as client,
+    ):
+        run = await new_run(client, paused=True)
+        path = f"/api/runs/{run['id']}"
+        await refused(client.post(f"{path}/branch", json={}), 409, "not-recorded", "run")
+        await refused(client.get(f"{path}/frames"), 409, "not-recorded", "run")
+        assert [found["id"] for found in (await client.get("/api/runs")).json()] == [run["id"]]
 
 
 # The rest

@@ -9,10 +9,12 @@ import pytest
 
 from descent import errors, wire
 from descent.engine.messages import Output
+from descent.runs import history as history_module
 from descent.runs import manager as manager_module
 from descent.runs.hub import Viewer
 from descent.runs.manager import RunManager
 from descent.settings import Settings
+from descent.store.store import Store
 from tiny import Tiny, entry_of
 
 
@@ -86,6 +88,7 @@ class FakeExecutor:
 
     def __init__(self):
         self.workers = {}
+        self.started = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure = None
@@ -95,6 +98,7 @@ class FakeExecutor:
         if self.failure:
             raise self.failure
         worker = self.workers[spec.run] = FakeWorker(spec, deliver, ended)
+        self.started.append(worker)
         asyncio.get_running_loop().call_soon(worker.say, "paused" if spec.paused else "running")
         return worker
 
@@ -117,11 +121,13 @@ async def executor():
 
 @pytest.fixture
 async def make(executor, tmp_path, monkeypatch, clock):
-    monkeypatch.setattr(manager_module, "experiments", lambda: {"tiny": entry_of(Tiny)})
+    for module in (manager_module, history_module):
+        monkeypatch.setattr(module, "experiments", lambda: {"tiny": entry_of(Tiny)})
     managers = []
 
-    def make(**settings):
-        manager = RunManager(Settings(home=tmp_path, **settings), executor)
+    def make(recorded=False, **settings):
+        store = Store("", tmp_path) if recorded else None
+        manager = RunManager(Settings(home=tmp_path, **settings), executor, store)
         managers.append(manager)
         return manager
 
@@ -427,6 +433,44 @@ async def test_a_worker_that_ends_after_its_last_word_changes_nothing(make, exec
     worker.die("the worker process ended with exit code 0")
     assert (run.status, run.reason) == ("finished", "")
     assert run.worker is None
+
+
+async def test_the_late_end_of_an_earlier_worker_is_not_the_runs(make, executor):
+    manager = make(recorded=True)
+    run, first = await started(manager, executor)
+    first.train(3)
+    await manager.stop(run)
+    resuming = asyncio.create_task(manager.resume(run))
+    while run.status == "stopped" and not resuming.done():
+        await asyncio.sleep(0)
+    first.train()
+    first.die("the worker process ended with exit code 0")
+    await resuming
+    second = executor.workers[run.id]
+    assert second is not first
+    assert run.worker is second
+    assert run.status == "running"
+    first.die("the worker process ended with exit code 0")
+    assert run.worker is second
+    second.say("finished")
+    assert run.channel.tape.scalars()[0].tolist() == [0, 1, 2]
+
+
+async def test_a_worker_that_is_up_only_after_its_run_was_ended_and_resumed_is_ended(make, executor):
+    manager = make(recorded=True)
+    executor.gate.clear()
+    run, _ = await started(manager, executor)
+    manager._kill(run, "stopped", "user")
+    resuming = asyncio.create_task(manager.resume(run))
+    while run.status == "stopped" and not resuming.done():
+        await asyncio.sleep(0)
+    await settle()
+    executor.gate.set()
+    await resuming
+    first, second = executor.started
+    assert first.killed
+    assert not second.killed
+    assert (run.worker, run.status) == (second, "running")
 
 
 @pytest.mark.parametrize("failure", [OSError("no memory"), EOFError()])

@@ -136,6 +136,14 @@ def test_what_the_disk_does_not_take_is_a_gap_and_the_rest_is_kept(tape, monkeyp
     assert [entry.data for entry in tape.after(0)] == [b"one", b"two", b"three"]
 
 
+def test_where_its_folder_takes_no_file_it_lies_elsewhere(tmp_path):
+    (tmp_path / "file").touch()
+    tape = Tape("run", tmp_path / "file" / "tapes")
+    tape.append(1, b"one", binary=False)
+    assert [entry.data for entry in tape.after(0)] == [b"one"]
+    tape.close()
+
+
 def test_a_closed_tape_cannot_be_read(tape):
     tape.append(1, scalars(1, [0]), binary=True)
     tape.close()

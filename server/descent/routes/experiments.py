@@ -35,7 +35,8 @@ def describe(id: str, lang: str) -> dict[str, Any]:
     entry = experiments()[id]
     lesson = entry.lessons[lang]
     words = lesson.words
-    common = generic(lang).words
+    groups = {panel.group for panel in entry.panels.values() if panel.group}
+    common = generic(lang).words if groups else {}
 
     def say(english: str, *path: str) -> str:
         for table in (words, common):
@@ -82,7 +83,7 @@ def describe(id: str, lang: str) -> dict[str, Any]:
         "words": {**common.get("words", {}), **words.get("words", {})},
         "pace": entry.cls.pace,
         "lesson": lesson.html,
-        "groups": {panel.group: generic(lang).html for panel in entry.panels.values() if panel.group},
+        "groups": {group: generic(lang).html for group in groups},
     }
 
 

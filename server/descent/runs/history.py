@@ -65,8 +65,13 @@ class History:
 
     async def runs(self, live: Mapping[str, Run], **which: Any) -> list[RunInfo]:
         """Runs that are recorded, the newest first; see `Store.runs`. What `live` knows is newer."""
-        rows = await asyncio.to_thread(lambda: self.store.runs(**which))
-        return [live[row.id].info() if row.id in live else info_of(_at_rest(row)) for row in rows]
+
+        def read() -> list[RunInfo]:
+            return [info_of(_at_rest(row)) for row in self.store.runs(**which)]
+
+        return [
+            live[found.id].info() if found.id in live else found for found in await asyncio.to_thread(read)
+        ]
 
     async def family(self, run_id: str, live: Mapping[str, Run]) -> list[RunInfo]:
         """The tree of branches a run belongs to, the oldest first."""

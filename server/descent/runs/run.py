@@ -156,10 +156,12 @@ class Run:
         return row
 
 
+_SHOWN = RunInfo.model_fields.keys() & RunRow.__table__.columns.keys()
+
+
 def info_of(row: RunRow) -> RunInfo:
     """A run of which only the store knows, as clients see it."""
-    names = RunInfo.model_fields.keys() & RunRow.__table__.columns.keys()
-    return RunInfo(**{name: getattr(row, name) for name in names} | recorded_of(row))
+    return RunInfo(**{name: getattr(row, name) for name in _SHOWN} | recorded_of(row))
 
 
 def recorded_of(row: RunRow) -> dict[str, Any]:

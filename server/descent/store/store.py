@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import delete, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from descent.store import database
 from descent.store.packing import DamagedError, pack, unpack
@@ -19,6 +19,10 @@ from descent.store.schema import CheckpointRow, FrameRow, MessageRow, RunRow
 RESTING = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"})
 TRAINED = "trained"  # the reason of an interrupted run that was not paused
 AT_ONCE = 500  # keys in one statement
+# Of many runs at once nobody reads these, which take half the time.
+LISTED = [
+    defer(column, raiseload=True) for column in (RunRow.built_with, RunRow.began_with, RunRow.environment)
+]
 
 
 @dataclass
@@ -155,8 +159,9 @@ class Store:
         limit: int | None = None,
         offset: int = 0,
     ) -> Sequence[RunRow]:
-        """The newest first; `search` finds names, ids and experiments."""
-        query = select(RunRow).order_by(RunRow.created_at.desc(), RunRow.id).limit(limit).offset(offset)
+        """The newest first; `search` finds names, ids and experiments. Not all columns: see `LISTED`."""
+        query = select(RunRow).options(*LISTED).order_by(RunRow.created_at.desc(), RunRow.id)
+        query = query.limit(limit).offset(offset)
         if experiment:
             query = query.where(RunRow.experiment == experiment)
         if starred:
@@ -245,6 +250,22 @@ class Store:
         with self._writing() as session:
             for some in _in_parts(ids):
                 session.execute(delete(RunRow).where(RunRow.id.in_(some)))
+
+    def size(self) -> int:
+        """Bytes that the database takes on disk."""
+        sqlite = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        asking = (
+            sqlite if self.engine.dialect.name == "sqlite" else "SELECT pg_database_size(current_database())"
+        )
+        with self._reading() as session:
+            return int(session.scalar(text(asking)) or 0)
+
+    def shrink(self) -> None:
+        """Give the space of what was deleted back to the disk. It takes as much again while it works."""
+        with self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM"))
+            if self.engine.dialect.name == "sqlite":
+                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     # Writing
 
