@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from descent.settings import Settings
     from descent.store.schema import RunRow
     from descent.store.store import Store
 
@@ -35,7 +36,7 @@ def list_runs(
     database_url: DatabaseUrl = None,
 ) -> None:
     """List recorded runs, the newest first."""
-    with _opened(home, database_url, read_only=True) as store:
+    with opened(home, database_url, read_only=True) as (store, _):
         _print_table(store.runs(experiment=experiment, search=search, starred=starred, limit=limit))
 
 
@@ -46,7 +47,7 @@ def show(id: str, home: Home = None, database_url: DatabaseUrl = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    with _opened(home, database_url, read_only=True) as store:
+    with opened(home, database_url, read_only=True) as (store, _):
         (row,) = _rows(store, [id])
         kept = store.kept(id)
         family = [other.id for other in store.family(id) if other.parent == id]
@@ -90,7 +91,7 @@ def rm(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Delete runs; their branches stay."""
-    with _opened(home, database_url) as store:
+    with opened(home, database_url) as (store, _):
         store.delete([row.id for row in _rows(store, ids)])
     typer.echo(f"{_number(len(set(ids)))} deleted")
 
@@ -109,7 +110,7 @@ def prune(
     """Delete old runs, and give the space back; with both options those that both are about."""
     if older_than is None and keep is None:
         raise typer.BadParameter("say which runs: --older-than, --keep, or both")
-    with _opened(home, database_url) as store:
+    with opened(home, database_url) as (store, _):
         old = [row for row in store.runs() if not (keep_starred and row.starred)][keep or 0 :]
         if older_than is not None:
             since = datetime.now(UTC) - timedelta(days=older_than)
@@ -128,26 +129,32 @@ def prune(
 
 
 @contextlib.contextmanager
-def _opened(home: Path | None, database_url: str | None, *, read_only: bool = False) -> Iterator[Store]:
-    """The store that the options or settings name; what is wrong with it ends the command."""
+def opened(
+    home: Path | None, database_url: str | None, *, read_only: bool = False, otherwise: str = ""
+) -> Iterator[tuple[Store, Settings]]:
+    """The store that the options or settings name; what is wrong with it ends the command.
+
+    `otherwise`: what else can be done where another process uses it.
+    """
     from pydantic import ValidationError
     from sqlalchemy.exc import SQLAlchemyError
 
     from descent.settings import Settings
-    from descent.store.database import StoreError, cause
+    from descent.store.database import StoreError, StoreInUse, cause
     from descent.store.store import Store
 
     options: dict[str, Any] = {"home": home, "database_url": database_url}
     try:
         settings = Settings(**{name: value for name, value in options.items() if value is not None})
         with contextlib.closing(Store(settings.database_url, settings.home, read_only=read_only)) as store:
-            yield store
+            yield store, settings
     except ValidationError as error:
         first = error.errors()[0]
         typer.echo(f"descent: setting {first['loc'][0]}: {first['msg']} (given: {first['input']})", err=True)
         raise typer.Exit(2) from error
     except StoreError as error:
-        typer.echo(f"descent: {error}", err=True)
+        hint = otherwise if isinstance(error, StoreInUse) else ""
+        typer.echo(f"descent: {error}{hint}", err=True)
         raise typer.Exit(1) from error
     except SQLAlchemyError as error:
         said = getattr(error, "orig", error)

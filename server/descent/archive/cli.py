@@ -6,19 +6,16 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from descent.runs_cli import DatabaseUrl, Home, opened
+
 if TYPE_CHECKING:
-    from descent.settings import Settings
     from descent.store.store import Store
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id.")]
-Home = Annotated[
-    Path | None,
-    typer.Option(help="Folder for what is recorded. Default: DESCENT_HOME or the user's data folder."),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +35,7 @@ def export(
         ),
     ] = "bundle",
     home: Home = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Write a recorded run to a zip file."""
     from descent.archive import bundle, tensorboard
@@ -45,7 +43,7 @@ def export(
     write, ending = (bundle.write, "") if format == "bundle" else (tensorboard.write, "-tensorboard")
     with (
         _told(),
-        _opened(home, read_only=True) as (store, settings),
+        opened(home, database_url, read_only=True) as (store, settings),
         write(store, run, settings.home) as archive,
     ):
         file = _free(file, f"{_experiment(store, run)}-{run}{ending}.zip")
@@ -59,11 +57,17 @@ def import_run(
         Path, typer.Argument(help="A zip file that `export` wrote.", exists=True, dir_okay=False)
     ],
     home: Home = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Add a run from a zip file to the store; prints its new id."""
     from descent.archive.intake import Intake
 
-    with _told(), _opened(home) as (store, settings), file.open("rb") as archive:
+    otherwise = "; or import the file on its page"
+    with (
+        _told(),
+        opened(home, database_url, otherwise=otherwise) as (store, settings),
+        file.open("rb") as archive,
+    ):
         intake = Intake(archive, settings.import_mb << 20)
         intake.write(store)
     typer.echo(intake.run_id)
@@ -75,11 +79,12 @@ def script(
         Path | None, typer.Argument(help="Where to; - for the terminal. Default: a name of its own, here.")
     ] = None,
     home: Home = None,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Write a recorded run as one PyTorch file that needs no Descent and trains the same numbers."""
     from descent.archive import script as scripts
 
-    with _told(), _opened(home, read_only=True) as (store, _):
+    with _told(), opened(home, database_url, read_only=True) as (store, _):
         text = scripts.write(store, run)
         if file == Path("-"):
             typer.echo(text, nl=False)
@@ -107,26 +112,12 @@ def _free(file: Path | None, name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _opened(home: Path | None, *, read_only: bool = False) -> Iterator[tuple[Store, Settings]]:
-    from descent.settings import Settings
-    from descent.store.store import Store
-
-    options: dict[str, Any] = {} if home is None else {"home": home}
-    settings = Settings(**options)
-    store = Store(settings.database_url, settings.home, read_only=read_only)
-    with contextlib.closing(store):
-        yield store, settings
-
-
-@contextlib.contextmanager
 def _told() -> Iterator[None]:
     """Say what went wrong, and end."""
     from descent.errors import DescentError
-    from descent.store.database import StoreError, StoreInUse
 
     try:
         yield
-    except (DescentError, StoreError, OSError) as error:
-        hint = "; or import the file on its page" if isinstance(error, StoreInUse) else ""
-        typer.echo(f"descent: {error}{hint}", err=True)
+    except (DescentError, OSError) as error:
+        typer.echo(f"descent: {error}", err=True)
         raise typer.Exit(1) from error

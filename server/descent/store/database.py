@@ -108,7 +108,11 @@ def claimed(engine: Engine, called: str) -> Iterator[None]:
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")
         if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_KEY}):
             raise refusal
-        yield
+        try:
+            yield
+        finally:  # told, it is free at once; a connection that is gone frees it only when the server notices
+            with contextlib.suppress(OperationalError):
+                connection.scalar(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_KEY})
 
 
 def migrate(engine: Engine, called: str) -> None:
