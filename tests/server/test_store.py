@@ -1,6 +1,7 @@
 """The store on both databases it knows, each test on an empty one."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -375,6 +376,12 @@ def test_only_one_may_write_and_anyone_read(store, store_url, tmp_path):
     reader.close()
     store.close()
     Store(store_url, tmp_path).close()
+
+
+def test_whichever_thread_opened_it_another_may_close_it(store_url, tmp_path):
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(Store, store_url, tmp_path).result().close()
+        Store(store_url, tmp_path).close()
 
 
 def test_a_store_of_a_newer_version_is_refused_naming_both(store_url, tmp_path):
