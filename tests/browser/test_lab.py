@@ -33,12 +33,16 @@ def test_it_plays_and_goes_on_after_its_learning_rate_is_dragged(experiment: str
     page.mouse.down()
     page.mouse.move(box["x"] + at - 12, middle, steps=4)
     page.mouse.up()
-    expect(page.locator(".timeline .mark[data-step]").first).to_be_attached(timeout=WITHIN)
-    changed_at = int(page.locator(".timeline .mark[data-step]").last.get_attribute("data-step") or 0)
+    expect(page.locator(".timeline .mark.knob").first).to_be_attached(timeout=WITHIN)
+    changed_at = int(page.locator(".timeline .mark.knob").last.get_attribute("data-step") or 0)
     wait_past(page, changed_at + 5)
     assert run_id(page) == run, "a live knob must not start another run"
     expect(page.get_by_test_id("status")).to_have_text("running")
+    groups = [""]
     for name, panel in experiments()[experiment].panels.items():
+        if panel.group not in groups:
+            groups.append(panel.group)
+            page.get_by_test_id(f"group-{panel.group}").click()
         card = page.locator(f"[data-panel={name}]")
         card.scroll_into_view_if_needed()
         if panel.kind != "scalars":

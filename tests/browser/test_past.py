@@ -158,8 +158,8 @@ def test_the_knobs_are_those_of_then(open_page: Open) -> None:
     page = trained(open_page)
     page.locator("[data-knob=lr] input.typed").fill("0.3")
     page.locator("[data-knob=lr] input.typed").press("Enter")
-    expect(page.locator(".timeline .mark[data-step]")).to_have_count(1, timeout=WITHIN)
-    changed = int(page.locator(".timeline .mark").get_attribute("data-step") or 0)
+    expect(page.locator(".timeline .mark.knob")).to_have_count(1, timeout=WITHIN)
+    changed = int(page.locator(".timeline .mark.knob").get_attribute("data-step") or 0)
     wait_past(page, changed + 100)
     for step, rate in ((changed - 1, "0.03"), (changed + 50, "0.3")):
         then = open_page(f"/lab/neural-playground?run={run_id(page)}&step={step}")

@@ -19,6 +19,7 @@ import postgres
 import pytest
 import uvicorn
 from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
 
 from descent import app
 from descent.lessons import Lesson
@@ -141,24 +142,23 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def new_database() -> Iterator[Callable[[], str]]:
-    """Call it for the address of an empty database in a real PostgreSQL server."""
+    """Call it for the address of an empty database in a real PostgreSQL server: a schema of its own there."""
     programs = postgres.programs()
     if programs is None:
         assert os.environ.get("DESCENT_TEST_ALL") != "1", "there is no PostgreSQL on this machine"
         pytest.skip("there is no PostgreSQL on this machine")
     with postgres.running(programs) as address:
-        url = make_url(address).set(drivername="postgresql+psycopg")
-        engine = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+        url = make_url(address).set(database="postgres")
+        engine = create_engine(url.set(drivername="postgresql+psycopg"), poolclass=NullPool)
         numbers = itertools.count(1)
 
         def new() -> str:
             name = f"test_{next(numbers)}"
-            with engine.connect() as connection:
-                connection.execute(text(f"CREATE DATABASE {name}"))
-            return make_url(address).set(database=name).render_as_string(hide_password=False)
+            with engine.begin() as connection:
+                connection.execute(text(f"CREATE SCHEMA {name}"))
+            return str(url.update_query_dict({"options": f"-csearch_path={name}"}))
 
         yield new
-        engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

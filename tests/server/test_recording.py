@@ -27,7 +27,7 @@ from descent.runs.manager import RunManager
 from descent.settings import Settings
 from descent.store import database
 from descent.store.packing import pack
-from descent.store.schema import CheckpointRow
+from descent.store.schema import CheckpointRow, MessageRow
 from descent.store.store import Batch, Kept, Store
 from tiny import ThreadExecutor, Tiny, TinyKnobs, entry_of, loop_of
 
@@ -606,6 +606,19 @@ async def test_with_every_checkpoint_damaged_a_run_is_gone_back_to_from_its_begi
     assert found["params"]["used"] == 0
     await until(branch, lambda: branch.ended)
     assert table(branch) == table(run, since=59)
+
+
+async def test_where_a_change_of_knobs_is_damaged_nothing_is_made_up(serve, often):
+    manager = await serve()
+    run = await eventful(manager)
+    await drop_checkpoints(manager, run, set(range(1, 50)))
+    first, *_ = (message.seq for message in manager.history.store.messages(run.id, "knobs"))
+    with manager.history.store.engine.begin() as connection:
+        connection.execute(update(MessageRow).where(MessageRow.seq == first).values(data=b"damaged"))
+    before, after = [await manager.branch(run, step, {}, paused=True) for step in (19, 59)]
+    assert (before.knobs["lr"], after.knobs["lr"]) == (0.1, 0.05)
+    with pytest.raises(errors.NotRecorded, match="knobs were changed before step 30 is damaged"):
+        await manager.branch(run, 30, {})
 
 
 # Not recorded

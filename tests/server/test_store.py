@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from descent import __version__
 from descent.store import database
 from descent.store.database import NewerStore, StoreError, StoreInUse
-from descent.store.packing import pack
+from descent.store.packing import DamagedError, pack
 from descent.store.schema import Base, CheckpointRow, FrameRow, MessageRow, MetaRow, RunRow
 from descent.store.store import TRAINED, Batch, Checkpoint, Kept, Message, Store
 
@@ -111,6 +111,17 @@ def test_a_damaged_message_is_left_out(store):
     save(store, run("a"), messages=[scalars(1, 0), scalars(2, 1), scalars(3, 2)])
     damage(store, MessageRow, run="a", seq=2)
     assert [message.seq for message in store.messages("a")] == [1, 3]
+
+
+def test_changes_of_knobs_are_found_by_where_they_were_said_and_made(store):
+    said = [Message(seq, "knobs", 10 * seq, b'{"knobs": {"lr": %d}}' % seq) for seq in range(1, 5)]
+    save(store, run("a"), messages=[*said, scalars(5, 50)])
+    assert store.changes("a", -1, 99) == [(10 * seq, {"lr": seq}) for seq in range(1, 5)]
+    assert store.changes("a", 1, 30) == [(20, {"lr": 2}), (30, {"lr": 3})]
+    damage(store, MessageRow, run="a", seq=4)
+    assert len(store.changes("a", 1, 30)) == 2
+    with pytest.raises(DamagedError):
+        store.changes("a", 1, 40)
 
 
 def test_the_last_picture_at_or_before_a_step(store):

@@ -17,6 +17,7 @@ from descent.runs.hub import Channel, Latest
 from descent.runs.recorder import Recorder
 from descent.runs.run import Run, info_of
 from descent.runs.tape import Tape
+from descent.store.packing import DamagedError
 from descent.store.schema import RunRow
 from descent.store.store import RESTING, Checkpoint, Store
 
@@ -157,12 +158,13 @@ class History:
                 checkpoint = found
                 break
             damaged.append(found)
-        since = checkpoint.seq if checkpoint else -1
-        changes = [
-            (message.step, json.loads(message.data)["knobs"])
-            for message in self.store.messages(row.id, "knobs")
-            if message.seq > since and message.step <= step
-        ]
+        try:
+            changes = self.store.changes(row.id, checkpoint.seq if checkpoint else -1, step)
+        except DamagedError as error:
+            raise errors.NotRecorded(
+                f"what is recorded of how run {row.id}'s knobs were changed before step {step} is damaged",
+                "run",
+            ) from error
         if checkpoint is not None:
             knobs = _live(row, checkpoint.knobs)
             return Replay(step, knobs, checkpoint.step, checkpoint.data, changes)

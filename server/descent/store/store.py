@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -324,6 +325,18 @@ class Store:
             for seq, kind, step, data in session.execute(query).all():
                 with contextlib.suppress(DamagedError):
                     yield Message(seq, kind, step, unpack(data))
+
+    def changes(self, run: str, since: int, step: int) -> list[tuple[int, dict[str, Any]]]:
+        """Changes of knobs that were said after `since` and made up to `step`: where, and the values.
+
+        Raises `DamagedError`.
+        """
+        query = select(MessageRow.step, MessageRow.data).where(
+            MessageRow.run == run, MessageRow.kind == "knobs"
+        )
+        query = query.where(MessageRow.seq > since, MessageRow.step <= step).order_by(MessageRow.seq)
+        with self._reading() as session:
+            return [(at, json.loads(unpack(data))["knobs"]) for at, data in session.execute(query)]
 
     def last_step(self, run: str) -> int:
         """The last step whose scalars are kept, −1 when there is none."""
