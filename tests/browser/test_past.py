@@ -150,8 +150,9 @@ def test_a_link_leads_to_the_same_run_and_step(open_page: Open) -> None:
     step = wait_for_past(page)
     shown = hero_step(page)
     other = open_page(page.url.partition("/lab")[2].join(["/lab", ""]))
-    other.wait_for_selector(f"[data-shown='{step}']", timeout=WITHIN)
-    assert (run_id(other), hero_step(other)) == (run_id(page), shown)
+    other.wait_for_selector(f"[data-shown='{step}'] .panel.hero[data-step]", timeout=WITHIN)
+    assert run_id(other) == run_id(page)
+    assert shown <= hero_step(other) <= step  # one that was held back may have been recorded meanwhile
 
 
 def test_the_knobs_are_those_of_then(open_page: Open) -> None:
