@@ -25,6 +25,7 @@ from descent.experiment import (
     Heatmap,
     KnobError,
     Knobs,
+    Objective,
     Scalars,
     bars,
     fixed,
@@ -79,6 +80,35 @@ class Tiny(Experiment[TinyKnobs]):
         np.random.rand()
         values = self.model(torch.randn(4, knobs.size)).T
         return Bars(values=values * knobs.lr, labels=list("abcd"))
+
+
+class ParabolaKnobs(Knobs):
+    lr: float = live(0.1, name="η", help="", ge=0, le=10)
+    momentum: float = live(0.0, name="β", help="", ge=0, le=1)
+
+
+class Parabola(Experiment[ParabolaKnobs]):
+    """L = ½ Σ cᵢ xᵢ²: everything about it is known. Its largest curvature is 4."""
+
+    curvature = torch.tensor([4.0, 1.0], dtype=torch.float64)
+
+    def build(self, knobs: ParabolaKnobs) -> None:
+        self.x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+        self.optimizer = torch.optim.SGD([self.x], knobs.lr, momentum=knobs.momentum)
+
+    def loss(self) -> torch.Tensor:
+        return (self.curvature * self.x * self.x).sum() / 2
+
+    def step(self, knobs: ParabolaKnobs) -> Scalars:
+        self.optimizer.param_groups[0]["lr"] = knobs.lr
+        loss = self.loss()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return {"loss/train": loss.detach()}
+
+    def objectives(self, knobs: ParabolaKnobs) -> dict[str, Objective]:
+        return {"": Objective(self.loss, [self.x], self.optimizer, {"x": [self.x]})}
 
 
 class EagerBudget(Budget):

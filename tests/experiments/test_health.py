@@ -9,39 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from descent.engine.health import Finding, Health
-from descent.experiment import Experiment, Knobs, Objective, Scalars, live
+from descent.experiment import Experiment, Knobs
 from descent.registry import experiments
-
-
-class ParabolaKnobs(Knobs):
-    lr: float = live(0.1, name="η", help="", ge=0, le=10)
-
-
-class Parabola(Experiment[ParabolaKnobs]):
-    """L = ½ Σ cᵢ xᵢ², whose largest curvature is 4."""
-
-    curvature = torch.tensor([4.0, 1.0], dtype=torch.float64)
-
-    def build(self, knobs: ParabolaKnobs) -> None:
-        self.x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
-        self.optimizer = torch.optim.SGD([self.x], knobs.lr)
-
-    def loss(self) -> Tensor:
-        return (self.curvature * self.x * self.x).sum() / 2
-
-    def step(self, knobs: ParabolaKnobs) -> Scalars:
-        self.optimizer.param_groups[0]["lr"] = knobs.lr
-        loss = self.loss()
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return {"loss/train": loss.detach()}
-
-    def objectives(self, knobs: ParabolaKnobs) -> dict[str, Objective]:
-        return {"": Objective(self.loss, [self.x], self.optimizer, {"x": [self.x]})}
+from tiny import Parabola
 
 
 def built(cls: type[Experiment[Any]], values: Mapping[str, Any], seed: int = 0) -> tuple[Any, Any]:

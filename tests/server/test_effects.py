@@ -5,41 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.effects import PANELS, REMEMBERED, Effects, History, bound, preconditioner
-from descent.experiment import Experiment, Knobs, Objective, Scalars, live
 from descent.panels import Lines
-
-
-class ParabolaKnobs(Knobs):
-    lr: float = live(0.1, name="η", help="", ge=0, le=10)
-    momentum: float = live(0.0, name="β", help="", ge=0, le=1)
-
-
-class Parabola(Experiment[ParabolaKnobs]):
-    """L = ½ Σ cᵢ xᵢ²: everything about it is known."""
-
-    curvature = torch.tensor([4.0, 1.0], dtype=torch.float64)
-
-    def build(self, knobs: ParabolaKnobs) -> None:
-        self.x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
-        self.optimizer = torch.optim.SGD([self.x], knobs.lr, momentum=knobs.momentum)
-
-    def loss(self) -> Tensor:
-        return (self.curvature * self.x * self.x).sum() / 2
-
-    def step(self, knobs: ParabolaKnobs) -> Scalars:
-        self.optimizer.param_groups[0]["lr"] = knobs.lr
-        loss = self.loss()
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return {"loss/train": loss.detach()}
-
-    def objectives(self, knobs: ParabolaKnobs) -> dict[str, Objective]:
-        return {"": Objective(self.loss, [self.x], self.optimizer)}
+from tiny import Parabola, ParabolaKnobs
 
 
 def looked(**knobs: float) -> tuple[Parabola, Effects, ParabolaKnobs]:

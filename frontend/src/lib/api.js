@@ -2,6 +2,8 @@
 
 import { unpack } from './wire.js';
 
+const JSON_BODY = { 'Content-Type': 'application/json' };
+
 /**
  * A refused request: an RFC 9457 problem, or a network that failed (`code` is `offline`).
  */
@@ -17,6 +19,24 @@ export class ApiError extends Error {
 }
 
 /**
+ * An answer that is no refusal.
+ * @param {string} path
+ * @param {RequestInit} [request]
+ * @returns {Promise<Response>}
+ * @throws {ApiError}
+ */
+async function ask(path, request) {
+  let response;
+  try {
+    response = await fetch(`/api${path}`, request);
+  } catch {
+    throw new ApiError({});
+  }
+  if (!response.ok) throw new ApiError(await response.json().catch(() => ({ status: response.status })));
+  return response;
+}
+
+/**
  * @param {string} method
  * @param {string} path
  * @param {unknown} [body]
@@ -24,17 +44,8 @@ export class ApiError extends Error {
  * @throws {ApiError}
  */
 async function call(method, path, body) {
-  let response;
-  try {
-    response = await fetch(`/api${path}`, {
-      method,
-      headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-  } catch {
-    throw new ApiError({});
-  }
-  if (!response.ok) throw new ApiError(await response.json().catch(() => ({ status: response.status })));
+  const sent = body === undefined ? {} : { headers: JSON_BODY, body: JSON.stringify(body) };
+  const response = await ask(path, { method, ...sent });
   return response.status === 204 ? null : response.json();
 }
 
@@ -78,13 +89,7 @@ export const describeRun = (id, changes) => call('PATCH', `/runs/${encodeURIComp
  */
 export async function importRun(archive) {
   const headers = { 'Content-Type': 'application/zip' };
-  let response;
-  try {
-    response = await fetch('/api/runs/import', { method: 'POST', headers, body: archive });
-  } catch {
-    throw new ApiError({});
-  }
-  if (!response.ok) throw new ApiError(await response.json().catch(() => ({ status: response.status })));
+  const response = await ask('/runs/import', { method: 'POST', headers, body: archive });
   return response.json();
 }
 
@@ -115,8 +120,7 @@ export const branchRun = (id, step, knobs) =>
  */
 export async function getMoment(id, step, panels) {
   const query = new URLSearchParams([['step', String(step)], ...panels.map((panel) => ['panel', panel])]);
-  const response = await fetch(`/api/runs/${encodeURIComponent(id)}/moment?${query}`);
-  if (!response.ok) throw new ApiError(await response.json().catch(() => ({ status: response.status })));
+  const response = await ask(`/runs/${encodeURIComponent(id)}/moment?${query}`);
   return unpack(await response.arrayBuffer());
 }
 

@@ -6,6 +6,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import { getKept, getMoment } from './api.js';
 import { titleOf } from './knobs.js';
+import { brief } from './runs.js';
 import { ScalarStore } from './series.js';
 import { Stream } from './stream.js';
 
@@ -342,6 +343,13 @@ export class RunView {
    */
   knobTitle(name) {
     return titleOf(this.experiment, name);
+  }
+
+  /** Knobs with their values, in the page's language. @param {Record<string, any>} knobs */
+  inWords(knobs) {
+    return Object.entries(knobs)
+      .map(([name, value]) => `${this.knobTitle(name)} ${brief(value)}`)
+      .join(', ');
   }
 
   close() {

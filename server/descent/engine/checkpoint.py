@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from descent.experiment import Experiment
+from descent.wire import metadata_of
 
 FORMAT = 1
 IMMUTABLE = (bool, int, float, str, bytes, type, torch.device, torch.dtype)
@@ -74,7 +75,7 @@ class Checkpointer:
         """
         try:
             tensors = load_tensors(data)
-            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+            header = metadata_of(data)
             state, chance = json.loads(header["state"]), json.loads(header["chance"])
         except Exception as error:
             raise CheckpointError(f"this is no checkpoint: {error}") from error

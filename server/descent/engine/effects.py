@@ -106,7 +106,7 @@ class Effects:
         self._experiment = experiment
         self._checkpointer = checkpointer
         self._histories = {name: History() for name in PANELS}
-        self._eigenvectors: dict[str, Vector] = {}
+        self._sharpness = Sharpness()
         self._coming: tuple[tuple[int, Knobs], dict[str, Coming]] | None = None
 
     def look(self, panel: str, knobs: Knobs) -> Picture:
@@ -122,7 +122,7 @@ class Effects:
         for name, objective in objectives.items():
             step, rate = steps[name]
             direction = [part / rate for part in step] if rate else step
-            found = _curvature(objective).what_if(direction, RATES)
+            found = curvature_of(objective).what_if(direction, RATES)
             values.append([found.losses, [found.before] * len(RATES)])
             places = [("now", rate), ("best", found.best), ("critical", found.critical)]
             marks.append([(word, place) for word, place in places if math.isfinite(place) and place > 0])
@@ -143,7 +143,7 @@ class Effects:
         rows, notes = [], []
         objectives, steps = self._objectives(knobs), self._steps(knobs)
         for name, objective in objectives.items():
-            found = _curvature(objective).anatomy(steps[name].step)
+            found = curvature_of(objective).anatomy(steps[name].step)
             rows.append([found.first, found.first + found.second, found.actual])
             terms = [_short(v) for v in (found.first, found.second, found.first + found.second, found.actual)]
             notes.append("ΔL ≈ ∇L·Δθ + ½ΔθᵀHΔθ = {} + {} = {},  ΔL = {}".format(*terms))
@@ -155,22 +155,14 @@ class Effects:
         rows = []
         objectives = self._objectives(knobs)
         for name, objective in objectives.items():
-            start = self._eigenvectors.get(name)
-            if start and [v.shape for v in start] != [p.shape for p in objective.parameters]:
-                start = None
-            value, vector = _curvature(objective).sharpness(
-                start,
-                preconditioner=preconditioner(objective.optimizer, objective.parameters),
-                iterations=ITERATIONS,
-            )
-            self._eigenvectors[name] = vector
+            value = self._sharpness.look(name, objective, first=ITERATIONS, then=ITERATIONS)
             rows.append([value, bound(objective.optimizer)])
         return self._running("sharpness", list(objectives), ["λ", "stable below"], rows, log=True)
 
     def gradient_norms(self, knobs: Knobs) -> Lines:
         """‖∇L‖ of each layer."""
         objectives = self._objectives(knobs)
-        gradients = {name: _curvature(objective).gradient() for name, objective in objectives.items()}
+        gradients = {name: curvature_of(objective).gradient() for name, objective in objectives.items()}
         return self._by_layer("gradient_norms", objectives, gradients, lambda g, weights: norm(g))
 
     def update_ratios(self, knobs: Knobs) -> Lines:
@@ -191,13 +183,13 @@ class Effects:
         measure: Callable[[Vector, Sequence[Tensor]], float],
     ) -> Lines:
         """One number per layer; networks of fewer layers than the largest leave the rest out."""
-        names = max((list(_layers(objective)) for objective in objectives.values()), key=len)
+        names = max((list(layers_of(objective)) for objective in objectives.values()), key=len)
         rows = []
         for name, objective in objectives.items():
             parts = dict(zip(map(id, objective.parameters), vectors[name], strict=True))
             row = [
                 measure([parts[id(parameter)] for parameter in layer], layer)
-                for layer in _layers(objective).values()
+                for layer in layers_of(objective).values()
             ]
             rows.append(row + [math.nan] * (len(names) - len(row)))
         return self._running(panel, list(objectives), names, rows, log=True)
@@ -249,11 +241,32 @@ class Effects:
         return coming
 
 
-def _curvature(objective: Objective) -> Curvature:
+class Sharpness:
+    """Of objectives by name, preconditioned as their optimizers do. A look goes on where the last ended."""
+
+    def __init__(self) -> None:
+        self._eigenvectors: dict[str, Vector] = {}
+
+    def look(self, name: str, objective: Objective, *, first: int, then: int) -> float:
+        """The eigenvalue of largest size, by at most `first` iterations anew, or `then` going on."""
+        start = self._eigenvectors.get(name)
+        if start and [v.shape for v in start] != [p.shape for p in objective.parameters]:
+            start = None
+        value, self._eigenvectors[name] = curvature_of(objective).sharpness(
+            start,
+            preconditioner=preconditioner(objective.optimizer, objective.parameters),
+            iterations=then if start else first,
+        )
+        return value
+
+
+def curvature_of(objective: Objective) -> Curvature:
+    """What its loss looks like around its parameters."""
     return Curvature(objective.loss, objective.parameters)
 
 
-def _layers(objective: Objective) -> Mapping[str, Sequence[Tensor]]:
+def layers_of(objective: Objective) -> Mapping[str, Sequence[Tensor]]:
+    """Its parameters by layer; each is its own where it names none."""
     if objective.layers is not None:
         return objective.layers
     return {str(i): [parameter] for i, parameter in enumerate(objective.parameters)}

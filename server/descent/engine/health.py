@@ -14,8 +14,8 @@ from typing import Any
 
 from torch import Tensor
 
-from descent.engine.curvature import Curvature, norm
-from descent.engine.effects import bound, preconditioner, rate_of
+from descent.engine.curvature import norm
+from descent.engine.effects import Sharpness, bound, curvature_of, layers_of, rate_of
 from descent.engine.observe import borrowed
 from descent.experiment import Experiment, Knobs, Objective
 
@@ -82,7 +82,7 @@ class Health:
         self._agreed: dict[str, int] = {}  # examinations in a row that saw a sign
         self._norms: dict[str, list[float]] = {}  # of the gradient, by objective
         self._silent: dict[str, list[Tensor]] = {}  # layer → where a unit had no gradient, lately
-        self._eigenvectors: dict[str, list[Tensor]] = {}
+        self._sharpness = Sharpness()
 
     def changed(self) -> None:
         """A knob was changed: what was told may be told again, and is judged anew."""
@@ -164,16 +164,14 @@ class Health:
         return self._news([sign for sign in signs if self._agreed[sign.code] >= CONFIRMED])
 
     def _examine(self, name: str, objective: Objective, knobs: Knobs) -> list[Finding]:
-        curvature = Curvature(objective.loss, objective.parameters)
-        gradients = dict(zip(map(id, objective.parameters), curvature.gradient(), strict=True))
-        layers = objective.layers or {str(i): [p] for i, p in enumerate(objective.parameters)}
-        by_layer = {layer: [gradients[id(p)] for p in parts] for layer, parts in layers.items()}
+        gradients = dict(zip(map(id, objective.parameters), curvature_of(objective).gradient(), strict=True))
+        by_layer = {layer: [gradients[id(p)] for p in parts] for layer, parts in layers_of(objective).items()}
         where = {"objective": name} if name else {}
         signs = [
             self._exploding(by_layer, name, where),
             self._vanishing(by_layer, where),
             self._dead(by_layer, name, where),
-            self._above_edge(curvature, objective, name, knobs, where),
+            self._above_edge(objective, name, knobs, where),
         ]
         return [sign for sign in signs if sign]
 
@@ -226,19 +224,13 @@ class Health:
         return None
 
     def _above_edge(
-        self, curvature: Curvature, objective: Objective, name: str, knobs: Knobs, where: Mapping[str, Any]
+        self, objective: Objective, name: str, knobs: Knobs, where: Mapping[str, Any]
     ) -> Finding | None:
         """Only while the loss gets worse: mini-batches are now and then sharper than the whole."""
         found = self._of(TRAINING)
         if found is None or found[1].value < WORSE * found[1].lowest:
             return None
-        start = self._eigenvectors.get(name)
-        if start and [v.shape for v in start] != [p.shape for p in objective.parameters]:
-            start = None
-        scale = preconditioner(objective.optimizer, objective.parameters)
-        sharpness, self._eigenvectors[name] = curvature.sharpness(
-            start, preconditioner=scale, iterations=10 if start is None else 3
-        )
+        sharpness = self._sharpness.look(name, objective, first=10, then=3)
         limit, rate = bound(objective.optimizer), rate_of(objective.optimizer)
         if not math.isfinite(sharpness) or sharpness <= limit:
             return None
