@@ -27,6 +27,7 @@ from descent.panels import (
     Heatmap,
     Histogram,
     Images,
+    Lines,
     Ranking,
     Tokens,
     Traces,
@@ -38,6 +39,7 @@ from descent.panels import (
     heatmap,
     histogram,
     images,
+    lines,
     ranking,
     scalars,
     tokens,
@@ -56,6 +58,7 @@ __all__ = [
     "Images",
     "KnobError",
     "Knobs",
+    "Lines",
     "Objective",
     "Preset",
     "Ranking",
@@ -72,6 +75,7 @@ __all__ = [
     "heatmap",
     "histogram",
     "images",
+    "lines",
     "live",
     "ranking",
     "scalars",
@@ -126,6 +130,7 @@ def _knob(
     when: Mapping[str, Sequence[Any]] | None = None,
     max_length: int | None = None,
     lines: int | None = None,
+    canvas: tuple[int, int] | None = None,
 ) -> Any:
     extra: dict[str, Any] = {"x-live": live}
     for key, value in {
@@ -137,6 +142,7 @@ def _knob(
         "x-group": group,
         "x-options": options and dict(options),
         "x-lines": lines,
+        "x-canvas": canvas and list(canvas),
         "x-when": when and {k: list(v) for k, v in when.items()},
     }.items():
         if value:
@@ -158,7 +164,8 @@ def live(default: Any, *, name: str, help: str, **rest: Any) -> Any:
     `name` is the standard term, `help` one line. Optional: `symbol` ("η"), `unit`, `ge`, `le` (the hard
     range), `step`, `log` (a logarithmic slider), `typical` (the sensible part of the range), `group`
     (a heading), `options` (label per value of a `Literal`), `when` ({other knob: values} for which this
-    one matters), `max_length`, `lines` (of the box in which a text is typed).
+    one matters), `max_length`, `lines` (of the box in which a text is typed), `canvas` (rows and columns of
+    a drawing, a text of one hexadecimal digit per pixel, row by row, 0 empty and f full; empty for none).
     """
     return _knob(default, live=True, name=name, help=help, **rest)
 

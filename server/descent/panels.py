@@ -302,9 +302,11 @@ class Ranking(Picture):
 class Lines(Picture):
     """Curves over `x`, one chart per group. `x`: (n,); `values`: (G, S, n), NaN where there is none.
 
-    `groups` and `series` name the charts and, in each, the curves. For each group there may be in `marks`
-    named places on the x axis, in `notes` a line of text, such as a formula with its numbers, and in
-    `y_ranges` what part of the y axis is worth seeing.
+    `groups` and `series` name the charts and, in each, the curves. `low` and `high`, shaped like `values`
+    or empty, bound a shaded band around each curve. `dots`: (N, 4), single points as group, series (whose
+    colour it takes; −1: none's), x and y. For each group there may be in `marks` named places on the x axis,
+    in `notes` a line of text, such as a formula with its numbers, and in `y_ranges` what part of the y axis
+    is worth seeing.
     """
 
     x: Array
@@ -317,10 +319,18 @@ class Lines(Picture):
     marks: Sequence[Sequence[tuple[str, float]]] = ()
     notes: Sequence[str] = ()
     y_ranges: Sequence[Range] = ()
+    low: Array = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
+    high: Array = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
+    dots: Array = field(default_factory=lambda: np.zeros((0, 4), np.float32))
 
     def __post_init__(self) -> None:
         _check("Lines", "x", self.x, 1)
         _check("Lines", "values", self.values, 3)
+        if self.dots.ndim != 2 or self.dots.shape[1] != 4:
+            raise ValueError(f"invalid Lines.dots: shape {tuple(self.dots.shape)}, expected (N, 4)")
+        for name in ("low", "high"):
+            if tuple(getattr(self, name).shape) not in ((0, 0, 0), tuple(self.values.shape)):
+                raise ValueError(f"invalid Lines.{name}: {tuple(getattr(self, name).shape)}, unlike its values")
         if tuple(self.values.shape) != (len(self.groups), len(self.series), len(self.x)):
             raise ValueError(f"invalid Lines.values: {tuple(self.values.shape)} for its groups, series and x")
         for name in ("marks", "notes", "y_ranges"):
@@ -386,6 +396,7 @@ attention = panel(Attention)
 tokens = panel(Tokens)
 traces = panel(Traces)
 ranking = panel(Ranking)
+lines = panel(Lines)
 
 
 class scalars:

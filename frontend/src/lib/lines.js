@@ -5,6 +5,7 @@ import { labelWidth, lastKnown, linearRange, logRange, valueLabels } from './cha
 import { DASHES, categorical, lutFor } from './colour.js';
 import { short } from './draw.js';
 import { count } from './format.js';
+import { drawBands, drawDots, stretched } from './overlays.js';
 import { logSplits } from './ticks.js';
 
 const FONT = '11px system-ui, sans-serif';
@@ -16,8 +17,10 @@ export const NAMED = 8; // curves with a colour of their own; more are shaded fr
  * @property {boolean} xLog
  * @property {boolean} yLog
  * @property {string} xLabel
+ * @property {boolean} steps  whether x counts steps: whole numbers
  * @property {'light' | 'dark'} theme
  * @property {Record<string, string>} ink  colours of the theme
+ * @property {() => import('./overlays.js').Overlay} overlay  what is drawn besides the curves
  * @property {() => {name: string, x: number}[]} marks  named places on the x axis
  * @property {() => [number, number] | null} yRange  what part of the y axis is shown; null: all there is
  * @property {(left: number, index: number | null) => void} onCursor
@@ -41,7 +44,8 @@ export function strokeFor(i, of, theme) {
  * @returns {uPlot.Options}
  */
 export function linesOptions(lines) {
-  const { series, xLog, yLog, xLabel, theme, ink } = lines;
+  const { series, xLog, yLog, xLabel, steps, theme, ink } = lines;
+  const stroke = (/** @type {number} */ i) => (i < 0 ? ink.muted : strokeFor(i, series.length, theme));
   const axis = {
     stroke: ink.muted,
     font: FONT,
@@ -73,11 +77,17 @@ export function linesOptions(lines) {
       x: {
         time: false,
         distr: xLog ? 3 : 1,
-        range: (_, low, high) => (high > low ? [low, high] : [low ?? 0, (low ?? 0) + 10]),
+        range: (_, least, most) => {
+          const [low, high] = stretched('x', lines.overlay(), least, most, xLog);
+          return low !== null && high !== null && high > low ? [low, high] : [low ?? 0, (low ?? 0) + 10];
+        },
       },
       y: {
         distr: yLog ? 3 : 1,
-        range: (_, low, high) => lines.yRange() ?? (yLog ? logRange(low, high) : linearRange(low, high)),
+        range: (_, least, most) => {
+          const ends = stretched('y', lines.overlay(), least, most, yLog);
+          return lines.yRange() ?? (yLog ? logRange(...ends) : linearRange(...ends));
+        },
       },
     },
     axes: [
@@ -89,7 +99,7 @@ export function linesOptions(lines) {
         ...(xLog && logTicks),
         values: (_, splits) =>
           splits.map((x, i) => {
-            const text = xLog ? short(x) : Number.isInteger(x) ? count(x) : '';
+            const text = xLog ? short(x) : steps ? (Number.isInteger(x) ? count(x) : '') : short(x);
             return i === 0 && xLabel && text ? `${xLabel} ${text}` : text;
           }),
       },
@@ -106,7 +116,7 @@ export function linesOptions(lines) {
       {},
       ...series.map((label, i) => ({
         label,
-        stroke: strokeFor(i, series.length, theme),
+        stroke: stroke(i),
         dash: series.length <= NAMED ? DASHES[i % DASHES.length].map((length) => length * uPlot.pxRatio) : [],
         width: series.length <= NAMED ? 1.75 : 1.25,
         spanGaps: true,
@@ -114,7 +124,8 @@ export function linesOptions(lines) {
       })),
     ],
     hooks: {
-      draw: [(u) => drawMarks(u, lines.marks(), ink)],
+      drawAxes: [(u) => drawBands(u, lines.overlay(), stroke)],
+      draw: [(u) => drawDots(u, lines.overlay(), stroke), (u) => drawMarks(u, lines.marks(), ink)],
       setCursor: [(u) => lines.onCursor(u.cursor.left ?? -1, u.cursor.idx ?? null)],
     },
   };
