@@ -65,6 +65,13 @@ class BadKnob(DescentError):
     code = "bad-knob"
 
 
+class BadSchedule(DescentError):
+    """A schedule that a knob cannot follow."""
+
+    status = 422
+    code = "bad-schedule"
+
+
 class FixedKnob(DescentError):
     """A fixed knob cannot change within a run."""
 
@@ -98,6 +105,27 @@ class TooManyRuns(DescentError):
 
     status = 429
     code = "too-many-runs"
+
+
+class TooManySweeps(DescentError):
+    """As many sweeps are under way as the settings allow."""
+
+    status = 429
+    code = "too-many-sweeps"
+
+
+class SweepTooLarge(DescentError):
+    """A sweep whose variants take more memory than the settings allow."""
+
+    status = 422
+    code = "sweep-too-large"
+
+
+class SweepFailed(DescentError):
+    """A sweep's worker could not begin; `cause` says why."""
+
+    status = 500
+    code = "sweep-failed"
 
 
 class TooLarge(DescentError):

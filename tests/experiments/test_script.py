@@ -7,7 +7,7 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from test_contract import every, loop_of, other_values, table, take
 
-from descent.archive.script import Recipe, text
+from descent.archive.script import Recipe, rules, text
 from descent.errors import DescentError
 from descent.registry import Entry, experiments
 from descent.runs.knobs import check
@@ -128,6 +128,30 @@ def test_the_script_reads_well(entry: Entry) -> None:
     ]
     done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_run_whose_knobs_follow_schedules_trains_the_same_numbers(
+    run_alone: Callable[[str, Path], Columns], tmp_path: Path
+) -> None:
+    entry = experiments()["neural-playground"]
+    cosine = {"kind": "cosine", "steps": 20, "low": 0.001, "start": 2}
+    warm = {"kind": "warmup", "steps": 9, "low": 1, "start": 5}
+    loop, said = loop_of(entry, knobs={"optimizer": "adam"}, max_steps=None)
+    built_with = loop.knobs
+    told: list[tuple[int, Mapping[str, Any]]] = [
+        (2, {"schedules": {"lr": cosine}}),
+        (5, {"schedules": {"lr": cosine, "batch_size": warm}, "momentum": 0.5}),
+        (11, {"lr": 0.02, "schedules": {"batch_size": warm}}),
+    ]
+    for step, values in told:
+        take(loop, step - loop.step)
+        assert loop._set_knobs(values) == ""
+    take(loop, 9)
+    loop._flush()
+    scalars = {name: values for name, values in table(said).items() if not name.startswith("knob/")}
+    changes = [(step, {**values, "schedules": rules(entry, values["schedules"])}) for step, values in told]
+    recipe = Recipe(entry, 0, built_with, changes, loop.step, [*scalars.keys() - {"step"}])
+    assert_same(run_alone(text(recipe), tmp_path), scalars)
 
 
 def test_a_run_that_diverges_ends_at_the_same_step(

@@ -61,7 +61,7 @@ Adapt = Callable[[Source, ast.stmt], Piece | None]
 
 
 class Flattened:
-    """One module's definitions and all they need, in a single namespace.
+    """Definitions and all they need, in a single namespace.
 
     `own` says which modules are taken over, the others are imported. `adapt` may reduce a statement, or
     return None to take it as it is. `names`: what each definition and import is called.
@@ -70,7 +70,7 @@ class Flattened:
     def __init__(
         self,
         wanted: Defined,
-        *,
+        *besides: Defined,
         own: Callable[[str], bool],
         adapt: Adapt,
         instead: Mapping[Defined, Imported],
@@ -94,9 +94,12 @@ class Flattened:
         self._needed: dict[Target, None] = dict.fromkeys(imports)
         self._reserved = {one.bound: one for one in self._needed if isinstance(one, Imported)}
         self._taken = {*taken, *dir(builtins)}
-        self._need(wanted)
+        for one in (wanted, *besides):
+            self._need(one)
         self._need_loose()
-        self._put_in_order(wanted.module)
+        for one in (*besides, wanted):
+            if one.module not in self._order:
+                self._put_in_order(one.module)
         self.names = self._name()
 
     def text(self) -> str:
@@ -142,7 +145,7 @@ class Flattened:
                     self._take(source, statement)
 
     def _put_in_order(self, module: str) -> None:
-        seen: set[str] = set()
+        seen: set[str] = set(self._order)
 
         def visit(module: str) -> None:
             seen.add(module)

@@ -19,8 +19,10 @@ from descent.archive.literal import literal
 from descent.archive.record import fixed_apart, parent_of
 from descent.archive.reduction import HEADINGS, INSTEAD, Reduction
 from descent.archive.source import Source
+from descent.engine.course import KEY, apart, range_of
 from descent.errors import NoScript, UnknownRun
 from descent.experiment import Knobs
+from descent.nn import schedules
 from descent.registry import Entry
 from descent.runs.manager import RunManager
 from descent.store.schema import RunRow
@@ -59,14 +61,11 @@ def train(steps: int, device: str, out: Path) -> None:
     experiment = {experiment}(SEED, torch.device(device))
     experiment.build(knobs)
     changes = list(CHANGES)
-    with out.open("w", newline="", encoding="utf-8") as file:
+{before}    with out.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, ["step", *SCALARS])
         table.writeheader()
         while experiment.step_index < steps:
-            while changes and changes[0][0] <= experiment.step_index:
-                _, values = changes.pop(0)
-                knobs = dataclasses.replace(knobs, **values)
-                experiment.changed(knobs, set(values))
+{change}
             found = experiment.step(knobs).items()
             row = {{name: v.item() if isinstance(v, torch.Tensor) else v for name, v in found}}
             table.writerow({{"step": experiment.step_index, **row}})
@@ -91,10 +90,33 @@ if __name__ == "__main__":
 '''
 
 
+CHANGE = """\
+            while changes and changes[0][0] <= experiment.step_index:
+                _, values = changes.pop(0)
+                knobs = dataclasses.replace(knobs, **values)
+                experiment.changed(knobs, set(values))"""
+# Where schedules are among the changes: by knob the rule, and the knob's range.
+FOLLOW = """\
+            while changes and changes[0][0] <= experiment.step_index:
+                _, values = changes.pop(0)
+                schedules = values.pop("schedules", schedules)
+                own = dataclasses.replace(own, **values)
+            moved = {{
+                name: {followed}(rule, getattr(own, name), experiment.step_index, *limits)
+                for name, (rule, limits) in schedules.items()
+            }}
+            before, knobs = knobs, dataclasses.replace(own, **moved)
+            names = {{field.name for field in dataclasses.fields(own)}}
+            if differ := {{name for name in names if getattr(before, name) != getattr(knobs, name)}}:
+                experiment.changed(knobs, differ)"""
+BEFORE = "    own, schedules = knobs, {}  # a knob's own value is where its schedule starts from\n"
+FOLLOWED = Defined(schedules.__name__, schedules.followed.__name__)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All it takes to train a run again. `knobs`: those it began with; `changes`: the step that new values of
-    live knobs take effect at, and these; `scalars`: the names of what is measured.
+    live knobs take effect at, and these, `schedules` among them; `scalars`: the names of what is measured.
     """
 
     entry: Entry
@@ -136,11 +158,18 @@ def recipe(store: Store, run_id: str) -> Recipe:
             )
         events = [(step, values) for step, values in _knobs(store, parent) if step <= at] + events
         root = parent
-    before = knobs = entry.knobs_type.model_validate(row.built_with, strict=False)
-    changes = []
-    for step, values in events:
+    began, following = apart(row.built_with)
+    before = knobs = entry.knobs_type.model_validate(began, strict=False)
+    changes: list[tuple[int, Mapping[str, Any]]] = []
+    if following:
+        changes.append((0, {KEY: rules(entry, following)}))
+    for step, event in events:
+        values, told = apart(event)
         after = entry.knobs_type.model_validate({**before.model_dump(), **values}, strict=False)
-        if new := {n: getattr(after, n) for n in values if getattr(before, n) != getattr(after, n)}:
+        new = {n: getattr(after, n) for n in values if getattr(before, n) != getattr(after, n)}
+        if told is not None:
+            new[KEY] = rules(entry, told)
+        if new:
             changes.append((step, new))
         before = after
     shown = [name for panel in entry.panels.values() for name in panel.options.get("series", {})]
@@ -153,6 +182,18 @@ def recipe(store: Store, run_id: str) -> Recipe:
         scalars=list(dict.fromkeys([*shown, *row.latest])),
         title=f"Run {row.id} of Descent, trained on {row.device} ({_versions(row)}).",
     )
+
+
+def rules(entry: Entry, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Schedules as a script follows them. What a plateau did is among the changes already."""
+    return {
+        name: (
+            {setting: value for setting, value in schedule.items() if setting != "watch"},
+            range_of(entry.knobs_type, name),
+        )
+        for name, schedule in told.items()
+        if schedule["kind"] != "plateau"
+    }
 
 
 def _knobs(store: Store, row: RunRow) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -173,8 +214,10 @@ def text(recipe: Recipe) -> str:
     cls, knobs_type = recipe.entry.cls, type(recipe.knobs)
     wanted = Defined(cls.__module__, cls.__name__)
     reduction = Reduction(cls, recipe.knobs)
+    follows = any(KEY in values for _, values in recipe.changes)
     flat = Flattened(
         wanted,
+        *([FOLLOWED] if follows else []),
         own=reduction.is_own,
         adapt=reduction.adapt,
         instead=INSTEAD,
@@ -189,6 +232,8 @@ def text(recipe: Recipe) -> str:
         scalars=literal(list(recipe.scalars)),
         knobs=flat.names[Defined(knobs_type.__module__, knobs_type.__name__)],
         experiment=flat.names[wanted],
+        before=BEFORE if follows else "",
+        change=FOLLOW.format(followed=flat.names[FOLLOWED]) if follows else CHANGE,
     )
     body = f"{flat.text()}\n\n\n{main}"
     sklearn = ", scikit-learn" if "sklearn" in body else ""

@@ -21,6 +21,7 @@ from descent import wire
 from descent.engine import effects
 from descent.engine.budget import Budget
 from descent.engine.checkpoint import Checkpointer, CheckpointError
+from descent.engine.course import Course, apart
 from descent.engine.effects import Effects
 from descent.engine.health import Finding, Health
 from descent.engine.inbox import Inbox
@@ -75,24 +76,30 @@ class Loop:
 
         if spec.data:
             os.environ["DESCENT_DATA"] = spec.data
-        self.knobs = self.entry.knobs_type.model_validate(dict(spec.knobs), strict=False)
         if spec.replay is None:
-            self.experiment = self._build(self.knobs)
+            self.experiment = self._build(spec.knobs)
             self._checkpointer = Checkpointer(self.experiment)
+            self._course = Course(self.experiment, spec.knobs)
         else:
-            self.experiment, self._checkpointer, self.knobs = go_back(self._build, self.knobs, spec.replay)
+            self.experiment, self._checkpointer, self._course = go_back(self._build, spec.knobs, spec.replay)
         self._effects = Effects(self.experiment, self._checkpointer)
         self._health = Health(self.experiment)
         self._examine_at = time.perf_counter() + EXAMINED_EVERY
         self._batch = ScalarBatch(deferred=spec.device != "cpu")
 
-    def _build(self, knobs: Knobs) -> Experiment[Any]:
+    def _build(self, values: Mapping[str, Any]) -> Experiment[Any]:
+        knobs = self.entry.knobs_type.model_validate(apart(values)[0], strict=False)
         random.seed(self.spec.seed)
         np.random.seed(self.spec.seed)
         torch.manual_seed(self.spec.seed)
         experiment: Experiment[Any] = self.entry.cls(self.spec.seed, torch.device(self.spec.device))
         experiment.build(knobs)
         return experiment
+
+    @property
+    def knobs(self) -> Knobs:
+        """The knobs of the last step, or as they were set since."""
+        return self._course.knobs
 
     @property
     def step(self) -> int:
@@ -147,14 +154,22 @@ class Loop:
         )
         experiment, knobs, commands = self.experiment, self.knobs, self._inbox.waiting
         take_step, keep, clock = experiment.step, self._batch.add, time.perf_counter
+        course, scheduled = self._course, self._course.scheduled
         # Every microsecond in here is taken from training.
         while True:
-            finite = keep(take_step(knobs))
+            if scheduled:
+                finite = keep(course.hear(take_step(course.follow())))
+                if course.due:
+                    last = step + 1
+            else:
+                finite = keep(take_step(knobs))
             experiment.step_index = step = step + 1
             now = clock()
             if commands or now >= interrupt_at or step >= last or not finite:
                 break
         self._until_checkpoint.trained(now - begin)
+        if course.due and finite:
+            self._set_knobs(course.due)
         if self._pace is not None:
             # A late step does not make the following ones hurry by more than one interval.
             self._next_step_at = max(self._next_step_at + 1 / self._pace, now - 1 / self._pace)
@@ -222,7 +237,7 @@ class Loop:
     def _examine(self) -> None:
         begin = self._cost_clock()
         try:
-            self._tell(self._health.examine(self.knobs))
+            self._tell(self._health.examine(self._course.follow()))
         except Exception as error:  # a sick run must not die of being examined
             self._examine_at = inf
             self._say("diagnosis", step=self.step, code="examination-failed", params={"error": str(error)})
@@ -243,9 +258,10 @@ class Loop:
 
     def picture(self, panel: str) -> Picture:
         """What a panel shows now. The experiment is afterwards what it was."""
+        knobs = self._course.follow()
         if panel in effects.PANELS:
-            return self._effects.look(panel, self.knobs)
-        return look(self.experiment, self.knobs, panel)
+            return self._effects.look(panel, knobs)
+        return look(self.experiment, knobs, panel)
 
     def _look_at(self, panel: str) -> None:
         begin = self._cost_clock()
@@ -286,13 +302,14 @@ class Loop:
         if self.status in ENDED:
             return
         begin = self._cost_clock()
+        self._course.follow()
         try:
             data = self._checkpointer.take()
         except CheckpointError as error:
             self._until_checkpoint.stop()
             self._say("diagnosis", step=self.step, code="checkpoint-failed", params={"error": str(error)})
             return
-        knobs = self.knobs.model_dump(mode="json")
+        knobs = self._course.dump()
         self._emit(Output("checkpoint", self._seq, self.step, payload=data, event=knobs))
         self._until_checkpoint.spent(self._cost_clock() - begin)
 
@@ -347,20 +364,15 @@ class Loop:
         self._flush()
         if self.status in ENDED or not values:
             return ""
-        before = self.knobs
         try:
-            self.knobs = self.entry.knobs_type.model_validate({**before.model_dump(), **values}, strict=False)
-            if names := {name for name in values if getattr(before, name) != getattr(self.knobs, name)}:
-                self.experiment.changed(self.knobs, names)
+            applied = self._course.turn(values)
         except (KnobError, ValidationError) as error:
-            self.knobs = before
             return str(error)
         self._health.changed()
-        applied = self.knobs.model_dump(mode="json")
         self._say(
             "knobs",
             step=self.step,
-            knobs={name: applied[name] for name in values},
+            knobs=applied,
             steps_per_epoch=self.experiment.steps_per_epoch(self.knobs),
         )
         self._seen_at.clear()

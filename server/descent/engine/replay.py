@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from torch import Tensor
+
 from descent.engine.checkpoint import Checkpointer
+from descent.engine.course import KEY, Course
 from descent.engine.messages import Replay
-from descent.experiment import Experiment, Knobs
+from descent.experiment import Experiment
 
-Make = Callable[[Knobs], Experiment[Any]]
+Make = Callable[[Mapping[str, Any]], Experiment[Any]]
 
 
-def go_back(make: Make, built_with: Knobs, replay: Replay) -> tuple[Experiment[Any], Checkpointer, Knobs]:
-    """An experiment that is what a recorded run was after `replay.until` steps, and the knobs it then has.
+def go_back(
+    make: Make, built_with: Mapping[str, Any], replay: Replay
+) -> tuple[Experiment[Any], Checkpointer, Course]:
+    """An experiment that is what a recorded run was after `replay.until` steps, and its knobs.
 
     `make` builds one as it is before its first step, the random number generators seeded. Raises
     `CheckpointError` where what is to be continued does not fit what is built.
@@ -21,37 +26,37 @@ def go_back(make: Make, built_with: Knobs, replay: Replay) -> tuple[Experiment[A
     values, checkpoint = replay.knobs, replay.checkpoint
     if replay.origin is not None:  # up to there it was built with other knobs
         others, earlier = replay.origin
-        _, before, knobs = go_back(make, _with(built_with, others), earlier)
-        values, checkpoint = _live(knobs), before.take()
+        _, before, then = go_back(make, {**built_with, **others}, earlier)
+        then.follow()
+        values, checkpoint = _live(then), before.take()
     experiment = make(built_with)
     checkpointer = Checkpointer(experiment)
-    knobs = _turn(experiment, built_with, values)
+    course = Course(experiment, built_with)
+    course.turn(values)
     if checkpoint is not None:
         checkpointer.put_back(checkpoint)
+        course.recall()
     changes = list(replay.changes)
     while True:
         while changes and changes[0][0] <= experiment.step_index:
-            knobs = _turn(experiment, knobs, changes.pop(0)[1])
+            course.turn(changes.pop(0)[1])
         if experiment.step_index >= replay.until:
-            return experiment, checkpointer, knobs
-        experiment.step(knobs)
-        experiment.step_index += 1
+            return experiment, checkpointer, course
+        take_step(experiment, course)
 
 
-def _live(knobs: Knobs) -> dict[str, Any]:
-    return {name: value for name, value in knobs.model_dump().items() if knobs.is_live(name)}
+def take_step(experiment: Experiment[Any], course: Course) -> Mapping[str, float | Tensor]:
+    """The next step with the knobs it has then; its scalars. What a plateau makes of them is done, too."""
+    row = course.hear(experiment.step(course.follow()))
+    experiment.step_index += 1
+    if course.due:
+        course.turn(course.due)
+    return row
 
 
-def _with(knobs: Knobs, values: Mapping[str, Any]) -> Knobs:
-    return type(knobs).model_validate({**knobs.model_dump(), **values}, strict=False)
-
-
-def _turn(experiment: Experiment[Any], before: Knobs, values: Mapping[str, Any]) -> Knobs:
-    """Set knobs as a command would have."""
-    after = _with(before, values)
-    if names := {name for name in values if getattr(before, name) != getattr(after, name)}:
-        experiment.changed(after, names)
-    return after
+def _live(course: Course) -> dict[str, Any]:
+    """Live knobs, and all schedules."""
+    return {n: value for n, value in course.dump().items() if n == KEY or course.knobs.is_live(n)}
 
 
 class CheckpointClock:

@@ -9,17 +9,21 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from descent import wire
 from descent.errors import NoFrame, UnknownRun
 from descent.protocol import PANELS_AT_ONCE, STEPS_AT_ONCE, Device, RunInfo
+from descent.runs.knobs import planned
 from descent.runs.manager import RunManager
 from descent.runs.run import Run
+from descent.runs.sweeps import MOST_ORDERS, MOST_STEPS, MOST_VARIANTS, Order
 from descent.store.schema import NAME_LENGTH
 
 MOST_RUNS = 1000  # of one answer
 LAST_STEP = 10**15
+PLANNED = 240  # points of a plan: about one every other pixel
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 _run_infos = TypeAdapter(list[RunInfo])
@@ -56,6 +60,44 @@ class BranchPoint(BaseModel):
     step: int | None = Field(None, ge=0, le=10**15)
     knobs: dict[str, Any] = {}
     paused: bool = False
+
+
+class Wish(BaseModel):
+    """A schedule one thinks of for a knob, whose own value would be `value`, and how far ahead to look."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    knob: str = Field(max_length=NAME_LENGTH)
+    schedule: dict[str, Any]
+    value: float = Field(allow_inf_nan=False)
+    steps: int = Field(ge=1, le=10**9)
+
+
+class Plan(BaseModel):
+    """What the knob would be, so many steps after the schedule began."""
+
+    step: list[int]
+    value: list[float]
+
+
+class SweepOrder(BaseModel):
+    """What to try from a step (null: where the record ends), for so many steps each.
+
+    `values` of the knob, or `count` of them from `low` to `high`, by default around what it is. `vary`: values
+    of further live knobs. `orders`: of mini-batches and noise. Every combination is a variant.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: int | None = Field(None, ge=0, le=LAST_STEP)
+    steps: int = Field(100, ge=1, le=MOST_STEPS)
+    knob: str = Field("lr", max_length=100)
+    values: list[Any] | None = None
+    low: float | None = Field(None, allow_inf_nan=False)
+    high: float | None = Field(None, allow_inf_nan=False)
+    count: int | None = Field(None, ge=1, le=MOST_VARIANTS)
+    vary: dict[str, list[Any]] = {}
+    orders: int = Field(1, ge=1, le=MOST_ORDERS)
 
 
 class KnobsApplied(BaseModel):
@@ -156,6 +198,13 @@ async def change(body: Changes, run: TheRun, manager: Manager) -> KnobsApplied:
     return KnobsApplied(step=step, knobs={name: run.knobs[name] for name in body.knobs})
 
 
+@router.post("/{run_id}/plan")
+async def plan(body: Wish, run: TheRun) -> Plan:
+    """What a schedule would make of a knob, without setting it."""
+    steps = sorted({round(i * body.steps / PLANNED) for i in range(PLANNED + 1)})
+    return Plan(step=steps, value=planned(run.entry, body.knob, body.schedule, body.value, steps))
+
+
 @router.post("/{run_id}/pause")
 async def pause(run: TheRun, manager: Manager) -> RunInfo:
     """Pause after the current step."""
@@ -195,6 +244,19 @@ async def pace(body: StepsPerSecond, run: TheRun, manager: Manager) -> RunInfo:
 async def branch(body: BranchPoint, run: TheRun, manager: Manager) -> RunInfo:
     """A new run that goes on from where this one was, bit for bit on one CPU thread, but for `knobs`."""
     return (await manager.branch(run, body.step, body.knobs, paused=body.paused)).info()
+
+
+@router.post("/{run_id}/sweep")
+async def sweep(body: SweepOrder, run: TheRun, manager: Manager) -> Response:
+    """Try other values of a knob from where the run was. The answer grows: frames, each after its length in
+    four bytes, little-endian, with all losses so far; the last one is `final`. To hang up ends the sweep.
+    """
+    order = Order(**body.model_dump(exclude={"step"}))
+    frames = await manager.sweep(run, body.step, order)
+    return StreamingResponse(
+        (len(frame).to_bytes(4, "little") + frame async for frame in frames),
+        media_type="application/octet-stream",
+    )
 
 
 @router.get("/{run_id}/family")

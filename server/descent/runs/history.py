@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from descent import errors, wire
+from descent.engine.course import KEY, merged
 from descent.engine.messages import Replay
 from descent.protocol import RunInfo
 from descent.registry import experiments
@@ -189,12 +190,12 @@ def _at_rest(row: RunRow) -> RunRow:
 
 
 def _live(row: RunRow, knobs: Values) -> Values:
-    """Those of its knobs that may have changed since its model was built."""
+    """Those of its knobs that may have changed since its model was built, and their schedules."""
     knobs_type = experiments()[row.experiment].knobs_type
     return {
         name: value
         for name, value in knobs.items()
-        if name in knobs_type.model_fields and knobs_type.is_live(name)
+        if name == KEY or (name in knobs_type.model_fields and knobs_type.is_live(name))
     }
 
 
@@ -206,5 +207,5 @@ def knobs_after(built_with: Values, replay: Replay) -> dict[str, Any]:
         rebuilt = {name: value for name, value in built_with.items() if value != others.get(name)}
         knobs = {**knobs_after(others, earlier), **rebuilt}
     for _, values in replay.changes:
-        knobs |= values
+        knobs = merged(knobs, values)
     return knobs

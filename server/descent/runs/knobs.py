@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
-from descent.errors import BadKnob, FixedKnob
+from descent.engine.course import KEY, Followed, apart, merged, range_of, schedule_adapter
+from descent.errors import BadKnob, BadSchedule, FixedKnob
 from descent.experiment import KnobError, Knobs
 from descent.registry import Entry
 
@@ -20,13 +21,15 @@ def check(
     before: Mapping[str, Any] | None = None,
     fixed_too: bool = False,
 ) -> dict[str, Any]:
-    """All knobs, JSON-ready: `values` over `before`, or over the defaults.
+    """All knobs, JSON-ready: `values` over `before`, or over the defaults; and schedules, where any are told.
 
     Raises `BadKnob` for an unknown name or a bad value, `FixedKnob` for a fixed knob when `before` is given
-    and not `fixed_too`.
+    and not `fixed_too`, `BadSchedule`.
     """
     known = entry.knobs_type.model_fields
     for name in values:
+        if name == KEY:
+            continue
         if name not in known:
             raise BadKnob(
                 f"{entry.id} has no knob {name!r}; it has {', '.join(known)}", name, reason="unknown"
@@ -38,11 +41,69 @@ def check(
             and values[name] != before.get(name)
         ):
             raise FixedKnob(f"{name} is fixed while a run goes on; start a new run to change it", name)
+    if not isinstance(values.get(KEY, {}), Mapping):
+        raise BadSchedule(f"{KEY}: expected an object, by knob the schedule it follows", KEY, reason="shape")
+    knobs, schedules = apart(merged(before or {}, values))
     try:
-        checked: Knobs = entry.knobs_type.model_validate_json(json.dumps({**(before or {}), **values}))
+        checked: Knobs = entry.knobs_type.model_validate_json(json.dumps(knobs))
     except ValidationError as error:
         raise _explain(error) from error
-    return checked.model_dump(mode="json")
+    found = checked.model_dump(mode="json")
+    if schedules is not None:
+        found[KEY] = {name: _schedule(entry, name, told) for name, told in schedules.items()}
+    return found
+
+
+def is_live(entry: Entry, name: str) -> bool:
+    """Whether a knob, or what is told of schedules, takes effect at the next step."""
+    return name == KEY or entry.knobs_type.is_live(name)
+
+
+def planned(entry: Entry, name: str, told: Mapping[str, Any], own: Any, steps: Sequence[int]) -> list[float]:
+    """What a schedule would make of a knob at steps counted from its beginning; `own`: the knob's own value.
+
+    A plateau, which waits for what will come, leaves it as it is. Raises `BadSchedule`.
+    """
+    schedule = _schedule(entry, name, told)
+    schedule["start"] = 0
+    followed = Followed(entry.knobs_type, name, schedule_adapter.validate_python(schedule))
+    return [followed.value(own, step) for step in steps]
+
+
+def _schedule(entry: Entry, name: str, told: Any) -> dict[str, Any]:
+    """What was told of the schedule of a knob, checked. Raises `BadSchedule`."""
+
+    def refuse(reason: str, what: str, **params: Any) -> BadSchedule:
+        return BadSchedule(f"{KEY}.{name}: {what}", KEY, reason=reason, knob=name, **params)
+
+    if name not in entry.knobs_type.model_fields:
+        raise refuse("unknown", f"{entry.id} has no such knob")
+    if not entry.knobs_type.is_live(name):
+        raise refuse("fixed", "a fixed knob cannot follow a schedule; choose a live one")
+    numbers = range_of(entry.knobs_type, name)
+    if numbers is None:
+        raise refuse("no-number", "only a number can follow a schedule")
+    try:
+        schedule = schedule_adapter.validate_python(told)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        setting = str(first["loc"][1]) if len(first["loc"]) > 1 else "kind"
+        limits = {k: v for k, v in first.get("ctx", {}).items() if isinstance(v, int | float | str)}
+        told_why = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
+        reason = first["type"]
+        raise refuse(reason, f"{setting}: {told_why}", setting=setting, why=told_why, **limits) from None
+    low, high, _ = numbers
+    for setting, value in schedule.targets():
+        if not low <= value <= high:
+            raise refuse(
+                "out-of-range",
+                f"{setting}: {value:g} is outside the knob's range, {low:g} to {high:g}",
+                setting=setting,
+                value=value,
+                low=low,
+                high=high,
+            )
+    return schedule.model_dump(mode="json")
 
 
 def _explain(error: ValidationError) -> BadKnob:

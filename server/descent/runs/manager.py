@@ -8,7 +8,7 @@ import itertools
 import json
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors
+from descent.engine.course import merged
 from descent.engine.messages import Control, ControlName, Output, Replay, RunSpec
 from descent.executors.local import LocalExecutor
 from descent.panels import Panel
@@ -26,6 +27,7 @@ from descent.runs.history import History, knobs_after
 from descent.runs.hub import Channel, Latest, Viewer
 from descent.runs.recorder import Recorder
 from descent.runs.run import RESUMABLE, IllegalTransition, Run, now
+from descent.runs.sweeps import Order, Sweeps
 from descent.runs.tape import Tape
 from descent.settings import Settings
 from descent.store.database import StoreError, cause
@@ -53,6 +55,7 @@ class RunManager:
             )
             self.history = History(store, recorder, settings.home / "tapes")
         self._executor = executor
+        self._sweeps = Sweeps(settings, executor)
         self._queue: list[Run] = []
         self._granted: set[Run] = set()  # they have a slot and have not said yet that they train
         self._reply_ids = itertools.count(1)
@@ -172,8 +175,8 @@ class RunManager:
         self._need_known(parent)
         before = knobs_after(parent.built_with, replay)
         values = knob_check.check(parent.entry, knobs, before=before, fixed_too=True)
-        differ = {name for name in values if values[name] != before[name]}
-        fixed = {name: values[name] for name in differ if not parent.entry.knobs_type.is_live(name)}
+        differ = {name for name in values if values[name] != before.get(name)}
+        fixed = {name: values[name] for name in differ if not knob_check.is_live(parent.entry, name)}
         override = {name: values[name] for name in differ - fixed.keys()}
         if fixed:
             replay = Replay(replay.until, {}, origin=(parent.built_with, replay))
@@ -215,6 +218,10 @@ class RunManager:
         if not paused:
             await self.resume(run)
         return run
+
+    async def sweep(self, run: Run, step: int | None, order: Order) -> AsyncIterator[bytes]:
+        """What would become of `run` with other knobs; see `Sweeps.sweep`."""
+        return await self._sweeps.sweep(self._history(), run, step, order)
 
     async def _resume_later(self, run: Run, paused: bool) -> None:
         await run.ready.wait()
@@ -390,7 +397,7 @@ class RunManager:
     def _note(self, run: Run, event: Mapping[str, Any]) -> None:
         """Keep the run's record as its worker says it is."""
         if event["type"] == "knobs":
-            run.knobs = {**run.knobs, **event["knobs"]}
+            run.knobs = merged(run.knobs, event["knobs"])
             run.steps_per_epoch = event["steps_per_epoch"]
             run.knob_log.append((event["step"], dict(event["knobs"])))
         elif event["type"] == "state":
