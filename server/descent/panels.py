@@ -330,7 +330,9 @@ class Lines(Picture):
             raise ValueError(f"invalid Lines.dots: shape {tuple(self.dots.shape)}, expected (N, 4)")
         for name in ("low", "high"):
             if tuple(getattr(self, name).shape) not in ((0, 0, 0), tuple(self.values.shape)):
-                raise ValueError(f"invalid Lines.{name}: {tuple(getattr(self, name).shape)}, unlike its values")
+                raise ValueError(
+                    f"invalid Lines.{name}: {tuple(getattr(self, name).shape)}, unlike its values"
+                )
         if tuple(self.values.shape) != (len(self.groups), len(self.series), len(self.x)):
             raise ValueError(f"invalid Lines.values: {tuple(self.values.shape)} for its groups, series and x")
         for name in ("marks", "notes", "y_ranges"):
@@ -363,7 +365,8 @@ def panel(picture: type[P]) -> Callable[..., Callable[[Probe[P]], Probe[P]]]:
 
     Its arguments: `title`, `caption` (one line that says what to look for), `size`, and options for the
     page: `edits="knob"` lets the learner set that live knob on the picture itself (a point, a token's
-    position, a row's id), `filmstrip=True` keeps earlier images along a film.
+    position, a row's id), `filmstrip=True` keeps earlier images along a film, `legend=False` leaves out the
+    names of `Lines` that another panel tells.
     """
 
     def declare(

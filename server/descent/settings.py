@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     max_live: int = Field(
         32, ge=1, description="Runs not yet ended (queued, running or paused) at the same time."
     )
+    sweeps: int = Field(2, ge=1, description="Sweeps under way at the same time; they take no run's slot.")
+    sweep_mb: int = Field(
+        1024, ge=1, description="MiB that the states of all variants of a sweep may take together."
+    )
     keep_ended: int = Field(
         100,
         ge=0,

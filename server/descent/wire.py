@@ -1,8 +1,8 @@
 """Frames to bytes and back, in the safetensors layout; pure, no sockets.
 
 A binary frame is a safetensors file: a JSON header with `__metadata__` (all strings), then the tensors.
-`type` is `scalars` or `panel`; `run`, `seq` and `step` are always there, and for panels `panel`, `kind`
-and `meta` (JSON: the picture's fields that are no arrays). The safetensors format orders tensors by
+`type` is `scalars`, `panel` or `sweep`; `run`, `seq` and `step` are always there, and for panels `panel`,
+`kind` and `meta` (JSON: the picture's fields that are no arrays). The safetensors format orders tensors by
 alignment and pads the header, so a reader can take typed views without copying.
 """
 
@@ -65,6 +65,17 @@ def encode_picture(run: str, seq: int, step: int, panel: str, picture: Picture) 
     arrays, rest = split(picture)
     metadata = {"type": "panel", "run": run, "seq": str(seq), "step": str(step)}
     metadata |= {"panel": panel, "kind": picture.kind, "meta": json.dumps(rest, ensure_ascii=False)}
+    return save({name: to_numpy(value) for name, value in arrays.items()}, metadata)
+
+
+def encode_sweep(
+    run: str, seq: int, step: int, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], *, final: bool
+) -> bytes:
+    """How far a sweep from `step` is. `arrays`: `losses` (S, K, n), NaN where there is none; steps `taken`
+    (K,), and which `diverged` (K,).
+    """
+    metadata = {"type": "sweep", "run": run, "seq": str(seq), "step": str(step), "final": str(int(final))}
+    metadata["meta"] = json.dumps(meta, ensure_ascii=False)
     return save({name: to_numpy(value) for name, value in arrays.items()}, metadata)
 
 

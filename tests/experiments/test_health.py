@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from descent.engine.health import Finding, Health
-from descent.experiment import Experiment, Knobs
+from descent.experiment import Experiment, Knobs, live
 from descent.registry import experiments
-from tiny import Parabola
+from tiny import Parabola, ParabolaKnobs
 
 
 def built(cls: type[Experiment[Any]], values: Mapping[str, Any], seed: int = 0) -> tuple[Any, Any]:
@@ -88,6 +88,28 @@ def test_an_exploding_gradient() -> None:
     finding = next(finding for finding in found if finding.code == "exploding")
     assert finding.params["layer"] == "x"
     assert finding.params["value"] > finding.params["bound"]
+
+
+def test_what_explodes_is_slowed_down_and_can_be_gone_back_from() -> None:
+    experiment, knobs = built(Parabola, {"lr": 1.5})
+    found = lived(experiment, knobs, 80, every=4, enough=lambda found: "exploding" in codes(found))
+    finding = next(finding for finding in found if finding.code == "exploding")
+    assert 0 < finding.remedy["lr"] < 2 / 4
+    assert 0 <= finding.params["healthy"] < experiment.step_index
+
+
+def test_where_gradients_can_be_clipped_that_is_the_remedy() -> None:
+    class Clipped(ParabolaKnobs):
+        clip: float = live(0.0, name="Clip", help="0: never.", ge=0, le=100)
+
+    class Steep(Parabola, Experiment[Clipped]):
+        """It descends as before."""
+
+    experiment, knobs = built(Steep, {"lr": 1.5})
+    found = lived(experiment, knobs, 80, every=4, enough=lambda found: "exploding" in codes(found))
+    finding = next(finding for finding in found if finding.code == "exploding")
+    assert finding.remedy.keys() == {"clip"}
+    assert 0 < finding.remedy["clip"] < finding.params["value"]
 
 
 def test_vanishing_gradients_of_five_sigmoid_layers() -> None:

@@ -182,3 +182,32 @@ def test_a_parameter_without_influence_has_no_gradient_and_no_curvature():
 def test_inner_products_are_summed_in_double_precision():
     large = [torch.full((100_000,), 0.1)]
     assert dot(large, large) == pytest.approx(1000, rel=1e-6)
+
+
+def test_what_if_at_all_rates_at_once_is_what_it_is_one_by_one():
+    torch.manual_seed(0)
+    layer, out = nn.Linear(3, 8), nn.Linear(8, 1)
+    x = torch.randn(32, 3)
+
+    def loss():
+        return nn.functional.dropout(out(layer(x).tanh()), 0.5).square().mean()
+
+    curvature = Curvature(loss, [*layer.parameters(), *out.parameters()])
+    direction = [-part for part in curvature.gradient()]
+    rates = torch.logspace(-5, 1, 48).tolist()
+    at_once = curvature._at_once(direction, rates)
+    assert at_once == pytest.approx([curvature._at(direction, rate) for rate in rates], rel=1e-4)
+
+
+@pytest.mark.parametrize("why", ["a branch on a value", "a large model"])
+def test_what_cannot_be_batched_is_looked_at_one_by_one(why):
+    weight = torch.ones(2 if why == "a branch on a value" else 1 << 18, requires_grad=True)
+
+    def loss():
+        total = weight.square().mean()
+        return total if why == "a large model" or total.item() < 100 else total * 2
+
+    curvature = Curvature(loss, [weight])
+    direction = [-torch.ones_like(weight)]
+    assert curvature._at_once(direction, [0.1, 0.5, 1.0, 2.0] * 12) == []
+    assert curvature.what_if(direction, [0.5, 1.0]).losses == pytest.approx([0.25, 0.0])

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.effects import PANELS, REMEMBERED, Effects, History, bound, preconditioner
+from descent.engine.effects import PANELS, REMEMBERED, SILENT_OVER, Effects, History, bound, preconditioner
+from descent.experiment import Objective
 from descent.panels import Lines
 from tiny import Parabola, ParabolaKnobs
 
@@ -97,6 +98,41 @@ def test_update_ratios():
     _, effects, knobs = looked(lr=0.1)
     step, weights = 0.1 * math.hypot(4, 2), math.hypot(1, 2)
     assert last(effects.look("update_ratios", knobs)) == pytest.approx([step / weights])
+
+
+def test_the_slope_turns_round_above_one_over_the_curvature():
+    """Along an axis of curvature c the slope after the step is (1 − ηc) times the one before."""
+    for lr, sign in ((0.2, 1), (0.3, -1)):
+        experiment, effects, knobs = looked(lr=lr)
+        with torch.no_grad():
+            experiment.x.copy_(torch.tensor([1.0, 0.0]))
+        assert last(effects.look("turn", knobs)) == pytest.approx([sign])
+
+
+def test_silent_units_are_those_without_a_gradient_on_several_batches():
+    layer, out = nn.Linear(2, 8), nn.Linear(8, 1)
+    with torch.no_grad():
+        layer.bias[:3] = -100.0
+        layer.bias[3:] = 100.0
+
+    def loss():
+        return out(layer(torch.randn(16, 2)).relu()).square().mean()
+
+    optimizer = torch.optim.SGD([*layer.parameters(), *out.parameters()], 0.01)
+    layers = {"hidden": list(layer.parameters()), "output": list(out.parameters())}
+
+    class Dying(Parabola):
+        def objectives(self, knobs):
+            return {"": Objective(loss, optimizer.param_groups[0]["params"], optimizer, layers)}
+
+    experiment = Dying(0, torch.device("cpu"))
+    experiment.build(ParabolaKnobs())
+    effects = Effects(experiment, Checkpointer(experiment))
+    for _ in range(SILENT_OVER):
+        picture = effects.look("silent_units", ParabolaKnobs())
+        experiment.step_index += 1
+    assert picture.series == ["hidden"]
+    assert last(picture) == [3 / 8]
 
 
 def test_a_full_history_forgets_every_other_look():

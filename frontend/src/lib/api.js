@@ -1,6 +1,6 @@
 /** The REST calls. No DOM. */
 
-import { unpack } from './wire.js';
+import { unpack, unpackAll } from './wire.js';
 
 const JSON_BODY = { 'Content-Type': 'application/json' };
 
@@ -122,6 +122,27 @@ export async function getMoment(id, step, panels) {
   const query = new URLSearchParams([['step', String(step)], ...panels.map((panel) => ['panel', panel])]);
   const response = await ask(`/runs/${encodeURIComponent(id)}/moment?${query}`);
   return unpack(await response.arrayBuffer());
+}
+
+/**
+ * What a schedule would make of a knob, from the step it begins at.
+ * @param {string} id
+ * @param {{knob: string, schedule: Record<string, any>, value: number, steps: number}} wish
+ * @returns {Promise<{step: number[], value: number[]}>}
+ */
+export const planSchedule = (id, wish) => call('POST', `/runs/${encodeURIComponent(id)}/plan`, wish);
+
+/**
+ * Try other values of a knob from where a run was: frames as they come. Aborting ends it.
+ * @param {string} id
+ * @param {Record<string, unknown>} order
+ * @param {AbortSignal} signal
+ * @returns {AsyncGenerator<import('./types.js').Frame>}
+ */
+export async function* sweepRun(id, order, signal) {
+  const request = { method: 'POST', headers: JSON_BODY, body: JSON.stringify(order), signal };
+  const response = await ask(`/runs/${encodeURIComponent(id)}/sweep`, request);
+  if (response.body) yield* unpackAll(response.body);
 }
 
 /** @param {{experiment: string, knobs: Record<string, unknown>, seed: number, paused: boolean}} run */

@@ -79,7 +79,11 @@ export function linesOptions(lines) {
         distr: xLog ? 3 : 1,
         range: (_, least, most) => {
           const [low, high] = stretched('x', lines.overlay(), least, most, xLog);
-          return low !== null && high !== null && high > low ? [low, high] : [low ?? 0, (low ?? 0) + 10];
+          if (low === null || high === null || high <= low) return [low ?? 0, (low ?? 0) + 10];
+          if (!lines.overlay().dots.length) return [low, high];
+          // A dot at the end is a whole one.
+          const margin = xLog ? (high / low) ** 0.03 : (high - low) * 0.03;
+          return xLog ? [low / margin, high * margin] : [low - margin, high + margin];
         },
       },
       y: {

@@ -172,6 +172,13 @@ export class RunView {
     return this.at === null ? this.scalars.latest(name) : this.scalars.valueAt(name, this.at - 1);
   }
 
+  /** What the knobs that follow a schedule are at the step looked at. @returns {Record<string, number>} */
+  get followed() {
+    const names = Object.keys(this.knobs.schedules ?? {});
+    const found = names.map((name) => [name, this.valueOf(`knob/${name}`)]);
+    return Object.fromEntries(found.filter(([, value]) => Number.isFinite(value)));
+  }
+
   /** The knobs as they were at a step. @param {number} step */
   knobsAt(step) {
     const knobs = { ...this.#began };
@@ -283,7 +290,12 @@ export class RunView {
 
   /** In the past they wait for a branch. @param {Record<string, any>} values */
   setKnobs(values) {
+    const { schedules } = this.knobs;
     this.knobs = { ...this.knobs, ...values };
+    if (schedules && !values.schedules) {
+      const kept = Object.entries(schedules).filter(([name]) => !(name in values)); // set by hand it follows none
+      this.knobs = { ...this.knobs, schedules: Object.fromEntries(kept) };
+    }
     if (this.at !== null) this.wanted = { ...this.wanted, ...values };
     if (this.ended || this.at !== null) return;
     const first = Object.keys(this.#unsent).length === 0;
@@ -348,7 +360,11 @@ export class RunView {
   /** Knobs with their values, in the page's language. @param {Record<string, any>} knobs */
   inWords(knobs) {
     return Object.entries(knobs)
-      .map(([name, value]) => `${this.knobTitle(name)} ${brief(value)}`)
+      .flatMap(([name, value]) =>
+        name === 'schedules'
+          ? Object.entries(value).map(([of, { kind }]) => `${this.knobTitle(of)}: ${this.word(kind)}`)
+          : [`${this.knobTitle(name)} ${brief(value)}`],
+      )
       .join(', ');
   }
 

@@ -35,6 +35,10 @@ export const labelOf = (run) => run.name || `#${run.id.slice(0, 6)}`;
 export function brief(value) {
   if (typeof value === 'number') return number(value);
   if (typeof value === 'boolean') return value ? '✓' : '✗';
+  if (value && typeof value === 'object' && !Array.isArray(value))
+    return Object.entries(value)
+      .map(([name, { kind }]) => `${name} ${kind}`)
+      .join(', ');
   const text = Array.isArray(value) ? value.map(brief).join('×') : String(value ?? '–');
   return text.length > 18 ? `${text.slice(0, 17)}…` : text;
 }

@@ -20,7 +20,7 @@
  * @property {TypedArray} data
  *
  * @typedef {object} Frame  one update of one panel (or a batch of scalars), decoded
- * @property {'scalars' | 'panel'} type
+ * @property {'scalars' | 'panel' | 'sweep'} type
  * @property {string} run
  * @property {number} seq
  * @property {number} step
@@ -28,6 +28,7 @@
  * @property {string} kind
  * @property {Record<string, any>} meta
  * @property {Record<string, Tensor>} tensors
+ * @property {boolean} [final]  of a sweep: nothing comes after it
  *
  * @typedef {object} KnobSchema  one property of the knobs' JSON Schema
  * @property {string} [type]

@@ -25,6 +25,31 @@ export function unpack(buffer) {
 }
 
 /**
+ * The frames in a body that is still coming, each after its length in four bytes.
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<Frame>}
+ */
+export async function* unpackAll(body) {
+  const reader = body.getReader();
+  let held = new Uint8Array();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const joined = new Uint8Array(held.length + value.length);
+    joined.set(held);
+    joined.set(value, held.length);
+    let at = 0;
+    while (joined.length >= at + 4) {
+      const end = at + 4 + new DataView(joined.buffer).getUint32(at, true);
+      if (joined.length < end) break;
+      yield decode(joined.buffer.slice(at + 4, end));
+      at = end;
+    }
+    held = joined.slice(at);
+  }
+}
+
+/**
  * Decode one binary frame. The tensors are views into `buffer`, nothing is copied.
  * @param {ArrayBuffer} buffer
  * @returns {Frame}
@@ -54,5 +79,6 @@ export function decode(buffer) {
     kind: metadata.kind ?? '',
     meta: metadata.meta ? JSON.parse(metadata.meta) : {},
     tensors,
+    ...(metadata.final && { final: metadata.final === '1' }),
   };
 }

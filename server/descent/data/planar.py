@@ -139,7 +139,7 @@ class ShuffledBatches:
 
     def __init__(self, inputs: torch.Tensor, targets: torch.Tensor, seed: int) -> None:
         self.inputs, self.targets, self.seed = inputs, targets, seed
-        self._held: tuple[int, int] | None = None  # the epoch and batch size that `_batches` is for
+        self._held: tuple[int, int, int] | None = None  # the seed, epoch and batch size of `_batches`
         self._batches: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def per_epoch(self, size: int) -> int:
@@ -150,10 +150,10 @@ class ShuffledBatches:
         """Inputs and targets of step `n`: a pure function of (seed, n, size)."""
         count = self.per_epoch(size)
         epoch, index = divmod(n, count)
-        if self._held != (epoch, size):
+        if self._held != (self.seed, epoch, size):
             steps = range(n - index, n - index + count)
             order = torch.cat([minibatch(self.seed, step, size, len(self.inputs)) for step in steps])
             inputs, targets = self.inputs[order], self.targets[order]
             self._batches = list(zip(inputs.split(size), targets.split(size), strict=True))
-            self._held = (epoch, size)
+            self._held = (self.seed, epoch, size)
         return self._batches[index]

@@ -98,19 +98,28 @@ class Checkpointer:
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """Within it the experiment may step; afterwards it is what it was."""
+        back = self.bookmark()
+        try:
+            yield
+        finally:
+            back()
+
+    def bookmark(self) -> Callable[[], None]:
+        """Remember the experiment as it is now; what is returned makes it so again, any number of times."""
         as_built = {n: v for n, v in vars(self._experiment).items() if self._is_as_built(n, v)}
         for name, value in as_built.items():
             if isinstance(value, Tensor) and name not in self._copies:
                 self._copies[name] = value.detach().clone()
         kept = self.take()
-        try:
-            yield
-        finally:
+
+        def back() -> None:
             self.put_back(kept)
             for name, value in as_built.items():
                 vars(self._experiment)[name] = value
                 if isinstance(value, Tensor) and value._version != self._versions[name]:
                     value.data.copy_(self._copies[name])
+
+        return back
 
     def _is_as_built(self, name: str, value: object) -> bool:
         if self._built.get(name, self) is not value:

@@ -17,6 +17,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from descent.engine.exchange import losses_at
+
+AT_ONCE = 1 << 20  # numbers, of all copies of the parameters together, that are looked at in one pass
 Vector = list[Tensor]  # one tensor per parameter, shaped like it
 
 
@@ -83,6 +86,13 @@ class Curvature:
         return [(a - b) / (2 * step) for a, b in zip(ahead, behind, strict=True)]
 
     @torch.no_grad()
+    def around(self, step: Vector) -> tuple[Vector, Vector]:
+        """∇L(θ) and ∇L(θ + Δθ)."""
+        with self._moved(step, 1):
+            after = self.gradient()
+        return self.gradient(), after
+
+    @torch.no_grad()
     def anatomy(self, step: Vector) -> Anatomy:
         """What the step Δθ does to the loss."""
         before = self.loss()
@@ -95,10 +105,7 @@ class Curvature:
     def what_if(self, direction: Vector, rates: Sequence[float]) -> WhatIf:
         """The loss at θ + η·direction for each rate η, ascending."""
         before = self.loss()
-        losses = []
-        for rate in rates:
-            with self._moved(direction, rate):
-                losses.append(self.loss())
+        losses = self._at_once(direction, rates) or [self._at(direction, rate) for rate in rates]
         finite = [loss if math.isfinite(loss) else math.inf for loss in losses]
         best = rates[min(range(len(rates)), key=finite.__getitem__)]
         return WhatIf(list(rates), losses, before, best, critical(rates, finite, before))
@@ -135,6 +142,38 @@ class Curvature:
             if abs(value - before) <= tolerance * abs(value):
                 break
         return value, vector
+
+    def _at(self, direction: Vector, rate: float) -> float:
+        """The loss at θ + η·direction."""
+        with self._moved(direction, rate):
+            return self.loss()
+
+    def _at_once(self, direction: Vector, rates: Sequence[float]) -> list[float]:
+        """The same for all rates in one batched pass; none where the model is large or does not allow it."""
+        if len(rates) * sum(p.numel() for p in self._parameters) > AT_ONCE:
+            return []
+        factors = torch.tensor(rates, dtype=self._parameters[0].dtype, device=self._parameters[0].device)
+        moved = [
+            parameter.detach() + factors.view(-1, *[1] * parameter.ndim) * part
+            for parameter, part in zip(self._parameters, direction, strict=True)
+        ]
+        kept = torch.get_rng_state()
+        torch.set_rng_state(self._chance)
+        try:
+            losses: list[float] = losses_at(self._objective, self._parameters, moved).tolist()
+        except (
+            RuntimeError,
+            NotImplementedError,
+            ValueError,
+            TypeError,
+            IndexError,
+        ):  # whatever vmap refuses
+            return []
+        finally:
+            torch.set_rng_state(kept)
+        middle = len(rates) // 2
+        real = self._at(direction, rates[middle])
+        return losses if math.isclose(losses[middle], real, rel_tol=1e-3, abs_tol=1e-6) else []
 
     def _loss(self) -> Tensor:
         kept = torch.get_rng_state()

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.curvature import Curvature, Vector, norm
+from descent.engine.curvature import Curvature, Vector, dot, norm
 from descent.engine.observe import borrowed
 from descent.experiment import Experiment, Knobs, Objective
 from descent.panels import Lines, Panel, Picture
@@ -24,6 +24,9 @@ from descent.panels import Lines, Panel, Picture
 GROUP = "effects"
 RATES = torch.logspace(-5, 1, 48, dtype=torch.float64).tolist()
 REMEMBERED = 512  # looks; then every other one is forgotten
+FEWEST = 4  # units of a layer of which a share says something
+SILENT = 1e-3  # of the gradient of the layer's liveliest unit
+SILENT_OVER = 4  # looks in a row
 ITERATIONS = 20  # of the power iteration, at most; it goes on from the last look's eigenvector
 
 
@@ -63,6 +66,18 @@ PANELS: Mapping[str, Panel] = {
             "small",
             "Update per weight",
             "‖Δθ‖ / ‖θ‖ of the coming step, per layer. About 0.001 is healthy.",
+        ),
+        _panel(
+            "silent_units",
+            "wide",
+            "Silent units",
+            "Share of a layer's units that got next to no gradient lately: dead, or saturated.",
+        ),
+        _panel(
+            "turn",
+            "small",
+            "Does the slope turn?",
+            "Cosine of ∇L before and after the step. Near 1 a longer one would do; below 0 it overshoots.",
         ),
     )
 }
@@ -107,6 +122,9 @@ class Effects:
         self._checkpointer = checkpointer
         self._histories = {name: History() for name in PANELS}
         self._sharpness = Sharpness()
+        self._silent: dict[
+            str, list[Tensor]
+        ] = {}  # layer → which of its units were silent, at the last looks
         self._coming: tuple[tuple[int, Knobs], dict[str, Coming]] | None = None
 
     def look(self, panel: str, knobs: Knobs) -> Picture:
@@ -174,6 +192,41 @@ class Effects:
             return norm(step) / length if length else math.nan
 
         return self._by_layer("update_ratios", self._objectives(knobs), steps, ratio)
+
+    def silent_units(self, knobs: Knobs) -> Lines:
+        """The share of each layer's units, told by their biases, that were silent at the last looks."""
+        rows: list[list[float]] = []
+        names: list[str] = []
+        objectives = self._objectives(knobs)
+        for name, objective in objectives.items():
+            parts = zip(objective.parameters, curvature_of(objective).gradient(), strict=True)
+            gradients = {id(parameter): gradient for parameter, gradient in parts}
+            units = units_of(objective)
+            row = [self._share(f"{name}/{layer}", gradients[id(bias)]) for layer, bias in units.items()]
+            names = max(names, list(units), key=len)
+            rows.append(row)
+        names = names or [""]
+        values = [row + [math.nan] * (len(names) - len(row)) for row in rows]
+        return self._running("silent_units", list(objectives), names, values)
+
+    def _share(self, layer: str, gradient: Tensor) -> float:
+        sizes = gradient.detach().abs()
+        seen = self._silent.setdefault(layer, [])
+        if seen and seen[-1].shape != sizes.shape:
+            seen.clear()
+        seen.append(sizes <= SILENT * sizes.max())
+        del seen[:-SILENT_OVER]
+        return float(torch.stack(seen).all(0).float().mean())
+
+    def turn(self, knobs: Knobs) -> Lines:
+        """The cosine of the angle between the gradients before and after the coming step."""
+        rows = []
+        objectives, steps = self._objectives(knobs), self._steps(knobs)
+        for name, objective in objectives.items():
+            before, after = curvature_of(objective).around(steps[name].step)
+            length = norm(before) * norm(after)
+            rows.append([dot(before, after) / length if length else math.nan])
+        return self._running("turn", list(objectives), ["cos"], rows)
 
     def _by_layer(
         self,
@@ -270,6 +323,13 @@ def layers_of(objective: Objective) -> Mapping[str, Sequence[Tensor]]:
     if objective.layers is not None:
         return objective.layers
     return {str(i): [parameter] for i, parameter in enumerate(objective.parameters)}
+
+
+def units_of(objective: Objective) -> Mapping[str, Tensor]:
+    """A layer's bias, which has an element per unit; not of the last layer, nor of normalisations of few."""
+    layers = list(layers_of(objective).items())[:-1]
+    biases = {name: [p for p in parts if p.ndim == 1 and p.numel() >= FEWEST] for name, parts in layers}
+    return {name: parts[-1] for name, parts in biases.items() if parts}
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from descent.engine.curvature import norm
-from descent.engine.effects import Sharpness, bound, curvature_of, layers_of, rate_of
+from descent.engine.effects import Sharpness, bound, curvature_of, layers_of, rate_of, units_of
 from descent.engine.observe import borrowed
 from descent.experiment import Experiment, Knobs, Objective
 
@@ -33,16 +34,20 @@ STUCK_AT = 0.98  # of the loss it began with
 WORSE = 1.5  # the running mean of the loss, to its lowest
 OVERFIT = 1.3  # the loss on unseen data, to its lowest
 OVERPOWERED = 0.02  # what D takes for real of what is not, and misses of what is
+CLIP = "clip"  # what a knob that clips gradients is called
 COLLAPSED = 0.4  # distance of samples from each other, to that of real ones
 TRAINING = ("loss/train", "bits/train")
 UNSEEN = ("loss/test", "bits/held-out")
 HEARD = frozenset((*TRAINING, *UNSEEN, "d/real", "d/fake", "diversity"))
+HARM = frozenset({"exploding", "above-edge", "dead-units", "d-overpowers", "mode-collapse"})
 SAFE = 0.8  # of the rate at the bound: what a remedy sets
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What goes wrong. `params`: the measured values and their bound; `remedy`: knobs that may help."""
+    """What goes wrong. `params`: the measured values and their bound, and where it is worth going back, the
+    step after which all was well; `remedy`: knobs that may help.
+    """
 
     code: str
     params: Mapping[str, Any]
@@ -83,6 +88,10 @@ class Health:
         self._norms: dict[str, list[float]] = {}  # of the gradient, by objective
         self._silent: dict[str, list[Tensor]] = {}  # layer → where a unit had no gradient, lately
         self._sharpness = Sharpness()
+        self._well_at = experiment.step_index  # where nothing was found
+        self._stable_below: dict[
+            str, float
+        ] = {}  # rate as it was when curvature was last looked at → the bound
 
     def changed(self) -> None:
         """A knob was changed: what was told may be told again, and is judged anew."""
@@ -159,6 +168,8 @@ class Health:
                 for sign in self._examine(name, objective, knobs)
             ]
         seen = {sign.code for sign in signs}
+        if not seen:
+            self._well_at = self._experiment.step_index
         for code in {*self._agreed, *seen}:
             self._agreed[code] = self._agreed.get(code, 0) + 1 if code in seen else 0
         return self._news([sign for sign in signs if self._agreed[sign.code] >= CONFIRMED])
@@ -168,15 +179,20 @@ class Health:
         by_layer = {layer: [gradients[id(p)] for p in parts] for layer, parts in layers_of(objective).items()}
         where = {"objective": name} if name else {}
         signs = [
-            self._exploding(by_layer, name, where),
+            self._exploding(by_layer, objective, name, knobs, where),
             self._vanishing(by_layer, where),
-            self._dead(by_layer, name, where),
+            self._dead(units_of(objective), gradients, name, where),
             self._above_edge(objective, name, knobs, where),
         ]
         return [sign for sign in signs if sign]
 
     def _exploding(
-        self, by_layer: Mapping[str, list[Tensor]], name: str, where: Mapping[str, Any]
+        self,
+        by_layer: Mapping[str, list[Tensor]],
+        objective: Objective,
+        name: str,
+        knobs: Knobs,
+        where: Mapping[str, Any],
     ) -> Finding | None:
         """Far above its median, and above all it was in the beginning: one that was almost 0 may grow."""
         lengths = {layer: norm(parts) for layer, parts in by_layer.items()}
@@ -189,7 +205,33 @@ class Health:
         if not length > limit:
             return None
         layer = max(lengths, key=lengths.__getitem__)
-        return Finding("exploding", {"layer": layer, "value": length, "bound": limit, **where})
+        params = {"layer": layer, "value": length, "bound": limit, **where}
+        self._curved(objective, name)
+        return Finding("exploding", params, self._clipped(median(before), knobs) or self.slower(knobs))
+
+    def _curved(self, objective: Objective, name: str) -> float:
+        """The sharpness, which sets a bound to the learning rate."""
+        sharpness = self._sharpness.look(name, objective, first=10, then=3)
+        if math.isfinite(sharpness) and sharpness > 0:
+            rate = rate_of(objective.optimizer)
+            self._stable_below[name] = rate * bound(objective.optimizer) / sharpness
+        return sharpness
+
+    def _clipped(self, length: float, knobs: Knobs) -> dict[str, float]:
+        """The live knob that clips gradients, set to what they were like before."""
+        now = getattr(knobs, CLIP, None)
+        if not isinstance(now, float) or not knobs.is_live(CLIP) or 0 < now <= length:
+            return {}
+        return {CLIP: float(f"{length:.1e}")}
+
+    def slower(self, knobs: Knobs) -> dict[str, float]:
+        """Live learning rates at half of what they are, or less where curvature last set a lower bound."""
+        lower: dict[str, float] = {}
+        for name, objective in self._experiment.objectives(knobs).items():
+            rate = rate_of(objective.optimizer)
+            limit = self._stable_below.get(name, math.inf)
+            lower |= _lower_rate(knobs, rate, min(SAFE * limit, rate / 2))
+        return lower
 
     def _vanishing(self, by_layer: Mapping[str, list[Tensor]], where: Mapping[str, Any]) -> Finding | None:
         sizes = {
@@ -203,22 +245,20 @@ class Health:
         return Finding("vanishing", {"layer": layer, "value": least, "bound": VANISHED * most, **where})
 
     def _dead(
-        self, by_layer: Mapping[str, list[Tensor]], name: str, where: Mapping[str, Any]
+        self,
+        units: Mapping[str, Tensor],
+        gradients: Mapping[int, Tensor],
+        name: str,
+        where: Mapping[str, Any],
     ) -> Finding | None:
         """A unit whose bias has no gradient at all on several batches is 0, or saturated, on all of them."""
-        for layer, parts in list(by_layer.items())[:-1]:  # what comes last has no unit to be dead
-            biases = [part for part in parts if part.ndim == 1 and part.numel() >= 4]
-            if not biases:
-                continue
+        for layer, bias in units.items():
             silent = self._silent.setdefault(f"{name}/{layer}", [])
-            silent.append(biases[-1] == 0)
+            silent.append(gradients[id(bias)] == 0)
             del silent[:-DEAD_OVER]
             if len(silent) < DEAD_OVER or any(s.shape != silent[0].shape for s in silent):
                 continue
-            dead = silent[0].clone()
-            for other in silent[1:]:
-                dead &= other
-            share = dead.float().mean().item()
+            share = torch.stack(silent).all(0).float().mean().item()
             if share > DEAD_SHARE:
                 return Finding("dead-units", {"layer": layer, "value": share, "bound": DEAD_SHARE, **where})
         return None
@@ -230,15 +270,26 @@ class Health:
         found = self._of(TRAINING)
         if found is None or found[1].value < WORSE * found[1].lowest:
             return None
-        sharpness = self._sharpness.look(name, objective, first=10, then=3)
+        sharpness = self._curved(objective, name)
         limit, rate = bound(objective.optimizer), rate_of(objective.optimizer)
         if not math.isfinite(sharpness) or sharpness <= limit:
             return None
         params = {"value": sharpness, "bound": limit, "rate": rate, **where}
         return Finding("above-edge", params, _lower_rate(knobs, rate, SAFE * rate * limit / sharpness))
 
+    @property
+    def well_at(self) -> int:
+        """The last step after which nothing was found wrong."""
+        return self._well_at
+
     def _news(self, findings: Sequence[Finding]) -> list[Finding]:
-        news = [finding for finding in findings if finding.code not in self._told]
+        news = [
+            replace(finding, params={**finding.params, "healthy": self._well_at})
+            if finding.code in HARM
+            else finding
+            for finding in findings
+            if finding.code not in self._told
+        ]
         self._told |= {finding.code for finding in news}
         return news
 

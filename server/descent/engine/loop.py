@@ -6,22 +6,20 @@ It knows no process and no socket: commands come from an `Inbox`, what it says g
 from __future__ import annotations
 
 import contextlib
-import os
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 
 from descent import wire
 from descent.engine import effects
 from descent.engine.budget import Budget
+from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer, CheckpointError
-from descent.engine.course import Course, apart
+from descent.engine.course import Course
 from descent.engine.effects import Effects
 from descent.engine.health import Finding, Health
 from descent.engine.inbox import Inbox
@@ -74,8 +72,6 @@ class Loop:
         self._cost_clock = time.thread_time if spec.device == "cpu" else time.perf_counter
         self._flush_at = 0.0
 
-        if spec.data:
-            os.environ["DESCENT_DATA"] = spec.data
         if spec.replay is None:
             self.experiment = self._build(spec.knobs)
             self._checkpointer = Checkpointer(self.experiment)
@@ -88,13 +84,7 @@ class Loop:
         self._batch = ScalarBatch(deferred=spec.device != "cpu")
 
     def _build(self, values: Mapping[str, Any]) -> Experiment[Any]:
-        knobs = self.entry.knobs_type.model_validate(apart(values)[0], strict=False)
-        random.seed(self.spec.seed)
-        np.random.seed(self.spec.seed)
-        torch.manual_seed(self.spec.seed)
-        experiment: Experiment[Any] = self.entry.cls(self.spec.seed, torch.device(self.spec.device))
-        experiment.build(knobs)
-        return experiment
+        return build(self.entry, self.spec, values)
 
     @property
     def knobs(self) -> Knobs:
@@ -228,7 +218,9 @@ class Loop:
         ]
         rates = {name: value for name, value in self.knobs.model_dump(mode="json").items() if "lr" in name}
         values = {name: str(value) for name, value in scalars.items()}
-        params = {"scalars": values, "parameters": parameters, "rates": rates}
+        params: dict[str, Any] = {"scalars": values, "parameters": parameters, "rates": rates}
+        if self._health.well_at < step:
+            params |= {"healthy": self._health.well_at, "remedy": self._health.slower(self.knobs)}
         self._say("diagnosis", step=step, code="non-finite", params=params)
         self._end("diverged", f"{', '.join(scalars)} is not finite at step {step}")
 

@@ -28,6 +28,29 @@ class Replay:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """One way to go on: live knobs set to these values; `order` 0 is the run's own order of mini-batches and
+    noise, each other number another one.
+    """
+
+    knobs: Mapping[str, Any]
+    order: int = 0
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """So many steps from where a run is, once for each variant. `knob`: the one whose effect is looked at.
+
+    `most_bytes`: what the variants' states may take together.
+    """
+
+    knob: str
+    variants: Sequence[Variant]
+    steps: int
+    most_bytes: int
+
+
+@dataclass(frozen=True)
 class RunSpec:
     """All a worker needs to know to train one run. `knobs`: what its model is built with."""
 
@@ -46,6 +69,7 @@ class RunSpec:
     max_fps: float = 30.0
     record_budget: float = 0.0  # share of its time for pictures nobody watches, and as much for checkpoints
     replay: Replay | None = None
+    sweep: SweepSpec | None = None  # instead of training
 
 
 ControlName = Literal["watch", "knobs", "pause", "resume", "step", "pace", "stop", "say"]

@@ -18,6 +18,7 @@ from descent.engine.inbox import Inbox
 from descent.engine.loop import Loop, failure
 from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.outbox import Outbox
+from descent.engine.sweep import sweep
 from descent.experiment import KnobError
 from descent.registry import Entry, experiments
 
@@ -38,7 +39,10 @@ def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
 
 
 def train(entry: Entry, spec: RunSpec, inbox: Inbox, emit: Callable[[Output], None]) -> None:
-    """Train one run to its end; if that is an error, the run says so itself."""
+    """Train one run to its end, or sweep from where it is; if that is an error, it says so itself."""
+    if spec.sweep is not None:
+        sweep(entry, spec, spec.sweep, inbox, emit)
+        return
     loop: Loop | None = None
     try:
         loop = Loop(entry, spec, inbox, emit)

@@ -83,8 +83,8 @@ class Plan(BaseModel):
 class SweepOrder(BaseModel):
     """What to try from a step (null: where the record ends), for so many steps each.
 
-    `values` of the knob, or `count` of them from `low` to `high`, by default around what it is. `vary`: values
-    of further live knobs. `orders`: of mini-batches and noise. Every combination is a variant.
+    `values` of the knob, or `count` of them from `low` to `high`, by default around what it is. `vary`:
+    values of further live knobs. `orders`: of mini-batches and noise. Every combination is a variant.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -248,8 +248,10 @@ async def branch(body: BranchPoint, run: TheRun, manager: Manager) -> RunInfo:
 
 @router.post("/{run_id}/sweep")
 async def sweep(body: SweepOrder, run: TheRun, manager: Manager) -> Response:
-    """Try other values of a knob from where the run was. The answer grows: frames, each after its length in
-    four bytes, little-endian, with all losses so far; the last one is `final`. To hang up ends the sweep.
+    """Try other values of a knob from a step of the run: frames that come as it goes; hanging up ends it.
+
+    Each is a safetensors body after its length in four bytes, little-endian, with all losses so far. The last
+    one is `final`.
     """
     order = Order(**body.model_dump(exclude={"step"}))
     frames = await manager.sweep(run, body.step, order)

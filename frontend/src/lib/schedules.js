@@ -1,0 +1,98 @@
+/** How a knob can change by itself: what each kind of schedule asks for, and lines drawn by hand. No DOM. */
+
+/** @typedef {{kind: string, start?: number | null} & Record<string, any>} Schedule */
+
+/** The settings of each kind, in the order they are shown. @type {Record<string, string[]>} */
+export const SETTINGS = {
+  constant: [],
+  step: ['every', 'factor'],
+  exponential: ['every', 'factor'],
+  cosine: ['steps', 'low'],
+  restarts: ['every', 'growth', 'low'],
+  warmup: ['steps', 'low'],
+  'one-cycle': ['steps', 'peak', 'low', 'rise'],
+  'inverse-sqrt': ['warm'],
+  plateau: ['window', 'patience', 'factor'],
+  drawn: [],
+};
+export const WHOLE = ['every', 'steps', 'growth', 'warm', 'window', 'patience'];
+const MOST_POINTS = 256; // of a drawn line
+
+/**
+ * Settings to begin with.
+ * @param {string} kind
+ * @param {number} value  of the knob now
+ * @param {[number, number]} range  of the knob
+ * @param {number} ahead  steps to look ahead
+ * @returns {Schedule}
+ */
+export function suggest(kind, value, [lowest, highest], ahead) {
+  const within = (/** @type {number} */ wish) =>
+    Number(Math.min(highest, Math.max(lowest, wish)).toPrecision(2));
+  const low = within(value / 100);
+  const part = (/** @type {number} */ share) => Math.max(1, Math.round(ahead * share));
+  /** @type {Record<string, any>} */
+  const settings = {
+    every: part(kind === 'restarts' ? 0.2 : 0.25),
+    factor: 0.5,
+    steps: part(kind === 'warmup' ? 0.2 : 0.9),
+    low,
+    growth: 2,
+    peak: within(value * 3),
+    rise: 0.3,
+    warm: part(0.1),
+    window: 50,
+    patience: 5,
+  };
+  return { kind, ...Object.fromEntries(SETTINGS[kind].map((name) => [name, settings[name]])) };
+}
+
+/**
+ * A drawn line with one more point: what lies to the right of it was drawn before and goes.
+ * @param {[number, number][]} points  [steps, value], steps ascending
+ * @param {number} n
+ * @param {number} value
+ * @returns {[number, number][]}
+ */
+export function drawnOn(points, n, value) {
+  const before = points.filter(([other]) => other < n);
+  /** @type {[number, number][]} */
+  const line = [...before, [n, value]];
+  return line.length > MOST_POINTS ? line.filter((_, i) => i % 2 === 0 || i === line.length - 1) : line;
+}
+
+/**
+ * A line as it is written: `0 0.1, 500 0.01`.
+ * @param {[number, number][]} points
+ */
+export const written = (points) =>
+  points.map(([n, value]) => `${n} ${Number(value.toPrecision(3))}`).join(', ');
+
+/**
+ * What is written as a line; null where it is none.
+ * @param {string} text
+ * @returns {[number, number][] | null}
+ */
+export function read(text) {
+  const pairs = text
+    .split(/[,;\n]/)
+    .flatMap((part) => (part.trim() ? [part.trim().split(/\s+/).map(Number)] : []));
+  const fits = pairs.every((pair) => pair.length === 2 && pair.every(Number.isFinite));
+  return pairs.length && fits ? /** @type {[number, number][]} */ (pairs) : null;
+}
+
+/**
+ * Schedules as a new run begins with them: from its first step.
+ * @param {Record<string, any>} knobs
+ * @returns {Record<string, any>}
+ */
+export function anew(knobs) {
+  if (!knobs.schedules) return knobs;
+  const schedules = Object.fromEntries(
+    Object.entries(/** @type {Record<string, Schedule>} */ (knobs.schedules)).map(([name, schedule]) => {
+      const rest = Object.entries(schedule).filter(([setting]) => setting !== 'state');
+      return [name, { ...Object.fromEntries(rest), start: null }];
+    }),
+  );
+  return { ...knobs, schedules };
+}

@@ -1,0 +1,228 @@
+/** What a sweep's frames say: curves, one per variant, and what each knob's value led to. Pure. */
+
+import { smooth } from './series.js';
+
+const SMOOTHED = 0.9; // weight of a curve's average; mini-batches scatter
+const LAST = 5; // the result is the mean over the last fifth of the steps
+const WIDE = 20; // a logarithmic axis where the losses span so many times
+const WORSE = 0.05; // of the loss: by so much it must rise to count as risen
+const SHOWN = 2.5; // times the losses of the better curves: so far up a linear axis reaches
+
+/** @typedef {import('./types.js').Frame} Frame */
+
+/**
+ * @typedef {object} Curve  one variant
+ * @property {number} place  in the frame
+ * @property {number} value  of the knob looked at
+ * @property {Record<string, any>} knobs
+ * @property {number} order  of mini-batches; 0 is the run's own
+ * @property {number} rank  of its value among all values, 0 … 1
+ * @property {number} group  its place among `groups`
+ * @property {Float32Array} losses  smoothed
+ * @property {number} taken  steps of which this loss is known
+ * @property {boolean} diverged
+ * @property {number} result  what it led to, so far; NaN where it diverged
+ */
+
+/**
+ * @typedef {object} Sweep
+ * @property {string} run
+ * @property {number} step  it began from
+ * @property {number} steps  of each variant
+ * @property {string} knob
+ * @property {string[]} series
+ * @property {number} batched  variants that went in one step
+ * @property {boolean} final
+ * @property {Curve[]} curves
+ * @property {{others: Record<string, any>, curves: Curve[]}[]} groups  alike but for the knob looked at and the order
+ * @property {number} done  steps, of all together
+ * @property {number} total
+ */
+
+/**
+ * @param {Frame} frame
+ * @param {number} [series]  which loss
+ * @returns {Sweep}
+ */
+export function read(frame, series = 0) {
+  const { knob, steps, variants, batched } = frame.meta;
+  const losses = /** @type {Float32Array} */ (frame.tensors.losses.data);
+  const [, count, length] = frame.tensors.losses.shape;
+  const values = [...new Set(variants.map((/** @type {any} */ v) => v.knobs[knob]))].sort((a, b) => a - b);
+  /** @type {Sweep['groups']} */
+  const groups = [];
+  /** @type {Curve[]} */
+  const curves = variants.map((/** @type {any} */ variant, /** @type {number} */ place) => {
+    const { [knob]: value, ...others } = variant.knobs;
+    const key = JSON.stringify(others);
+    let group = groups.findIndex((known) => JSON.stringify(known.others) === key);
+    if (group < 0) group = groups.push({ others, curves: [] }) - 1;
+    const from = (series * count + place) * length;
+    const measured = losses.subarray(from, from + Number(frame.tensors.taken.data[place]));
+    const taken = present(measured);
+    const own = measured.subarray(0, taken);
+    const diverged = Boolean(frame.tensors.diverged.data[place]) || taken < measured.length;
+    const curve = {
+      place,
+      value,
+      knobs: variant.knobs,
+      order: variant.order,
+      rank: values.length > 1 ? values.indexOf(value) / (values.length - 1) : 0.5,
+      group,
+      losses: smooth(own, SMOOTHED),
+      taken,
+      diverged,
+      result: diverged ? NaN : mean(own.subarray(taken - Math.ceil(taken / LAST))),
+    };
+    groups[group].curves.push(curve);
+    return curve;
+  });
+  return {
+    run: frame.run,
+    step: frame.step,
+    steps,
+    knob,
+    series: frame.meta.series,
+    batched,
+    final: frame.final === true,
+    curves,
+    groups,
+    done: curves.reduce((sum, { place }) => {
+      const over = frame.tensors.diverged.data[place];
+      return sum + (over ? steps : Number(frame.tensors.taken.data[place]));
+    }, 0),
+    total: count * steps,
+  };
+}
+
+/**
+ * How far a series goes. One that was there at every step and then no more has left, as a racer does that falls
+ * off the map; one that is measured now and then goes on.
+ * @param {ArrayLike<number>} values
+ */
+function present(values) {
+  let known = 0;
+  while (known < values.length && Number.isFinite(values[known])) known++;
+  for (let i = known; i < values.length; i++) if (Number.isFinite(values[i])) return values.length;
+  return known > 1 ? known : values.length;
+}
+
+/** The finite values' mean. @param {ArrayLike<number>} values */
+function mean(values) {
+  let sum = 0;
+  let known = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) {
+      sum += values[i];
+      known++;
+    }
+  }
+  return known ? sum / known : NaN;
+}
+
+/** The curve with the least result. @param {Sweep} sweep @returns {Curve | null} */
+export function best(sweep) {
+  const known = sweep.curves.filter((curve) => Number.isFinite(curve.result));
+  return known.length ? known.reduce((a, b) => (b.result < a.result ? b : a)) : null;
+}
+
+/**
+ * The first value above the best one that led clearly further up than the smallest one did, or out of all numbers.
+ * @param {Sweep} sweep
+ * @returns {number | null}
+ */
+export function breaks(sweep) {
+  const top = best(sweep);
+  if (!top) return null;
+  const own = sweep.groups[top.group].curves
+    .filter((curve) => curve.order === top.order)
+    .sort((a, b) => a.value - b.value);
+  const still = own[0].result;
+  const bound = still + Math.max((still - top.result) / 2, WORSE * Math.abs(still));
+  return own.find((curve) => curve.value > top.value && !(curve.result <= bound))?.value ?? null;
+}
+
+/**
+ * What the plot of results shows: the values, ascending, and each group's results, averaged over orders.
+ * @param {Sweep} sweep
+ * @returns {{x: number[], rows: (number | null)[][]}}
+ */
+export function results(sweep) {
+  const x = [...new Set(sweep.curves.map((curve) => curve.value))].sort((a, b) => a - b);
+  const rows = sweep.groups.map(({ curves }) =>
+    x.map((value) => {
+      const result = mean(curves.filter((curve) => curve.value === value).map((curve) => curve.result));
+      return Number.isFinite(result) ? result : null;
+    }),
+  );
+  return { x, rows };
+}
+
+/**
+ * How far the axis of losses reaches, and whether it is logarithmic.
+ * @param {Sweep} sweep
+ * @returns {{low: number, high: number, log: boolean}}
+ */
+export function reach(sweep) {
+  let low = Infinity;
+  let high = -Infinity;
+  let first = -Infinity;
+  for (const { losses, result } of sweep.curves) {
+    if (result < low) low = result;
+    if (losses.length && losses[0] > first) first = losses[0];
+    for (const loss of losses) {
+      if (loss < low) low = loss;
+      if (loss > high && Number.isFinite(loss)) high = loss;
+    }
+  }
+  if (!(low <= high)) return { low: 0, high: 1, log: false };
+  const led = sweep.curves.map(({ result }) => result).filter(Number.isFinite);
+  led.sort((a, b) => a - b);
+  const usual = Math.max(first, led[Math.floor(led.length / 3)] ?? first);
+  const up = usual > 0 ? Math.min(high, SHOWN * usual) : high;
+  const log = low > 0 && up / low > WIDE;
+  return { low, high: log ? Math.min(high, 100 * usual) : up, log };
+}
+
+/**
+ * From where to where the knob is swept, unless the learner says otherwise.
+ * @param {import('./types.js').KnobSchema & Record<string, any>} schema
+ * @param {number} value  the knob's
+ * @returns {[number, number]}
+ */
+export function around(schema, value) {
+  const low = schema.minimum ?? 0;
+  const high = schema.maximum ?? 1;
+  if (!schema['x-log'] || !(value > 0)) return [low, high];
+  return [Math.max(low, tidy(value / 100)), Math.min(high, tidy(value * 100))];
+}
+
+/** Two digits. @param {number} value */
+const tidy = (value) => Number(value.toPrecision(2));
+
+/**
+ * Live knobs that are numbers, those on a learning rate first.
+ * @param {Record<string, any>} properties  of the knobs' schema
+ * @returns {string[]}
+ */
+export function sweepable(properties) {
+  const names = Object.keys(properties).filter((name) => {
+    const schema = properties[name];
+    return schema['x-live'] && !schema.enum && (schema.type === 'number' || schema.type === 'integer');
+  });
+  return [...names.filter(isRate), ...names.filter((name) => !isRate(name))];
+}
+
+/**
+ * Which of several losses to look at first: `lr_g` is about `loss/g`.
+ * @param {string[]} series
+ * @param {string} knob
+ */
+export const seriesFor = (series, knob) =>
+  Math.max(
+    0,
+    series.findIndex((name) => name.split('/')[1] === knob.split('_')[1]),
+  );
+
+/** @param {string} name */
+export const isRate = (name) => /^lr(_|$)/.test(name);

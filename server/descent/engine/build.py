@@ -1,0 +1,34 @@
+"""An experiment as it is before its first step."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from descent.engine.course import apart
+from descent.engine.messages import RunSpec
+from descent.experiment import Experiment
+from descent.registry import Entry
+
+
+def build(entry: Entry, spec: RunSpec, values: Mapping[str, Any]) -> Experiment[Any]:
+    """Built with these knobs, the random number generators seeded."""
+    if spec.data:
+        os.environ["DESCENT_DATA"] = spec.data
+    knobs = entry.knobs_type.model_validate(apart(values)[0], strict=False)
+    seed(spec.seed)
+    experiment: Experiment[Any] = entry.cls(spec.seed, torch.device(spec.device))
+    experiment.build(knobs)
+    return experiment
+
+
+def seed(value: int) -> None:
+    """Seed every random number generator that an experiment may draw from without asking for one."""
+    random.seed(value)
+    np.random.seed(value)
+    torch.manual_seed(value)

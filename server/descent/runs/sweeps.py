@@ -1,0 +1,215 @@
+"""Sweeps: what would become of a run with other knobs, tried in a worker of its own and told as it goes.
+
+A sweep is no run: it is in no list, holds no slot and leaves nothing. It ends with whoever asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from descent import errors, wire
+from descent.engine.course import range_of
+from descent.engine.messages import Output, RunSpec, SweepSpec, Variant
+from descent.executors.local import LocalExecutor
+from descent.registry import Entry
+from descent.runs import knobs as knob_check
+from descent.runs.history import History, knobs_after
+from descent.runs.run import Run
+from descent.settings import Settings
+
+MOST_VARIANTS = 64
+MOST_STEPS = 2000  # of one variant
+MOST_IN_ALL = 50_000  # steps of all variants together
+MOST_ORDERS = 8
+AROUND = 100  # from a hundredth of what the knob is to a hundred times that, where nothing is told
+COUNT = 16
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to sweep. `values`, or `count` of them from `low` to `high`; `vary`: further knobs' values, every
+    combination of which is tried; `orders`: of mini-batches and noise, the run's own first.
+    """
+
+    knob: str = "lr"
+    steps: int = 100
+    values: Sequence[Any] | None = None
+    low: float | None = None
+    high: float | None = None
+    count: int | None = None
+    vary: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    orders: int = 1
+
+
+class Sweeps:
+    """The sweeps of this server."""
+
+    def __init__(self, settings: Settings, executor: LocalExecutor) -> None:
+        self._settings = settings
+        self._executor = executor
+        self._under_way = 0
+
+    async def sweep(self, history: History, run: Run, step: int | None, order: Order) -> AsyncIterator[bytes]:
+        """Frames of a sweep from where `run` was after `step` steps. When this returns, it has begun.
+
+        Raises `NotRecorded`, `BadField`, `BadKnob`, `FixedKnob`, `TooManySweeps`, `SweepTooLarge` and
+        `SweepFailed`, all before anything is trained.
+        """
+        frames = self._frames(history, run, step, order)
+        return _chained(await anext(frames), frames)
+
+    async def _frames(
+        self, history: History, run: Run, step: int | None, order: Order
+    ) -> AsyncIterator[bytes]:
+        if self._under_way >= self._settings.sweeps:
+            raise errors.TooManySweeps(
+                f"{self._under_way} sweeps are under way; stop one, or wait (setting SWEEPS)",
+                "run",
+                most=self._settings.sweeps,
+            )
+        self._under_way += 1
+        try:
+            replay, _ = await history.plan(run, step)
+            variants = variants_of(run.entry, knobs_after(run.built_with, replay), order)
+            spec = RunSpec(
+                run=run.id,
+                experiment=run.entry.id,
+                knobs=run.built_with,
+                seed=run.seed,
+                device=run.device,
+                data=str(self._settings.data) if self._settings.data else None,
+                replay=replay,
+                sweep=SweepSpec(order.knob, variants, order.steps, self._settings.sweep_mb << 20),
+            )
+            async for frame in self._worked(spec):
+                yield frame
+        finally:
+            self._under_way -= 1
+
+    async def _worked(self, spec: RunSpec) -> AsyncIterator[bytes]:
+        """What a worker says, until it has said all or nobody listens any more."""
+        said: asyncio.Queue[Output | str] = asyncio.Queue()
+        try:
+            worker = await self._executor.start(spec, said.put_nowait, said.put_nowait)
+        except (OSError, EOFError) as error:
+            raise errors.SweepFailed(
+                f"no worker could be started: {error}", "run", cause=str(error)
+            ) from error
+        try:
+            while isinstance(output := await said.get(), Output):
+                if output.kind != "panel":
+                    raise _refusal(output.event)
+                yield output.payload
+                if wire.metadata_of(output.payload)["final"] == "1":
+                    return
+            raise errors.SweepFailed(f"the sweep failed: {output}", "run", cause=output)
+        finally:
+            worker.kill()
+
+
+async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for frame in rest:
+        yield frame
+
+
+def _refusal(problem: Mapping[str, Any]) -> errors.DescentError:
+    """The error that a worker has said."""
+    kinds = (errors.SweepTooLarge, errors.BadKnob)
+    kind = next((kind for kind in kinds if kind.code == problem["code"]), errors.SweepFailed)
+    return kind(problem["detail"], problem["field"], **problem["params"])
+
+
+def variants_of(entry: Entry, knobs: Mapping[str, Any], order: Order) -> list[Variant]:
+    """Every combination, checked. Raises `BadField`, `BadKnob` and `FixedKnob`."""
+    columns = {order.knob: values_of(entry, knobs, order), **order.vary}
+    for name, values in columns.items():
+        if not values:
+            raise _bad(
+                "values" if name == order.knob else "vary", "sweep-empty", f"no value of {name} is given"
+            )
+        _need_live(entry, name)
+    count = math.prod(map(len, columns.values())) * order.orders
+    if count > MOST_VARIANTS:
+        raise _bad(
+            "count",
+            "sweep-many",
+            f"{count} variants; at most {MOST_VARIANTS}",
+            given=count,
+            most=MOST_VARIANTS,
+        )
+    if count * order.steps > MOST_IN_ALL:
+        most = MOST_IN_ALL // count
+        raise _bad(
+            "steps",
+            "sweep-long",
+            f"{count} variants of {order.steps} steps are more than {MOST_IN_ALL}; take at most {most} steps",
+            given=order.steps,
+            count=count,
+            most=most,
+        )
+    variants = []
+    for combination in itertools.product(*columns.values()):
+        told = dict(zip(columns, combination, strict=True))
+        checked = knob_check.check(entry, told, before=knobs)
+        for number in range(order.orders):
+            variants.append(Variant({name: checked[name] for name in told}, number))
+    return variants
+
+
+def _need_live(entry: Entry, name: str) -> None:
+    if name not in entry.knobs_type.model_fields:
+        known = ", ".join(n for n in entry.knobs_type.model_fields if entry.knobs_type.is_live(n))
+        raise errors.BadKnob(f"{entry.id} has no knob {name!r}; live are {known}", name, reason="unknown")
+    if not entry.knobs_type.is_live(name):
+        raise errors.FixedKnob(f"{name} is fixed while a run goes on, so it cannot be swept", name)
+
+
+def values_of(entry: Entry, knobs: Mapping[str, Any], order: Order) -> list[Any]:
+    """The values of the knob looked at: as told, or evenly spaced on its scale."""
+    _need_live(entry, order.knob)
+    number = range_of(entry.knobs_type, order.knob)
+    if number is None:
+        raise errors.BadKnob(
+            f"{order.knob} is no number; sweep one that is, and put this one into vary",
+            order.knob,
+            reason="no-number",
+        )
+    if order.values is not None:
+        return list(order.values)
+    least, most, whole = number
+    schema = entry.knobs_type.model_fields[order.knob].json_schema_extra
+    log = isinstance(schema, dict) and bool(schema.get("x-log"))
+    now = float(knobs[order.knob])
+    low = order.low if order.low is not None else max(least, now / AROUND if log else least)
+    high = order.high if order.high is not None else min(most, now * AROUND if log and now else most)
+    count = COUNT if order.count is None else order.count
+    if not low < high:
+        raise _bad("low", "sweep-inverted", f"low: {low:g} is not below {high:g}", low=low, high=high)
+    if log and low <= 0:
+        raise _bad("low", "sweep-zero", f"low: {low:g} must be above 0, the scale is logarithmic", low=low)
+    for name, value in (("low", low), ("high", high)):
+        if not least <= value <= most:
+            raise _bad(
+                name,
+                "sweep-range",
+                f"{name}: {value:g} is outside the knob's range, {least:g} to {most:g}",
+                value=value,
+                low=least,
+                high=most,
+            )
+    shares = [i / max(1, count - 1) for i in range(count)]
+    spaced = [low * (high / low) ** share if log else low + (high - low) * share for share in shares]
+    spaced[-1] = high if count > 1 else low
+    if whole:
+        return list(dict.fromkeys(min(max(round(value), int(least)), int(most)) for value in spaced))
+    return [float(f"{value:.4g}") if 0 < i < count - 1 else value for i, value in enumerate(spaced)]
+
+
+def _bad(field: str, reason: str, detail: str, **params: Any) -> errors.BadField:
+    return errors.BadField(detail, field, reason=reason, **params)
