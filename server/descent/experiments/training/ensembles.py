@@ -1,0 +1,500 @@
+"""Ensembles.
+
+Six networks learn the same few points from different seeds, and a seventh becomes many: it is kept at the end
+of every cycle of its learning rate. See what averaging their predictions is worth.
+
+With p_m the probability that member m of M gives to class 1, and y = 0 or 1 what it is:
+
+    average               p̄ = (1/M) Σ p_m
+    Brier score           (p̄ − y)² = (1/M) Σ (p_m − y)² − (1/M) Σ (p_m − p̄)²
+    log loss              −log p̄ ≤ −(1/M) Σ log p_m, by Jensen's inequality
+    snapshot's rate       α(t) = α₀/2 · (cos(π mod(t − 1, C) / C) + 1)
+
+So the average is better than its members are on average, in the Brier score by exactly their disagreement.
+
+Watch the members draw borders of their own where there are no points, and the average settle between them.
+
+Source: Hansen and Salamon, "Neural network ensembles" (1990). The second line: Krogh and Vedelsby, "Neural
+network ensembles, cross validation, and active learning" (1995). Snapshots: Huang et al., "Snapshot
+ensembles: train 1, get M for free" (2017), arXiv:1704.00109, §3 and equation 2.
+Departures: C is a length, not ⌈T/M⌉ of a training of T steps, which here goes on for as long as you watch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from descent.data.planar import CLASSIFICATION, EXTENT, encode, grid
+from descent.experiment import (
+    Experiment,
+    Field,
+    Heatmap,
+    Images,
+    Knobs,
+    Lines,
+    Objective,
+    Preset,
+    Scalars,
+    field_map,
+    fixed,
+    heatmap,
+    images,
+    lines,
+    live,
+    scalars,
+)
+
+MEMBERS = 6  # trained from seeds, and snapshots kept
+BATCH = 16
+FEATURES = ("x1", "x2", "sin x1", "sin x2")
+TEST = 1000  # points nobody is trained on
+EVERY = 10  # steps between two looks at them
+SIDE, SMALL = 48, 36  # cells along a side of a large map and of a small one
+TINY = 1e-12  # a probability that is rounded to 0 is taken for this in the log loss
+
+
+class EnsembleKnobs(Knobs):
+    """What the learner sets."""
+
+    # fmt: off
+    members: int = live(
+        6, name="Members averaged", symbol="M", ge=1, le=MEMBERS, group="ensemble",
+        help="How many: the first so many seeds, or the latest so many snapshots.",
+    )
+    shown: Literal["seeds", "snapshots"] = live(
+        "seeds", name="Ensemble", options={"seeds": "seeds", "snapshots": "snapshots"}, group="ensemble",
+        help="Whose average and disagreement the maps and scores show. Both are trained all the time.",
+    )
+    lr: float = live(
+        0.1, name="Learning rate", symbol="η", ge=1e-4, le=10.0, log=True, typical=(0.02, 0.3),
+        group="seeds", help="Of the six, which descend by SGD with momentum 0.9.",
+    )
+    differ: Literal["nothing", "order", "seed", "bootstrap"] = fixed(
+        "seed", name="Differ in", group="seeds",
+        options={"nothing": "nothing", "order": "order", "seed": "seed", "bootstrap": "seed and data"},
+        help="Order: of the data. Seed: the first weights, too. Data: drawn with replacement, as in bagging.",
+    )
+    lr_snapshot: float = live(
+        0.1, name="Learning rate after a restart", symbol="α₀", ge=1e-4, le=10.0, log=True,
+        typical=(0.02, 0.3), group="snapshots", help="Each cycle begins with it and ends near 0.",
+    )
+    cycle: int = live(
+        300, name="Cycle", symbol="C", unit="steps", ge=10, le=3000, log=True, typical=(100, 1000),
+        group="snapshots", help="Steps from one restart to the next. The network is kept before each.",
+    )
+    dataset: Literal["spiral", "xor", "circle", "gauss"] = fixed(
+        "spiral", name="Data set", group="data",
+        options={"spiral": "spiral", "xor": "exclusive or", "circle": "circle", "gauss": "two clouds"},
+        help="The pattern to learn.",
+    )
+    noise: int = fixed(
+        50, name="Noise", unit="%", ge=0, le=50, group="data",
+        help="How far the data stray from the pattern.",
+    )
+    points: int = fixed(
+        100, name="Training points", symbol="N", ge=20, le=1000, log=True, group="data",
+        help="The fewer there are, the more is left to chance, and the more the members differ.",
+    )
+    hidden: int = fixed(
+        32, name="Hidden units", ge=2, le=64, group="data", help="tanh units in each of two hidden layers.",
+    )
+    # fmt: on
+
+
+class Stack(nn.Module):
+    """M networks side by side: a layer holds the weights of all, (M, in, out), for one `baddbmm`."""
+
+    def __init__(self, members: int, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        for below, above in pairwise(sizes):
+            bound = below**-0.5
+            self.weights.append(torch.empty(members, below, above).uniform_(-bound, bound))
+            self.biases.append(torch.empty(members, 1, above).uniform_(-bound, bound))
+
+    def layers(self) -> dict[str, list[Tensor]]:
+        """Parameters by layer."""
+        pairs = enumerate(zip(self.weights, self.biases, strict=True), 1)
+        return {f"layer {number}": [weight, bias] for number, (weight, bias) in pairs}
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Logits (M, B) of the inputs h, (M, B, F) or (B, F) for all."""
+        if h.ndim == 2:
+            h = h.expand(len(self.weights[0]), -1, -1)
+        *hidden, (last_weight, last_bias) = zip(self.weights, self.biases, strict=True)
+        for weight, bias in hidden:
+            h = torch.tanh(torch.baddbmm(bias, h, weight))  # (M, B, out)
+        return torch.baddbmm(last_bias, h, last_weight)[:, :, 0]
+
+    @torch.no_grad()
+    def put(self, member: int, other: Stack) -> None:
+        """Make a member what the first of another stack is."""
+        for mine, theirs in zip(self.parameters(), other.parameters(), strict=True):
+            mine[member] = theirs[0]
+
+    @torch.no_grad()
+    def push(self, other: Stack) -> None:
+        """Let the first member go, move the others up, and put another stack's first in the last place."""
+        for mine in self.parameters():
+            mine.copy_(mine.roll(-1, 0))
+        self.put(-1, other)
+
+
+def cyclic_rate(a0: float, t: int, cycle: int) -> float:
+    """α(t) of step t = 1, 2, … (Huang et al. 2017, equation 2)."""
+    return a0 / 2 * (math.cos(math.pi * ((t - 1) % cycle) / cycle) + 1)
+
+
+def member_losses(z: Tensor, y: Tensor) -> Tensor:
+    """The log loss of each member, (M,), of logits z and labels y, both (M, B)."""
+    return F.binary_cross_entropy_with_logits(z, y, reduction="none").mean(1)
+
+
+def brier(p: Tensor, y: Tensor) -> Tensor:
+    """(p − y)² of probabilities (…, T), averaged over the points: (…)."""
+    return (p - y).square().mean(-1)
+
+
+def log_loss(p: Tensor, y: Tensor) -> Tensor:
+    """−log of the probability given to what it is, averaged over the points: (…)."""
+    return -torch.where(y > 0, p, 1 - p).clamp(min=TINY).log().mean(-1)
+
+
+def error(p: Tensor, y: Tensor) -> Tensor:
+    """Share of the points on the wrong side of ½: (…)."""
+    return ((p > 0.5) != (y > 0.5)).double().mean(-1)
+
+
+def subsets(count: int) -> Tensor:
+    """All ways to average some of `count` members, (2^count − 1, count): rows that sum to 1."""
+    chosen = torch.arange(1, 2**count)[:, None] >> torch.arange(count) & 1
+    return chosen / chosen.sum(1, keepdim=True, dtype=torch.float64)
+
+
+SCORES = {"error": error, "Brier": brier, "log loss": log_loss}
+
+
+class Ensembles(Experiment[EnsembleKnobs]):
+    """A stack of networks, and one more whose snapshots are kept."""
+
+    order = 5
+    pace = 100.0
+    invite = "Turn the members down to 1 and up again, and watch the border."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "same": Preset(
+            title="Nothing differs",
+            knobs={"differ": "nothing"},
+            watch="Six times the same network: they never disagree, so the disagreement is 0 and the "
+            "average is no better than any of them.",
+        ),
+        "bagging": Preset(
+            title="Bagging",
+            knobs={"differ": "bootstrap"},
+            watch="Each member sees only about 63 of the 100 points, and by step 1,000 is right on 80 to "
+            "85 % of the test points. They err in different places: the average is right on about 90 %.",
+        ),
+        "snapshots": Preset(
+            title="Train 1, get M for free",
+            knobs={"shown": "snapshots"},
+            watch="At each restart the accuracy falls, and comes back. By step 2,000 the average of six "
+            "snapshots of one training is right on 90 % or more, as six trainings are.",
+        ),
+        "short": Preset(
+            title="Cycles too short",
+            knobs={"shown": "snapshots", "cycle": 30},
+            watch="After 30 steps the network has not left its minimum. From step 1,000 on, two snapshots "
+            "differ on less than 4 % of the points, on average, and averaging them gains next to nothing.",
+        ),
+        "chance": Preset(
+            title="What no average removes",
+            knobs={"dataset": "circle"},
+            watch="Here the labels near the border are drawn by chance. The average is right hardly more "
+            "often than its members, by 2 points at most, but less sure where it errs: see the log "
+            "loss.",
+        ),
+    }
+
+    def build(self, knobs: EnsembleKnobs) -> None:
+        """Draw the data; six networks, and one that begins as the first of them."""
+        generator = self.generator(-1)
+        train = CLASSIFICATION[knobs.dataset](knobs.points, knobs.noise / 100, generator)
+        test = CLASSIFICATION[knobs.dataset](TEST, knobs.noise / 100, generator)
+        self.points, self.labels = train.points, train.labels[:, 0]  # (N, 2), (N,) −1 or 1
+        self.inputs = self._encode(train.points)  # (N, F)
+        self.targets = (self.labels > 0).float().to(self.device)  # (N,) 0 or 1
+        self.test_inputs = self._encode(test.points)
+        self.test_targets = (test.labels[:, 0] > 0).double().to(self.device)
+        self.plane, self.small_plane = self._encode(grid(SIDE)), self._encode(grid(SMALL))
+        bags = torch.randint(knobs.points, (MEMBERS, knobs.points), generator=generator)
+        self.bags = bags if knobs.differ == "bootstrap" else torch.arange(knobs.points).expand(MEMBERS, -1)
+
+        sizes = (len(FEATURES), knobs.hidden, knobs.hidden, 1)
+        self.seeds = Stack(MEMBERS, sizes).to(self.device)
+        self.cycled = Stack(1, sizes).to(self.device)
+        self.kept = Stack(MEMBERS, sizes).to(self.device).requires_grad_(False)
+        if knobs.differ in ("nothing", "order"):
+            for member in range(1, MEMBERS):
+                self.seeds.put(member, self.seeds)
+        self.cycled.put(0, self.seeds)
+        self.optimizer = torch.optim.SGD(self.seeds.parameters(), knobs.lr, momentum=0.9, fused=True)
+        self.cycled_optimizer = torch.optim.SGD(
+            self.cycled.parameters(), knobs.lr_snapshot, momentum=0.9, fused=True
+        )
+        self.phase = 0  # steps since the last restart
+        self.taken_at: list[int] = []  # the steps of the snapshots that are kept, the last ones in `kept`
+
+    def _encode(self, points: Tensor) -> Tensor:
+        return encode(points, FEATURES).to(self.device)
+
+    def changed(self, knobs: EnsembleKnobs, names: set[str]) -> None:
+        """Tell the members' optimizer its rate; the other's is set in every step."""
+        self.optimizer.param_groups[0]["lr"] = knobs.lr
+
+    def steps_per_epoch(self, knobs: EnsembleKnobs) -> float:
+        """Mini-batches in the training set."""
+        return math.ceil(knobs.points / BATCH)
+
+    def _batch(self, knobs: EnsembleKnobs) -> Tensor:
+        """Which points each member sees in the coming step, (M, B): its own permutation of them per epoch."""
+        epoch, index = divmod(self.step_index, math.ceil(knobs.points / BATCH))
+        order = torch.rand(MEMBERS, knobs.points, generator=self.generator(epoch)).argsort(1)
+        rows = order[:, index * BATCH : (index + 1) * BATCH]
+        if knobs.differ == "nothing":
+            rows = rows[:1].expand(MEMBERS, -1)
+        return self.bags.gather(1, rows).to(self.device)
+
+    def _loss(self, stack: Stack, rows: Tensor) -> Tensor:
+        """The sum of the members' losses: no parameter is in two of them."""
+        return member_losses(stack(self.inputs[rows]), self.targets[rows]).sum()
+
+    def step(self, knobs: EnsembleKnobs) -> Scalars:
+        """One step of every member on its own batch, and one of the cycled network on the first one's."""
+        row = self._score(knobs) if self.step_index % EVERY == 0 else {}
+        rows = self._batch(knobs)
+        rate = cyclic_rate(knobs.lr_snapshot, self.phase + 1, knobs.cycle)
+        self.cycled_optimizer.param_groups[0]["lr"] = rate
+        loss = self._loss(self.seeds, rows)
+        self.optimizer.zero_grad()
+        self.cycled_optimizer.zero_grad()
+        (loss + self._loss(self.cycled, rows[:1])).backward()
+        self.optimizer.step()
+        self.cycled_optimizer.step()
+        self.phase += 1
+        if self.phase >= knobs.cycle:
+            self.kept.push(self.cycled)
+            self.taken_at = [*self.taken_at, self.step_index + 1][-MEMBERS:]
+            self.phase = 0
+        return row
+
+    @torch.no_grad()
+    def _score(self, knobs: EnsembleKnobs) -> dict[str, Tensor]:
+        """On the test points: accuracies, and the Brier score of the ensemble that is shown, taken apart."""
+        y = self.test_targets
+        p = self._probabilities(self.seeds, self.test_inputs)  # (M, T)
+        row = {"acc/average": 1 - error(p[: knobs.members].mean(0), y)}
+        row |= {f"acc/{member}": 1 - error(p[member - 1], y) for member in range(1, MEMBERS + 1)}
+        row["acc/now"] = 1 - error(self._probabilities(self.cycled, self.test_inputs)[0], y)
+        if self.taken_at:
+            row["acc/snapshots"] = 1 - error(self._snapshots(self.test_inputs)[-knobs.members :].mean(0), y)
+        p = self._shown(knobs, self.test_inputs)
+        row["brier/members"] = brier(p, y).mean()
+        row["brier/average"] = brier(p.mean(0), y)
+        row["brier/disagreement"] = brier(p, p.mean(0)).mean()  # (1/M) Σ (p_m − p̄)²
+        return row
+
+    @staticmethod
+    def _probabilities(stack: Stack, inputs: Tensor) -> Tensor:
+        """Of class 1, in double precision so that a certain one is not rounded to 1: (M, T)."""
+        logits: Tensor = stack(inputs)
+        return logits.double().sigmoid()
+
+    def _snapshots(self, inputs: Tensor) -> Tensor:
+        """The probabilities of the snapshots there are, oldest first: (K, T)."""
+        return self._probabilities(self.kept, inputs)[MEMBERS - len(self.taken_at) :]
+
+    def _shown(self, knobs: EnsembleKnobs, inputs: Tensor) -> Tensor:
+        """The probabilities of those averaged, (M, T); before any snapshot, of the network as it is."""
+        if knobs.shown == "seeds":
+            return self._probabilities(self.seeds, inputs)[: knobs.members]
+        if self.taken_at:
+            return self._snapshots(inputs)[-knobs.members :]
+        return self._probabilities(self.cycled, inputs)
+
+    def objectives(self, knobs: EnsembleKnobs) -> Mapping[str, Objective]:
+        """The seeds' summed losses, and the cycled network's."""
+        rows = self._batch(knobs)
+        stacks = {
+            "seeds": (self.seeds, rows, self.optimizer),
+            "snapshots": (self.cycled, rows[:1], self.cycled_optimizer),
+        }
+        return {
+            name: Objective(
+                partial(self._loss, stack, its), list(stack.parameters()), optimizer, stack.layers()
+            )
+            for name, (stack, its, optimizer) in stacks.items()
+        }
+
+    # What is shown
+
+    @field_map(
+        title="The average",
+        caption="2p̄ − 1: blue and red where the members agree, pale where they do not. The line is p̄ = ½.",
+        size="hero",
+    )
+    def average(self, knobs: EnsembleKnobs) -> Field:
+        """The averaged probability over the plane, with the training points."""
+        p = self._shown(knobs, self.plane).mean(0)
+        return Field(
+            values=(2 * p - 1).float().view(SIDE, SIDE),
+            x=(-EXTENT, EXTENT),
+            y=(-EXTENT, EXTENT),
+            points=self.points,
+            labels=self.labels,
+            split=torch.zeros(len(self.points), dtype=torch.uint8),
+            boundary=0.0,
+        )
+
+    @field_map(
+        title="Disagreement",
+        caption="√((1/M) Σ (p_m − p̄)²): most along the border, and far from any point.",
+    )
+    def disagreement(self, knobs: EnsembleKnobs) -> Field:
+        """The standard deviation of the members' probabilities over the plane."""
+        p = self._shown(knobs, self.plane)
+        spread = p.std(0, correction=0)
+        return Field(
+            values=spread.float().view(SIDE, SIDE),
+            x=(-EXTENT, EXTENT),
+            y=(-EXTENT, EXTENT),
+            range=(-0.5, 0.5),
+        )
+
+    scores = scalars(
+        {"brier/members": "members", "brier/average": "average", "brier/disagreement": "disagreement"},
+        title="Brier score",
+        caption="The first less the third is the second: it pays to disagree.",
+    )
+
+    @images(
+        title="Members",
+        caption="Above: six seeds. Below: the snapshots so far, oldest first. With their test accuracy.",
+        size="wide",
+    )
+    def gallery(self, knobs: EnsembleKnobs) -> Images:
+        """Every member's decision map, its border dark; grey where there is no snapshot yet."""
+        maps = [self._probabilities(self.seeds, self.small_plane), self._snapshots(self.small_plane)]
+        pixels = torch.full((2 * MEMBERS, SMALL, SMALL, 3), 127, dtype=torch.uint8)
+        known = torch.cat(maps)
+        pixels[: len(known)] = _painted(known.float().view(-1, SMALL, SMALL)).cpu()
+        y = self.test_targets
+        right = [
+            1 - error(p, y)
+            for p in (self._probabilities(self.seeds, self.test_inputs), self._snapshots(self.test_inputs))
+        ]
+        captions = [f"{member}: {share:.0%}" for member, share in enumerate(right[0].tolist(), 1)]
+        captions += [f"t {t}: {share:.0%}" for t, share in zip(self.taken_at, right[1].tolist(), strict=True)]
+        captions += ["–"] * (2 * MEMBERS - len(captions))
+        return Images(pixels=pixels, columns=MEMBERS, captions=captions)
+
+    @heatmap(
+        title="Who differs",
+        caption="On what share of the test points two decide differently.",
+    )
+    def pairs(self, knobs: EnsembleKnobs) -> Heatmap:
+        """Share of different decisions of any two: (M + K, M + K)."""
+        both = [self._probabilities(self.seeds, self.test_inputs), self._snapshots(self.test_inputs)]
+        said = (torch.cat(both) > 0.5).double()
+        names = [*map(str, range(1, MEMBERS + 1)), *(f"t {t}" for t in self.taken_at)]
+        share = (said[:, None] - said[None]).abs().mean(2)
+        return Heatmap(values=share.float(), rows=names, columns=names)
+
+    accuracy = scalars(
+        {"acc/average": "average"} | {f"acc/{member}": f"{member}" for member in range(1, MEMBERS + 1)},
+        title="Accuracy of the seeds",
+        caption="On test points. The average of M, and each member.",
+        size="wide",
+    )
+
+    @lines(
+        title="Cyclic rate",
+        caption="Large after a restart, to leave a minimum; small at the end, to settle.",
+    )
+    def schedule(self, knobs: EnsembleKnobs) -> Lines:
+        """α(t) over this cycle and the next, and where training is."""
+        t, cycle, a0 = self.phase + 1, knobs.cycle, knobs.lr_snapshot
+        began = self.step_index - self.phase
+        x = torch.linspace(0, 2 * cycle, 161)
+        rates = [cyclic_rate(a0, math.floor(n) + 1, cycle) for n in x.tolist()]
+        now = cyclic_rate(a0, t, cycle)
+        return Lines(
+            x=x + began,
+            values=torch.tensor(rates)[None, None],
+            dots=torch.tensor([[0.0, -1.0, self.step_index, now]]),
+            groups=["α"],
+            series=["α(t)"],
+            x_label="step",
+            notes=[f"{a0 / 2:.3g}·(cos(π·{t - 1}/{cycle}) + 1) = {now:.3g}"],
+        )
+
+    @lines(
+        title="What each further member brings",
+        caption="Averages of M members, over all ways to choose them: the mean, and from best to worst.",
+        size="wide",
+    )
+    def by_size(self, knobs: EnsembleKnobs) -> Lines:
+        """Scores over M, of every subset of the seeds and of the snapshots there are."""
+        y = self.test_targets
+        values = torch.full((len(SCORES), 2, MEMBERS), math.nan, dtype=torch.float64)
+        low, high = values.clone(), values.clone()
+        found = [self._probabilities(self.seeds, self.test_inputs), self._snapshots(self.test_inputs)]
+        for series, p in enumerate(found):
+            weights = subsets(len(p)).to(p.device)  # (2^K − 1, K)
+            sizes = (weights > 0).sum(1)
+            for group, score in enumerate(SCORES.values()):
+                scored = score(weights @ p, y)
+                for size in range(1, len(p) + 1):
+                    of = scored[sizes == size]
+                    values[group, series, size - 1] = of.mean()
+                    low[group, series, size - 1], high[group, series, size - 1] = of.min(), of.max()
+        none = values.isnan()
+        shown = [values[group, 0] for group in range(len(SCORES))]
+        return Lines(
+            x=torch.arange(1.0, MEMBERS + 1),
+            values=values.float(),
+            low=torch.where(none, values[:, :1], low).float(),
+            high=torch.where(none, values[:, :1], high).float(),
+            groups=list(SCORES),
+            series=["seeds", "snapshots"],
+            x_label="M",
+            marks=[[("M", float(knobs.members))]] * len(SCORES),
+            notes=[f"M = 1: {curve[0]:.3f},  M = {MEMBERS}: {curve[-1]:.3f}" for curve in shown],
+        )
+
+    snapshots = scalars(
+        {"acc/now": "now", "acc/snapshots": "average of snapshots"},
+        title="Accuracy in cycles",
+        caption="A restart throws the network out; the average of those kept hardly notices.",
+    )
+
+
+def _painted(p: Tensor) -> Tensor:
+    """Maps of probabilities (M, H, W) in red, white and blue with a dark border: uint8 (M, H, W, 3)."""
+    red, white, blue = torch.tensor(
+        [[222, 134, 124], [244, 244, 244], [126, 160, 222]], device=p.device
+    ).float()
+    share = (2 * p - 1)[..., None]
+    colours = torch.where(share > 0, white.lerp(blue, share.abs()), white.lerp(red, share.abs()))
+    side = p > 0.5
+    border = torch.zeros_like(side)
+    border[:, :-1] |= side[:, :-1] != side[:, 1:]
+    border[:, :, :-1] |= side[:, :, :-1] != side[:, :, 1:]
+    colours[border] = 40.0
+    return colours.flip(1).to(torch.uint8)  # row 0 of an image is at the top

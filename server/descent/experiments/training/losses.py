@@ -1,0 +1,549 @@
+"""Losses are likelihoods.
+
+Every loss is a guess about the noise in the data. Four networks fit the same points, each with the loss of
+another kind of noise, and two more learn labels: see whose error bars keep their word.
+
+A loss is the mean of −log p(y | x), less what no parameter can change. Each row below is one guess p:
+
+    N(ŷ, σ²)             (y − ŷ)²/2σ² + log σ + ½ log 2π    → MSE = (1/N) Σ (y − ŷ)²,  best σ̂² = MSE
+    Laplace(ŷ, b)        |y − ŷ|/b + log 2b                 → L1 = (1/N) Σ |y − ŷ|,  best b̂ = L1
+    N(μ(x), σ(x)²)       the same with a second output,     → Gaussian NLL, σ(x) = ς + exp s(x)
+    Laplace(μ(x), b(x))  which says how large the noise is  → Laplace NLL
+    Categorical(ŷ)       −Σ_d y_d log ŷ_d, ŷ = softmax z    → cross-entropy, ∂/∂z = ŷ − y
+
+A line ŷ = wx + b (no hidden units) has ∂MSE/∂w = −(2/N) Σ (y − ŷ) x and ∂MSE/∂b = −(2/N) Σ (y − ŷ).
+
+Watch the two bands: a constant one is too wide where the noise is small, too narrow where it is large.
+
+Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), §5.5.1, §6.2.1 and §6.2.2; for the learnt σ(x),
+Nix and Weigend, "Estimating the mean and variance of the target probability distribution" (1994).
+Departures: mean and spread share their hidden layer; ς = 10⁻³ keeps the likelihood finite. Every step sees
+all points. Numbers are fitted by Adam or SGD, labels by SGD.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from descent.data.noisy import END, OUTLIER, draw, true_probability, true_sigma, truth
+from descent.experiment import (
+    Bars,
+    Experiment,
+    Knobs,
+    Lines,
+    Objective,
+    Preset,
+    Scalars,
+    bars,
+    by_layer,
+    fixed,
+    lines,
+    live,
+    scalars,
+)
+
+THIRD = 2 / 3  # |x| beyond which the calibration looks
+HELD_OUT = 1200  # points nobody is trained on, without outliers
+EVERY = 10  # steps between two looks at them
+COLUMNS = 160  # of a curve
+DRAWN = 300  # training points drawn at most
+PICKED = 60  # training points whose own cost and gradient are drawn
+FLOOR = 1e-3  # ς, below which no learnt spread can fall
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+RegressorName = Literal["mse", "gaussian", "l1", "laplace"]
+ClassifierName = Literal["cross-entropy", "squared"]
+REGRESSORS: dict[RegressorName, str] = {
+    "mse": "MSE",
+    "gaussian": "Gaussian NLL",
+    "l1": "L1",
+    "laplace": "Laplace NLL",
+}
+CLASSIFIERS: dict[ClassifierName, str] = {"cross-entropy": "cross-entropy", "squared": "squared error"}
+
+PAIRS: dict[
+    str, tuple[RegressorName, RegressorName]
+] = {  # who assumes which noise, with a constant and a learnt spread
+    "Gaussian": ("mse", "gaussian"),
+    "Laplace": ("l1", "laplace"),
+}
+LEARNT = ("gaussian", "laplace")  # those with a second output
+SPREADS = ["truth", "constant", "learnt"]
+
+
+class LossKnobs(Knobs):
+    """What the learner sets."""
+
+    # fmt: off
+    lr: float = live(
+        0.01, name="Learning rate", symbol="η", ge=1e-5, le=10.0, log=True, typical=(0.001, 0.05),
+        group="numbers", help="Of the four networks that fit numbers.",
+    )
+    outliers: float = live(
+        0.0, name="Outliers", ge=0.0, le=0.3, step=0.01, group="numbers",
+        help=f"Share of the training points that are moved up by {OUTLIER:g}.",
+    )
+    growth: float = live(
+        0.7, name="Growth of the noise", symbol="g", ge=0.0, le=1.0, step=0.05, group="numbers",
+        help="σ(x) = s·exp(gx). At 0 the noise is the same everywhere, as MSE and L1 assume.",
+    )
+    spread: float = live(
+        0.2, name="Noise", symbol="s", ge=0.02, le=1.0, step=0.01, group="numbers",
+        help="Standard deviation of the noise at x = 0.",
+    )
+    noise: Literal["gaussian", "laplace"] = fixed(
+        "gaussian", name="Kind of noise", options={"gaussian": "Gaussian", "laplace": "Laplace"},
+        group="numbers", help="What the noise really is. Laplace's has a sharper peak and longer tails.",
+    )
+    optimizer: Literal["adam", "sgd"] = fixed(
+        "adam", name="Optimizer", options={"adam": "Adam", "sgd": "SGD"}, group="numbers",
+        help="SGD's step is η times the gradient, which grows with 1/σ². Adam's hardly depends on its size.",
+    )
+    lr_labels: float = live(
+        0.5, name="Learning rate, labels", symbol="η_c", ge=1e-4, le=100.0, log=True, typical=(0.05, 2.0),
+        group="labels", help="Of the two networks that learn labels, by SGD: little gradient, little step.",
+    )
+    conviction: float = fixed(
+        4.0, name="Conviction at the start", symbol="z₀", ge=0.0, le=12.0, step=0.5, group="labels",
+        help="How far both prefer the label 1 everywhere before they have seen any data.",
+    )
+    curve: Literal["wave", "line"] = fixed(
+        "wave", name="Truth", options={"wave": "sin 2x", "line": "0.8x + 0.3"}, group="both",
+        help="The curve f under the noise. The label is 1 with probability σ(3f).",
+    )
+    points: int = fixed(
+        400, name="Training points", symbol="N", ge=10, le=2000, log=True, group="both", help="Of each task.",
+    )
+    hidden: int = fixed(
+        24, name="Hidden units", ge=0, le=64, group="both",
+        help="tanh units of each network. Without any it is a line, ŷ = wx + b.",
+    )
+    # fmt: on
+
+
+def network(hidden: int, outputs: int) -> nn.Sequential:
+    """x (N, 1) → (N, outputs) through one hidden layer of tanh units, or straight where there are none."""
+    if not hidden:
+        return nn.Sequential(nn.Linear(1, outputs))
+    return nn.Sequential(nn.Linear(1, hidden), nn.Tanh(), nn.Linear(hidden, outputs))
+
+
+def gaussian(r: Tensor, sigma: Tensor) -> Tensor:
+    """−log N(y; μ, σ²) of residuals r = y − μ."""
+    return 0.5 * (r / sigma) ** 2 + sigma.log() + HALF_LOG_2PI
+
+
+def laplace(r: Tensor, b: Tensor) -> Tensor:
+    """−log Laplace(y; μ, b) of residuals r = y − μ."""
+    return r.abs() / b + (2 * b).log()
+
+
+@dataclass(frozen=True)
+class Density:
+    """p(y | x) as a loss takes it to be: N(centre, spread²), or Laplace(centre, spread), all (N,)."""
+
+    is_gaussian: bool
+    centre: Tensor
+    spread: Tensor
+
+    def cost(self, y: Tensor) -> Tensor:
+        """−log p of each y."""
+        return (gaussian if self.is_gaussian else laplace)(y - self.centre, self.spread)
+
+    def sigma(self) -> Tensor:
+        """The standard deviation: σ, or √2 b."""
+        return self.spread if self.is_gaussian else math.sqrt(2) * self.spread
+
+    def reach(self, k: int) -> Tensor:
+        """Half the width of the middle part that holds what ±kσ of a Gaussian does."""
+        return (k if self.is_gaussian else -math.log1p(-share_within(k))) * self.spread
+
+
+def share_within(k: int) -> float:
+    """How much of a Gaussian lies within ±kσ: 68 %, 95 %, …."""
+    return math.erf(k / math.sqrt(2))
+
+
+def learnt_spread(out: Tensor) -> Tensor:
+    """σ(x) or b(x), from what a network puts out: ς + exp s."""
+    return FLOOR + out[:, 1].exp()
+
+
+def regression_loss(name: RegressorName, out: Tensor, y: Tensor) -> Tensor:
+    """What a regressor descends, of its outputs (N, 1 or 2) and the targets y (N,)."""
+    r = y - out[:, 0]
+    if name == "mse":
+        return (r * r).mean()
+    if name == "l1":
+        return r.abs().mean()
+    return (gaussian if name == "gaussian" else laplace)(r, learnt_spread(out)).mean()
+
+
+def label_loss(name: ClassifierName, z: Tensor, y: Tensor) -> Tensor:
+    """What a classifier descends, of its logits z (N, D) and the one-hot labels y (N, D)."""
+    if name == "cross-entropy":
+        return -(y * z.log_softmax(1)).sum(1).mean()  # −(1/N) Σ Σ_d y_d log ŷ_d
+    return (y - z.softmax(1)).square().sum(1).mean()  # (1/N) Σ Σ_d (y_d − ŷ_d)²
+
+
+class Losses(Experiment[LossKnobs]):
+    """Four networks that fit numbers and two that learn labels, each with a loss of its own."""
+
+    order = 6
+    pace = 60.0
+    invite = "Turn up the outliers and see whom they pull away."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "equal": Preset(
+            title="The same noise everywhere",
+            knobs={"growth": 0.0, "spread": 0.4},
+            watch="Now MSE's assumption is true: the bands nearly coincide, both hold about 68 % and 95 % at "
+            "either end, and learning σ(x) gains nothing.",
+        ),
+        "outliers": Preset(
+            title="One point in seven is wrong",
+            knobs={"outliers": 0.15},
+            watch="Both Gaussian curves run about 0.5 too high, 0.15 · 3: a mean gives way to outliers. "
+            "L1 and Laplace, which fit the median, give way by 0.1.",
+        ),
+        "laplace": Preset(
+            title="Laplace's noise",
+            knobs={"noise": "laplace", "growth": 0.0, "spread": 0.4},
+            watch="The loss that matches the noise wins: held out, L1 costs less than MSE. MSE's ±1σ holds "
+            "about 75 % of the points, not 68 %: there are more near the middle and more far out.",
+        ),
+        "convinced": Preset(
+            title="Confidently wrong",
+            knobs={"conviction": 12.0},
+            watch="Cross-entropy takes its error back within 10 steps. Squared error, nearly without "
+            "gradient, still says 1 everywhere after 1,000.",
+        ),
+        "line": Preset(
+            title="A line, by hand",
+            knobs={"curve": "line", "hidden": 0, "optimizer": "sgd", "lr": 0.02}
+            | {"growth": 0.0, "spread": 0.4, "conviction": 0.0},
+            watch="Under the first picture both derivatives go to 0, as w goes to 0.8 and b to 0.3. With one "
+            "noise for all x, MSE and Gaussian NLL end on the same line.",
+        ),
+        "few": Preset(
+            title="A likelihood without a floor",
+            knobs={"points": 15, "hidden": 64},
+            watch="The learnt σ(x) shrinks around single points: the surer, the likelier, without end. Held "
+            "out, Gaussian NLL costs more than 3 by step 500; the truth, −0.2.",
+        ),
+    }
+
+    def build(self, knobs: LossKnobs) -> None:
+        """Draw x, noise and labels once, and the first weights of six networks."""
+        generator = self.generator(-1)
+        self.data = draw(knobs.points, knobs.curve, knobs.noise, generator, self.device)
+        self.held = draw(HELD_OUT, knobs.curve, knobs.noise, generator, self.device)
+        self._measure(knobs)
+        self.regressors = {
+            name: network(knobs.hidden, 2 if name in LEARNT else 1).to(self.device) for name in REGRESSORS
+        }
+        self.classifiers = {name: network(knobs.hidden, 2).to(self.device) for name in CLASSIFIERS}
+        for model in self.classifiers.values():
+            last = model[-1]
+            assert isinstance(last, nn.Linear)
+            with torch.no_grad():
+                last.bias.add_(knobs.conviction * torch.tensor([-0.5, 0.5], device=self.device))
+        fits = [p for model in self.regressors.values() for p in model.parameters()]
+        labels = [p for model in self.classifiers.values() for p in model.parameters()]
+        kind: type[torch.optim.Adam | torch.optim.SGD]
+        kind = torch.optim.Adam if knobs.optimizer == "adam" else torch.optim.SGD
+        self.optimizer = kind(fits, knobs.lr, fused=True)
+        self.label_optimizer = torch.optim.SGD(labels, knobs.lr_labels, fused=True)
+
+    def _measure(self, knobs: LossKnobs) -> None:
+        """The targets under the noise as the knobs have it; held-out points have no outliers."""
+        self.y = self.data.targets(knobs.curve, knobs.spread, knobs.growth, knobs.outliers)  # (N,)
+        self.held_y = self.held.targets(knobs.curve, knobs.spread, knobs.growth)
+
+    def changed(self, knobs: LossKnobs, names: set[str]) -> None:
+        """Measure anew with other noise; tell the optimizers their rates."""
+        if names & {"outliers", "growth", "spread"}:
+            self._measure(knobs)
+        self.optimizer.param_groups[0]["lr"] = knobs.lr
+        self.label_optimizer.param_groups[0]["lr"] = knobs.lr_labels
+
+    def step(self, knobs: LossKnobs) -> Scalars:
+        """One step of all six, which share no parameter: each descends its own loss."""
+        row = self._score(knobs) if self.step_index % EVERY == 0 else {}
+        losses = [self._fit(name) for name in REGRESSORS] + [self._label(name) for name in CLASSIFIERS]
+        for optimizer in (self.optimizer, self.label_optimizer):
+            optimizer.zero_grad()
+        torch.stack(losses).sum().backward()
+        for optimizer in (self.optimizer, self.label_optimizer):
+            optimizer.step()
+        return row
+
+    def _fit(self, name: RegressorName) -> Tensor:
+        return regression_loss(name, self.regressors[name](self.data.x), self.y)
+
+    def _label(self, name: ClassifierName) -> Tensor:
+        return label_loss(name, self.classifiers[name](self.data.x), self.data.labels)
+
+    @torch.no_grad()
+    def _score(self, knobs: LossKnobs) -> dict[str, Tensor]:
+        """The MSE as a likelihood, and −log p(y | x) per held-out point of every network and the truth."""
+        r = self.y - self.regressors["mse"](self.data.x)[:, 0]
+        mse, unit = (r * r).mean(), gaussian(r, torch.ones_like(r)).mean()  # σ = 1
+        row = {"loss/mse": mse, "nll/unit": unit, "nll/affine": 0.5 * mse + HALF_LOG_2PI}
+        for name in REGRESSORS:
+            row[f"held/{name}"] = self._density(name, self.held.x).cost(self.held_y).mean()
+        r = self.held_y - truth(self.held.x, knobs.curve)
+        sigma = true_sigma(self.held.x, knobs.spread, knobs.growth)
+        cost = gaussian(r, sigma) if knobs.noise == "gaussian" else laplace(r, sigma * math.sqrt(0.5))
+        row["held/truth"] = cost.mean()
+        for label, model in self.classifiers.items():
+            row[f"labels/{label}"] = label_loss("cross-entropy", model(self.held.x), self.held.labels)
+        p = true_probability(self.held.x, knobs.curve)
+        row["labels/truth"] = -(self.held.labels * torch.stack([1 - p, p], 1).log()).sum(1).mean()
+        return row
+
+    def _density(self, name: RegressorName, x: Tensor) -> Density:
+        """p(y | x) as a regressor's loss assumes it. A spread that is not learnt is the likeliest one."""
+        out = self.regressors[name](x)
+        if out.shape[1] == 2:
+            spread = learnt_spread(out)
+        else:
+            r = self.y - self.regressors[name](self.data.x)[:, 0]
+            best = (r * r).mean().sqrt() if name == "mse" else r.abs().mean()  # σ̂² = MSE, b̂ = L1
+            spread = best.expand(len(x))
+        return Density(name in ("mse", "gaussian"), out[:, 0], spread)
+
+    def objectives(self, knobs: LossKnobs) -> Mapping[str, Objective]:
+        """The loss of each network, on all points."""
+
+        fits = {
+            REGRESSORS[name]: Objective(
+                partial(self._fit, name), list(model.parameters()), self.optimizer, by_layer(model)
+            )
+            for name, model in self.regressors.items()
+        }
+        return fits | {
+            CLASSIFIERS[name]: Objective(
+                partial(self._label, name), list(model.parameters()), self.label_optimizer, by_layer(model)
+            )
+            for name, model in self.classifiers.items()
+        }
+
+    # What is shown
+
+    def _axis(self) -> Tensor:
+        """Places along x: (COLUMNS, 1)."""
+        return torch.linspace(-END, END, COLUMNS, device=self.device)[:, None]
+
+    @lines(
+        title="Curve and error bars",
+        caption="Each band should hold 95 % of the points, everywhere. MSE and L1 assume a constant one.",
+        size="hero",
+    )
+    def bands(self, knobs: LossKnobs) -> Lines:
+        """For either noise: the truth, and the centre and middle 95 % of p(y | x)."""
+        x = self._axis()
+        curves, low, high = [], [], []
+        for pair in PAIRS.values():
+            f = truth(x, knobs.curve)
+            found = [self._density(name, x) for name in pair]
+            curves.append(torch.stack([f, *(p.centre for p in found)]))
+            low.append(torch.stack([f, *(p.centre - p.reach(2) for p in found)]))
+            high.append(torch.stack([f, *(p.centre + p.reach(2) for p in found)]))
+        y = self.y[:DRAWN]
+        margin = 0.1 * (y.max() - y.min()).item()
+        return Lines(
+            x=x[:, 0],
+            values=torch.stack(curves),  # (G, 3, COLUMNS)
+            low=torch.stack(low),
+            high=torch.stack(high),
+            dots=torch.cat([_dots(group, -1, self.data.x[:DRAWN, 0], y) for group in range(len(PAIRS))]),
+            groups=list(PAIRS),
+            series=SPREADS,
+            x_label="x",
+            notes=[self._gaussian_note(), self._laplace_note()],
+            y_ranges=[(y.min().item() - margin, y.max().item() + margin)] * len(PAIRS),
+        )
+
+    def _gaussian_note(self) -> str:
+        """MSE as a likelihood, in numbers; of a line, its derivatives."""
+        model = self.regressors["mse"]
+        r = self.y - model(self.data.x)[:, 0]  # y − ŷ
+        if len(model) > 1:
+            mse, unit = (r * r).mean().item(), gaussian(r, torch.ones_like(r)).mean().item()
+            return f"−(1/N) Σ log N(y; ŷ, 1) = {_text(unit)} = ½·MSE + ½ log 2π = ½·{_text(mse)} + 0.919"
+        w, b = (parameter.item() for parameter in model.parameters())
+        dw, db = -2 * (r * self.data.x[:, 0]).mean().item(), -2 * r.mean().item()
+        line = f"ŷ = {_text(w)}x + {_text(b)}"
+        return f"{line},  −(2/N) Σ (y − ŷ)x = {_text(dw)},  −(2/N) Σ (y − ŷ) = {_text(db)}"
+
+    def _laplace_note(self) -> str:
+        r = self.y - self.regressors["l1"](self.data.x)[:, 0]
+        l1 = r.abs().mean()
+        cost = _text(laplace(r, l1).mean().item())
+        return f"−(1/N) Σ log Laplace(y; ŷ, b̂) = {cost} = 1 + log 2b̂,  b̂ = L1 = {_text(l1.item())}"
+
+    @lines(
+        title="Spread",
+        caption="The standard deviation that each believes in, beside the true σ(x).",
+    )
+    def spreads(self, knobs: LossKnobs) -> Lines:
+        """The standard deviation of p(y | x) along x."""
+        x = self._axis()
+        sigma = true_sigma(x, knobs.spread, knobs.growth)
+        found = [[self._density(name, x).sigma() for name in pair] for pair in PAIRS.values()]
+        return Lines(
+            x=x[:, 0],
+            values=torch.stack([torch.stack([sigma, *pair]) for pair in found]),
+            groups=list(PAIRS),
+            series=SPREADS,
+            x_label="x",
+        )
+
+    affine = scalars(
+        {"loss/mse": "MSE", "nll/unit": "−log N(y; ŷ, 1)", "nll/affine": "½ MSE + ½ log 2π"},
+        title="MSE is a likelihood",
+        caption="Halved and shifted by 0.919 it is −log p, of noise with σ = 1.",
+    )
+
+    held_out = scalars(
+        {f"held/{name}": title for name, title in REGRESSORS.items()} | {"held/truth": "truth"},
+        title="−log p per held-out point",
+        caption="The race: whose density expects unseen points best. On average, none beats the truth.",
+        size="wide",
+    )
+
+    @lines(
+        title="Labels",
+        caption="The probability of label 1. Dots are training labels, 0 or 1.",
+    )
+    def probabilities(self, knobs: LossKnobs) -> Lines:
+        """p(1 | x): the true one, and what either network says."""
+        x = self._axis()
+        said = [model(x).softmax(1)[:, 1] for model in self.classifiers.values()]
+        z, y = self.classifiers["cross-entropy"](self.data.x), self.data.labels
+        cost = _text(label_loss("cross-entropy", z, y).item())
+        return Lines(
+            x=x[:, 0],
+            values=torch.stack([true_probability(x, knobs.curve), *said])[None],
+            dots=_dots(0, -1, self.data.x[:DRAWN, 0], self.data.labels[:DRAWN, 1]),
+            groups=["p"],
+            series=["truth", *CLASSIFIERS.values()],
+            x_label="x",
+            notes=[f"−(1/N) Σ Σ_d y_d log ŷ_d = {cost}"],
+            y_ranges=[(-0.05, 1.05)],
+        )
+
+    @lines(
+        title="What a residual costs",
+        caption="−log p of single points, and its slope: how hard a point pulls at the curve.",
+        size="wide",
+    )
+    def residuals(self, knobs: LossKnobs) -> Lines:
+        """−log p and ∂(−log p)/∂ŷ over ŷ − y: curves where the spread is constant, dots for single points."""
+        x, y = self.data.x[:PICKED], self.y[:PICKED]
+        curves, dots, constants = torch.full((2, 4, COLUMNS), math.nan), [], []
+        found = {name: self._density(name, x) for name in REGRESSORS}
+        far = max((p.centre - y).abs().max().item() for p in found.values())
+        axis = torch.linspace(-far, far, COLUMNS, device=self.device)  # ŷ − y
+        for series, (name, p) in enumerate(found.items()):
+            cost, pull = _cost_and_pull(p, y)
+            dots += [_dots(0, series, p.centre - y, cost), _dots(1, series, p.centre - y, pull)]
+            if name in ("mse", "l1"):
+                constants.append(p.spread[0].item())
+                constant = Density(p.is_gaussian, axis, p.spread[0].expand(COLUMNS))
+                curves[0, series], curves[1, series] = _cost_and_pull(constant, torch.zeros_like(axis))
+        sigma, b = constants
+        return Lines(
+            x=axis,
+            values=curves,
+            dots=torch.cat(dots),
+            groups=["−log p", "∂(−log p)/∂ŷ"],
+            series=list(REGRESSORS.values()),
+            x_label="ŷ − y",
+            notes=[
+                f"(y − ŷ)²/2σ̂² + log σ̂ + 0.919,  σ̂ = {_text(sigma)}",
+                f"MSE: (ŷ − y)/σ̂² = {_text(sigma**-2)}(ŷ − y),  L1: ±1/b̂ = ±{_text(1 / b)}",
+            ],
+        )
+
+    @lines(
+        title="Pull of a label",
+        caption="∂L/∂z of the right label. At the left a network is confidently wrong, and ŷ − y pulls.",
+    )
+    def label_pull(self, knobs: LossKnobs) -> Lines:
+        """∂L/∂z of the right label over its logit's lead: by formula (curves), by autograd (dots)."""
+        y = self.data.labels[:PICKED]
+        dots, leads = [], []
+        for series, (name, model) in enumerate(self.classifiers.items()):
+            with torch.enable_grad():
+                z = model(self.data.x[:PICKED]).detach().requires_grad_()
+                (gradient,) = torch.autograd.grad(len(y) * label_loss(name, z, y), z)
+            leads.append((z.detach() * (2 * y - 1)).sum(1))  # z_right − z_wrong
+            dots.append(_dots(0, series, leads[-1], (gradient * y).sum(1)))
+        far = max(6.0, *(lead.abs().max().item() for lead in leads))
+        axis = torch.linspace(-far, far, COLUMNS, device=self.device)
+        p = axis.sigmoid()  # ŷ of the right label, whose y is 1
+        worst = leads[1].min().item()
+        q = 1 / (1 + math.exp(-worst))
+        slopes = _text(q - 1), _text(4 * (q - 1) * q * (1 - q))
+        return Lines(
+            x=axis,
+            values=torch.stack([p - 1, 4 * (p - 1) * p * (1 - p)])[None],
+            dots=torch.cat(dots),
+            groups=["∂L/∂z"],
+            series=["ŷ − y", "4(ŷ − y)ŷ(1 − ŷ)"],
+            x_label="Δz",
+            notes=["Δz = {}:  {}  |  {}".format(_text(worst), *slopes)],
+        )
+
+    @bars(
+        title="Calibration",
+        caption="Share of held-out points within ±1σ and ±2σ, at either end. Constant bands fail at both.",
+        size="wide",
+    )
+    def calibration(self, knobs: LossKnobs) -> Bars:
+        """Shares in the middle parts of p(y | x) that should hold what ±1σ and ±2σ of a Gaussian do."""
+        x = self.held.x[:, 0]
+        parts = (x < -THIRD, x > THIRD)
+        rows = [[share_within(k) for k in (1, 2) for _ in parts]]
+        for name in REGRESSORS:
+            p = self._density(name, self.held.x)
+            off = (self.held_y - p.centre).abs()
+            rows.append([(off < p.reach(k))[part].float().mean().item() for k in (1, 2) for part in parts])
+        return Bars(
+            values=torch.tensor(rows),
+            labels=[f"±{k}σ, x {side}⅔" for k in (1, 2) for side in ("< −", "> ")],
+            series=["expected", *REGRESSORS.values()],
+            range=(0.0, 1.0),
+        )
+
+    label_cost = scalars(
+        {f"labels/{name}": title for name, title in CLASSIFIERS.items()} | {"labels/truth": "truth"},
+        title="Held-out labels",
+        caption="Cross-entropy of both: −log p of the right label. On average, none beats the truth.",
+    )
+
+
+def _cost_and_pull(p: Density, y: Tensor) -> tuple[Tensor, Tensor]:
+    """−log p of each y (N,), and its derivative by ŷ."""
+    with torch.enable_grad():
+        y_hat = p.centre.detach().requires_grad_()
+        cost = Density(p.is_gaussian, y_hat, p.spread).cost(y)
+        (pull,) = torch.autograd.grad(cost.sum(), y_hat)
+    return cost.detach(), pull
+
+
+def _dots(group: int, series: int, x: Tensor, y: Tensor) -> Tensor:
+    """Points of a `Lines` picture: (N, 4)."""
+    return torch.stack([torch.full_like(x, group), torch.full_like(x, series), x, y], 1)
+
+
+def _text(value: float) -> str:
+    return f"{value:.3g}".replace("e-0", "e-").replace("-", "−")

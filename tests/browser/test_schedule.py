@@ -1,0 +1,93 @@
+"""Schedules as a learner sets them: chosen, drawn on the chart of the run, ended by hand; and a way back."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Page, expect
+
+from lab import WITHIN, Open, run_id, wait_for_hero, wait_past
+
+
+def opened(open_page: Open, **options: Any) -> Page:
+    page = open_page("/lab/neural-playground", **options)
+    wait_for_hero(page)
+    wait_past(page, 200)
+    page.get_by_test_id("group-effects").click()
+    page.get_by_test_id("schedule").scroll_into_view_if_needed()
+    return page
+
+
+def address(page: Page) -> str:
+    parts = urlsplit(page.url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def knobs_of(page: Page) -> dict[str, Any]:
+    response = page.request.get(f"{address(page)}/api/runs/{run_id(page)}")
+    return dict(response.json()["knobs"])
+
+
+def test_a_schedule_is_chosen_and_the_slider_follows_it_until_it_is_moved(open_page: Open) -> None:
+    page = opened(open_page)
+    page.locator("[data-kind=exponential]").click()
+    page.locator("[data-setting=every]").fill("20")
+    page.locator("[data-setting=every]").press("Enter")
+    expect(page.locator(".schedule path.future")).to_be_visible(timeout=WITHIN)
+    page.get_by_test_id("follow").click()
+    expect(page.get_by_test_id("followed")).to_contain_text("Exponential", timeout=WITHIN)
+    rate = page.locator("[data-knob=lr] input.typed")
+    expect(rate).to_have_value("1e-5", timeout=WITHIN)  # as low as the knob goes
+    assert knobs_of(page)["schedules"]["lr"]["every"] == 20
+    rate.fill("0.05")
+    rate.press("Enter")
+    expect(page.get_by_test_id("followed")).to_have_count(0, timeout=WITHIN)
+    expect(rate).to_have_value("0.05")
+    assert knobs_of(page)["schedules"] == {}
+
+
+def test_a_line_drawn_on_the_chart_of_the_running_job_is_followed(open_page: Open) -> None:
+    page = opened(open_page)
+    chart = page.locator(".schedule svg")
+    box, now = chart.bounding_box(), page.locator(".schedule .now").bounding_box()
+    assert box is not None
+    assert now is not None
+    page.mouse.move(now["x"] + 4, box["y"] + 40)
+    page.mouse.down()
+    for i in range(1, 8):
+        page.mouse.move(now["x"] + 4 + 12 * i, box["y"] + 40 + 15 * i)
+    page.mouse.up()
+    expect(page.get_by_test_id("followed")).to_contain_text("Drawn", timeout=WITHIN)
+    schedule = knobs_of(page)["schedules"]["lr"]
+    values = [value for _, value in schedule["points"]]
+    assert len(values) >= 6
+    assert values == sorted(values, reverse=True)
+    assert schedule["log"]
+
+
+def test_a_setting_that_cannot_be_is_told_beside_it(open_page: Open) -> None:
+    page = opened(open_page, refused=True)
+    page.locator("[data-kind=cosine]").click()
+    page.locator("[data-setting=low]").fill("-3")
+    page.locator("[data-setting=low]").press("Enter")
+    problem = page.locator(".schedule [role=alert]")
+    expect(problem).to_contain_text("outside the knob’s range", timeout=WITHIN)
+    expect(page.locator("[data-setting=low]")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_test_id("follow")).to_be_disabled()
+
+
+def test_a_run_that_diverged_is_branched_from_where_all_was_well_at_a_lower_rate(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_for_hero(page)
+    response = page.request.post(
+        f"{address(page)}/api/runs",
+        data={"experiment": "neural-playground", "knobs": {"dataset": "plane", "hidden": [], "lr": 5.0}},
+    )
+    page.goto(f"{address(page)}/lab/neural-playground?run={response.json()['id']}")
+    page.get_by_test_id("restore").click(timeout=WITHIN)
+    page.wait_for_function(
+        f"() => location.search.includes('run=') && !location.search.includes('run={response.json()['id']}')",
+        timeout=WITHIN,
+    )
+    assert 0 < knobs_of(page)["lr"] <= 2.5
