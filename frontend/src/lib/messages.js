@@ -166,13 +166,13 @@ export const MESSAGES = {
   'schedule.title': ['Schedules', '스케줄'],
   'schedule.caption': [
     'Choose one, or draw on the chart to the right of now: the knob follows it as the run trains.',
-    '하나를 고르거나 차트에서 현재의 오른쪽에 직접 그려 보세요. 학습하는 동안 손잡이가 그대로 따라갑니다.',
+    '하나를 고르거나 차트에서 현재의 오른쪽에 직접 그려 보세요. 학습하는 동안 조절값이 그대로 따라갑니다.',
   ],
   'schedule.chart': [
     '{knob} is {value} at step {step}; what it was, and what the schedule would make of it',
     '스텝 {step}에서 {knob} {value}. 지나온 값과 스케줄대로 갈 때의 값',
   ],
-  'schedule.knob': ['Knob', '손잡이'],
+  'schedule.knob': ['Knob', '조절값'],
   'schedule.kind': ['Kind of schedule', '스케줄 종류'],
   'schedule.draw': ['draw here', '여기에 그리세요'],
   'schedule.constant': ['Constant', '일정'],
@@ -356,7 +356,7 @@ export const MESSAGES = {
   ],
   'error.bad-schedule.out-of-range': [
     '{value} is outside the knob’s range, {low} to {high}',
-    '{value}은(는) 손잡이의 범위 {low} ~ {high} 밖입니다',
+    '{value}은(는) 조절값의 범위 {low} ~ {high} 밖입니다',
   ],
   'error.bad-schedule.missing': [
     'A setting is missing: fill in every field',

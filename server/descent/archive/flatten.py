@@ -18,7 +18,7 @@ from typing import NoReturn
 from descent.archive.source import Edit, Piece, Source
 from descent.errors import NoScript
 
-ALLOWED = sys.stdlib_module_names | {"torch", "numpy", "sklearn"}  # what a script may import
+ALLOWED = sys.stdlib_module_names | {"torch", "numpy", "sklearn", "optuna"}  # what a script may import
 WIDTH = 110
 
 

@@ -30,7 +30,7 @@ from descent.store.store import Store
 
 WIDTH = 110
 ABOUT = (
-    "{title} It needs PyTorch, NumPy{sklearn} and no Descent. On one CPU thread, with the same versions, it "
+    "{title} It needs PyTorch, NumPy{others} and no Descent. On one CPU thread, with the same versions, it "
     "takes the same steps bit for bit."
 )
 TAKEN = ("SEED", "STEPS", "CHANGES", "SCALARS", "LARGEST", "train", "main")  # names in MAIN
@@ -236,8 +236,11 @@ def text(recipe: Recipe) -> str:
         change=FOLLOW.format(followed=flat.names[FOLLOWED]) if follows else CHANGE,
     )
     body = f"{flat.text()}\n\n\n{main}"
-    sklearn = ", scikit-learn" if "sklearn" in body else ""
+    libraries = {"sklearn": ", scikit-learn", "optuna": ", Optuna"}
+    others = "".join(
+        said for name, said in libraries.items() if f"import {name}" in body or f"from {name}" in body
+    )
     said = ast.get_docstring(Source(cls.__module__).tree) or recipe.entry.title
-    about = textwrap.fill(ABOUT.format(title=recipe.title, sklearn=sklearn), WIDTH)
+    about = textwrap.fill(ABOUT.format(title=recipe.title, others=others), WIDTH)
     quotes = 'r"""' if "\\" in said else '"""'
     return f'{quotes}{said}\n\n{about}\n"""\n\n{body}'

@@ -19,7 +19,7 @@ from descent.engine.checkpoint import Checkpointer
 from descent.engine.curvature import Curvature, Vector, dot, norm
 from descent.engine.observe import borrowed
 from descent.experiment import Experiment, Knobs, Objective
-from descent.panels import Lines, Panel, Picture
+from descent.panels import Lines, Panel, Picture, Range
 
 GROUP = "effects"
 RATES = torch.logspace(-5, 1, 48, dtype=torch.float64).tolist()
@@ -207,7 +207,7 @@ class Effects:
             rows.append(row)
         names = names or [""]
         values = [row + [math.nan] * (len(names) - len(row)) for row in rows]
-        return self._running("silent_units", list(objectives), names, values)
+        return self._running("silent_units", list(objectives), names, values, y_range=(0.0, 1.0))
 
     def _share(self, layer: str, gradient: Tensor) -> float:
         sizes = gradient.detach().abs()
@@ -226,7 +226,7 @@ class Effects:
             before, after = curvature_of(objective).around(steps[name].step)
             length = norm(before) * norm(after)
             rows.append([dot(before, after) / length if length else math.nan])
-        return self._running("turn", list(objectives), ["cos"], rows)
+        return self._running("turn", list(objectives), ["cos"], rows, y_range=(-1.05, 1.05))
 
     def _by_layer(
         self,
@@ -256,12 +256,20 @@ class Effects:
         *,
         notes: Sequence[str] = (),
         log: bool = False,
+        y_range: Range | None = None,
     ) -> Lines:
         history = self._histories[panel]
         history.add(self._experiment.step_index, np.array(rows, np.float64))
         x, values = history.columns()
         return Lines(
-            x=x, values=_finite(values), groups=groups, series=series, x_label="step", y_log=log, notes=notes
+            x=x,
+            values=_finite(values),
+            groups=groups,
+            series=series,
+            x_label="step",
+            y_log=log,
+            notes=notes,
+            y_ranges=[y_range] * len(groups) if y_range else (),
         )
 
     def _objectives(self, knobs: Knobs) -> Mapping[str, Objective]:

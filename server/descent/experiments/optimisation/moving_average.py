@@ -1,0 +1,370 @@
+"""Exponentially weighted average.
+
+A thermometer's noisy days come in one by one, and an average forgets them as it goes. Choose how slowly:
+too fast and it shivers with the noise, too slowly and summer comes late.
+
+With the temperature θ_t of day t and v_0 = 0:
+
+    v_t = β v_{t−1} + (1 − β) θ_t = (1 − β) Σ_k β^k θ_{t−k}
+    v̂_t = v_t / (1 − β^t), as the weights of the first t days only sum to 1 − β^t
+    β^(1/(1−β)) ≈ 1/e: days older than 1/(1 − β) weigh less than about a third of today
+
+Watch the average lag as it gets smoother, and creep up from 0 where nothing corrects it. Momentum, RMSprop
+and Adam take just this average, of gradients and of their squares.
+
+Source: Andrew Ng, "Improving Deep Neural Networks" (2017), week 2, exponentially weighted averages and their
+bias correction; Kingma and Ba 2015, arXiv:1412.6980, §3.
+Departures: the temperatures are made up, mean and swing like London's, so that the truth under the noise is
+known. Here a step is one day: nothing is optimised.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+
+from descent.experiment import (
+    Experiment,
+    Knobs,
+    Lines,
+    Preset,
+    Ranking,
+    Scalars,
+    fixed,
+    lines,
+    live,
+    ranking,
+    scalars,
+)
+
+YEAR = 365  # days on show
+KEPT = 5000  # latest days that averages are taken of; 0.995^4635 < 1e-10
+FIRST = 100  # days, of the panel on the beginning
+JUDGED = 3 * YEAR  # latest days that lag and noise are measured on
+COMPARED = (0.5, 0.9, 0.98)
+LISTED = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98)
+WINDOWS = np.geomspace(1, 200, 16)  # 1/(1 − β), of the trade-off
+
+Vector = np.ndarray
+
+
+class AverageKnobs(Knobs):
+    """What the learner sets."""
+
+    beta: float = live(
+        0.9,
+        name="Weight of the past",
+        symbol="β",
+        ge=0.0,
+        le=0.995,
+        step=0.005,
+        typical=(0.5, 0.98),
+        help="Share of the old average that is kept. All days so far are averaged anew when it changes.",
+    )
+    truth: Literal["seasons", "jumps", "constant"] = fixed(
+        "seasons",
+        name="Truth",
+        help="What the temperature would be without the noise of the weather.",
+        options={"seasons": "seasons", "jumps": "sudden changes", "constant": "always the same"},
+    )
+    noise: float = fixed(
+        3.0,
+        name="Noise",
+        symbol="σ",
+        unit="°C",
+        ge=0.0,
+        le=10.0,
+        step=0.1,
+        help="Standard deviation of a day's temperature around the truth.",
+    )
+
+
+def truth_at(day: Vector, kind: str) -> Vector:
+    """The temperature without noise, in °C, day 1 being the first of January."""
+    match kind:
+        case "seasons":
+            found: Vector = 11.5 - 6.5 * np.cos(2 * np.pi * (day - 20) / YEAR)  # coldest around 20 January
+            return found
+        case "jumps":
+            return np.where((day - 1) // 90 % 2 == 0, 8.0, 16.0)
+        case _:
+            return np.full(len(day), 11.5)
+
+
+def averages(theta: Sequence[float], beta: float) -> Vector:
+    """v_1 … v_n of θ_1 … θ_n."""
+    v, found = 0.0, []
+    for theta_t in theta:
+        v = beta * v + (1 - beta) * theta_t  # v_t = β v_{t−1} + (1 − β) θ_t
+        found.append(v)
+    return np.array(found)
+
+
+def corrected(v: Vector, beta: float, t: int = 0) -> Vector:
+    """v̂ for each v, the last of which is that of day t; without t, the first is that of day 1."""
+    last = t or len(v)
+    v_hat: Vector = v / (1 - beta ** np.arange(last - len(v) + 1, last + 1))  # v̂_t = v_t / (1 − β^t)
+    return v_hat
+
+
+def window_of(beta: float) -> float:
+    """How many days the average is taken over, so to say."""
+    return 1 / (1 - beta)
+
+
+class MovingAverage(Experiment[AverageKnobs]):
+    """Days of noisy temperatures, and their averages. A step is a day."""
+
+    order = 3
+    pace = 20.0
+    invite = "Drag β to the right: the average gets smoother, and later."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "nervous": Preset(
+            "Two days: β = 0.5",
+            {"beta": 0.5},
+            watch="The average follows each day's whim: of the noise's 3 °C it lets 1.7 °C through.",
+        ),
+        "late": Preset(
+            "Fifty days: β = 0.98",
+            {"beta": 0.98},
+            watch="Smooth, but summer comes about 40 days late, and the average never gets as warm.",
+        ),
+        "beginning": Preset(
+            "The first days",
+            {"beta": 0.98, "truth": "constant"},
+            watch="v starts at 0: after 10 days it has reached 18 % of the truth, 1 − 0.98¹⁰. Divided by "
+            "just that share, v̂ is right from the first day on.",
+        ),
+        "jumps": Preset(
+            "A sudden change",
+            {"truth": "jumps", "beta": 0.9, "noise": 1.0},
+            watch="10 days after a jump of 8 °C the average has gone 5.2 °C of the way: 1 − 0.9¹⁰ = 65 %. "
+            "After 30 days, 96 %.",
+        ),
+    }
+
+    def build(self, knobs: AverageKnobs) -> None:
+        """No day has come yet."""
+        self.theta = torch.zeros(0, dtype=torch.float64)  # the latest days' temperatures
+        self.beginning = torch.zeros(0, dtype=torch.float64)  # those of the first days
+        self.v = 0.0
+
+    def changed(self, knobs: AverageKnobs, names: set[str]) -> None:
+        """Average all days anew, as if β had always been what it is now."""
+        if len(self.theta):
+            self.v = float(averages(self.theta.tolist(), knobs.beta)[-1])
+
+    def step(self, knobs: AverageKnobs) -> Scalars:
+        """One more day: its temperature, and the average with it."""
+        t, beta = self.step_index + 1, knobs.beta
+        truth = float(truth_at(np.array([t]), knobs.truth)[0])
+        weather = torch.randn((), generator=self.generator(t), dtype=torch.float64)
+        theta = truth + knobs.noise * weather
+        self.v = beta * self.v + (1 - beta) * float(theta)
+        v_hat = self.v / (1 - beta**t)
+        self.theta = torch.cat([self.theta, theta[None]])[-KEPT:]
+        self.beginning = torch.cat([self.beginning, theta[None]])[:FIRST]
+        return {
+            "temperature/observed": theta,
+            "temperature/truth": truth,
+            "temperature/average": self.v,
+            "temperature/corrected": v_hat,
+            "error/observed": abs(theta - truth),
+            "error/average": abs(self.v - truth),
+            "error/corrected": abs(v_hat - truth),
+        }
+
+    def _days(self, most: int) -> Vector:
+        """The numbers of the latest days, of as many as are kept and at most so many."""
+        count = min(most, len(self.theta))
+        return np.arange(self.step_index - count, self.step_index) + 1.0
+
+    @lines(
+        title="Temperature",
+        caption="Dots: each day. The average follows them, later the smoother it is.",
+        size="hero",
+    )
+    def temperature(self, knobs: AverageKnobs) -> Lines:
+        """The last year: observations, truth, and the average with and without correction."""
+        beta, theta = knobs.beta, self.theta.tolist()
+        x = self._days(YEAR)
+        v = averages(theta, beta)
+        v_hat = corrected(v, beta, self.step_index)
+        values = [truth_at(x, knobs.truth), v[-YEAR:], v_hat[-YEAR:]]
+        dots = [np.zeros_like(x), np.full_like(x, -1), x, np.array(theta[-YEAR:])]
+        return Lines(
+            x=x if len(x) else np.zeros(1),
+            values=np.array(values)[None] if len(x) else np.full((1, 3, 1), math.nan),
+            groups=["°C"],
+            series=["truth", "average v", "corrected v̂"],
+            x_label="day",
+            dots=np.stack(dots, 1),
+            notes=[self._spelled(v, theta, beta)],
+        )
+
+    def _spelled(self, v: Vector, theta: Sequence[float], beta: float) -> str:
+        """The last day's average with its numbers."""
+        if not theta:
+            return ""
+        before = v[-2] if len(v) > 1 else 0.0
+        return (
+            f"v = β v + (1 − β) θ = {beta:g} · {_signed(before)} + {1 - beta:.3g} · {_signed(theta[-1])} "
+            f"= {_signed(v[-1])}"
+        )
+
+    @lines(
+        title="Weights of past days",
+        caption="Each day counts β times as much as the day after it. The area of all is 1.",
+    )
+    def weights(self, knobs: AverageKnobs) -> Lines:
+        """(1 − β) β^k of k days ago, as bars from k to k + 1, up to the window and beyond it."""
+        beta, window = knobs.beta, window_of(knobs.beta)
+        k = np.arange(math.ceil(4 * window))
+        x = np.stack([k, k + 0.999], 1).ravel()
+        height = np.repeat((1 - beta) * beta**k, 2)
+        inside = np.repeat(k < window - 1e-9, 2)
+        values = np.where([inside, ~inside], height, math.nan)[None]
+        return Lines(
+            x=x,
+            values=values,
+            low=0 * values,
+            high=values,
+            groups=["(1 − β) β^k"],
+            series=["1/(1 − β)", "older"],
+            x_label="k",
+            marks=[[("1/(1 − β)", window)]],
+            notes=[f"{beta:g}^{window:.4g} = {beta**window:.3f},  1/e = 0.368"],
+        )
+
+    @lines(
+        title="The first days",
+        caption="v starts at 0 and is too low until its weights sum to 1. v̂ is divided by their sum.",
+    )
+    def bias(self, knobs: AverageKnobs) -> Lines:
+        """The average of the first days with and without correction, and what it is divided by."""
+        beta, theta = knobs.beta, self.beginning.tolist()
+        v = averages(theta, beta) if theta else np.full(1, math.nan)
+        v_hat, t = corrected(v, beta), len(v)
+        x = np.arange(1.0, t + 1)
+        dots = [np.zeros(len(theta)), np.full(len(theta), -1), x[: len(theta)], np.array(theta)]
+        note = f"v̂ = {_signed(v[-1])} / (1 − {beta:g}^{t}) = {_signed(v_hat[-1])}"
+        return Lines(
+            x=x,
+            values=np.array([truth_at(x, knobs.truth), v, v_hat])[None],
+            groups=["°C"],
+            series=["truth", "v", "v̂"],
+            x_label="day",
+            dots=np.stack(dots, 1),
+            notes=[note if theta else ""],
+        )
+
+    @lines(
+        title="Several β at once",
+        caption="The same days, averaged over about 2, 10 and 50 of them.",
+        size="wide",
+    )
+    def several(self, knobs: AverageKnobs) -> Lines:
+        """The corrected averages of the last year for a few β."""
+        x, theta = self._days(YEAR), self.theta.tolist()
+        rows = [corrected(averages(theta, beta), beta, self.step_index)[-YEAR:] for beta in COMPARED]
+        values = np.array([truth_at(x, knobs.truth), *rows])
+        return Lines(
+            x=x if len(x) else np.zeros(1),
+            values=values[None] if len(x) else np.full((1, len(values), 1), math.nan),
+            groups=["°C"],
+            series=["truth", *(f"β = {beta:g}" for beta in COMPARED)],
+            x_label="day",
+        )
+
+    def _apart(self, knobs: AverageKnobs, beta: float) -> tuple[Vector, Vector, Vector]:
+        """The truth of the latest days, the average of it, and that of the noise: averaging is linear."""
+        days = self._days(JUDGED)
+        truth = truth_at(days, knobs.truth)
+        noise = self.theta.numpy()[len(self.theta) - len(days) :] - truth
+        smooth, rest = (corrected(averages(part.tolist(), beta), beta) for part in (truth, noise))
+        return truth, smooth, rest
+
+    @lines(
+        title="Lag against noise",
+        caption="°C that the average is off, because it is late and because noise gets through.",
+    )
+    def trade_off(self, knobs: AverageKnobs) -> Lines:
+        """Root mean square of the two errors and of both together, by the window 1/(1 − β)."""
+        rows = np.full((3, len(WINDOWS)), math.nan)
+        for i, beta in enumerate(1 - 1 / WINDOWS):
+            if len(self.theta):
+                truth, smooth, noise = self._apart(knobs, float(beta))
+                rows[:, i] = [_size(smooth - truth), _size(noise), _size(smooth + noise - truth)]
+        return Lines(
+            x=WINDOWS,
+            values=rows[None],
+            groups=["°C"],
+            series=["late", "noise", "both"],
+            x_label="1/(1 − β)",
+            x_log=True,
+            marks=[[("β", window_of(knobs.beta))]],
+        )
+
+    @ranking(
+        title="In numbers",
+        caption="For each β: days late, noise let through, and all it is off the truth.",
+    )
+    def numbers(self, knobs: AverageKnobs) -> Ranking:
+        """Window, measured lag, noise and error for some β, the learner's own included."""
+        betas = sorted({*LISTED, knobs.beta})
+        rows = []
+        for beta in betas:
+            truth, smooth, noise = self._apart(knobs, beta)
+            known = len(truth) > 1
+            errors = [_size(noise), _size(smooth + noise - truth)] if known else [math.nan] * 2
+            rows.append([window_of(beta), _lag(truth, smooth), *errors])
+        values = np.array(rows)
+        largest = [max(1.0, float(np.nan_to_num(column).max())) for column in values.T]
+        return Ranking(
+            values=values,
+            names=[f"{beta:g}" for beta in betas],
+            columns=["1/(1 − β)", "days late", "noise °C", "error °C"],
+            ranges=[(0.0, most) for most in largest],
+        )
+
+    today = scalars(
+        {
+            "temperature/observed": "observed θ",
+            "temperature/truth": "truth",
+            "temperature/average": "average v",
+            "temperature/corrected": "corrected v̂",
+        },
+        title="Day by day",
+        caption="As it was, with the β of that day.",
+    )
+    errors = scalars(
+        {"error/observed": "a day's θ", "error/average": "average v", "error/corrected": "corrected v̂"},
+        title="Off the truth",
+        caption="°C between the truth and what is taken for it.",
+        smoothing=0.9,
+    )
+
+
+def _size(errors: Vector) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(errors**2)))
+
+
+def _lag(truth: Vector, smooth: Vector) -> float:
+    """By how many days the truth must be moved to be most like its average; NaN where it never changes."""
+    most = min(len(truth) // 2, 250)
+    if most < 1 or np.ptp(truth) < 1.0:
+        return math.nan
+    return float(
+        np.argmin([np.mean((smooth[most:] - truth[most - d : len(truth) - d]) ** 2) for d in range(most)])
+    )
+
+
+def _signed(value: float) -> str:
+    """Three significant digits, in parentheses where it is negative."""
+    text = f"{value:.3g}".replace("-", "−")
+    return f"({text})" if value < 0 else text

@@ -1,0 +1,743 @@
+"""Eight optimizers, one network.
+
+The same network, the same digits, the same mini-batches: eight rules turn the same gradients into eight
+paths. Compare them by step and by second, on the loss surface that they really walk on.
+
+With the gradient g = ∇L(θ) of a mini-batch, every operation elementwise, and buffers that start at 0:
+
+    SGD        θ ← θ − η g                                    Robbins and Monro 1951
+    Momentum   v ← μ v + g,  θ ← θ − η v                      Polyak 1964
+    NAG        v ← μ v + g,  θ ← θ − η (g + μ v)              Nesterov 1983; Sutskever et al. 2013, §2
+    Adagrad    s ← s + g²,  θ ← θ − η g / (√s + ε)            Duchi et al. 2011, §1
+    Adadelta   s ← β₂ s + (1 − β₂) g²,  d = √(u + ε) / √(s + ε) · g,
+               u ← β₂ u + (1 − β₂) d²,  θ ← θ − η d           Zeiler 2012, arXiv:1212.5701, algorithm 1
+    RMSprop    v ← β₂ v + (1 − β₂) g²,  θ ← θ − η g / (√v + ε)
+                                                              Hinton 2012, lecture 6e
+    Adam       m ← μ m + (1 − μ) g,  v ← β₂ v + (1 − β₂) g²,
+               θ ← θ − η m̂ / (√v̂ + ε), m̂ = m / (1 − μⁿ), v̂ = v / (1 − β₂ⁿ)
+                                                              Kingma and Ba 2015, arXiv:1412.6980, algorithm 1
+    AdamW      θ ← θ − η λ θ, then as Adam                    Loshchilov and Hutter 2019, algorithm 2
+
+All but AdamW take weight decay into the gradient, g ← g + λ θ. The network has one hidden layer,
+z = W₂ tanh(W₁ x + b₁) + b₂, and L is the cross-entropy of softmax(z).
+
+Watch how much of a lead is the rate and how little the rule, until the inputs' scales differ.
+
+Source: the papers above; the plane of the map is that of Li et al. 2018, arXiv:1712.09913, §7.
+Departures: η stands outside v, and NAG follows the looked-ahead point, as in PyTorch; Adadelta's step is
+scaled by η (1 in the paper). The momentum μ is also Adam's β₁, and one β₂ serves four rules.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Hashable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parameters_to_vector
+from torch.optim import Optimizer
+
+from descent.data.batches import batches_per_epoch, minibatch
+from descent.data.digits import sklearn_digits
+from descent.experiment import (
+    Bars,
+    Contour,
+    Experiment,
+    Histogram,
+    Knobs,
+    Lines,
+    Objective,
+    Preset,
+    Ranking,
+    Scalars,
+    bars,
+    by_layer,
+    contour,
+    fixed,
+    histogram,
+    lines,
+    live,
+    ranking,
+    scalars,
+)
+from descent.nn.plane import Plane, through
+
+PIXELS, HIDDEN, CLASSES = 64, 8, 10
+TRAIN = 512  # digits; the other 1,285 are the test split
+FAR = 1e4  # a racer whose loss is larger, or not finite, is out
+RECORDED = 120  # points of each path; when there are as many, every other one is forgotten
+LAST = 150  # steps of the one weight that is watched
+GRID = 25  # samples along either side of the map
+SAMPLED = 24  # points of each path that the map's plane is laid through
+MAP_AT = (1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 60, 80, 100)  # recorded points at which it is laid anew
+
+
+class Rule(Optimizer):
+    """θ ← θ − η · (what the rule makes of g), one parameter tensor after the other.
+
+    A rule writes its buffers and coefficients under the names `torch.optim` gives them.
+    """
+
+    decoupled = False  # weight decay: shrinks θ itself, instead of joining the gradient
+
+    def __init__(self, parameters: Any, lr: float, weight_decay: float = 0.0, **coefficients: Any) -> None:
+        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, **coefficients})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Move every parameter by the rule."""
+        for k in self.param_groups:
+            for theta in k["params"]:
+                g = theta.grad
+                if self.decoupled:
+                    theta.mul_(1 - k["lr"] * k["weight_decay"])  # θ ← θ − η λ θ
+                elif k["weight_decay"]:
+                    g = g + k["weight_decay"] * theta  # g ← g + λ θ
+                theta.sub_(k["lr"] * self.direction(theta, g, k))
+
+    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
+        """What is multiplied by −η; updates the buffers."""
+        raise NotImplementedError
+
+    def buffer(self, theta: Tensor, name: str) -> Tensor:
+        """The buffer of that name, like θ, 0 at first."""
+        state = self.state[theta]
+        if name not in state:
+            state[name] = torch.zeros_like(theta)
+        found: Tensor = state[name]
+        return found
+
+    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
+        """The direction in symbols and in numbers, where g, θ, −Δθ/η and the buffers are as in `at`."""
+        raise NotImplementedError
+
+
+class SGD(Rule):
+    """Straight against the gradient."""
+
+    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
+        """The direction is g itself."""
+        return g
+
+    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
+        """The gradient alone."""
+        return "g", _short(at["g"])
+
+
+class Momentum(Rule):
+    """A heavy ball: it keeps μ of its velocity."""
+
+    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
+        """The direction is the velocity v."""
+        v = self.buffer(theta, "momentum_buffer")
+        v.mul_(k["momentum"]).add_(g)  # v ← μ v + g
+        return v
+
+    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
+        """What is kept of the velocity, and what is new."""
+        return "(μ v + g)", f"({_short(at['momentum_buffer'] - at['g'])} + {_short(at['g'])})"
+
+
+class NAG(Momentum):
+    """The heavy ball, which looks ahead."""
+
+    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
+        """The direction is g + μ v."""
+        v = super().direction(theta, g, k)
+        ahead: Tensor = g + k["momentum"] * v
+        return ahead
+
+    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
+        """The gradient, and the look ahead."""
+        return "(g + μ v)", f"({_short(at['g'])} + {_short(k['momentum'] * at['momentum_buffer'])})"
+
+
+class Adagrad(Rule):
+    """A rate of its own for each weight, smaller the more gradient it has had."""
+
+    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
+        """The direction is g / (√s + ε)."""
+        s = self.buffer(theta, "sum")
+        s.add_(g**2)  # s ← s + g²
+        scaled: Tensor = g / (s.sqrt() + k["eps"])
+        return scaled
+
+    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
+        """The gradient, over the root of the sum of all its squares."""
+        return "g / (√s + ε)", f"{_short(at['g'])} / {_short(math.sqrt(at['sum']) + k['eps'])}"
+
+
+class Adadelta(Rule):
+    """The mean size of past steps takes the place of the rate."""
+
+    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
+        """The direction is d = √(u + ε) / √(s + ε) · g."""
+        rho, eps = k["rho"], k["eps"]
+        s, u = self.buffer(theta, "square_avg"), self.buffer(theta, "acc_delta")
+        s.mul_(rho).add_((1 - rho) * g**2)  # s ← ρ s + (1 − ρ) g²
+        d: Tensor = (u + eps).sqrt() / (s + eps).sqrt() * g
+        u.mul_(rho).add_((1 - rho) * d**2)  # u ← ρ u + (1 − ρ) d²
+        return d
+
+    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
+        """The mean size of past steps, over that of gradients, times the gradient."""
+        s = math.sqrt(at["square_avg"] + k["eps"])
+        u = at["d"] / at["g"] * s if at["g"] else math.sqrt(at["acc_delta"] + k["eps"])  # before the step
+        return "√(u + ε) / √(s + ε) · g", f"{_short(u)} / {_short(s)} · {_short(at['g'])}"
+
+
+class RMSprop(Rule):
+    """As Adagrad, but old gradients are forgotten."""
+
+    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
+        """The direction is g / (√v + ε)."""
+        v, beta2 = self.buffer(theta, "square_avg"), k["alpha"]
+        v.mul_(beta2).add_((1 - beta2) * g**2)  # v ← β₂ v + (1 − β₂) g²
+        scaled: Tensor = g / (v.sqrt() + k["eps"])
+        return scaled
+
+    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
+        """The gradient, over its root mean square."""
+        return "g / (√v + ε)", f"{_short(at['g'])} / {_short(math.sqrt(at['square_avg']) + k['eps'])}"
+
+
+class Adam(Rule):
+    """Momentum's mean gradient over RMSprop's root, both corrected for having started at 0."""
+
+    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
+        """The direction is m̂ / (√v̂ + ε)."""
+        beta1, beta2 = k["betas"]
+        m, v = self.buffer(theta, "exp_avg"), self.buffer(theta, "exp_avg_sq")
+        n = self.state[theta]["step"] = self.state[theta].get("step", 0) + 1
+        m.mul_(beta1).add_((1 - beta1) * g)  # m ← β₁ m + (1 − β₁) g
+        v.mul_(beta2).add_((1 - beta2) * g**2)  # v ← β₂ v + (1 − β₂) g²
+        m_hat = m / (1 - beta1**n)
+        v_hat = v / (1 - beta2**n)
+        scaled: Tensor = m_hat / (v_hat.sqrt() + k["eps"])
+        return scaled
+
+    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
+        """The corrected mean gradient, over the corrected root mean square."""
+        (beta1, beta2), n = k["betas"], at["step"]
+        m, root = at["exp_avg"] / (1 - beta1**n), math.sqrt(at["exp_avg_sq"] / (1 - beta2**n))
+        return "m̂ / (√v̂ + ε)", f"{_short(m)} / {_short(root + k['eps'])}"
+
+
+class AdamW(Adam):
+    """Adam, with weight decay beside the gradient instead of in it."""
+
+    decoupled = True
+
+    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
+        """Adam's direction, and the decay beside it."""
+        symbols, numbers = super().spelled(at, k)
+        return f"({symbols} + λ θ)", f"({numbers} + {_short(k['weight_decay'] * at['theta'])})"
+
+
+class Racer(NamedTuple):
+    """A rule in the race: its name, its coefficients, and which knob each of them follows."""
+
+    title: str
+    rule: type[Rule]
+    coefficients: Mapping[str, float] = {}
+    tuned: Mapping[str, str] = {}
+
+
+RACERS = {
+    "sgd": Racer("SGD", SGD),
+    "momentum": Racer("Momentum", Momentum, tuned={"momentum": "momentum"}),
+    "nag": Racer("NAG", NAG, {"nesterov": True}, {"momentum": "momentum"}),
+    "adagrad": Racer("Adagrad", Adagrad, {"eps": 1e-10}),
+    "adadelta": Racer("Adadelta", Adadelta, {"eps": 1e-6}, {"rho": "beta2"}),
+    "rmsprop": Racer("RMSprop", RMSprop, {"eps": 1e-8}, {"alpha": "beta2"}),
+    "adam": Racer("Adam", Adam, {"eps": 1e-8}, {"betas": "betas"}),
+    "adamw": Racer("AdamW", AdamW, {"eps": 1e-8}, {"betas": "betas"}),
+}
+NAMES = list(RACERS)
+TITLES = {name: racer.title for name, racer in RACERS.items()}
+
+
+def _rate(default: float, racer: str, typical: tuple[float, float]) -> Any:
+    return live(
+        default,
+        name=f"η of {TITLES[racer]}",
+        ge=1e-5,
+        le=100.0,
+        log=True,
+        typical=typical,
+        group="learning rates",
+        help="Its own learning rate, times the one for all. Its buffers are kept when this changes.",
+    )
+
+
+class OptimizersKnobs(Knobs):
+    """What the learner sets."""
+
+    lr: float = live(
+        1.0,
+        name="Learning rate, all",
+        symbol="η",
+        unit="×",
+        ge=0.01,
+        le=100.0,
+        log=True,
+        typical=(0.1, 10.0),
+        help="Multiplies every optimizer's learning rate.",
+    )
+    momentum: float = live(
+        0.9,
+        name="Momentum",
+        symbol="μ",
+        ge=0.0,
+        le=0.99,
+        step=0.01,
+        typical=(0.5, 0.95),
+        help="Share of the old velocity that Momentum and NAG keep; of the old mean, Adam (its β₁).",
+    )
+    beta2: float = live(
+        0.99,
+        name="Memory of squares",
+        symbol="β₂",
+        ge=0.0,
+        le=0.999,
+        step=0.001,
+        typical=(0.9, 0.999),
+        help="Share of the old squared gradients that Adadelta, RMSprop, Adam and AdamW keep.",
+    )
+    weight_decay: float = live(
+        0.0,
+        name="Weight decay",
+        symbol="λ",
+        ge=0.0,
+        le=1.0,
+        step=0.001,
+        typical=(0.0, 0.1),
+        help="Pulls weights towards 0: through the gradient, but beside it in AdamW.",
+    )
+    batch_size: int = live(
+        64, name="Batch size", symbol="B", ge=1, le=TRAIN, log=True, help="Digits per step, the same for all."
+    )
+    spread: float = fixed(
+        1.0,
+        name="Spread of scales",
+        unit="×",
+        ge=1.0,
+        le=1000.0,
+        log=True,
+        help="How much the units of the pixels differ, as metres do from miles.",
+    )
+    lr_sgd: float = _rate(2.0, "sgd", (0.1, 5.0))
+    lr_momentum: float = _rate(0.3, "momentum", (0.01, 1.0))
+    lr_nag: float = _rate(0.3, "nag", (0.01, 1.0))
+    lr_adagrad: float = _rate(0.2, "adagrad", (0.01, 1.0))
+    lr_adadelta: float = _rate(8.0, "adadelta", (1.0, 20.0))
+    lr_rmsprop: float = _rate(0.03, "rmsprop", (1e-3, 0.1))
+    lr_adam: float = _rate(0.05, "adam", (1e-3, 0.2))
+    lr_adamw: float = _rate(0.05, "adamw", (1e-3, 0.2))
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """Adam's β₁, β₂."""
+        return self.momentum, self.beta2
+
+
+class Stopwatch:
+    """Mean seconds that a step of each racer takes, for the gradient and for the rule.
+
+    Time is no part of what a seed determines. Called rather than read, a watch is left out of checkpoints;
+    after one was put back, it measures anew.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        # CPU time: on a busy machine a step takes longer, but no more computation.
+        self.now = time.thread_time if device.type == "cpu" else time.perf_counter
+        self._seconds = np.zeros((len(NAMES), 2))
+        self._steps = np.full(len(NAMES), -1)  # the first step warms caches up and counts for nothing
+
+    def __call__(self, racer: int, gradient: float, rule: float) -> None:
+        """Note one step."""
+        self._steps[racer] += 1
+        if self._steps[racer]:
+            self._seconds[racer] += gradient, rule
+
+    def means(self) -> np.ndarray:
+        """(P, 2); NaN before it has measured any."""
+        steps = np.where(self._steps > 0, self._steps, math.nan)
+        found: np.ndarray = self._seconds / steps[:, None]
+        return found
+
+
+class Map(NamedTuple):
+    """A plane through the paths, and the loss on it."""
+
+    name: str
+    plane: Plane
+    values: Tensor  # (GRID, GRID)
+
+
+_planes: dict[Hashable, Plane] = {}  # the last one laid, by what it was laid through
+_maps: dict[Hashable, Map] = {}  # and the last map
+
+
+def losses_of(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """The loss of each network in θ (K, D) on all of x (N, 64) and y (N,): (K,)."""
+    w1, b1, w2, b2 = theta.split([HIDDEN * PIXELS, HIDDEN, CLASSES * HIDDEN, CLASSES], 1)
+    h = torch.tanh(x @ w1.view(-1, HIDDEN, PIXELS).mT + b1[:, None])  # (K, N, HIDDEN)
+    z = h @ w2.view(-1, CLASSES, HIDDEN).mT + b2[:, None]  # (K, N, CLASSES)
+    loss: Tensor = z.logsumexp(2).mean(1) - z.gather(2, y.expand(len(z), -1)[..., None]).mean((1, 2))
+    return loss
+
+
+class Optimizers(Experiment[OptimizersKnobs]):
+    """The race. A racer whose loss is not finite is out; the run diverges when the last one is."""
+
+    order = 4
+    pace = 30.0
+    invite = "Pull η for all up and down: who breaks first, who never gets going?"
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "one-rate": Preset(
+            "One rate for all",
+            {f"lr_{name}": 0.05 for name in NAMES},
+            watch="With η = 0.05 for all, Adam's loss is 0.03 after 100 steps, SGD's 1.3. With rates of "
+            "their own (the defaults) all eight are between 0.02 and 0.06. Compare none but tuned rules.",
+        ),
+        "scales": Preset(
+            "Pixels in unlike units",
+            {"spread": 100.0, "lr_sgd": 4.0, "lr_momentum": 0.5, "lr_nag": 0.8, "lr_adagrad": 0.6}
+            | {"lr_adadelta": 20.0, "lr_rmsprop": 0.07, "lr_adam": 0.1, "lr_adamw": 0.1},
+            watch="Each has its best rate, yet after 100 steps SGD's loss is above 0.15, Adam's near 0.05. "
+            "One rate is too small for pixels in small units; a rate per weight is not.",
+        ),
+        "no-momentum": Preset(
+            "Without momentum, three are one",
+            {"momentum": 0.0, "lr_sgd": 1.0, "lr_momentum": 1.0, "lr_nag": 1.0, "lr_adam": 0.03},
+            watch="At μ = 0 and one η, SGD, Momentum and NAG walk the same path. Now raise μ: Momentum's "
+            "steps become up to 1/(1 − μ) times as long.",
+        ),
+        "decay": Preset(
+            "Weight decay in and beside the gradient",
+            {"weight_decay": 0.01},
+            watch="Seven meet at the minimum of L + ½λ‖θ‖², where ‖θ‖ is near 8. AdamW does not: it shrinks "
+            "θ by ηλ = 0.0005 a step, whatever the gradients, and would need a larger λ.",
+        ),
+    }
+
+    def build(self, knobs: OptimizersKnobs) -> None:
+        """Eight copies of one network, and the digits with their pixels in units of different size."""
+        digits = sklearn_digits(8)
+        order = torch.randperm(len(digits), generator=self.generator(-1))
+        pixels, labels = digits.images.flatten(1)[order], digits.labels[order]
+        pixels = (pixels - pixels[:TRAIN].mean(0)) / pixels[:TRAIN].std()  # one unit for all
+        units = knobs.spread ** -torch.rand(PIXELS, generator=self.generator(-2))
+        inputs = (pixels * units).to(self.device)
+        self.inputs, self.test_inputs = inputs[:TRAIN], inputs[TRAIN:]
+        labels = labels.to(self.device)
+        self.labels, self.test_labels = labels[:TRAIN], labels[TRAIN:]
+        network = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, CLASSES))
+        self.models = [copy.deepcopy(network).to(self.device) for _ in NAMES]
+        self.optimizers = [
+            racer.rule(model.parameters(), lr=1.0, **racer.coefficients)
+            for racer, model in zip(RACERS.values(), self.models, strict=True)
+        ]
+        self.changed(knobs, set())
+        self.racing = list(range(len(NAMES)))
+        self.clock = Stopwatch(self.device)
+        self.watched = int(pixels[:TRAIN].var(0).argmax())  # index in θ of unit 1's weight for that pixel
+        theta = self._theta()  # (P, D)
+        self.moved = torch.zeros_like(theta)  # Δθ of the last step
+        self.glass = torch.full((LAST, len(NAMES), 3), math.nan, device=self.device)  # g, Δθ, η of one weight
+        self.history = theta.new_zeros(RECORDED, *theta.shape)
+        self.heights = theta.new_zeros(RECORDED, len(NAMES))  # the loss on the training set
+        self.recorded, self.stride = 0, 1
+        self._record(theta)
+
+    def changed(self, knobs: OptimizersKnobs, names: set[str]) -> None:
+        """Write the knobs into the optimizers' settings; their buffers stay."""
+        for i, (optimizer, racer) in enumerate(zip(self.optimizers, RACERS.values(), strict=True)):
+            k = optimizer.param_groups[0]
+            k["lr"] = knobs.lr * getattr(knobs, f"lr_{NAMES[i]}")
+            k["weight_decay"] = knobs.weight_decay
+            for coefficient, knob in racer.tuned.items():
+                k[coefficient] = getattr(knobs, knob)
+
+    def steps_per_epoch(self, knobs: OptimizersKnobs) -> float:
+        """Mini-batches in the training set."""
+        return batches_per_epoch(knobs.batch_size, TRAIN)
+
+    def _batch(self, knobs: OptimizersKnobs) -> tuple[Tensor, Tensor]:
+        chosen = minibatch(self.seed, self.step_index, knobs.batch_size, TRAIN)
+        return self.inputs[chosen], self.labels[chosen]
+
+    def step(self, knobs: OptimizersKnobs) -> Scalars:
+        """One step of every racer on the same mini-batch. All losses are NaN once everybody is out."""
+        if not self.racing:
+            return {f"loss/{name}": math.nan for name in NAMES}
+        x, y = self._batch(knobs)
+        row: dict[str, float | Tensor] = {}
+        before = self._theta()
+        first = self.step_index % len(self.racing)  # takes longest, with all caches cold: each is it in turn
+        for i in self.racing[first:] + self.racing[:first]:
+            model, optimizer = self.models[i], self.optimizers[i]
+            begin = self.clock.now()
+            loss = F.cross_entropy(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            middle = self.clock.now()
+            optimizer.step()
+            self.clock(i, middle - begin, self.clock.now() - middle)
+            if loss <= FAR:
+                row[f"loss/{NAMES[i]}"] = loss.detach()
+            else:
+                self.racing.remove(i)
+        theta = self._theta()
+        self.moved = theta - before
+        self._look_closely()
+        if (self.step_index + 1) % self.stride == 0:
+            self._record(theta)
+        return row or {f"loss/{name}": math.nan for name in NAMES}
+
+    def objectives(self, knobs: OptimizersKnobs) -> Mapping[str, Objective]:
+        """The loss of each racer on the coming mini-batch; weight decay is no part of it."""
+        x, y = self._batch(knobs)
+
+        def of(model: nn.Module, optimizer: Optimizer) -> Objective:
+            layers = dict(zip(("layer 1", "layer 2"), by_layer(model).values(), strict=True))
+            return Objective(
+                lambda: F.cross_entropy(model(x), y), list(model.parameters()), optimizer, layers
+            )
+
+        return {TITLES[NAMES[i]]: of(self.models[i], self.optimizers[i]) for i in self.racing}
+
+    def _theta(self) -> Tensor:
+        """Everybody's parameters, (P, D); NaN for who is out."""
+        theta = torch.stack([parameters_to_vector(model.parameters()) for model in self.models]).detach()
+        out = [i for i in range(len(NAMES)) if i not in self.racing]
+        theta[out] = math.nan
+        return theta
+
+    @torch.no_grad()
+    def _record(self, theta: Tensor) -> None:
+        """Keep a point of every path. When there is no room, every other one goes."""
+        if self.recorded == RECORDED:
+            self.recorded, self.stride = RECORDED // 2, 2 * self.stride
+            self.history[: self.recorded] = self.history[::2].clone()
+            self.heights[: self.recorded] = self.heights[::2].clone()
+        self.history[self.recorded] = theta
+        self.heights[self.recorded] = losses_of(theta, self.inputs, self.labels)
+        self.recorded += 1
+
+    def _look_closely(self) -> None:
+        """Keep g, Δθ and η of one weight."""
+        here = self.glass[self.step_index % LAST]
+        here.fill_(math.nan)
+        for i in self.racing:
+            gradient = next(self.models[i].parameters()).grad
+            assert gradient is not None
+            here[i, 0] = gradient.flatten()[self.watched]
+            here[i, 1] = self.moved[i, self.watched]
+            here[i, 2] = self.optimizers[i].param_groups[0]["lr"]
+
+    def _laid_through(self, knobs: OptimizersKnobs) -> tuple[Hashable, Tensor]:
+        """What tells the plane's points from others, and the points (T, P, D), as many as `MAP_AT` says."""
+        count = max(n for n in MAP_AT if n <= self.recorded)
+        known = self.history[:count, self.racing] if self.racing else self.history[:1]
+        mark = float(known[-1].double().sum())
+        return (self.seed, knobs.spread, count, self.stride, tuple(self.racing), mark), known
+
+    def _plane(self, knobs: OptimizersKnobs) -> Plane:
+        """The plane of the paths. It stays while they grow a little."""
+        key, known = self._laid_through(knobs)
+        if key not in _planes:
+            _planes.clear()
+            _planes[key] = through(known[:: math.ceil(len(known) / SAMPLED)].flatten(0, 1))
+        return _planes[key]
+
+    def _map(self, knobs: OptimizersKnobs) -> Map:
+        """The plane with the loss on it, which is computed when the plane is laid."""
+        key, _ = self._laid_through(knobs)
+        if key not in _maps:
+            plane = self._plane(knobs)
+            values = [losses_of(part, self.inputs, self.labels) for part in plane.grid(GRID).split(64)]
+            _maps.clear()
+            _maps[key] = Map(str(key), plane, torch.cat(values).view(GRID, GRID))
+        return _maps[key]
+
+    @contour(
+        title="Paths on the loss surface",
+        caption="The plane in which the paths differ most, and the real training loss on it.",
+        size="hero",
+    )
+    def surface(self, knobs: OptimizersKnobs) -> Contour:
+        """The map, and every path's points projected on it; heights are the loss at the points themselves."""
+        laid, theta = self._map(knobs), self._theta()
+        points = torch.cat([self.history[: self.recorded], theta[None]])  # (T, P, D)
+        now = losses_of(theta, self.inputs, self.labels)
+        heights = torch.cat([self.heights[: self.recorded], now[None]])  # (T, P)
+        places = laid.plane.project(points)  # (T, P, 2)
+        return Contour(
+            values=laid.values,
+            x=laid.plane.x,
+            y=laid.plane.y,
+            paths=places.transpose(0, 1),
+            heights=heights.T,
+            names=list(TITLES.values()),
+            surface=laid.name,
+            start=tuple(places[0, 0].tolist()),
+            out=[i not in self.racing for i in range(len(NAMES))],
+        )
+
+    @ranking(
+        title="Standings",
+        caption="Loss on the training digits, share of unseen digits told right, length of θ.",
+    )
+    def standings(self, knobs: OptimizersKnobs) -> Ranking:
+        """Training loss, share of test digits told right, and length of θ."""
+        theta = self._theta()
+        loss = losses_of(theta, self.inputs, self.labels)
+        right = [
+            (model(self.test_inputs).argmax(1) == self.test_labels).float().mean()
+            if i in self.racing
+            else loss.new_tensor(math.nan)
+            for i, model in enumerate(self.models)
+        ]
+        values = torch.stack([loss, 100 * torch.stack(right), theta.norm(dim=1)], 1)  # (P, 3)
+        return Ranking(
+            values=values,
+            names=list(TITLES.values()),
+            columns=["loss", "test %", "‖θ‖"],
+            ranges=[(0.0, max(1e-6, float(column.nan_to_num().max()))) for column in values.T],
+            sort=1,
+        )
+
+    @histogram(
+        title="Step of each weight",
+        caption="Weights by |Δθ| of their last step, from 1e-6 at the left to 1 at the right.",
+    )
+    def moves(self, knobs: OptimizersKnobs) -> Histogram:
+        """The distribution of log₁₀ |Δθ| over the weights of each racer."""
+        edges = torch.linspace(-6, 0, 37)
+        counts = [
+            torch.histogram(lengths[lengths > 0].log10().clamp(-6, -1e-6), edges)[0]
+            for lengths in self.moved.abs().cpu()
+        ]
+        return Histogram(
+            counts=torch.stack(counts), edges=edges.expand(len(NAMES), -1), names=list(TITLES.values())
+        )
+
+    losses = scalars(
+        {f"loss/{name}": title for name, title in TITLES.items()},
+        title="Loss by step",
+        caption="Each on the same mini-batches, before its step.",
+        size="wide",
+        log=True,
+        smoothing=0.9,
+    )
+
+    @lines(
+        title="Variance shown",
+        caption="How much of the paths' variance so many directions hold. The map has two.",
+    )
+    def shares(self, knobs: OptimizersKnobs) -> Lines:
+        """The cumulated shares of the first principal components, in %."""
+        shares = 100 * self._plane(knobs).shares[:10]
+        first, second = shares[:2].tolist()
+        return Lines(
+            x=np.arange(1, len(shares) + 1),
+            values=shares.cumsum(0)[None, None],
+            groups=["%"],
+            series=["%"],
+            x_label="directions",
+            marks=[[("map", 2)]],
+            notes=[f"{first:.1f} % + {second:.1f} % = {first + second:.1f} %"],
+            y_ranges=[(0.0, 105.0)],
+        )
+
+    @lines(
+        title="Loss by second",
+        caption="All training digits, by the time that so many steps of each take to compute.",
+        size="wide",
+    )
+    def by_second(self, knobs: OptimizersKnobs) -> Lines:
+        """The loss on the training set, by the seconds that so many steps of each racer take."""
+        seconds = np.nan_to_num(self.clock.means().sum(1))  # (P,)
+        steps = self.stride * np.arange(self.recorded)
+        x = np.linspace(0, seconds.max() * steps[-1], 150 if seconds.max() * steps[-1] else 1)
+        values = [
+            np.interp(x, each * steps, heights, right=math.nan) if each else np.full_like(x, heights[0])
+            for each, heights in zip(seconds, self.heights[: self.recorded].T.cpu().numpy(), strict=True)
+        ]
+        return Lines(
+            x=x,
+            values=np.array(values)[None],
+            groups=["loss"],
+            series=list(TITLES.values()),
+            x_label="s",
+            y_log=True,
+        )
+
+    @bars(title="Time of a step", caption="The gradient costs all the same; the rules do not.")
+    def times(self, knobs: OptimizersKnobs) -> Bars:
+        """Mean microseconds for the gradient and for the rule."""
+        return Bars(
+            values=1e6 * self.clock.means().T, labels=list(TITLES.values()), series=["gradient µs", "rule µs"]
+        )
+
+    @lines(
+        title="One weight, step by step",
+        caption="Its gradient g, and what the rule makes of it: −Δθ / η.",
+        size="wide",
+    )
+    def weight(self, knobs: OptimizersKnobs) -> Lines:
+        """g and −Δθ / η of one weight, and its rule with the numbers of the last step."""
+        taken = min(max(1, self.step_index), LAST)
+        glass = self.glass.roll(-(self.step_index % LAST), 0)[LAST - taken :]  # (T, P, 3), oldest first
+        g, moved, rate = glass.unbind(2)  # (T, P)
+        return Lines(
+            x=np.arange(self.step_index - len(glass), self.step_index),
+            values=torch.stack([g, -moved / rate], 0).permute(2, 0, 1),  # (P, 2, T)
+            groups=list(TITLES.values()),
+            series=["g", "−Δθ / η"],
+            x_label="step",
+            notes=[self._spelled(i, *glass[-1, i].tolist()) for i in range(len(NAMES))],
+        )
+
+    @bars(title="Memory", caption="Numbers that a rule keeps for each weight, besides the weight.")
+    def memory(self, knobs: OptimizersKnobs) -> Bars:
+        """Elements of all buffers, for each parameter."""
+        kept = [
+            sum(b.numel() for state in optimizer.state.values() for b in state.values() if torch.is_tensor(b))
+            for optimizer in self.optimizers
+        ]
+        parameters = self.moved.shape[1]
+        return Bars(
+            values=torch.tensor(kept)[None] / parameters, labels=list(TITLES.values()), range=(0.0, 2.0)
+        )
+
+    def _spelled(self, i: int, g: float, moved: float, rate: float) -> str:
+        """The last step of the watched weight in the rule's formula, with its numbers."""
+        optimizer, theta = self.optimizers[i], next(self.models[i].parameters())
+        if not math.isfinite(moved):
+            return ""
+        k = optimizer.param_groups[0]
+        before = float(theta.detach().flatten()[self.watched]) - moved
+        at = {name: _at(buffer, self.watched) for name, buffer in optimizer.state.get(theta, {}).items()}
+        at |= {"theta": before, "d": -moved / rate}
+        at["g"] = g if optimizer.decoupled else g + k["weight_decay"] * before
+        symbols, numbers = optimizer.spelled(at, k)
+        return f"Δθ = −η · {symbols} = −{_short(rate)} · {numbers} = {_short(moved)}"
+
+
+def _at(buffer: Tensor | int, index: int) -> float:
+    return float(buffer.flatten()[index]) if isinstance(buffer, Tensor) else buffer
+
+
+def _short(value: float) -> str:
+    """Three significant digits, in parentheses where it is negative."""
+    text = f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e+").replace("-", "−")
+    return f"({text})" if value < 0 else text

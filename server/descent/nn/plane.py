@@ -1,0 +1,65 @@
+"""The plane through the parameter space in which some paths differ most, by principal component analysis.
+
+    θ(a, b) = θ̄ + a·e₁ + b·e₂,  e₁, e₂ the directions of largest variance of all points of all paths
+
+Source: Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets", arXiv:1712.09913, §7. Departures:
+several paths in one plane; the mean is the origin, not the last point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MARGIN = 0.2  # of what the points span, free on each side
+
+
+@dataclass(frozen=True)
+class Plane:
+    """`origin` (D,), `axes` (2, D) orthonormal; `shares`: of the variance, by component, largest first.
+
+    `x`, `y`: what part of the plane holds the points.
+    """
+
+    origin: Tensor
+    axes: Tensor
+    shares: Tensor
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+    def project(self, theta: Tensor) -> Tensor:
+        """The place of θ (…, D) on the plane, (…, 2)."""
+        return (theta - self.origin) @ self.axes.T
+
+    def grid(self, side: int) -> Tensor:
+        """θ at side × side places from corner to corner, (side², D); x runs fastest, from low to high."""
+        a = torch.linspace(*self.x, side, device=self.origin.device)
+        b = torch.linspace(*self.y, side, device=self.origin.device)
+        return torch.cartesian_prod(b, a).flip(1) @ self.axes + self.origin
+
+
+def through(points: Tensor) -> Plane:
+    """The plane through points (K, D). Whatever the axes' signs, the first point is at the lower left.
+
+    Where the points have no two directions, any two are taken.
+    """
+    origin = points.mean(0)
+    centred = (points - origin).double()
+    variances, vectors = torch.linalg.eigh(centred @ centred.T)  # ascending; (K, K) is less than (D, D)
+    variances = variances.flip(0).clamp(min=0)
+    axes = vectors.T.flip(0)[:2] @ centred
+    if variances[1] <= 1e-12 * (1 + origin.double().square().sum()):
+        noise = torch.randn(
+            points.shape[1], 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+        )
+        axes = torch.linalg.qr(noise)[0].T.to(points.device)
+    axes = axes / axes.norm(dim=1, keepdim=True)
+    axes = torch.where((axes @ centred[0])[:, None] > 0, -axes, axes)
+    places = centred @ axes.T
+    low, high = places.amin(0), places.amax(0)
+    margin = MARGIN * (high - low) + 0.5 * (high - low < 1e-6)
+    (left, lower), (right, upper) = (low - margin).tolist(), (high + margin).tolist()
+    shares = (variances / variances.sum().clamp(min=1e-12)).to(points.dtype)
+    return Plane(origin, axes.to(points.dtype), shares, (left, right), (lower, upper))
