@@ -160,15 +160,18 @@ function drawMarks(u, marks, ink) {
     ctx.lineTo(at, bbox.top + bbox.height);
     ctx.stroke();
     const wide = ctx.measureText(name).width / 2 + 4 * ratio;
+    const end = bbox.left + bbox.width + 16 * ratio; // into the padding at the right
+    const middle = Math.max(bbox.left + wide, Math.min(at, end - wide)); // a name at the end stays whole
     let row = 0;
-    while (taken.some((other) => other.row === row && at - wide < other.to && at + wide > other.from)) row++;
-    taken.push({ from: at - wide, to: at + wide, row });
+    while (taken.some((other) => other.row === row && middle - wide < other.to && middle + wide > other.from))
+      row++;
+    taken.push({ from: middle - wide, to: middle + wide, row });
     ctx.lineWidth = 4 * ratio;
     ctx.setLineDash([]);
     ctx.strokeStyle = ink.panel;
     const y = bbox.top - 4 * ratio + row * 13 * ratio;
-    ctx.strokeText(name, at, y);
-    ctx.fillText(name, at, y);
+    ctx.strokeText(name, middle, y);
+    ctx.fillText(name, middle, y);
   });
   ctx.restore();
 }

@@ -1,0 +1,516 @@
+"""Batch normalisation.
+
+The same network twice, on the same digits, from the same weights: one plain, one that normalises every unit
+over its mini-batch. Turn up the learning rate and see which of the two breaks.
+
+For the values x of one unit over a mini-batch of B samples:
+
+    μ_B = (1/B) Σ x,  σ²_B = (1/B) Σ (x − μ_B)²
+    x̂ = (x − μ_B) / √(σ²_B + ε)
+    y = γ x̂ + β                                        γ and β are learnt
+
+and the activation receives y. Once trained, single samples have no batch, so the statistics are running ones:
+
+    μ ← (1 − m) μ + m μ_B,  σ² ← (1 − m) σ² + m B/(B − 1) σ²_B
+
+Watch the plain network's activations narrow or drift from layer to layer, where the normalised ones stay put.
+
+Source: Ioffe and Szegedy 2015, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
+Covariate Shift", arXiv:1502.03167, §3 (algorithms 1 and 2), §4.1 and figure 1 (activations over training).
+Departures: running averages during training, as in PyTorch, instead of a pass over the training set after it;
+m is the weight of the newest batch. A batch of one, which PyTorch refuses, is computed: it has σ²_B = 0, so
+x̂ = 0, and feeds 0 to the running variance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from descent.data.batches import batches_per_epoch, minibatch
+from descent.data.digits import sklearn_digits
+from descent.experiment import (
+    Experiment,
+    Histogram,
+    Knobs,
+    Lines,
+    Objective,
+    Preset,
+    Scalars,
+    fixed,
+    histogram,
+    lines,
+    live,
+    scalars,
+)
+
+PIXELS, CLASSES = 64, 10
+TRAIN = 1200  # of 1,797 digits; the others are the test split
+TESTED_EVERY = 10  # steps
+RATES = torch.logspace(-2.5, 1.5, 13)  # of the copies that are trained alongside
+RACE = 200  # steps that the copies take
+RECENT = 0.9  # weight of the past in the copies' losses
+CEILING = 4.0  # a loss beyond, or none at all, is shown here; guessing has ln 10 = 2.30
+REACH = 10.0  # of the axis on which activations are drawn, at most
+KEPT = 256  # rows of the history of activations; then every other one is forgotten
+SPAN = 4.0  # the histograms reach from −SPAN to SPAN
+BINS = 64
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+
+
+class BatchNormKnobs(Knobs):
+    """What the learner sets."""
+
+    # fmt: off
+    lr: float = live(
+        0.1, name="Learning rate", symbol="η", ge=1e-4, le=100.0, log=True, typical=(0.03, 1.0),
+        help="Of both networks. The copies on the chart have rates of their own.",
+    )
+    batch_size: int = live(
+        64, name="Batch size", symbol="B", ge=1, le=512, log=True, typical=(16, 256),
+        help="Samples per step, over which a unit's mean and variance are taken.",
+    )
+    momentum: float = live(
+        0.1, name="Momentum", symbol="m", ge=1e-4, le=1.0, log=True,
+        typical=(0.01, 0.3),
+        help="Weight of the newest batch in the running averages, which are used once trained.",
+    )
+    eps: float = live(
+        1e-5, name="Epsilon", symbol="ε", ge=1e-8, le=100.0, log=True, typical=(1e-6, 1e-3),
+        help="Keeps the division from dividing by 0. A large one shrinks x̂ instead of normalising it.",
+    )
+    activation: Literal["relu", "tanh", "sigmoid"] = live(
+        "relu", name="Activation", symbol="φ",
+        options={"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid"},
+        help="The function each hidden unit applies. Changing it keeps the weights.",
+    )
+    depth: int = fixed(5, name="Hidden layers", symbol="L", ge=1, le=6, help="Of each network.")
+    width: int = fixed(32, name="Width", ge=4, le=64, step=4, help="Units per hidden layer.")
+    gain: float = fixed(
+        1.0, name="Initial weights", symbol="g", ge=0.05, le=20.0, log=True, typical=(0.7, 1.5),
+        help="They are drawn with a standard deviation of g/√(units below).",
+    )
+    # fmt: on
+
+
+class BatchNorm(nn.Module):
+    """Normalises each of `units` over the samples of a mini-batch; `copies` have statistics of their own."""
+
+    gamma: Tensor
+    beta: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, units: int, copies: int = 0) -> None:
+        super().__init__()
+        shape = (copies, 1, units) if copies else (units,)
+        self.gamma = nn.Parameter(torch.ones(shape))
+        self.beta = nn.Parameter(torch.zeros(shape))
+        self.register_buffer("running_mean", torch.zeros(shape))
+        self.register_buffer("running_var", torch.ones(shape))
+
+    def forward(self, x: Tensor, eps: float, momentum: float = 0.0) -> Tensor:
+        """y for x (…, B, units). In training mode the statistics are the batch's, and with a `momentum`
+        they are added to the running ones; else they are the running ones.
+        """
+        if self.training:
+            mu = x.mean(-2, keepdim=True)  # μ_B (…, 1, units)
+            var = (x - mu).square().mean(-2, keepdim=True)  # σ²_B
+            if momentum:
+                self._remember(mu.detach(), var.detach(), x.shape[-2], momentum)
+        else:
+            mu, var = self.running_mean, self.running_var
+        x_hat = (x - mu) / (var + eps).sqrt()  # x̂ = (x − μ_B) / √(σ²_B + ε)
+        return self.gamma * x_hat + self.beta  # y = γ x̂ + β
+
+    def _remember(self, mu: Tensor, var: Tensor, batch: int, momentum: float) -> None:
+        unbiased = var * (batch / max(batch - 1, 1))  # B/(B − 1) σ²_B; 0 for a single sample
+        self.running_mean.lerp_(mu.view_as(self.running_mean), momentum)  # μ ← (1 − m) μ + m μ_B
+        self.running_var.lerp_(unbiased.view_as(self.running_var), momentum)
+
+
+class Network(nn.Module):
+    """A multilayer perceptron that begins with `weights`, plain or normalised before each activation.
+
+    With `copies`, as many networks in one, each with parameters of its own: logits (copies, B, classes).
+    """
+
+    def __init__(self, weights: Sequence[Tensor], *, normalised: bool, copies: int = 0) -> None:
+        super().__init__()
+        self.weights, self.biases, self.norms = nn.ParameterList(), nn.ParameterList(), nn.ModuleList()
+        for layer, weight in enumerate(weights, 1):
+            self.weights.append(weight.repeat(copies, 1, 1) if copies else weight.clone())
+            units = weight.shape[1]
+            if normalised and layer < len(weights):
+                self.norms.append(BatchNorm(units, copies))  # μ_B would take a bias away: β is the bias
+            else:
+                self.biases.append(torch.zeros((copies, 1, units) if copies else units))
+
+    def norm(self, layer: int) -> BatchNorm:
+        """Of a hidden layer, counted from 0 or from the last, −1."""
+        found = self.norms[layer]
+        assert isinstance(found, BatchNorm)
+        return found
+
+    def signals(
+        self, h: Tensor, knobs: BatchNormKnobs, momentum: float = 0.0
+    ) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Of digits h (…, B, pixels): x and y of each hidden layer (…, B, units), and the logits."""
+        activation = ACTIVATIONS[knobs.activation]
+        xs, ys = [], []
+        for layer, weight in enumerate(self.weights[:-1]):
+            xs.append(h @ weight if len(self.norms) else h @ weight + self.biases[layer])
+            ys.append(self.norms[layer](xs[-1], knobs.eps, momentum) if len(self.norms) else xs[-1])
+            h = activation(ys[-1])
+        return xs, ys, h @ self.weights[-1] + self.biases[-1]
+
+    def forward(self, h: Tensor, knobs: BatchNormKnobs, momentum: float = 0.0) -> Tensor:
+        """The logits."""
+        return self.signals(h, knobs, momentum)[-1]
+
+    def layers(self) -> dict[str, list[Tensor]]:
+        """The parameters of each layer."""
+        found = {f"layer {i}": [weight] for i, weight in enumerate(self.weights, 1)}
+        for i, norm in enumerate(self.norms, 1):
+            found[f"layer {i}"] += [norm.gamma, norm.beta]
+        for i, bias in enumerate(self.biases, len(self.norms) + 1):
+            found[f"layer {i}"].append(bias)
+        found["output"] = found.pop(f"layer {len(self.weights)}")
+        return found
+
+
+def losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """The mean cross-entropy of each mini-batch: logits (…, B, classes), labels (B,) or (…, B) → (…)."""
+    chosen = labels.expand(logits.shape[:-1])[..., None]
+    return -logits.log_softmax(-1).gather(-1, chosen)[..., 0].mean(-1)
+
+
+def shown(loss: Tensor) -> Tensor:
+    """A loss as far as the charts reach."""
+    return loss.detach().nan_to_num(CEILING).clamp(max=CEILING)
+
+
+def moments(received: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Mean and deviation of each network's y per layer, over samples and units: (2, networks, layers)."""
+    flat = torch.stack([torch.stack([y.detach().flatten() for y in ys]) for ys in received])
+    return torch.stack([flat.mean(-1), flat.std(-1, correction=0)])
+
+
+class BatchNormalisation(Experiment[BatchNormKnobs]):
+    """A plain and a normalised network; beside them, copies of both race at other learning rates."""
+
+    order = 3
+    pace = 60.0
+    invite = "Drag η to the right until one of the two networks breaks."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "too-large": Preset(
+            "A rate that only one survives",
+            {"lr": 1.0},
+            watch="The plain network ends at guessing, 2.30, and stays there. The other is below 0.1 within "
+            "300 steps. On the chart of rates its valley is by far the wider.",
+        ),
+        "sigmoid": Preset(
+            "Five layers of sigmoids",
+            {"activation": "sigmoid", "lr": 1.0},
+            watch="The plain network learns at no rate at all: its gradient vanishes. Normalised, the same "
+            "sigmoids are right on nine in ten test digits within 200 steps.",
+        ),
+        "small-weights": Preset(
+            "Initial weights too small",
+            {"gain": 0.2},
+            watch="Plain, each layer passes on about a seventh of the signal, down to a spike at 0. "
+            "Normalised, a factor in the weights cancels out.",
+        ),
+        "batch-of-two": Preset(
+            "Batches of two",
+            {"batch_size": 2, "lr": 0.03},
+            watch="Of two numbers, one becomes +1 and the other −1: at first x̂ can say no more, hence two "
+            "spikes. Now the plain network learns and the normalised one stays below 25 %.",
+        ),
+        "batch-of-one": Preset(
+            "Batches of one",
+            {"batch_size": 1, "lr": 0.03},
+            watch="x is its own mean, so x̂ = 0 and y = β: all digits look alike and the loss stays near 2.3. "
+            "The running variance goes to 0, and in eval mode x is divided by √ε.",
+        ),
+        "stale": Preset(
+            "Running averages that lag",
+            {"momentum": 0.001},
+            watch="After 200 steps the loss is 0.2 by batch statistics and 1.8 by running ones, which still "
+            "remember the beginning. Raise m to 0.1.",
+        ),
+    }
+
+    def build(self, knobs: BatchNormKnobs) -> None:
+        """The digits, shuffled and split, and both networks from the same weights."""
+        digits = sklearn_digits(8)
+        order = torch.randperm(len(digits), generator=self.generator(-1))
+        self.images = digits.images.flatten(1)[order].to(self.device)  # (N, pixels)
+        self.labels = digits.labels[order].to(self.device)
+        sizes = [PIXELS, *[knobs.width] * knobs.depth, CLASSES]
+        self.initial = [
+            torch.randn(below, above) * knobs.gain / math.sqrt(below) for below, above in pairwise(sizes)
+        ]
+        self.plain = Network(self.initial, normalised=False).to(self.device)
+        self.normalised = Network(self.initial, normalised=True).to(self.device)
+        self.optimizers = [
+            torch.optim.SGD(network.parameters(), knobs.lr) for network in (self.plain, self.normalised)
+        ]
+        self.moments = torch.empty(0, 2, 2, knobs.depth)  # (n, mean or deviation, network, layer)
+        self.stride = 1  # steps between two rows of it
+        self._race_anew()
+
+    def _race_anew(self) -> None:
+        self.copies = [
+            Network(self.initial, normalised=normalised, copies=len(RATES)).to(self.device)
+            for normalised in (False, True)
+        ]
+        self.raced = 0
+        self.race_losses = torch.zeros(2, len(RATES), device=self.device)  # Σ of past ones, ever lighter
+
+    def changed(self, knobs: BatchNormKnobs, names: set[str]) -> None:
+        """Write η into the optimizers; start the copies anew where what they are told has changed."""
+        for optimizer in self.optimizers:
+            optimizer.param_groups[0]["lr"] = knobs.lr
+        if names & {"batch_size", "eps", "activation"}:
+            self._race_anew()
+
+    def steps_per_epoch(self, knobs: BatchNormKnobs) -> float:
+        """Mini-batches in the training split."""
+        return batches_per_epoch(knobs.batch_size, TRAIN)
+
+    def _batch(self, knobs: BatchNormKnobs) -> tuple[Tensor, Tensor]:
+        """Digits (B, pixels) and labels of the coming step."""
+        rows = minibatch(self.seed, self.step_index, knobs.batch_size, TRAIN).to(self.device)
+        return self.images[rows], self.labels[rows]
+
+    def step(self, knobs: BatchNormKnobs) -> Scalars:
+        """The same mini-batch for both networks, and while they race for all copies."""
+        images, labels = self._batch(knobs)
+        row: dict[str, float | Tensor] = {}
+        received = []
+        for name, network, optimizer in zip(
+            ("plain", "bn"), (self.plain, self.normalised), self.optimizers, strict=True
+        ):
+            xs, ys, logits = network.signals(images, knobs, knobs.momentum)
+            loss = losses(logits, labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            row[f"loss/{name}"] = shown(loss) if network is self.plain else loss.detach().clamp(max=CEILING)
+            received.append(ys)
+        self._remember(received)
+        row |= self._unit(xs[-1].detach())
+        if self.raced < RACE:
+            self._race(images, labels, knobs)
+        if self.step_index % TESTED_EVERY == 0:
+            row |= self._test(knobs)
+        return row
+
+    def _race(self, images: Tensor, labels: Tensor, knobs: BatchNormKnobs) -> None:
+        """One step of gradient descent for every copy, each at its own rate."""
+        rates = RATES.to(self.device)[:, None, None]
+        found = []
+        for network in self.copies:
+            parameters = list(network.parameters())
+            loss = losses(network(images, knobs), labels)  # (copies,)
+            # A copy's parameters are in its own loss only: the gradient of the sum holds all gradients.
+            gradients = torch.autograd.grad(loss.sum(), parameters)
+            with torch.no_grad():
+                for parameter, gradient in zip(parameters, gradients, strict=True):
+                    parameter.sub_(rates * gradient)
+            found.append(shown(loss))
+        self.race_losses = self.race_losses.lerp(torch.stack(found), 1 - RECENT)
+        self.raced += 1
+
+    def _remember(self, received: Sequence[Sequence[Tensor]]) -> None:
+        if self.step_index % self.stride == 0:
+            self.moments = torch.cat([self.moments, moments(received)[None]])
+            if len(self.moments) == KEPT:
+                self.moments, self.stride = self.moments[::2].clone(), 2 * self.stride
+
+    def _unit(self, x: Tensor) -> dict[str, Tensor]:
+        """Statistics of the first unit of the last hidden layer, for its x (B, units) in the batch."""
+        norm = self.normalised.norm(-1)
+        return {
+            "unit/mean": x[:, 0].mean(),
+            "unit/running-mean": norm.running_mean[0],
+            "unit/beta": norm.beta[0].detach(),
+            "unit/var": x[:, 0].var(correction=0),
+            "unit/running-var": norm.running_var[0],
+            "unit/gamma": norm.gamma[0].detach(),
+        }
+
+    @torch.no_grad()
+    def _test(self, knobs: BatchNormKnobs) -> dict[str, Tensor]:
+        """Losses and accuracies on the test split; by batches, digits that fill none are left out."""
+        images, labels = self.images[TRAIN:], self.labels[TRAIN:]
+        size = min(knobs.batch_size, len(labels))
+        whole = len(labels) // size * size
+        batches, answers = images[:whole].view(-1, size, PIXELS), labels[:whole].view(-1, size)
+        by_batch = losses(self.normalised(batches, knobs), answers).mean()
+        self.normalised.eval()
+        plain, running = self.plain(images, knobs), self.normalised(images, knobs)
+        self.normalised.train()
+        return {
+            "acc/plain": (plain.argmax(-1) == labels).float().mean(),
+            "acc/bn": (running.argmax(-1) == labels).float().mean(),
+            "test/batch": shown(by_batch),
+            "test/running": shown(losses(running, labels)),
+        }
+
+    def objectives(self, knobs: BatchNormKnobs) -> Mapping[str, Objective]:
+        """What the coming mini-batch's step descends. A network that is no number any more has none."""
+        images, labels = self._batch(knobs)
+
+        def of(network: Network, optimizer: torch.optim.Optimizer) -> Objective:
+            return Objective(
+                lambda: losses(network(images, knobs), labels),
+                list(network.parameters()),
+                optimizer,
+                network.layers(),
+            )
+
+        found = {"batch norm": of(self.normalised, self.optimizers[1])}
+        if all(weight.isfinite().all() for weight in self.plain.weights):
+            return {"plain": of(self.plain, self.optimizers[0]), **found}
+        return found
+
+    def _received(self, knobs: BatchNormKnobs) -> list[list[Tensor]]:
+        """y of each hidden layer on the coming mini-batch, for the plain and the normalised network."""
+        self.normalised.train()  # only while looking
+        images, _ = self._batch(knobs)
+        return [network.signals(images, knobs)[1] for network in (self.plain, self.normalised)]
+
+    @histogram(
+        title="What each activation receives",
+        caption="One mini-batch, layer by layer, on the same axis: plain, and below it normalised.",
+        size="hero",
+    )
+    def distributions(self, knobs: BatchNormKnobs) -> Histogram:
+        """Histograms of y, what lies outside counted in the outermost bars; NaN is counted nowhere."""
+        names, counts = [], []
+        for layer, pair in enumerate(zip(*self._received(knobs), strict=True), 1):
+            for kind, y in zip(("plain", "batch norm"), pair, strict=True):
+                inside = y[~y.isnan()].clamp(-SPAN, SPAN)
+                names.append(f"layer {layer}, {kind}")
+                counts.append(torch.histc(inside, BINS, -SPAN, SPAN))
+        edges = torch.linspace(-SPAN, SPAN, BINS + 1).expand(len(names), BINS + 1)
+        return Histogram(counts=torch.stack(counts), edges=edges, names=names)
+
+    loss = scalars(
+        {"loss/plain": "plain", "loss/bn": "batch norm"},
+        title="Training loss",
+        caption="Of the same mini-batches. 2.30 is guessing; 4 stands for all above.",
+        log=True,
+        smoothing=0.8,
+    )
+    accuracy = scalars(
+        {"acc/plain": "plain", "acc/bn": "batch norm"},
+        title="Test accuracy",
+        caption="On 597 digits never trained on, with running statistics.",
+    )
+
+    @lines(
+        title="Loss after 200 steps, by η",
+        caption="Each point is a copy trained alongside at its own η. A wide valley is tolerance.",
+        size="wide",
+    )
+    def tolerance(self, knobs: BatchNormKnobs) -> Lines:
+        """The copies' losses, averaged over the last ten steps or so."""
+        seen = 1 - RECENT**self.raced  # the weights of all past losses together
+        plain, normalised = self.race_losses / seen if self.raced else self.race_losses * math.nan
+        return Lines(
+            x=RATES,
+            values=torch.stack([plain, normalised, torch.full_like(plain, math.log(CLASSES))])[None],
+            groups=[""],
+            series=["plain", "batch norm", "guessing"],
+            x_label="η",
+            x_log=True,
+            marks=[[("now", knobs.lr)]],
+            notes=[f"n = {self.raced} / {RACE}"],
+            y_ranges=[(0.0, CEILING)],
+        )
+
+    train_eval = scalars(
+        {"test/batch": "batch statistics", "test/running": "running statistics"},
+        title="Train mode, eval mode",
+        caption="The same test digits, normalised by batches or by running averages.",
+        log=True,
+    )
+
+    @lines(
+        title="Activations over training",
+        caption="Mean and one standard deviation of what a layer's activation receives.",
+        size="wide",
+    )
+    def drift(self, knobs: BatchNormKnobs) -> Lines:
+        """Mean ± deviation of y by step, one layer at a time; the coming mini-batch is the last."""
+        depth = self.moments.shape[-1]
+        history = torch.cat([self.moments, moments(self._received(knobs))[None]])
+        history = history.where(history.isfinite(), math.nan)
+        steps = [*range(0, self.stride * len(self.moments), self.stride), self.step_index]
+        mean, deviation = history.permute(1, 3, 2, 0).flip(1)  # (layer, network, n) each, deepest first
+        reach = (mean.abs() + deviation).nan_to_num(0).amax((1, 2)).clamp(1, REACH).tolist()
+        return Lines(
+            x=torch.tensor(steps, dtype=torch.float32),
+            values=mean,
+            low=mean - deviation,
+            high=mean + deviation,
+            groups=[f"layer {layer}" for layer in range(depth, 0, -1)],
+            series=["plain", "batch norm"],
+            x_label="step",
+            y_ranges=[(-most, most) for most in reach],
+        )
+
+    @lines(
+        title="One unit, one batch",
+        caption="The first unit of the last hidden layer on each digit, by x.",
+    )
+    def unit(self, knobs: BatchNormKnobs) -> Lines:
+        """x, x̂ and y in order of x; in the note, how the last x̂ comes about."""
+        self.normalised.train()
+        xs, ys, _ = self.normalised.signals(self._batch(knobs)[0], knobs)
+        x, order = xs[-1][:, 0].sort()
+        y, mu = ys[-1][order, 0], x.mean()
+        var = x.var(correction=0) + knobs.eps
+        x_hat = (x - mu) / var.sqrt()
+        minus = f"− {mu:.2f}" if mu >= 0 else f"+ {-mu:.2f}"
+        return Lines(
+            x=torch.arange(1.0, len(x) + 1),
+            values=torch.stack([x, x_hat, y])[None],
+            groups=[""],
+            series=["x", "x̂", "y"],
+            notes=[f"x̂ = ({x[-1]:.2f} {minus}) / √{var:.2f} = {x_hat[-1]:.2f}".replace("-", "−")],
+        )
+
+    mean = scalars(
+        {"unit/mean": "μ_B", "unit/running-mean": "running μ", "unit/beta": "β"},
+        title="Mean of that unit",
+        caption="Before: of the batch, and its running average. After: β.",
+    )
+    variance = scalars(
+        {"unit/var": "σ²_B", "unit/running-var": "running σ²", "unit/gamma": "γ"},
+        title="Spread of that unit",
+        caption="Before: variance of the batch, and its running average. After: γ.",
+    )
+
+    @histogram(title="γ and β", caption="Of all units. They begin at 1 and 0, and training spreads them.")
+    def learnt(self, knobs: BatchNormKnobs) -> Histogram:
+        """Every γ and every β."""
+        norms = [self.normalised.norm(layer) for layer in range(knobs.depth)]
+        return Histogram.of(
+            {
+                "γ": torch.cat([norm.gamma for norm in norms]),
+                "β": torch.cat([norm.beta for norm in norms]),
+            }
+        )

@@ -1,0 +1,529 @@
+"""Regularisation.
+
+A large network learns 200 digits by heart, wrong labels and all, and gets worse on digits it has not seen.
+Dropout, L1, L2 and early stopping each keep it from that, live, beside the same network without them.
+
+One step on a mini-batch, h_0 being the pixels and m_l a fresh mask of zeros and ones for each hidden layer:
+
+    h_l = relu(h_{l−1} W_l + b_l) ⊙ m_l / (1 − p),  P(m = 1) = 1 − p            inverted dropout
+    objective = cross-entropy + λ₂ ½Σw² + λ₁ Σ|w|                               L2 and L1, of weights only
+    w ← w − η (∂loss/∂w + λ₂ w)                                                 L2 pulls in proportion to w
+    w ← sign(w) · max(|w| − ηλ₁, 0)                                             L1, as a proximal step
+
+Early stopping keeps the weights of the lowest validation loss, and stops after `patience` epochs without a
+lower one. Watch the gap between the two losses open, and what closes it.
+
+Source: Srivastava et al. 2014, "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR 15,
+§4 and §10 (inverted); Goodfellow, Bengio, Courville, "Deep Learning" (2016), §7.1 (L2 and L1) and §7.8 (early
+stopping, algorithm 7.1).
+Departures: the input is not dropped. L1's plain subgradient is there for comparison: it leaves weights
+trembling about 0 by ±ηλ₁, where the proximal step makes them exactly 0.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from descent.data.batches import batches_per_epoch, minibatch
+from descent.data.digits import sklearn_digits
+from descent.experiment import (
+    Bars,
+    Experiment,
+    Histogram,
+    Images,
+    KnobError,
+    Knobs,
+    Lines,
+    Objective,
+    Preset,
+    Scalars,
+    bars,
+    fixed,
+    histogram,
+    images,
+    lines,
+    live,
+    scalars,
+)
+
+PIXELS, SIDE, CLASSES = 64, 8, 10
+VALIDATION, TEST = 400, 400  # digits of either split
+MOST_PATIENT = 100  # epochs
+KEPT = 512  # rows of the history of losses; then every other one is forgotten
+LAYERS = ("layer 1", "layer 2", "output")
+SPAN = 0.3  # the histograms reach from −SPAN to SPAN
+BINS = 61  # an odd number: the middle one is around 0
+PICTURED = 4  # digits whose masks are shown
+DRAWS = 400  # masks that are averaged
+ORANGE, BLUE = [213, 94, 0], [0, 114, 178]  # of units that are dropped and kept
+
+
+class RegularisationKnobs(Knobs):
+    """What the learner sets."""
+
+    # fmt: off
+    lr: float = live(
+        0.1, name="Learning rate", symbol="η", ge=1e-4, le=10.0, log=True, typical=(0.03, 0.3),
+        help="How far a step goes.",
+    )
+    batch_size: int = live(
+        16, name="Batch size", symbol="B", ge=1, le=200, log=True, typical=(8, 64),
+        help="Training digits per step.",
+    )
+    dropout: float = live(
+        0.0, name="Dropout", symbol="p", ge=0.0, le=0.95, step=0.05, typical=(0.2, 0.7),
+        group="regularisation",
+        help="Chance that a hidden unit is silenced in a step. The others grow by 1/(1 − p).",
+    )
+    l2: float = live(
+        0.0, name="L2", symbol="λ_2", ge=0.0, le=0.1, step=0.001, typical=(0.005, 0.03),
+        group="regularisation",
+        help="Price of ½Σw²: each step pulls a weight towards 0 in proportion to its size.",
+    )
+    l1: float = live(
+        0.0, name="L1", symbol="λ_1", ge=0.0, le=0.01, step=0.0001, typical=(0.0003, 0.002),
+        group="regularisation",
+        help="Price of Σ|w|: each step pulls every weight towards 0 by the same length.",
+    )
+    l1_step: Literal["proximal", "subgradient"] = live(
+        "proximal", name="L1 step", group="regularisation",
+        options={"proximal": "proximal", "subgradient": "subgradient"},
+        help="A proximal step stops a weight at 0; the subgradient lets it step over.",
+    )
+    patience: int = live(
+        20, name="Patience", unit="epochs", ge=0, le=MOST_PATIENT, typical=(5, 50), group="early stopping",
+        help="Epochs without a lower validation loss after which early stopping stops.",
+    )
+    stop_early: bool = live(
+        False, name="Stop early", group="early stopping",
+        help="Freeze the weights once patience has run out. Without it, the place is only marked.",
+    )
+    train_size: int = fixed(
+        200, name="Training digits", ge=50, le=1000, step=50, help="The fewer, the easier to learn by heart."
+    )
+    noise: int = fixed(
+        30, name="Wrong labels", unit="%", ge=0, le=80, step=5,
+        help="Share of the training digits that are told a wrong label. The other splits have none.",
+    )
+    width: int = fixed(256, name="Width", ge=16, le=512, step=16, help="Units of either hidden layer.")
+    # fmt: on
+
+    @model_validator(mode="after")
+    def _patience_is_needed(self) -> RegularisationKnobs:
+        if self.patience < 1:
+            raise KnobError(
+                "patience", "without any, training would stop before it has begun; choose at least 1 epoch"
+            )
+        return self
+
+
+def draw_mask(shape: Sequence[int], p: float, generator: torch.Generator) -> Tensor:
+    """1 where a unit stays, with probability 1 − p, and 0 where it is dropped."""
+    return (torch.rand(tuple(shape), generator=generator) >= p).float()
+
+
+def inverted_dropout(h: Tensor, mask: Tensor, p: float) -> Tensor:
+    """h ⊙ m / (1 − p): its expectation over masks is h, so that nothing needs scaling without them."""
+    return h * mask / (1 - p)
+
+
+def l1_penalty(weights: Sequence[Tensor]) -> Tensor:
+    """Σ|w|, whose subgradient is sign(w)."""
+    return torch.stack([w.abs().sum() for w in weights]).sum()
+
+
+def l2_penalty(weights: Sequence[Tensor]) -> Tensor:
+    """½Σw², whose gradient is w."""
+    return torch.stack([w.square().sum() for w in weights]).sum() / 2
+
+
+def shrink(w: Tensor, threshold: float) -> Tensor:
+    """sign(w) · max(|w| − t, 0), the proximal step of t|w|: what lies within ±t becomes exactly 0."""
+    return w.sign() * (w.abs() - threshold).clamp(min=0)
+
+
+class Network(nn.Module):
+    """A multilayer perceptron; `sizes` are the units per layer, input and output included."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        for below, above in pairwise(sizes):
+            bound = below**-0.5
+            self.weights.append(torch.empty(below, above).uniform_(-bound, bound))
+            self.biases.append(torch.empty(above).uniform_(-bound, bound))
+
+    def hidden(self, h: Tensor, layer: int) -> Tensor:
+        """relu(h W + b) of hidden layer `layer`, before dropout."""
+        return torch.relu(h @ self.weights[layer] + self.biases[layer])
+
+    def forward(self, h: Tensor, masks: Sequence[Tensor] = (), p: float = 0.0) -> Tensor:
+        """Logits (B, classes) of pixels (B, P); units are dropped only where masks (B, units) are given."""
+        for layer in range(len(self.weights) - 1):
+            h = self.hidden(h, layer)
+            if masks:
+                h = inverted_dropout(h, masks[layer], p)
+        logits: Tensor = h @ self.weights[-1] + self.biases[-1]
+        return logits
+
+
+def splits(knobs: RegularisationKnobs) -> tuple[slice, slice, slice]:
+    """Where the training, validation and test digits are."""
+    train, seen = knobs.train_size, knobs.train_size + VALIDATION
+    return slice(0, train), slice(train, seen), slice(seen, seen + TEST)
+
+
+def descend(optimizer: torch.optim.Optimizer, objective: Tensor) -> None:
+    """One step against the gradient, of which nothing is left behind."""
+    objective.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+class EarlyStopping:
+    """Follows the validation loss by epoch, and knows for every patience where it would have stopped."""
+
+    def __init__(self) -> None:
+        self.best = math.inf
+        self.best_epoch = 0
+        # By patience: the first epoch after so many without a lower loss, the best before it, and its loss.
+        self.stops: list[tuple[int, int, float]] = []
+
+    def see(self, epoch: int, loss: float) -> bool:
+        """Take in the next epoch's loss; returns whether it is the lowest so far."""
+        better = loss < self.best
+        if better:
+            self.best, self.best_epoch = loss, epoch
+        waited = epoch - self.best_epoch
+        if waited == len(self.stops) <= MOST_PATIENT:  # waiting grows by one at a time: no patience is missed
+            self.stops.append((epoch, self.best_epoch, self.best))
+        return better
+
+    def stop(self, patience: int) -> tuple[int, int, float] | None:
+        """The epoch at which it stops, the best one before, and its loss; None while it goes on."""
+        return self.stops[patience] if patience < len(self.stops) else None
+
+
+class Regularisation(Experiment[RegularisationKnobs]):
+    """One network as regularised as the learner likes, and a twin that is not."""
+
+    order = 4
+    pace = 200.0
+    invite = "Let the gap open, then raise dropout to 0.7 or λ₂ to 0.02."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "dropout": Preset(
+            "Dropout",
+            {"dropout": 0.7},
+            watch="After 200 epochs the validation loss is still below 1, the twin's well above. Among the "
+            "masks seven in ten units are orange, others at each step.",
+        ),
+        "l2": Preset(
+            "L2",
+            {"l2": 0.03},
+            watch="The weights stay in a narrow hill about 0, the gap below 0.3, and most wrong labels are "
+            "not learnt. Drag λ₂ further up and too little is learnt.",
+        ),
+        "l1": Preset(
+            "L1",
+            {"l1": 0.001},
+            watch="After 200 epochs seven in ten weights of layer 1 and nine in ten of layer 2 are exactly "
+            "0. Switch the L1 step to subgradient: none is 0 any more, though the peak stays.",
+        ),
+        "early": Preset(
+            "Early stopping",
+            {"stop_early": True},
+            watch="Between epochs 40 and 50 the weights freeze, and the bars show the best ones beside the "
+            "last. Switch it off to see what would have come.",
+        ),
+        "impatient": Preset(
+            "Too little patience",
+            {"stop_early": True, "patience": 1},
+            watch="The first epoch that is no better ends it, near epoch 9 and at a loss above 1. Raise the "
+            "patience to 20: it goes on, and finds one below 0.9.",
+        ),
+        "more-data": Preset(
+            "Five times the data",
+            {"train_size": 1000},
+            watch="As many labels in a hundred are wrong, but more digits contradict them: the lowest "
+            "validation loss is about 0.5 instead of 0.7 to 0.8.",
+        ),
+    }
+
+    def build(self, knobs: RegularisationKnobs) -> None:
+        """Three splits of the digits, wrong labels among the training ones, and both networks."""
+        digits = sklearn_digits(SIDE)
+        generator = self.generator(-1)
+        order = torch.randperm(len(digits), generator=generator)
+        self.images = digits.images.flatten(1)[order].to(self.device)  # (N, pixels): train, validation, test
+        labels = digits.labels[order]
+        self.wrong = round(knobs.train_size * knobs.noise / 100)  # the first so many training digits
+        labels[: self.wrong] += torch.randint(1, CLASSES, (self.wrong,), generator=generator)
+        self.labels = (labels % CLASSES).to(self.device)
+        self.model = Network([PIXELS, knobs.width, knobs.width, CLASSES]).to(self.device)
+        self.twin = copy.deepcopy(self.model)
+        self.best = copy.deepcopy(self.model)  # the weights of the lowest validation loss
+        self.optimizers = [torch.optim.SGD(net.parameters(), knobs.lr) for net in (self.model, self.twin)]
+        self.early = EarlyStopping()
+        self.epochs = 0
+        self.history = torch.empty(0, 3)  # training, validation, the twin's validation loss
+        self.stride = 1  # epochs between two rows of it
+        self._evaluate(knobs)
+
+    def changed(self, knobs: RegularisationKnobs, names: set[str]) -> None:
+        """Write η into both optimizers."""
+        for optimizer in self.optimizers:
+            optimizer.param_groups[0]["lr"] = knobs.lr
+
+    def steps_per_epoch(self, knobs: RegularisationKnobs) -> float:
+        """Mini-batches in the training set."""
+        return batches_per_epoch(knobs.batch_size, knobs.train_size)
+
+    def stopped(self, knobs: RegularisationKnobs) -> bool:
+        """Whether early stopping has frozen the weights."""
+        return knobs.stop_early and self.early.stop(knobs.patience) is not None
+
+    def _batch(self, knobs: RegularisationKnobs) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Digits (B, pixels), labels, and a mask per hidden layer (B, units) or none, of the coming step."""
+        rows = minibatch(self.seed, self.step_index, knobs.batch_size, knobs.train_size).to(self.device)
+        masks = []
+        if knobs.dropout:
+            generator = self.generator(self.step_index)
+            shape = len(rows), knobs.width
+            masks = [draw_mask(shape, knobs.dropout, generator).to(self.device) for _ in range(2)]
+        return self.images[rows], self.labels[rows], masks
+
+    def _terms(
+        self, images: Tensor, labels: Tensor, masks: Sequence[Tensor], knobs: RegularisationKnobs
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The mini-batch's loss, λ₂ ½Σw² and λ₁ Σ|w|: together the objective."""
+        loss = F.cross_entropy(self.model(images, masks, knobs.dropout), labels)
+        weights, nothing = list(self.model.weights), torch.zeros((), device=self.device)
+        l2 = knobs.l2 * l2_penalty(weights) if knobs.l2 else nothing
+        l1 = knobs.l1 * l1_penalty(weights) if knobs.l1 else nothing
+        return loss, l2, l1
+
+    def step(self, knobs: RegularisationKnobs) -> Scalars:
+        """One mini-batch; at the end of an epoch also every digit. Nothing once stopped."""
+        if self.stopped(knobs):
+            return {}
+        images, labels, masks = self._batch(knobs)
+        loss, l2, l1 = self._terms(images, labels, masks, knobs)
+        proximal = knobs.l1_step == "proximal"
+        descend(self.optimizers[0], loss + l2 if proximal else loss + l2 + l1)
+        if proximal and knobs.l1:
+            with torch.no_grad():
+                for w in self.model.weights:
+                    w.copy_(shrink(w, knobs.lr * knobs.l1))
+        descend(self.optimizers[1], F.cross_entropy(self.twin(images), labels))
+        row: dict[str, float | Tensor] = {
+            "objective/loss": loss.detach(),
+            "objective/l2": l2.detach(),
+            "objective/l1": l1.detach(),
+        }
+        if (self.step_index + 1) % batches_per_epoch(knobs.batch_size, knobs.train_size) == 0:
+            self.epochs += 1
+            row |= self._evaluate(knobs) | {"early/patience": float(knobs.patience)}
+        return row
+
+    @torch.no_grad()
+    def _evaluate(self, knobs: RegularisationKnobs) -> dict[str, float | Tensor]:
+        """Losses and accuracies after an epoch, without dropout; keeps the weights if they are the best."""
+        train, validation, _ = splits(knobs)
+        logits = self.model(self.images[: validation.stop])
+        correct = (logits.argmax(1) == self.labels[: validation.stop]).float()
+        losses = [F.cross_entropy(logits[split], self.labels[split]) for split in (train, validation)]
+        losses.append(F.cross_entropy(self.twin(self.images[validation]), self.labels[validation]))
+        self.last = losses[1].item()
+        if self.early.see(self.epochs, self.last):
+            for kept, parameter in zip(self.best.parameters(), self.model.parameters(), strict=True):
+                kept.copy_(parameter)
+        if self.epochs % self.stride == 0:
+            self.history = torch.cat([self.history, torch.stack(losses)[None].cpu()])
+            if len(self.history) == KEPT:
+                self.history, self.stride = self.history[::2].clone(), 2 * self.stride
+        row: dict[str, float | Tensor] = {
+            "loss/train": losses[0],
+            "loss/validation": losses[1],
+            "loss/gap": losses[1] - losses[0],
+            "acc/train": correct[train].mean(),
+            "acc/validation": correct[validation].mean(),
+            "early/waited": float(self.epochs - self.early.best_epoch),
+        }
+        if self.wrong:
+            row["acc/wrong"] = correct[: self.wrong].mean()
+        names = ("zeros/layer-1", "zeros/layer-2", "zeros/output")
+        return row | {
+            name: (w == 0).float().mean() for name, w in zip(names, self.model.weights, strict=True)
+        }
+
+    def objectives(self, knobs: RegularisationKnobs) -> Mapping[str, Objective]:
+        """What the coming mini-batch's step descends, L1 included however it is taken."""
+        batch = self._batch(knobs)
+        pairs = zip(self.model.weights, self.model.biases, strict=True)
+        return {
+            "": Objective(
+                lambda: torch.stack(self._terms(*batch, knobs)).sum(),
+                list(self.model.parameters()),
+                self.optimizers[0],
+                {name: list(pair) for name, pair in zip(LAYERS, pairs, strict=True)},
+            )
+        }
+
+    @lines(
+        title="Training and validation",
+        caption="Loss by epoch, without dropout. Shaded: the gap. The dot: the lowest validation loss.",
+        size="hero",
+    )
+    def curves(self, knobs: RegularisationKnobs) -> Lines:
+        """Both losses and the twin's, by epoch; the best epoch, and where patience runs out."""
+        train, validation, twin = self.history.t()  # (n,) each
+        early, stop = self.early, self.early.stop(knobs.patience)
+        marks = [("best", float(early.best_epoch))]
+        if self.stopped(knobs):
+            marks.append(("stop", float(self.epochs)))
+        elif stop is not None:
+            marks.append(("patience over", float(stop[0])))
+        epoch, loss = stop[1:] if stop is not None else (early.best_epoch, early.best)
+        nothing = torch.full_like(train, math.nan)
+        return Lines(
+            x=torch.arange(len(self.history)) * float(self.stride),
+            values=torch.stack([train, validation, twin])[None],
+            low=torch.stack([nothing, train, nothing])[None],
+            high=torch.stack([nothing, validation, nothing])[None],
+            dots=torch.tensor([[0.0, 1.0, early.best_epoch, early.best]]),
+            groups=[""],
+            series=["training", "validation", "validation, unregularised"],
+            x_label="epoch",
+            marks=[marks],
+            notes=[f"L_val({epoch}) = {loss:.3f},  L_val({self.epochs}) = {self.last:.3f}"],
+        )
+
+    gap = scalars(
+        {"loss/validation": "validation", "loss/train": "training", "loss/gap": "gap"},
+        title="The gap",
+        caption="Validation loss minus training loss: what is learnt by heart.",
+    )
+    accuracy = scalars(
+        {"acc/train": "training", "acc/validation": "validation", "acc/wrong": "wrong labels"},
+        title="Accuracy",
+        caption="Wrong labels: the share of mislabelled digits answered as told.",
+    )
+
+    @images(
+        title="Dropout's masks",
+        caption="A digit x, its units h, the mask m, and h′ = h·m/(1 − p). Orange: dropped. The others grow.",
+        size="wide",
+    )
+    def masks(self, knobs: RegularisationKnobs) -> Images:
+        """The first hidden layer on digits of the coming mini-batch, units as pixels: four images a digit.
+
+        Brightness is the root of h over the largest value shown.
+        """
+        pixels, _, masks = self._batch(knobs)
+        pixels = pixels[:PICTURED]
+        h = self.model.hidden(pixels, 0)  # (N, units)
+        mask = masks[0][:PICTURED] if masks else torch.ones_like(h)
+        after = inverted_dropout(h, mask, knobs.dropout)
+        brightest = after.amax().clamp(min=1e-6)
+        side = math.ceil(math.sqrt(knobs.width))
+
+        def square(values: Tensor) -> Tensor:
+            """(N, units) → (N, side, side); what is left of the square is 0."""
+            return F.pad(values, (0, side * side - knobs.width)).view(-1, side, side).cpu()
+
+        def grey(values: Tensor) -> Tensor:
+            """Values in [0, 1] (N, side, side) as pixels (N, side, side, 3)."""
+            return Images.to_pixels(values, 0, 1)[..., None].repeat(1, 1, 1, 3)
+
+        digit = F.interpolate(pixels.view(-1, 1, SIDE, SIDE), size=(side, side))[:, 0].cpu()
+        coloured, kept = grey(square((after / brightest).sqrt())), square(mask) == 1
+        dropped = ~kept & (square(torch.ones_like(mask)) == 1)
+        coloured[dropped] = torch.tensor(ORANGE, dtype=torch.uint8)
+        stencil = torch.where(dropped[..., None], torch.tensor(ORANGE), torch.tensor(BLUE)).to(torch.uint8)
+        shown = [grey((digit + 1) / 2), grey(square((h / brightest).sqrt())), stencil, coloured]
+        return Images(
+            pixels=torch.stack(shown, 1).flatten(0, 1),
+            columns=8,
+            captions=["x", "h", "m", "h′"] * len(pixels),
+        )
+
+    @lines(
+        title="Why 1/(1 − p)",
+        caption="What a unit of layer 2 receives, averaged over n masks.",
+    )
+    def expectation(self, knobs: RegularisationKnobs) -> Lines:
+        """Running means over masks of z = (h ⊙ m) W + b with and without 1/(1 − p), for one digit."""
+        p, generator = knobs.dropout, torch.Generator().manual_seed(self.seed)
+        h = self.model.hidden(self.images[splits(knobs)[1]][:1], 0)  # (1, units)
+        z = (h @ self.model.weights[1] + self.model.biases[1])[0]
+        unit = int(z.argmax())
+        w, b = self.model.weights[1][:, unit], self.model.biases[1][unit]
+        mask = draw_mask((DRAWS, knobs.width), p, generator).to(self.device)
+        count = torch.arange(1.0, DRAWS + 1, device=self.device)
+        received = torch.stack([inverted_dropout(h, mask, p) @ w, (h * mask) @ w]) + b  # (2, DRAWS)
+        means = received.cumsum(1) / count
+        middle = float(z[unit])
+        reach = max(float((means - middle).abs().amax()), abs(middle) / 2)
+        return Lines(
+            x=count,
+            values=torch.cat([means, z[unit].expand(1, DRAWS)])[None],
+            groups=[""],
+            series=["scaled", "not scaled", "no dropout"],
+            x_label="n",
+            x_log=True,
+            notes=[f"1 / (1 − {p:g}) = {1 / (1 - p):.2f}"],
+            y_ranges=[(middle - 1.1 * reach, middle + 1.1 * reach)],
+        )
+
+    @histogram(
+        title="Weights",
+        caption="L1 leaves a peak at exactly 0 and few others; L2 narrows the whole distribution.",
+        size="wide",
+    )
+    def weights(self, knobs: RegularisationKnobs) -> Histogram:
+        """Each layer's weights on the same axis, what lies outside counted in the outermost bars."""
+        counts = [torch.histc(w.clamp(-SPAN, SPAN), BINS, -SPAN, SPAN) for w in self.model.weights]
+        edges = torch.linspace(-SPAN, SPAN, BINS + 1).expand(len(counts), BINS + 1)
+        return Histogram(counts=torch.stack(counts), edges=edges, names=LAYERS)
+
+    @bars(
+        title="Best and last",
+        caption="Losses of the weights early stopping restores, beside those of now.",
+    )
+    def restored(self, knobs: RegularisationKnobs) -> Bars:
+        """Cross-entropy on each split, for the weights of the best epoch and for the last ones."""
+        rows = [
+            [F.cross_entropy(net(self.images[split]), self.labels[split]) for split in splits(knobs)]
+            for net in (self.best, self.model)
+        ]
+        return Bars(
+            values=torch.stack([torch.stack(row) for row in rows]),
+            labels=["training", "validation", "test"],
+            series=["best weights", "last weights"],
+        )
+
+    waiting = scalars(
+        {"early/waited": "epochs waited", "early/patience": "patience"},
+        title="Patience",
+        caption="Epochs since the lowest validation loss. At the line it runs out.",
+    )
+    objective = scalars(
+        {"objective/loss": "loss", "objective/l2": "λ₂ ½Σw²", "objective/l1": "λ₁ Σ|w|"},
+        title="What is made small",
+        caption="The mini-batch's loss, under dropout, and the prices of the weights.",
+        smoothing=0.9,
+    )
+    zeros = scalars(
+        {"zeros/layer-1": "layer 1", "zeros/layer-2": "layer 2", "zeros/output": "output"},
+        title="Weights that are 0",
+        caption="Share of each layer's weights. Only L1 with the proximal step makes any.",
+    )
