@@ -1,0 +1,474 @@
+"""Linear regression.
+
+A straight line learns to follow points. Three learners start from the same line and go down the same bowl:
+one looks at all points before each step, one at a single point, one at a few.
+
+The line ŷ = wx + b has the mean squared error of its N points as its loss. The chain rule gives its slopes:
+
+    L(w, b) = (1/N) Σ (yᵢ − wxᵢ − b)²
+    ∂L/∂w = (1/N) Σ −2 (yᵢ − wxᵢ − b) xᵢ
+    ∂L/∂b = (1/N) Σ −2 (yᵢ − wxᵢ − b)
+    w ← w − η ∂L/∂w,  b ← b − η ∂L/∂b
+
+Batch descent takes these means over all N points, stochastic descent over one, mini-batch descent over B.
+L is a bowl: its Hessian H = 2 [[mean x², mean x], [mean x, 1]] is the same everywhere, so batch descent
+converges for η < 2/λ_max(H) and for no larger η. Watch the bowl turn into a valley as the points move away
+from x = 0.
+
+Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), §5.1.4 (the model) and §5.9 (mini-batches).
+Galaxies: Hubble 1929, PNAS 15(3), table 1.
+Departures: float64. Some texts halve the loss; a knob does. A learner further than ten maps away is out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+import pydantic
+import torch
+from pydantic import model_validator
+from torch import Tensor, nn, optim
+
+from descent.data.batches import minibatch
+from descent.data.points import MOST, hubble, points_of
+from descent.experiment import (
+    Contour,
+    Experiment,
+    Heatmap,
+    Knobs,
+    Lines,
+    Objective,
+    Preset,
+    Scalars,
+    contour,
+    fixed,
+    heatmap,
+    lines,
+    live,
+    scalars,
+)
+from descent.nn.lean import update
+
+NAMES = ("batch", "stochastic", "mini-batch")
+POINTS = 60  # of the line that is made up
+TRAIL = 1500  # latest points of a path that are kept
+GRID = 96  # samples along either side of the drawn surface
+SHOWN = 150  # points of a curve over the points looked at
+FAR = 10.0  # maps: how far from the middle a learner is out
+SETTLED = 1e-9  # what is smaller is left out: it would take up most of a logarithmic chart
+ROUND = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # what half a map may be, times a power of ten
+
+TABLE = "hours, score\n1, 52\n2, 55\n2.5, 61\n3, 60\n4, 68\n5, 71\n6, 80\n7.5, 84\n8, 91"
+
+Coordinate = Annotated[float, pydantic.Field(ge=-1e4, le=1e4)]
+
+
+class RegressionKnobs(Knobs):
+    """What the learner sets."""
+
+    # fmt: off
+    lr: float = live(
+        0.05, name="Learning rate", symbol="η", ge=1e-6, le=10.0, log=True, typical=(0.003, 0.3),
+        help="Length of a step per slope, for all three.",
+    )
+    batch_size: int = live(
+        8, name="Mini-batch size", symbol="B", ge=1, le=MOST, log=True, typical=(2, 30),
+        help="Points the mini-batch learner looks at in a step; at most all there are.",
+    )
+    start: tuple[Coordinate, Coordinate] = live(
+        (-2.0, -2.0), name="Start", symbol="w₀, b₀",
+        help="The line all three start from. Drag it on the map; moving it starts anew.",
+    )
+    loss: Literal["mse", "half"] = live(
+        "mse", name="Loss", symbol="L", options={"mse": "MSE", "half": "½ MSE"},
+        help="With ½ the 2 of the derivative cancels: slopes and curvatures are half as large.",
+    )
+    derivative: Literal["right", "minus", "no-x"] = live(
+        "right", name="Derivative",
+        options={"right": "right", "minus": "a minus too many", "no-x": "without the factor x"},
+        help="What the learners go by. Two slips that are easily made can be tried.",
+    )
+    offset: float = live(
+        1.0, name="Middle of x", symbol="x̄", ge=-10.0, le=10.0, step=0.1,
+        group="data", when={"data": ["line"]},
+        help="The points have x from 2 below it to 2 above. Far from 0 the bowl becomes a valley.",
+    )
+    noise: float = live(
+        0.8, name="Noise", symbol="σ", ge=0.0, le=3.0, step=0.1, group="data", when={"data": ["line"]},
+        help="Standard deviation of the points about y = 2x + 1.",
+    )
+    standardise: Literal["custom", "always", "never"] = live(
+        "custom", name="Standardise x", group="data",
+        options={"custom": "your own table", "always": "always", "never": "never"},
+        help="Learn from (x − mean)/sd in place of x: the bowl becomes round, whatever the unit of x.",
+    )
+    data: Literal["line", "hubble", "custom"] = fixed(
+        "line", name="Data", group="data",
+        options={"line": "a noisy line", "hubble": "galaxies (Hubble 1929)", "custom": "your own table"},
+        help="The points to follow.",
+    )
+    csv: str = fixed(
+        TABLE, name="Your table", max_length=20_000, lines=7, group="data", when={"data": ["custom"]},
+        help="Two columns, x and y, one point per row. A heading is skipped.",
+    )
+    # fmt: on
+
+    @property
+    def scaled(self) -> bool:
+        """Whether x is standardised."""
+        return self.standardise in ("always", self.data)
+
+    @model_validator(mode="after")
+    def _table_can_be_read(self) -> RegressionKnobs:
+        points_of(self.csv, "csv")
+        return self
+
+
+class Line(nn.Module):
+    """ŷ = wx + b."""
+
+    def __init__(self, w: float, b: float) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(w, dtype=torch.float64))
+        self.b = nn.Parameter(torch.tensor(b, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n,) → (n,)."""
+        return self.w * x + self.b
+
+
+def loss_of(line: Line, x: Tensor, y: Tensor, knobs: RegressionKnobs) -> Tensor:
+    """The mean squared error on the points (x, y), or half of it."""
+    error: Tensor = y - line(x)
+    return factor(knobs) * error.square().mean()
+
+
+def factor(knobs: RegressionKnobs) -> float:
+    """What the mean squared error is multiplied by."""
+    return 0.5 if knobs.loss == "half" else 1.0
+
+
+def by_hand(line: Line, x: Tensor, y: Tensor, knobs: RegressionKnobs) -> tuple[Tensor, Tensor]:
+    """∂L/∂w and ∂L/∂b on the points (x, y), each (n,); wrong if the knobs say so."""
+    error = y - line(x)  # y − wx − b
+    dw = factor(knobs) * (-2 * error * x).mean()  # (1/n) Σ −2 (y − wx − b) x
+    db = factor(knobs) * (-2 * error).mean()  # (1/n) Σ −2 (y − wx − b)
+    match knobs.derivative:
+        case "minus":
+            return -dw, -db
+        case "no-x":
+            return db.clone(), db
+    return dw, db
+
+
+def margins(values: Tensor) -> Tensor:
+    """From a little below the least of values (n,) to a little above the largest: (2,)."""
+    low, high = values.min(), values.max()
+    room = 0.06 * (high - low).clamp(min=1e-9)
+    return torch.stack([low - room, high + room])
+
+
+class LinearRegression(Experiment[RegressionKnobs]):
+    """Three learners of one line. One that flies off is out; the run diverges when the last one is."""
+
+    order = 0
+    pace = 20.0
+    invite = "Drag the ring to another start, then drag η to the right until the first learner flies off."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "too-large": Preset(
+            "Too large a rate",
+            {"lr": 0.35},
+            "2/λ_max is 0.344 here. At η = 0.35 each swing of batch is 3.3 % wider than the last: out at "
+            "step 69. One far point is steeper than all together: stochastic is out far sooner.",
+        ),
+        "one-point": Preset(
+            "Why it never rests",
+            {"lr": 0.1},
+            "Batch comes to rest. Stochastic does not: each point pulls its own way. Mini-batch is 15 times "
+            "nearer to rest. Set η to 0.01 and stochastic, too, comes down about 40 times.",
+        ),
+        "valley": Preset(
+            "A valley, then a round bowl",
+            {"offset": 5.0, "lr": 0.015},
+            "With x from 3 to 7, λ_max is 540 times λ_min: all drop into the valley and creep along it. "
+            "Set “Standardise x” to always and η to 0.2: batch is at the bottom in three seconds.",
+        ),
+        "minus": Preset(
+            "A minus too many",
+            {"derivative": "minus", "lr": 0.01},
+            "By hand and by autograd differ in sign only, and all three climb out of the bowl, ever faster.",
+        ),
+        "hubble": Preset(
+            "Galaxies fly apart",
+            {"data": "hubble", "lr": 0.2},
+            "24 galaxies: w arrives at 454 km/s per megaparsec, Hubble's find. Today it is put at about 70.",
+        ),
+    }
+
+    def build(self, knobs: RegressionKnobs) -> None:
+        """The points, their bowl, and three lines at the start."""
+        self._load(knobs)
+        self._restart(knobs)
+
+    def _load(self, knobs: RegressionKnobs) -> None:
+        """The points, and all there is to know of their bowl: H, its bottom, and how much of it to draw."""
+        match knobs.data:
+            case "line":
+                x = knobs.offset + torch.linspace(-2, 2, POINTS, dtype=torch.float64)
+                ε = torch.randn(POINTS, generator=self.generator(-1), dtype=torch.float64)
+                y = 2 * x + 1 + knobs.noise * ε
+            case "hubble":
+                x, y = torch.tensor(hubble(), dtype=torch.float64).unbind(1)
+            case "custom":
+                x, y = torch.tensor(points_of(knobs.csv, "csv"), dtype=torch.float64).unbind(1)
+        self.raw, self.y = x.to(self.device), y.to(self.device)  # (N,)
+        mean, deviation = self.raw.mean(), self.raw.std(correction=0)
+        self.shift, self.scale = (mean.item(), deviation.item()) if knobs.scaled else (0.0, 1.0)
+        self.x = x = (self.raw - self.shift) / self.scale  # (N,), what the lines see
+        H = 2 * torch.stack([x.square().mean(), x.mean(), x.mean(), x.new_ones(())]).view(2, 2)
+        self.hessian = H  # of the MSE, the same at every (w, b)
+        w = ((x - x.mean()) * (self.y - self.y.mean())).mean() / x.var(correction=0)
+        self.best = torch.stack([w, self.y.mean() - w * x.mean()])  # (2,), the least-squares line
+        self.floor = (self.y - w * x - self.best[1]).square().mean()  # its loss, the lowest there is
+        largest = 1.6 * max(self.best.abs().max().item(), 1.5)
+        power = 10.0 ** math.floor(math.log10(largest))
+        self.half = power * next(part for part in ROUND if power * part >= largest)  # of the map's side
+
+    def _restart(self, knobs: RegressionKnobs) -> None:
+        self.learners = [Line(*knobs.start).to(self.device) for _ in NAMES]
+        self.optimizers = [optim.SGD(line.parameters(), knobs.lr, fused=True) for line in self.learners]
+        self.racing = list(range(len(NAMES)))  # those that are not out
+        self.race_steps = 0
+        self.looked_at = [0 for _ in NAMES]  # points, in all steps together
+        # Rings: row k % TRAIL holds what was after k steps; NaN for those out.
+        self.trail = torch.full((TRAIL, len(NAMES), 2), math.nan, dtype=torch.float64, device=self.device)
+        self.trail_looked_at = torch.zeros(TRAIL, len(NAMES), dtype=torch.float64)
+        self.trail[0] = self._places()
+
+    def changed(self, knobs: RegressionKnobs, names: set[str]) -> None:
+        """New points or a new start begin anew; all else takes over where the learners are."""
+        made_of = {"offset", "noise"} if knobs.data == "line" else set()
+        if names & ({"standardise"} | made_of):
+            self._load(knobs)
+            self._restart(knobs)
+        elif "start" in names:
+            self._restart(knobs)
+        for optimizer in self.optimizers:
+            optimizer.param_groups[0]["lr"] = knobs.lr
+
+    def _batch(self, i: int, knobs: RegressionKnobs) -> tuple[Tensor, Tensor]:
+        """The points that a learner looks at in the coming step."""
+        if NAMES[i] == "batch":
+            return self.x, self.y
+        size = 1 if NAMES[i] == "stochastic" else knobs.batch_size
+        chosen = minibatch(self.seed, self.step_index, size, len(self.x)).to(self.device)
+        return self.x[chosen], self.y[chosen]
+
+    def _places(self) -> Tensor:
+        """(w, b) of every learner: (P, 2)."""
+        return torch.stack([torch.stack([line.w.detach(), line.b.detach()]) for line in self.learners])
+
+    def _above(self, places: Tensor, knobs: RegressionKnobs) -> Tensor:
+        """L − L_min at places (…, 2): ½ (θ − θ*)ᵀ H (θ − θ*)."""
+        away = places - self.best
+        return factor(knobs) * 0.5 * (away @ self.hessian * away).sum(-1)
+
+    def step(self, knobs: RegressionKnobs) -> Scalars:
+        """One step of every learner that is not out. Losses are over all points, whatever it looks at."""
+        if not self.racing:
+            return {f"loss/{name}": math.nan for name in NAMES}
+        row: dict[str, float | Tensor] = {}
+        losses = (self._above(self._places(), knobs) + factor(knobs) * self.floor).tolist()
+        with torch.no_grad():
+            for i in tuple(self.racing):
+                line, (x, y) = self.learners[i], self._batch(i, knobs)
+                dw, db = by_hand(line, x, y, knobs)
+                row[f"loss/{NAMES[i]}"] = losses[i]
+                if NAMES[i] == "batch":
+                    row |= {"w": line.w.item(), "b": line.b.item(), "slope/w": dw, "slope/b": db}
+                line.w.grad, line.b.grad = dw, db
+                update(self.optimizers[i])  # w ← w − η ∂L/∂w, b ← b − η ∂L/∂b
+                self.looked_at[i] += len(x)
+                if not max(abs(line.w.item()), abs(line.b.item())) < FAR * self.half:
+                    self.racing.remove(i)
+        self.race_steps += 1
+        now = self.race_steps % TRAIL
+        self.trail[now] = math.nan
+        self.trail[now, self.racing] = self._places()[self.racing]
+        self.trail_looked_at[now] = torch.tensor(self.looked_at, dtype=torch.float64)
+        return row
+
+    def objectives(self, knobs: RegressionKnobs) -> Mapping[str, Objective]:
+        """Each learner's loss on the points it looks at."""
+
+        def of(i: int) -> Objective:
+            line, (x, y) = self.learners[i], self._batch(i, knobs)
+            parameters = list(line.parameters())
+            return Objective(
+                lambda: loss_of(line, x, y, knobs), parameters, self.optimizers[i], {"w, b": parameters}
+            )
+
+        return {NAMES[i]: of(i) for i in self.racing}
+
+    @contour(
+        title="Three ways down",
+        caption="The loss of every line: w across, b up. Drag the ring to start elsewhere.",
+        size="hero",
+        edits="start",
+    )
+    def bowl(self, knobs: RegressionKnobs) -> Contour:
+        """L over (w, b), and the latest `TRAIL` points of every path."""
+        half = max(self.half, *map(abs, knobs.start))
+        axis = torch.linspace(-half, half, GRID, dtype=torch.float64, device=self.device)
+        plane = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)  # (GRID, GRID, 2)
+        floor = factor(knobs) * self.floor
+        paths = self._recent(self.trail).transpose(0, 1)  # (P, T, 2)
+        w, b = self.best.tolist()
+        return Contour(
+            values=self._above(plane, knobs) + floor,
+            x=(-half, half),
+            y=(-half, half),
+            paths=paths,
+            heights=self._above(paths, knobs) + floor,
+            names=NAMES,
+            surface=f"{half} {w} {b} {self.hessian.tolist()} {knobs.loss}",
+            minima=[(w, b)],
+            start=knobs.start,
+            out=[i not in self.racing for i in range(len(NAMES))],
+        )
+
+    def _recent(self, ring: Tensor) -> Tensor:
+        """What a ring holds, oldest first."""
+        if self.race_steps < TRAIL:
+            return ring[: self.race_steps + 1]
+        return ring.roll(-1 - self.race_steps % TRAIL, 0)
+
+    @lines(title="The line", caption="Coloured points are those the next step looks at.")
+    def fit(self, knobs: RegressionKnobs) -> Lines:
+        """The three lines, over x as it was given."""
+        ends = margins(self.raw)
+        w, b = self._places().unbind(1)
+        ŷ = w[:, None] * (ends - self.shift) / self.scale + b[:, None]  # (P, 2)
+        low, high = margins(self.y).tolist()
+        seen = [(-1, self.x, self.y), *((i, *self._batch(i, knobs)) for i in (2, 1))]
+        return Lines(
+            x=ends,
+            values=ŷ[None],
+            groups=[""],
+            series=NAMES,
+            x_label="x",
+            y_ranges=[(low, high)],
+            dots=torch.cat(
+                [
+                    torch.stack([0 * x, 0 * x + i, x * self.scale + self.shift, y], 1)  # (n, 4)
+                    for i, x, y in seen
+                ]
+            ),
+        )
+
+    @heatmap(
+        title="Hand and autograd",
+        caption="Batch's slopes, now. While the hand is right, the last column is rounding.",
+    )
+    def derivatives(self, knobs: RegressionKnobs) -> Heatmap:
+        """∂L/∂w and ∂L/∂b, by the formula, by autograd, and their difference."""
+        line = self.learners[0]
+        hand = torch.stack(by_hand(line, self.x, self.y, knobs))
+        with torch.enable_grad():
+            loss = loss_of(line, self.x, self.y, knobs)
+            autograd = torch.stack(torch.autograd.grad(loss, [line.w, line.b]))
+        return Heatmap(
+            values=torch.stack([hand, autograd, hand - autograd], 1),
+            rows=["∂L/∂w", "∂L/∂b"],
+            columns=["by hand", "autograd", "difference"],
+            scale="diverging",
+            annotate=True,
+        )
+
+    @lines(
+        title="For what it costs",
+        caption="L − L_min by points looked at. Small batches fall first, then rattle; η sets how high.",
+        size="wide",
+    )
+    def by_points(self, knobs: RegressionKnobs) -> Lines:
+        """Each path's loss over the points it took, on logarithmic axes."""
+        above = self._above(self._recent(self.trail), knobs)  # (T, P)
+        looked_at = self._recent(self.trail_looked_at)  # (T, P)
+        chosen = torch.logspace(0, math.log10(len(above)), SHOWN).round().long().unique() - 1  # (n,)
+        x = looked_at[chosen].flatten()  # (nP,)
+        values = torch.full((len(NAMES), len(x)), math.nan, dtype=torch.float64)
+        for i in range(len(NAMES)):
+            values[i, i :: len(NAMES)] = above[chosen, i].cpu()
+        drawn = x > 0
+        order = x[drawn].argsort()
+        values = values[:, drawn][:, order]
+        return Lines(
+            x=x[drawn][order],
+            values=torch.where(values > SETTLED, values, math.nan)[None],
+            groups=[""],
+            series=NAMES,
+            x_label="points",
+            x_log=True,
+            y_log=True,
+        )
+
+    parameters = scalars(
+        {"w": "w", "b": "b", "slope/w": "∂L/∂w", "slope/b": "∂L/∂b"},
+        title="Batch in numbers",
+        caption="Where both slopes reach 0, w and b stand still.",
+    )
+    losses = scalars(
+        {f"loss/{name}": name for name in NAMES},
+        title="Loss on all points",
+        caption="The noise of the points is a floor that no line gets under.",
+        log=True,
+    )
+
+    @lines(
+        title="Single points",
+        caption="Grey: what each point alone asks of batch's w, b. Blue: their mean.",
+    )
+    def singles(self, knobs: RegressionKnobs) -> Lines:
+        """The gradient of every point's loss alone."""
+        line = self.learners[0]
+        error = self.y - line(self.x)
+        each = factor(knobs) * torch.stack([-2 * error * self.x, -2 * error], 1)  # (N, 2)
+        mean = each.mean(0)
+        with_origin = torch.cat([each, 0 * each[:1]])
+        left, right = margins(with_origin[:, 0]).tolist()
+        low, high = margins(with_origin[:, 1]).tolist()
+        arrow = sorted([(0.0, 0.0), (mean[0].item(), mean[1].item())])
+        x, y = zip((left, math.nan), *arrow, (right, math.nan), strict=True)
+        grey = torch.cat([each.new_tensor([0, -1]).expand(len(each), 2), each], 1)  # (N, 4)
+        return Lines(
+            x=torch.tensor(x),
+            values=torch.tensor(y).view(1, 1, -1),
+            groups=[""],
+            series=["mean"],
+            x_label="∂ℓ/∂w",
+            y_ranges=[(low, high)],
+            dots=torch.cat([grey, torch.cat([mean.new_zeros(2), mean])[None]]),
+        )
+
+    @lines(
+        title="Factor per step",
+        caption="|1 − ηλ|: how much of the way to the bottom a step leaves.",
+    )
+    def shrinking(self, knobs: RegressionKnobs) -> Lines:
+        """|1 − ηλ| of both eigenvalues of H, around the largest η that converges."""
+        flat, steep = (factor(knobs) * torch.linalg.eigvalsh(self.hessian)).tolist()
+        bound = 2 / steep
+        η = torch.logspace(-3, 0.7, 120, dtype=torch.float64) * bound
+        return Lines(
+            x=η,
+            values=(1 - torch.outer(torch.tensor([steep, flat], dtype=torch.float64), η)).abs()[None],
+            groups=[""],
+            series=["steepest", "flattest"],
+            x_label="η",
+            x_log=True,
+            marks=[[("now", knobs.lr), ("2/λ_max", bound)]],
+            notes=[f"λ = {steep:.3g}, {flat:.3g};  2/λ_max = {bound:.4g}"],
+            y_ranges=[(0.0, 1.6)],
+        )

@@ -1,0 +1,360 @@
+"""The line: its slopes, its bowl, the three learners, the tables it reads or refuses, the presets."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_contract import messages_in
+
+from descent.data import points
+from descent.data.points import hubble, points_of
+from descent.engine.observe import look
+from descent.errors import BadKnob
+from descent.experiment import KnobError
+from descent.experiments.optimisation.linear_regression import (
+    NAMES,
+    TRAIL,
+    Line,
+    LinearRegression,
+    RegressionKnobs,
+    by_hand,
+    loss_of,
+)
+from descent.registry import experiments
+from descent.runs.knobs import check
+
+
+def make(seed: int = 0, **knobs: Any) -> tuple[LinearRegression, RegressionKnobs]:
+    chosen = RegressionKnobs(**knobs)
+    experiment = LinearRegression(seed, torch.device("cpu"))
+    experiment.build(chosen)
+    return experiment, chosen
+
+
+def run(experiment: LinearRegression, knobs: RegressionKnobs, steps: int) -> list[dict[str, float]]:
+    rows = []
+    for _ in range(steps):
+        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
+        experiment.step_index += 1
+    return rows
+
+
+def change(experiment: LinearRegression, knobs: RegressionKnobs, **values: Any) -> RegressionKnobs:
+    new = RegressionKnobs(**{**knobs.model_dump(), **values})
+    experiment.changed(new, set(values))
+    return new
+
+
+def out_at(rows: list[dict[str, float]], name: str) -> int:
+    """The first step that a learner no longer took."""
+    return next(step for step, row in enumerate(rows) if f"loss/{name}" not in row)
+
+
+def places(experiment: LinearRegression) -> np.ndarray:
+    return np.array([[line.w.item(), line.b.item()] for line in experiment.learners])
+
+
+# Slopes and bowl
+
+
+@pytest.mark.parametrize("loss", ["mse", "half"])
+def test_the_slopes_by_hand_are_autograds(loss: Any) -> None:
+    knobs = RegressionKnobs(loss=loss)
+    x, y = torch.randn(2, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    line = Line(0.7, -0.3)
+    expected = torch.autograd.grad(loss_of(line, x, y, knobs), [line.w, line.b])
+    torch.testing.assert_close(by_hand(line, x, y, knobs), expected, rtol=1e-13, atol=1e-14)
+
+
+def test_each_slip_makes_the_slopes_wrong_in_its_own_way() -> None:
+    x, y = torch.tensor([1.0, 2.0, 4.0]).double(), torch.tensor([0.0, 3.0, 1.0]).double()
+    line = Line(0.5, 1.0)
+    right = by_hand(line, x, y, RegressionKnobs())
+    minus = by_hand(line, x, y, RegressionKnobs(derivative="minus"))
+    no_x = by_hand(line, x, y, RegressionKnobs(derivative="no-x"))
+    assert minus == (-right[0], -right[1])
+    assert no_x == (right[1], right[1])
+
+
+@pytest.mark.parametrize("knobs", [{}, {"data": "hubble"}, {"data": "custom"}, {"standardise": "always"}])
+@pytest.mark.parametrize("loss", ["mse", "half"])
+def test_the_bowl_is_the_loss(knobs: dict[str, Any], loss: str) -> None:
+    experiment, chosen = make(loss=loss, **knobs)
+    w, b = np.polyfit(experiment.x.numpy(), experiment.y.numpy(), 1)
+    np.testing.assert_allclose(experiment.best, [w, b], rtol=1e-9)
+    picture = look(experiment, chosen, "bowl")
+    axis = torch.linspace(*picture.x, picture.values.shape[0], dtype=torch.float64)
+    for row, column in [(0, 0), (-1, 0), (17, 60)]:
+        line = Line(axis[column].item(), axis[row].item())
+        expected = loss_of(line, experiment.x, experiment.y, chosen).item()
+        assert picture.values[row, column].item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_batch_follows_the_closed_form_of_a_quadratic() -> None:
+    experiment, knobs = make(lr=0.07)
+    run(experiment, knobs, 40)
+    once = np.eye(2) - 0.07 * experiment.hessian.numpy()
+    best = experiment.best.numpy()
+    expected = best + np.linalg.matrix_power(once, 40) @ (np.array(knobs.start) - best)
+    np.testing.assert_allclose(places(experiment)[0], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("knobs", [{}, {"loss": "half"}, {"offset": 5.0}, {"standardise": "always"}])
+def test_batch_converges_below_the_marked_bound_and_diverges_above(knobs: dict[str, Any]) -> None:
+    shown = look(*make(**knobs), "shrinking")
+    bound = dict(shown.marks[0])["2/λ_max"]
+    below, above = make(lr=0.99 * bound, **knobs), make(lr=1.01 * bound, **knobs)
+    before = [
+        experiment._above(experiment._places(), chosen)[0].item() for experiment, chosen in (below, above)
+    ]
+    run(*below, 150)
+    run(*above, 150)
+    after = [
+        experiment._above(experiment._places(), chosen)[0].item() for experiment, chosen in (below, above)
+    ]
+    assert after[0] < before[0]
+    assert after[1] > before[1] or 0 not in above[0].racing
+
+
+def test_half_the_loss_doubles_the_bound_and_standardising_makes_the_bowl_round() -> None:
+    def bound(**knobs: Any) -> float:
+        return dict(look(*make(**knobs), "shrinking").marks[0])["2/λ_max"]
+
+    assert bound(loss="half") == pytest.approx(2 * bound())
+    experiment, _ = make(offset=7.0, standardise="always")
+    np.testing.assert_allclose(experiment.hessian, 2 * np.eye(2), atol=1e-12)
+
+
+# The learners
+
+
+def test_they_look_at_all_at_one_and_at_b_points() -> None:
+    experiment, knobs = make(batch_size=7)
+    run(experiment, knobs, 60)
+    assert experiment.looked_at[:2] == [60 * 60, 60]
+    experiment, knobs = make(batch_size=7)
+    run(experiment, knobs, 9)  # an epoch: eight batches of 7, one of the 4 left over
+    assert experiment.looked_at[2] == 60
+
+
+def test_the_coloured_points_are_those_the_next_step_looks_at() -> None:
+    experiment, knobs = make(batch_size=5)
+    run(experiment, knobs, 3)
+    dots = look(experiment, knobs, "fit").dots
+    (one,) = dots[dots[:, 1] == 1]
+    line = experiment.learners[1]
+    before = line.w.item(), line.b.item()
+    x, y = one[2].item(), one[3].item()
+    run(experiment, knobs, 1)
+    error = y - before[0] * x - before[1]
+    assert line.w.item() == pytest.approx(before[0] + knobs.lr * 2 * error * x)
+    assert line.b.item() == pytest.approx(before[1] + knobs.lr * 2 * error)
+    assert (dots[:, 1] == 2).sum() == 5
+
+
+def test_the_scalars_of_batch_are_the_step_it_took() -> None:
+    experiment, knobs = make()
+    first, second = run(experiment, knobs, 2)
+    assert second["w"] == pytest.approx(first["w"] - knobs.lr * first["slope/w"])
+    assert second["b"] == pytest.approx(first["b"] - knobs.lr * first["slope/b"])
+
+
+def test_without_noise_stochastic_comes_to_rest_too() -> None:
+    experiment, knobs = make(noise=0.0)
+    rows = run(experiment, knobs, 1500)
+    assert all(rows[-1][f"loss/{name}"] < 1e-12 for name in NAMES)
+    np.testing.assert_allclose(places(experiment), [[2, 1]] * 3, atol=1e-5)
+
+
+def test_a_new_start_begins_anew_and_a_new_rate_does_not() -> None:
+    experiment, knobs = make()
+    run(experiment, knobs, 20)
+    kept = places(experiment)
+    knobs = change(experiment, knobs, lr=0.01)
+    assert (places(experiment) == kept).all()
+    change(experiment, knobs, start=(3.0, 1.0))
+    assert places(experiment).tolist() == [[3.0, 1.0]] * 3
+    assert look(experiment, knobs, "bowl").paths.shape == (3, 1, 2)
+
+
+def test_who_flies_off_is_out_and_after_the_last_the_loss_is_not_finite() -> None:
+    experiment, knobs = make(lr=10.0)
+    rows = run(experiment, knobs, 20)
+    assert all(math.isfinite(value) for row in rows if "w" in row for value in row.values())
+    assert rows[-1].keys() == {f"loss/{name}" for name in NAMES}
+    assert all(math.isnan(value) for value in rows[-1].values())
+    assert look(experiment, knobs, "bowl").out == [True] * 3
+    assert experiment.objectives(knobs) == {}
+
+
+def test_the_path_holds_the_latest_lines_oldest_first() -> None:
+    experiment, knobs = make()
+    visited = [places(experiment)[1].tolist()]
+    for _ in range(TRAIL + 5):
+        run(experiment, knobs, 1)
+        visited.append(places(experiment)[1].tolist())
+    assert look(experiment, knobs, "bowl").paths[1].tolist() == visited[-TRAIL:]
+
+
+def test_the_cost_of_a_path_is_counted_in_points() -> None:
+    experiment, knobs = make()
+    rows = run(experiment, knobs, 12)
+    picture = look(experiment, knobs, "by_points")
+    for i, size in enumerate((60, 1, 8)):
+        at = {x: v for x, v in zip(picture.x.tolist(), picture.values[0, i].tolist(), strict=True) if v == v}
+        expected = rows[5][f"loss/{NAMES[i]}"] - experiment.floor.item()
+        assert at[5 * size] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_arrow_is_the_mean_of_what_single_points_want() -> None:
+    experiment, knobs = make()
+    (row,) = run(experiment, knobs, 1)
+    experiment, knobs = make()
+    dots = look(experiment, knobs, "singles").dots
+    np.testing.assert_allclose(dots[:-1, 2:].mean(0), [row["slope/w"], row["slope/b"]])
+    np.testing.assert_allclose(dots[-1, 2:], dots[:-1, 2:].mean(0))
+
+
+@pytest.mark.parametrize("start", [(-2.0, -2.0), (2.0, 8.0), (-2.0, 8.0), (2.1, 0.8)])
+def test_the_arrow_lies_within_its_axes(start: tuple[float, float]) -> None:
+    picture = look(*make(start=start), "singles")
+    assert (picture.x.diff() >= 0).all()
+    assert picture.x[0] < min(picture.dots[:, 2]) < max(picture.dots[:, 2]) < picture.x[-1]
+
+
+# Tables
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "x,y\n1,2\n2,3\n4,5",
+        "1,2\n2,3\n4,5",
+        "\n1 , 2\n\n2,3\n4,5\n\n",
+        '"x";"y"\n1;2\n2;3\n4;5',
+        "x\ty\n1\t2\n2\t3\n4\t5",
+        "1e0,2\n2,+3\n4,5.0",
+    ],
+)
+def test_a_table_is_read(table: str) -> None:
+    assert points_of(table, "csv") == [(1, 2), (2, 3), (4, 5)]
+    assert points_of("1,−2\n2,-3\n4,5", "csv")[0] == (1, -2)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("x,y\n1,2\n2,\n3,4\n5,6", "row 3: y is missing"),
+        ("x,y\n1,2\n\n,7\n3,4\n5,6", "row 4: x is missing"),
+        ("1,2\n2,abc\n3,4", "row 2: y is “abc”"),
+        ("1,2\n2,nan\n3,4", "row 2: y is “nan”"),
+        ("1,2\n2,inf\n3,4", "row 2: y is “inf”"),
+        ("x,y\nn/a,n/a\n1,2\n3,4\n5,6", "row 2: x is “n/a”"),
+        ("1,2\n2,3,4\n5,6", "row 2 has 3 of 2 cells"),
+        ("1 2\n3 4\n5 6", "row 1 has 1 of 2 cells"),
+        ("1,2\n2,1e9\n3,4", "row 2: y is 1e9, beyond a million"),
+        ("x,y\n1,2\n2,3", "it has 2 rows of numbers; give 3 to 500"),
+        ("", "it has 0 rows"),
+        ("x,y\n5,1\n5,2\n5,3", "x is 5.0 in every row"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_with_its_row(table: str, says: str) -> None:
+    with pytest.raises(KnobError) as caught:
+        points_of(table, "csv")
+    assert says in str(caught.value)
+    with pytest.raises(BadKnob) as refused:
+        check(experiments()["linear-regression"], {"csv": table})
+    assert refused.value.field == "csv"
+
+
+def test_what_is_said_of_tables_is_translated() -> None:
+    words = experiments()["linear-regression"].lessons["ko"].words["words"]
+    messages = set(messages_in(ast.parse(inspect.getsource(points))))
+    assert len(messages) == 6
+    assert messages <= set(words)
+
+
+def test_the_learners_own_points_are_followed() -> None:
+    experiment, _ = make(data="custom", csv="a,b\n0,1\n1,3\n2,5", standardise="never")
+    np.testing.assert_allclose(experiment.best, [2, 1], rtol=1e-12)
+    assert experiment.floor.item() == pytest.approx(0, abs=1e-25)
+
+
+def test_moving_the_points_begins_anew_unless_they_are_not_those_shown() -> None:
+    for data, steps in (("line", 0), ("hubble", 5)):
+        experiment, knobs = make(data=data, lr=0.01)
+        run(experiment, knobs, 5)
+        change(experiment, knobs, offset=3.0)
+        assert experiment.race_steps == steps
+
+
+def test_a_table_of_large_numbers_is_learned_at_the_default_rate() -> None:
+    years = "\n".join(f"{1900 + 10 * i},{30000 + 900 * i + 500 * (-1) ** i}" for i in range(12))
+    experiment, knobs = make(data="custom", csv=years)
+    run(experiment, knobs, 300)
+    np.testing.assert_allclose(experiment._places()[0], experiment.best, rtol=1e-9)
+    run(*make(data="custom", csv=years, standardise="never"), 2)  # at once out of reach, but finite
+
+
+# What the presets promise
+
+
+def preset(name: str, **more: Any) -> tuple[LinearRegression, RegressionKnobs]:
+    return make(**{**LinearRegression.presets[name].knobs, **more})
+
+
+def test_preset_too_large_throws_batch_out_at_step_69() -> None:
+    experiment, knobs = preset("too-large")
+    marks = dict(look(experiment, knobs, "shrinking").marks[0])
+    assert marks["2/λ_max"] == pytest.approx(0.344, abs=5e-4)
+    steepest = torch.linalg.eigvalsh(experiment.hessian).max().item()
+    assert knobs.lr * steepest - 1 == pytest.approx(1.033, abs=5e-4)
+    rows = run(experiment, knobs, 80)
+    assert out_at(rows, "batch") == 69
+    assert out_at(rows, "stochastic") < 20
+
+
+def test_preset_one_point_rattles_lower_with_a_smaller_rate_or_a_batch() -> None:
+    heights = {}
+    for lr in (0.1, 0.01):
+        experiment, knobs = preset("one-point", lr=lr)
+        rows = run(experiment, knobs, 1200)[400:]
+        floor = experiment.floor.item()
+        heights[lr] = {name: mean(row[f"loss/{name}"] for row in rows) - floor for name in NAMES}
+    assert heights[0.1]["batch"] < 1e-12
+    assert 10 < heights[0.1]["stochastic"] / heights[0.1]["mini-batch"] < 25
+    assert 25 < heights[0.1]["stochastic"] / heights[0.01]["stochastic"] < 60
+
+
+def test_preset_valley_creeps_until_x_is_standardised() -> None:
+    experiment, knobs = preset("valley")
+    flat, steep = torch.linalg.eigvalsh(experiment.hessian).tolist()
+    assert steep / flat == pytest.approx(540, rel=0.01)
+    run(experiment, knobs, 300)
+    assert min(experiment._above(experiment._places(), knobs)) > 0.01
+    knobs = change(experiment, knobs, standardise="always", lr=0.2)
+    run(experiment, knobs, 60)
+    assert experiment._above(experiment._places(), knobs)[0] < 1e-12
+
+
+def test_preset_minus_climbs_out_and_is_seen_by_autograd() -> None:
+    experiment, knobs = preset("minus")
+    hand, autograd, _ = look(experiment, knobs, "derivatives").values.unbind(1)
+    torch.testing.assert_close(hand, -autograd)
+    rows = run(experiment, knobs, 60)
+    assert rows[10]["loss/batch"] > rows[0]["loss/batch"]
+    assert all(math.isnan(value) for value in rows[-1].values())
+
+
+def test_preset_hubble_arrives_at_his_law() -> None:
+    assert len(hubble()) == 24
+    experiment, knobs = preset("hubble")
+    run(experiment, knobs, 300)
+    np.testing.assert_allclose(places(experiment)[0], [454.158, -40.784], atol=1e-3)
