@@ -145,6 +145,7 @@ class Contour(Picture):
     start: Range | None = None
     out: Sequence[bool] = ()
     log: bool = True  # colour and lines by log(value − min), which shows narrow valleys
+    axes: tuple[str, str] = ("x", "y")
 
     def __post_init__(self) -> None:
         _check("Contour", "values", self.values, 2)

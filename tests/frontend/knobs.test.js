@@ -26,6 +26,7 @@ test.each([
   [{ ...base, type: 'array', prefixItems: [{ type: 'number' }, { type: 'number' }] }, 'pair'],
   [{ ...base, type: 'array', items: { type: 'array' } }, 'points'],
   [{ ...base, type: 'string', maxLength: 10 }, 'text'],
+  [{ ...base, type: 'string', maxLength: 64, 'x-canvas': [8, 8] }, 'drawing'],
 ])('a schema gets the control that fits it', (schema, kind) => {
   expect(control(schema)).toBe(kind);
 });

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { logSplits } from '../../frontend/src/lib/ticks.js';
+import { valueLabels } from '../../frontend/src/lib/chart.js';
 
 test('a few decades get a tick each', () => {
   expect(logSplits(0.005, 200)).toEqual([0.01, 0.1, 1, 10, 100].map((tick) => expect.closeTo(tick, 10)));
@@ -15,4 +16,16 @@ test('many decades are thinned evenly', () => {
   expect(ticks.length).toBeLessThanOrEqual(7);
   const strides = ticks.slice(1).map((tick, i) => Math.round(Math.log10(tick / ticks[i])));
   expect(new Set(strides).size).toBe(1);
+});
+
+describe('labels of a linear axis', () => {
+  it.each([
+    [[1, 1.25, 1.5, 1.75, 2], 0.25, ['1', '1.25', '1.5', '1.75', '2']],
+    [[0.0205, 0.02075, 0.021], 0.00025, ['0.0205', '0.02075', '0.021']],
+    [[0, 0.5, 1], 0.5, ['0', '0.5', '1']],
+    [[0, 20, 40], 20, ['0', '20', '40']],
+    [[-4, -2, 0], 2, ['−4', '−2', '0']],
+  ])('say the ticks %j exactly', (splits, increment, labels) => {
+    expect(valueLabels(splits, increment)).toEqual(labels);
+  });
 });

@@ -181,16 +181,19 @@ export function logRange(low, high) {
 }
 
 /**
- * Enough digits to tell neighbouring ticks apart; a log axis leaves some of its ticks (null) unnamed.
+ * As many digits as the ticks have; a log axis leaves some of its ticks (null) unnamed.
  * @param {(number | null)[]} splits
  * @param {number} increment  between ticks; 0 on a log axis
  */
 export function valueLabels(splits, increment) {
   const most = Math.max(...splits.map((value) => Math.abs(value ?? 0)));
-  const digits = increment > 0 && most > 0 ? Math.ceil(Math.log10(most / increment)) + 1 : 0;
-  return splits.map((value) =>
-    value === null ? '' : digits > 2 ? number(value, Math.max(digits, 3)) : short(value),
-  );
+  let digits = 0;
+  if (increment > 0 && most > 0) {
+    const place = Math.floor(Math.log10(increment) + 1e-9); // of the increment's first digit
+    const whole = Number((increment / 10 ** place).toPrecision(6)) % 1 === 0; // 0.25 has a second one
+    digits = Math.floor(Math.log10(most) + 1e-9) - place + (whole ? 1 : 2);
+  }
+  return splits.map((value) => (value === null ? '' : digits > 2 ? number(value, digits) : short(value)));
 }
 
 /**

@@ -7,7 +7,7 @@ const POSITIONS = 1000; // of a slider
 /**
  * Which control a knob gets.
  * @param {Schema} schema
- * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'pair' | 'points' | 'text'}
+ * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'pair' | 'points' | 'drawing' | 'text'}
  */
 export function control(schema) {
   if (schema.type === 'boolean') return 'switch';
@@ -18,7 +18,7 @@ export function control(schema) {
     if (schema.items?.enum) return 'flags';
     return schema.items?.type === 'integer' ? 'sizes' : 'points';
   }
-  return 'text';
+  return schema['x-canvas'] ? 'drawing' : 'text';
 }
 
 /**

@@ -333,6 +333,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
             paths=paths,
             heights=self._above(paths, knobs) + floor,
             names=NAMES,
+            axes=("w", "b"),
             surface=f"{half} {w} {b} {self.hessian.tolist()} {knobs.loss}",
             minima=[(w, b)],
             start=knobs.start,

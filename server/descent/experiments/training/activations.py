@@ -1,0 +1,397 @@
+"""Activation functions.
+
+Six networks start from the same weights and see the same points; only the function between their layers
+differs. One cannot bend, one goes deaf ten layers down, and one can die.
+
+With x in the plane, L hidden layers of equal width n, φ applied to each unit, and weights from N(0, 1/n),
+which on average keep a vector's length:
+
+    z_l = W_l h_{l−1} + b_l,  h_l = φ(z_l),  h_0 = x,  z = W_{L+1} h_L + b_{L+1},  loss = mean −log σ(yz)
+    without φ:  z = W_{L+1} ⋯ W_2 W_1 x + c        one matrix, however many layers
+    backwards:  δ_l = ∂L/∂z_l = φ′(z_l) ⊙ W_{l+1}ᵀ δ_{l+1},  ∂L/∂W_l = δ_l h_{l−1}ᵀ
+    sigmoid:    σ′(z) = σ(z)(1 − σ(z)) ≤ ¼         so at most about ¼ of the gradient passes a layer, ¼ᴸ all
+
+    none       φ(z) = z                      tanh        tanh z, φ′ = 1 − tanh²z
+    sigmoid    1 / (1 + e^{−z})              ReLU        max(0, z)
+    LeakyReLU  z or 0.01 z where z < 0       GELU        z Φ(z), Φ of the normal distribution
+
+Watch how much of the gradient reaches the first layer, and which of the six learn anything at all.
+
+Source: vanishing gradients: Hochreiter 1991; Glorot and Bengio 2010, §3; LeCun et al., "Efficient BackProp"
+(1998), §4.4–4.6 on tanh and 1/n. ReLU: Nair and Hinton 2010; LeakyReLU: Maas et al. 2013, §2; GELU:
+Hendrycks and Gimpel 2016, arXiv:1606.08415.
+Departures: all six use the same weights, so that φ alone makes the difference; ReLU would do better still
+with its own, see the experiment on initialisation. Plain mini-batch gradient descent. A network whose loss
+leaves all bounds is out, the others go on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from descent.data.batches import batches_per_epoch, minibatch
+from descent.data.planar import CLASSIFICATION, EXTENT, grid
+from descent.experiment import (
+    Bars,
+    Experiment,
+    Histogram,
+    Images,
+    Knobs,
+    Lines,
+    Objective,
+    Preset,
+    Scalars,
+    bars,
+    fixed,
+    histogram,
+    images,
+    lines,
+    live,
+    scalars,
+)
+from descent.nn.lean import backward, update
+
+WIDTH = 16  # n, units in each hidden layer
+POINTS, BATCH = 400, 50
+UNIT = EXTENT / 2  # of the plane, so that the inputs are of size 1
+MAP = 64  # pixels along a side of a map
+SHOWN = 4  # one in so many points is drawn on a map
+ASLEEP = 1e-3  # a slope below this lets nothing through
+FAR = 1e3  # a loss beyond is out
+
+Name = Literal["none", "sigmoid", "tanh", "relu", "leaky", "gelu"]
+ACTIVATIONS: Mapping[Name, Callable[[Tensor], Tensor]] = {
+    "none": lambda z: z,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": F.relu,
+    "leaky": F.leaky_relu,  # slope 0.01 below 0
+    "gelu": F.gelu,
+}
+TITLES = {
+    "none": "φ = z",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "relu": "ReLU",
+    "leaky": "LeakyReLU",
+    "gelu": "GELU",
+}
+NAMES: list[Name] = list(ACTIVATIONS)
+
+
+class ActivationKnobs(Knobs):
+    """What the learner sets."""
+
+    # fmt: off
+    activation: Name = live(
+        "relu", name="Activation", symbol="φ", options={**TITLES, "none": "none: φ = z"},
+        help="The network that is taken apart. All six train all the time.",
+    )
+    lr: float = live(
+        0.1, name="Learning rate", symbol="η", ge=1e-3, le=30.0, log=True, typical=(0.03, 0.3),
+        help="How far a step goes, in all six networks.",
+    )
+    depth: int = fixed(
+        10, name="Hidden layers", symbol="L", ge=1, le=12,
+        help="How many times φ is applied between the input and the output.",
+    )
+    dataset: Literal["circle", "xor", "gauss"] = fixed(
+        "circle", name="Data set", options={"circle": "circle", "xor": "exclusive or", "gauss": "two clouds"},
+        help="Two classes in the plane. A straight line parts the two clouds, and nothing else.",
+    )
+    # fmt: on
+
+
+class Network(nn.Module):
+    """x (B, 2) → z (B,), positive for the class +1."""
+
+    def __init__(self, depth: int, phi: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        sizes = [2, *[WIDTH] * depth, 1]
+        self.phi = phi
+        self.layers = [nn.Linear(below, above) for below, above in pairwise(sizes)]
+        self.registered = nn.ModuleList(self.layers)
+        for layer in self.layers:
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)  # N(0, 1/n)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The answer alone."""
+        h = x
+        for layer in self.layers[:-1]:
+            h = self.phi(layer(h))
+        out: Tensor = self.layers[-1](h)[:, 0]
+        return out
+
+    def sums(self, x: Tensor) -> list[Tensor]:
+        """z_l of all layers: (B, n) of each hidden one, and (B, 1)."""
+        found = [self.layers[0](x)]
+        for layer in self.layers[1:]:
+            found.append(layer(self.phi(found[-1])))
+        return found
+
+    def product(self) -> tuple[Tensor, Tensor]:
+        """A (2,) and c of the one layer Ax + c that all layers make if φ is left out."""
+        weight, bias = torch.eye(2, device=self.layers[0].weight.device), self.layers[0].bias.new_zeros(2)
+        for layer in self.layers:
+            weight, bias = layer.weight @ weight, layer.weight @ bias + layer.bias
+        return weight[0], bias[0]
+
+
+def slope(phi: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """φ′ at each z."""
+    with torch.enable_grad():
+        z = z.detach().requires_grad_()
+        (found,) = torch.autograd.grad(phi(z).sum(), z)
+    return found
+
+
+def loss_of(z: Tensor, y: Tensor) -> Tensor:
+    """Mean −log σ(yz), y = ±1."""
+    return F.softplus(-y * z).mean()
+
+
+def flow(network: Network, x: Tensor, y: Tensor) -> Tensor:
+    """‖δ_l‖ = ‖∂L/∂z_l‖ of each layer, the output's last: (L + 1,)."""
+    with torch.enable_grad():
+        sums = network.sums(x)
+        deltas = torch.autograd.grad(loss_of(sums[-1][:, 0], y), sums)
+    return torch.stack([delta.norm() for delta in deltas])
+
+
+class Activations(Experiment[ActivationKnobs]):
+    """Six networks that differ in φ alone."""
+
+    order = 1
+    pace = 60.0
+    invite = "Choose the sigmoid, and see what of its gradient is left at the first layer."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "no-activation": Preset(
+            "No activation",
+            {"activation": "none", "depth": 1, "lr": 0.3},
+            watch="W₂W₁ is one matrix: the two curves at the right coincide, up to rounding. It can only "
+            "draw a straight line, and about half of the points stay wrong.",
+        ),
+        "sigmoid": Preset(
+            "Sigmoid, 10 layers",
+            {"activation": "sigmoid"},
+            watch="Less than ¼ of the gradient passes each layer: half a millionth arrives at the first. The "
+            "loss stays at 0.693 while ReLU learns within five seconds.",
+        ),
+        "one-sigmoid": Preset(
+            "Sigmoid, one layer",
+            {"activation": "sigmoid", "depth": 1, "lr": 1.0},
+            watch="The same function, with no layers to get lost in: within ten seconds the sigmoid, too, "
+            "gets 100 % right. Depth is what it cannot bear.",
+        ),
+        "dead-relus": Preset(
+            "Dead ReLUs",
+            {"activation": "relu", "depth": 2, "lr": 5.0},
+            watch="Wild steps push nearly all ReLUs to where they are 0 on every point: asleep, for good. "
+            "LeakyReLU makes the same steps, has slope 0.01 there, and learns.",
+        ),
+    }
+
+    def build(self, knobs: ActivationKnobs) -> None:
+        """Draw the points, and one set of weights for all."""
+        drawn = CLASSIFICATION[knobs.dataset](POINTS, 0.0, self.generator(-1))
+        self.x, self.y = (drawn.points / UNIT).to(self.device), drawn.labels[:, 0].to(self.device)
+        self.plane = (grid(MAP) / UNIT).to(self.device)  # (MAP², 2)
+        first = Network(knobs.depth, ACTIVATIONS["none"])
+        self.networks = {name: Network(knobs.depth, phi) for name, phi in ACTIVATIONS.items()}
+        for network in self.networks.values():
+            network.load_state_dict(first.state_dict())
+            network.to(self.device)
+        self.optimizers = {
+            name: torch.optim.SGD(network.parameters(), knobs.lr, fused=True)
+            for name, network in self.networks.items()
+        }
+        self.racing = list(NAMES)  # those that are not out
+
+    def changed(self, knobs: ActivationKnobs, names: set[str]) -> None:
+        """Tell the optimizers their rate."""
+        for optimizer in self.optimizers.values():
+            optimizer.param_groups[0]["lr"] = knobs.lr
+
+    def steps_per_epoch(self, knobs: ActivationKnobs) -> float:
+        """Mini-batches in the training set."""
+        return batches_per_epoch(BATCH, POINTS)
+
+    def step(self, knobs: ActivationKnobs) -> Scalars:
+        """One step of every network on the same mini-batch; NaN losses once all are out."""
+        if not self.racing:
+            return {f"loss/{name}": math.nan for name in NAMES}
+        row = {}
+        for name in tuple(self.racing):
+            loss = self._loss(name)
+            if not loss.item() <= FAR:
+                self.racing.remove(name)
+                continue
+            backward(loss)
+            update(self.optimizers[name])
+            self.optimizers[name].zero_grad()
+            row[f"loss/{name}"] = loss.detach()
+        return row
+
+    def _loss(self, name: Name) -> Tensor:
+        rows = minibatch(self.seed, self.step_index, BATCH, POINTS).to(self.device)
+        return loss_of(self.networks[name](self.x[rows]), self.y[rows])
+
+    def objectives(self, knobs: ActivationKnobs) -> Mapping[str, Objective]:
+        """The loss of the network that is taken apart."""
+        name, network = knobs.activation, self.networks[knobs.activation]
+        layers = {f"W{_sub(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
+        parameters = list(network.parameters())
+        return {"": Objective(lambda: self._loss(name), parameters, self.optimizers[name], layers)}
+
+    @lines(
+        title="The gradient on its way down",
+        caption="‖δ‖ = ‖∂L/∂z‖ of each layer, as a share of the output's. Backwards is from right to left.",
+        size="hero",
+    )
+    def gradients(self, knobs: ActivationKnobs) -> Lines:
+        """‖δ_l‖ / ‖δ_{L+1}‖ on all points, and ¼ to the power of the hidden layers between."""
+        layers, last = torch.arange(1, knobs.depth + 2), knobs.depth + 1
+        flows = torch.stack([flow(self.networks[name], self.x, self.y) for name in NAMES])  # (6, L + 1)
+        shares = flows / flows[:, -1:]
+        values = torch.cat([shares, 0.25 ** (last - layers).to(shares)[None]])
+        values = torch.where(values.isfinite() & (values > 0), values, math.nan)
+        left = values[NAMES.index(knobs.activation), 0].item()
+        note = f"‖δ₁‖ / ‖δ{_sub(last)}‖ = {_short(left)}"
+        if left == left:
+            note += f" = {left ** (1 / knobs.depth):.3f}{_sup(knobs.depth)}"
+        return Lines(
+            x=layers,
+            values=values[None],
+            groups=[""],
+            series=[*TITLES.values(), "¼ a layer"],
+            x_label="l",
+            y_log=True,
+            notes=[note],
+        )
+
+    @images(
+        title="Six networks",
+        caption="What each says everywhere: blue +1, red −1, black undecided.",
+    )
+    def maps(self, knobs: ActivationKnobs) -> Images:
+        """2σ(z) − 1 over the plane, with points on it."""
+        answers = torch.stack([self.networks[name](self.plane) for name in NAMES])  # (6, MAP²)
+        values = torch.tanh(answers / 2).nan_to_num().view(-1, MAP, MAP)
+        return Images(pixels=self._coloured(values), columns=3, captions=list(TITLES.values()))
+
+    def _coloured(self, values: Tensor) -> Tensor:
+        """Maps (N, MAP, MAP), lowest row first, as colours with points on them, highest row first."""
+        blue, red = torch.tensor([[70.0, 130, 230], [225, 75, 60]], device=self.device)
+        colours = values.clamp(min=0)[..., None] * blue + values.clamp(max=0).neg()[..., None] * red
+        column, row = ((self.x[::SHOWN] * UNIT + EXTENT) / (2 * EXTENT) * MAP).long().clamp(0, MAP - 1).T
+        pale = torch.tensor([[190.0, 215, 255], [255, 190, 180]], device=self.device)
+        colours[:, row, column] = torch.where(self.y[::SHOWN, None] > 0, pale[0], pale[1])
+        pixels: Tensor = colours.to(torch.uint8)
+        return pixels.flip(1)
+
+    @bars(
+        title="Asleep",
+        caption="Hidden units with |φ′| < 0.001 on every point: they cannot learn.",
+    )
+    def asleep(self, knobs: ActivationKnobs) -> Bars:
+        """As a share of all hidden units, by network."""
+        shares = []
+        for name, phi in ACTIVATIONS.items():
+            units = torch.cat(self.networks[name].sums(self.x)[:-1], 1)  # (POINTS, L·n)
+            shares.append((slope(phi, units).abs() < ASLEEP).all(0).float().mean())
+        return Bars(values=torch.stack(shares)[None], labels=list(TITLES.values()), range=(0.0, 1.0))
+
+    @lines(
+        title="The functions",
+        caption="Their values φ and slopes φ′. Dots: units of the chosen network.",
+        size="wide",
+    )
+    def functions(self, knobs: ActivationKnobs) -> Lines:
+        """φ(z) and φ′(z) of all six, and of the chosen network's units on some points."""
+        z = torch.linspace(-5, 5, 201)
+        curves = torch.stack([torch.stack([phi(z), slope(phi, z)]) for phi in ACTIVATIONS.values()], 1)
+        sums = self.networks[knobs.activation].sums(self.x[:: POINTS // 4])[:-1]
+        units = torch.stack(sums)[..., ::4].flatten().clamp(-5, 5)  # (L·4·4,)
+        phi, series = ACTIVATIONS[knobs.activation], NAMES.index(knobs.activation)
+        dots = [
+            torch.stack([torch.full_like(units, g), torch.full_like(units, series), units, y], 1)
+            for g, y in enumerate((phi(units), slope(phi, units)))
+        ]
+        steepest = curves[1].amax(1)  # (6,)
+        return Lines(
+            x=z,
+            values=curves,
+            groups=["φ(z)", "φ′(z)"],
+            series=["z", "σ", "tanh", "ReLU", "Leaky", "GELU"],
+            x_label="z",
+            dots=torch.cat(dots).nan_to_num(),
+            y_ranges=[(-1.2, 2.4), (-0.2, 1.2)],
+            notes=["", f"max φ′ = {steepest[series]:.3g}"],
+        )
+
+    @lines(
+        title="One matrix?",
+        caption="The chosen network along x₁, and the product of its matrices.",
+    )
+    def collapse(self, knobs: ActivationKnobs) -> Lines:
+        """z at x₂ = 0, and Ax + c with A = W_{L+1} ⋯ W₁."""
+        network = self.networks[knobs.activation]
+        a, c = network.product()
+        axis = torch.linspace(-EXTENT, EXTENT, 81, device=self.device) / UNIT
+        x = torch.stack([axis, torch.zeros_like(axis)], 1)
+        answers = torch.stack([network(x), x @ a + c])
+        apart = (answers[0] - answers[1]).abs().max().item()
+        name = "W₂W₁" if knobs.depth == 1 else f"W{_sub(knobs.depth + 1)}⋯W₁"
+        return Lines(
+            x=axis * UNIT,
+            values=torch.where(answers.isfinite(), answers, math.nan)[None],
+            groups=[""],
+            series=["network", "one matrix"],
+            x_label="x₁",
+            notes=[f"{name} = ({_short(float(a[0]))}, {_short(float(a[1]))}), max |Δ| = {_short(apart)}"],
+        )
+
+    losses = scalars(
+        {f"loss/{name}": title for name, title in TITLES.items()},
+        title="Loss",
+        caption="Each mini-batch, before its step. log 2 = 0.693 is what guessing costs.",
+        size="wide",
+        log=True,
+        smoothing=0.8,
+    )
+
+    @histogram(
+        title="Sums",
+        caption="z of the chosen network, layer by layer, all on one scale.",
+    )
+    def sums(self, knobs: ActivationKnobs) -> Histogram:
+        """z_l over all units and points, within three times their root mean square."""
+        sums = self.networks[knobs.activation].sums(self.x)[:-1]
+        wide = 3 * torch.stack(sums).nan_to_num().square().mean().sqrt().clamp(1e-3, 1e3).item()
+        counts = torch.stack([torch.histc(z.nan_to_num(), bins=41, min=-wide, max=wide) for z in sums])
+        edges = torch.linspace(-wide, wide, 42).expand(len(sums), 42)
+        return Histogram(counts=counts, edges=edges, names=[f"z{_sub(i + 1)}" for i in range(len(sums))])
+
+
+def _short(value: float) -> str:
+    """Two significant digits, or all those before the point."""
+    if not math.isfinite(value):
+        return "–"
+    mantissa, _, exponent = (f"{value:.0f}" if 100 <= abs(value) < 1e4 else f"{value:.2g}").partition("e")
+    return mantissa.replace("-", "−") + (f"e{int(exponent)}" if exponent else "")
+
+
+def _sub(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+
+
+def _sup(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))

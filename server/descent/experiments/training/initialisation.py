@@ -1,0 +1,403 @@
+"""Weight initialisation.
+
+Six networks of ten layers are the same but for the size of their first random weights. Too small, and the
+signal dies on its way; too large, and it explodes; just right, and training begins at once.
+
+A layer's weights are drawn from N(0, σ²), with n_in units below and n_out in it:
+
+    zeros      σ = 0                        small      σ = 0.01        large     σ = 1
+    g√(1/n)    σ = g √(1/n_in)              LeCun et al. 1998, §4.6, for g = 1
+    Xavier     σ = √(2/(n_in + n_out))      Glorot and Bengio 2010, eq. 12
+    He         σ = √(2/n_in)                He et al. 2015, eq. 10
+
+Why these: with z_l = W_l h_{l−1} and h_l = φ(z_l),
+
+    forwards    Var z_l = n_in σ² E[h²_{l−1}],   backwards   E[δ²_{l−1}] = n_out σ² E[δ_l²] E[φ′²]
+    tanh near 0: h ≈ z, so n σ² = 1 keeps both;  ReLU: E[h²] = ½ Var z, so n σ² = 2 does
+    after ten layers a factor c per layer has become c¹⁰
+
+Watch the curves of the large chart: flat ones learn, and the steeper they are, the later, or never.
+
+Source: as above; the experiments follow Glorot and Bengio 2010, §4.2, and He et al. 2015, §2.2.
+Departures: Xavier's is the normal form, not the uniform one. Digits of 8×8 pixels, standardised and times
+0.2, so that tanh begins near 0, where the derivation holds. No biases: they would learn where no signal
+arrives, and hide that none does. Plain mini-batch gradient descent. A network whose loss leaves all bounds
+is out, the others go on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from descent.data.batches import batches_per_epoch, minibatch
+from descent.data.digits import sklearn_digits
+from descent.experiment import (
+    Bars,
+    Experiment,
+    Histogram,
+    Images,
+    Knobs,
+    Lines,
+    Objective,
+    Preset,
+    Scalars,
+    bars,
+    fixed,
+    histogram,
+    images,
+    lines,
+    live,
+    scalars,
+)
+from descent.nn.lean import backward, update
+
+DEPTH = 10  # hidden layers
+CLASSES = 10
+SIDE = 8  # of an image
+BATCH = 64
+TEST_SHARE = 5  # one in so many digits is for testing
+SCALE = 0.2  # of the standardised pixels
+SHOWN = 128  # training digits that the panels look at
+UNITS_SHOWN = 20
+FAR = 1e3  # a loss beyond is out
+
+Scheme = Literal["zeros", "small", "large", "own", "xavier", "he"]
+TITLES: Mapping[Scheme, str] = {
+    "zeros": "zeros",
+    "small": "small",
+    "large": "large",
+    "own": "g√(1/n)",
+    "xavier": "Xavier",
+    "he": "He",
+}
+SCHEMES: list[Scheme] = list(TITLES)
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+
+
+class InitKnobs(Knobs):
+    """What the learner sets."""
+
+    # fmt: off
+    scheme: Scheme = live(
+        "he", name="Initialisation", options={
+            "zeros": "zeros", "small": "small: σ = 0.01", "large": "large: σ = 1",
+            "own": "g√(1/n)", "xavier": "Xavier", "he": "He",
+        },
+        help="The network that is taken apart. All six train all the time.",
+    )
+    lr: float = live(
+        0.05, name="Learning rate", symbol="η", ge=1e-4, le=10.0, log=True, typical=(0.01, 0.2),
+        help="How far a step goes, in all six networks.",
+    )
+    activation: Literal["relu", "tanh", "sigmoid"] = fixed(
+        "relu", name="Activation", symbol="φ",
+        options={"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid"},
+        help="The function of all hidden units. He is made for ReLU, Xavier for tanh.",
+    )
+    width: int = fixed(
+        100, name="Units per layer", symbol="n", ge=8, le=200,
+        help="The more there are, the smaller the weights must be.",
+    )
+    gain: float = fixed(
+        1.0, name="Gain", symbol="g", ge=0.1, le=10.0, log=True, typical=(0.7, 2.0),
+        help="A size of your own: the fourth network's weights are g√(1/n).",
+    )
+    # fmt: on
+
+
+def deviation(scheme: Scheme, below: int, above: int, gain: float = 1.0) -> float:
+    """σ of the weights between `below` = n_in and `above` = n_out units."""
+    match scheme:
+        case "zeros":
+            return 0.0
+        case "small":
+            return 0.01
+        case "large":
+            return 1.0
+        case "own":
+            return gain * math.sqrt(1 / below)
+        case "xavier":
+            return math.sqrt(2 / (below + above))
+        case "he":
+            return math.sqrt(2 / below)
+
+
+class Network(nn.Module):
+    """x (B, 64) → logits (B, 10), through ten hidden layers of equal width."""
+
+    def __init__(self, width: int, phi: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        sizes = [SIDE**2, *[width] * DEPTH, CLASSES]
+        self.phi = phi
+        self.layers = [nn.Linear(below, above, bias=False) for below, above in pairwise(sizes)]
+        self.registered = nn.ModuleList(self.layers)
+
+    def initialise(self, scheme: Scheme, gain: float, generator: torch.Generator) -> Network:
+        """Draw the weights: for each scheme the same numbers, times its σ."""
+        with torch.no_grad():
+            for layer in self.layers:
+                above, below = layer.weight.shape
+                numbers = torch.randn(above, below, generator=generator)
+                layer.weight.copy_(numbers * deviation(scheme, below, above, gain))
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The logits."""
+        h = x
+        for layer in self.layers[:-1]:
+            h = self.phi(layer(h))
+        out: Tensor = self.layers[-1](h)
+        return out
+
+    def signals(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """h_l of the hidden layers, and the gradients δ_l = ∂L/∂z_l: (B, n) each."""
+        with torch.enable_grad():
+            sums, outputs, h = [], [], x
+            for layer in self.layers[:-1]:
+                sums.append(layer(h))
+                h = self.phi(sums[-1])
+                outputs.append(h)
+            loss = F.cross_entropy(self.layers[-1](h), y)
+            deltas = torch.autograd.grad(loss, sums)
+        return [output.detach() for output in outputs], list(deltas)
+
+
+class Initialisation(Experiment[InitKnobs]):
+    """Six networks that differ in the size of their first weights alone."""
+
+    order = 2
+    pace = 30.0
+    invite = "Choose another initialisation and compare its histograms with He's."
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "small": Preset(
+            "Too small",
+            {"scheme": "small"},
+            watch="Each layer leaves 7 % of the signal: less than 1e-10 of it reaches the tenth. The loss "
+            "stays at log 10 = 2.303, for good.",
+        ),
+        "large": Preset(
+            "Too large",
+            {"scheme": "large"},
+            watch="Each layer makes the signal seven times larger. The first loss is in the hundreds of "
+            "millions: out of bounds before the first step.",
+        ),
+        "zeros": Preset(
+            "Zeros: all units alike",
+            {"scheme": "zeros", "activation": "sigmoid"},
+            watch="What begins alike stays alike: of 100 units in the first layer one is different. With ten "
+            "layers of sigmoid only the large weights learn.",
+        ),
+        "tanh": Preset(
+            "Xavier and tanh",
+            {"scheme": "xavier", "activation": "tanh"},
+            watch="Xavier's own case: at the start the tenth layer's signal is about 0.8 of the first's. "
+            "Then choose large: nearly all units sit at −1 or 1.",
+        ),
+        "gain": Preset(
+            "Twice what it takes",
+            {"scheme": "own", "gain": 3.0},
+            watch="σ is twice what ReLU needs. That doubles the signal in each layer, makes it hundreds of "
+            "times larger in all, and training breaks within a few steps.",
+        ),
+    }
+
+    def build(self, knobs: InitKnobs) -> None:
+        """Split the digits, make six networks."""
+        digits = sklearn_digits(SIDE)
+        order = torch.randperm(len(digits), generator=self.generator(-1))
+        pixels = digits.images.flatten(1)[order]  # (N, 64)
+        pixels = pixels - pixels.mean(0)
+        x = (SCALE * pixels / pixels.square().mean().sqrt()).to(self.device)
+        y = digits.labels[order].to(self.device)
+        test = len(y) // TEST_SHARE
+        self.test_x, self.test_y, self.x, self.y = x[:test], y[:test], x[test:], y[test:]
+        phi = ACTIVATIONS[knobs.activation]
+        self.networks = {scheme: Network(knobs.width, phi) for scheme in SCHEMES}
+        for scheme, network in self.networks.items():
+            network.initialise(scheme, knobs.gain, self.generator(-2)).to(self.device)
+        self.optimizers = {
+            scheme: torch.optim.SGD(network.parameters(), knobs.lr, fused=True)
+            for scheme, network in self.networks.items()
+        }
+        self.racing = list(SCHEMES)  # those that are not out
+        self.first = self._spreads()  # (2, 6, DEPTH), before any step
+
+    def changed(self, knobs: InitKnobs, names: set[str]) -> None:
+        """Tell the optimizers their rate."""
+        for optimizer in self.optimizers.values():
+            optimizer.param_groups[0]["lr"] = knobs.lr
+
+    def steps_per_epoch(self, knobs: InitKnobs) -> float:
+        """Mini-batches in the training set."""
+        return batches_per_epoch(BATCH, len(self.y))
+
+    def step(self, knobs: InitKnobs) -> Scalars:
+        """One step of every network on the same mini-batch; NaN losses once all are out."""
+        if not self.racing:
+            return {f"loss/{scheme}": math.nan for scheme in SCHEMES}
+        row = {}
+        for scheme in tuple(self.racing):
+            loss = self._loss(scheme)
+            if not loss.item() <= FAR:
+                self.racing.remove(scheme)
+                continue
+            backward(loss)
+            update(self.optimizers[scheme])
+            self.optimizers[scheme].zero_grad()
+            row[f"loss/{scheme}"] = loss.detach()
+        return row
+
+    def _loss(self, scheme: Scheme) -> Tensor:
+        rows = minibatch(self.seed, self.step_index, BATCH, len(self.y)).to(self.device)
+        return F.cross_entropy(self.networks[scheme](self.x[rows]), self.y[rows])
+
+    def objectives(self, knobs: InitKnobs) -> Mapping[str, Objective]:
+        """The loss of the network that is taken apart."""
+        scheme, network = knobs.scheme, self.networks[knobs.scheme]
+        layers = {f"W{_sub(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
+        parameters = list(network.parameters())
+        return {"": Objective(lambda: self._loss(scheme), parameters, self.optimizers[scheme], layers)}
+
+    def _spreads(self) -> Tensor:
+        """Standard deviations of h_l and of δ_l over units and digits: (2, 6, DEPTH)."""
+        found = []
+        for scheme in SCHEMES:
+            outputs, deltas = self.networks[scheme].signals(self.x[:SHOWN], self.y[:SHOWN])
+            values = torch.stack([torch.stack(outputs), torch.stack(deltas)]).flatten(2)  # (2, DEPTH, B·n)
+            unit = values.abs().amax(2, keepdim=True).clamp(min=1e-30)  # the squares of some are no floats
+            found.append((values / unit).std(2) * unit[..., 0])
+        return torch.stack(found, 1)
+
+    @lines(
+        title="Does the signal survive?",
+        caption="Standard deviation of each hidden layer, on a logarithmic scale. Only flat lines can go on.",
+        size="hero",
+    )
+    def signal(self, knobs: InitKnobs) -> Lines:
+        """std of h_l and δ_l by layer and scheme, now and before the first step."""
+        spreads = torch.cat([self._spreads(), self.first])  # (4, 6, DEPTH)
+        spreads = torch.where(spreads.isfinite() & (spreads > 0), spreads, math.nan)
+        own = spreads[:, SCHEMES.index(knobs.scheme)]  # (4, DEPTH)
+        names = [f"std h{_sub(DEPTH)} / std h₁", f"std δ₁ / std δ{_sub(DEPTH)}"] * 2
+        kept = own[:, -1] / own[:, 0]
+        kept[1::2] = 1 / kept[1::2]  # δ goes from the last layer to the first
+        size = _short(deviation(knobs.scheme, knobs.width, knobs.width, knobs.gain))
+        return Lines(
+            x=torch.arange(1, DEPTH + 1),
+            values=spreads,
+            groups=["activations h", "gradients δ", "h at the start", "δ at the start"],
+            series=list(TITLES.values()),
+            x_label="l",
+            y_log=True,
+            notes=[f"σ = {size}, {name} = {_short(c)}" for name, c in zip(names, kept.tolist(), strict=True)],
+        )
+
+    @histogram(
+        title="Activations",
+        caption="h of the chosen network where it is not 0, all layers on one scale.",
+    )
+    def activations(self, knobs: InitKnobs) -> Histogram:
+        """h_l over all units and digits."""
+        outputs, _ = self.networks[knobs.scheme].signals(self.x[:SHOWN], self.y[:SHOWN])
+        return _layers(outputs, "h", low=-1 if knobs.activation == "tanh" else 0)
+
+    @histogram(
+        title="Gradients",
+        caption="δ = ∂L/∂z of the chosen network where it is not 0, all layers on one scale.",
+    )
+    def gradients(self, knobs: InitKnobs) -> Histogram:
+        """δ_l over all units and digits."""
+        _, deltas = self.networks[knobs.scheme].signals(self.x[:SHOWN], self.y[:SHOWN])
+        return _layers(deltas, "δ", low=-1)
+
+    losses = scalars(
+        {f"loss/{scheme}": title for scheme, title in TITLES.items()},
+        title="Loss",
+        caption="Each mini-batch, before its step. log 10 = 2.303 is guessing. No line: out of bounds.",
+        size="wide",
+        log=True,
+        smoothing=0.8,
+    )
+
+    @bars(title="Accuracy", caption="Share of test digits read right, now. Guessing gets a tenth.")
+    def accuracy(self, knobs: InitKnobs) -> Bars:
+        """On the test set, by scheme."""
+        shares = [
+            (self.networks[scheme](self.test_x).argmax(1) == self.test_y).float().mean() for scheme in SCHEMES
+        ]
+        return Bars(values=torch.stack(shares)[None], labels=list(TITLES.values()), range=(0.0, 1.0))
+
+    @bars(
+        title="σ",
+        caption="Of the weights between hidden layers, and what φ needs to keep the signal.",
+        log=True,
+    )
+    def sizes(self, knobs: InitKnobs) -> Bars:
+        """σ of each scheme beside √(2/n) for ReLU, else √(1/n)."""
+        needed = math.sqrt((2 if knobs.activation == "relu" else 1) / knobs.width)
+        found = [deviation(scheme, knobs.width, knobs.width, knobs.gain) or math.nan for scheme in SCHEMES]
+        return Bars(
+            values=torch.tensor([found, [needed] * len(SCHEMES)]),
+            labels=list(TITLES.values()),
+            series=["σ", "needed"],
+            log=True,
+        )
+
+    @bars(
+        title="Different units",
+        caption="How many units of the first layer differ. Zeros make one of them all.",
+    )
+    def different(self, knobs: InitKnobs) -> Bars:
+        """Distinct columns of h₁, by scheme."""
+        phi, layers = ACTIVATIONS[knobs.activation], [self.networks[scheme].layers[0] for scheme in SCHEMES]
+        counts = [len(phi(layer(self.x[:SHOWN])).T.unique(dim=0)) for layer in layers]
+        return Bars(values=torch.tensor([counts]).float(), labels=list(TITLES.values()))
+
+    @images(
+        title="First weights",
+        caption="W₁ of the chosen network, one image per unit: blue positive, red negative.",
+    )
+    def weights(self, knobs: InitKnobs) -> Images:
+        """The first units' weights, all on one scale."""
+        rows = self.networks[knobs.scheme].layers[0].weight[:UNITS_SHOWN].nan_to_num()  # (units, 64)
+        strength = rows / rows.abs().max().clamp(min=1e-12)
+        blue, red = torch.tensor([[110.0, 165, 255], [255, 110, 90]], device=self.device)
+        colours = strength.clamp(min=0)[..., None] * blue + strength.clamp(max=0).neg()[..., None] * red
+        return Images(pixels=colours.to(torch.uint8).view(-1, SIDE, SIDE, 3), columns=5)
+
+
+def _layers(signals: list[Tensor], symbol: str, low: int, bins: int = 41) -> Histogram:
+    """All layers over one range, from `low` to 1 times a few medians of the layer with the largest."""
+    values = [signal[signal != 0].double() for signal in signals]  # histc knows no numbers as small as some
+    medians = [float(value.abs().median()) for value in values if len(value)]
+    wide = min(1e30, max(1e-30, *(4 * median for median in medians if median < math.inf), 0.0))
+    counts = [torch.histc(value / wide, bins=bins, min=low, max=1) for value in values]
+    edges = (torch.linspace(low, 1, bins + 1, dtype=torch.float64) * wide).float()
+    return Histogram(
+        counts=torch.stack(counts).float(),
+        edges=edges.expand(len(values), bins + 1),
+        names=[f"{symbol}{_sub(i + 1)}" for i in range(len(values))],
+    )
+
+
+def _short(value: float) -> str:
+    """Two significant digits, or all those before the point."""
+    if not math.isfinite(value):
+        return "–"
+    mantissa, _, exponent = (f"{value:.0f}" if 100 <= abs(value) < 1e4 else f"{value:.2g}").partition("e")
+    return mantissa.replace("-", "−") + (f"e{int(exponent)}" if exponent else "")
+
+
+def _sub(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
