@@ -31,7 +31,7 @@ run: .venv/installed
 
 test: lint
 	$(BIN)/python frontend/run.py test
-	$(WITH_CHROMIUM) $(BIN)/pytest
+	$(WITH_CHROMIUM) $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
