@@ -152,6 +152,11 @@ def nursery():
 async def new_run(server, pace=None, **body):
     """A run that trains at this pace, or as fast as it goes."""
     run = await server.ask("POST", "/api/runs", experiment="neural-playground", paused=True, **body)
+
+    async def is_ready():  # the server's first worker waits for what all of them load
+        return (await server.run(run["id"]))["status"] == "paused"
+
+    await until(is_ready)
     await server.ask("POST", f"/api/runs/{run['id']}/pace", steps_per_second=pace)
     await server.ask("POST", f"/api/runs/{run['id']}/resume")
     return run["id"]
