@@ -12,9 +12,13 @@ from lab import WITHIN, Open, run_id, step_of, wait_for_hero, wait_past
 
 
 def live_rate(experiment: str) -> str:
-    """The experiment's first live learning rate; where nothing is descended, its first live knob."""
+    """The experiment's first live learning rate; where nothing is descended, its first live slider."""
     knobs = experiments()[experiment].knobs_type
-    live = [name for name in knobs.model_fields if knobs.is_live(name)]
+    live = [
+        name
+        for name, field in knobs.model_fields.items()
+        if knobs.is_live(name) and field.annotation is float
+    ]
     return next((name for name in live if name.startswith("lr")), live[0])
 
 
