@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import driving
 import numpy as np
 import pytest
 import torch
+from driving import take as train
 from torch.nn import functional as F
 
 from descent.engine.observe import look
@@ -28,19 +30,7 @@ Rows = list[dict[str, float]]
 
 
 def built(seed: int = 0, **knobs: Any) -> tuple[Activations, ActivationKnobs]:
-    settings = ActivationKnobs(**knobs)
-    torch.manual_seed(seed)
-    experiment = Activations(seed, torch.device("cpu"))
-    experiment.build(settings)
-    return experiment, settings
-
-
-def train(experiment: Activations, knobs: ActivationKnobs, steps: int) -> Rows:
-    rows = []
-    for _ in range(steps):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
+    return driving.built(Activations, seed, **knobs)
 
 
 def accuracy(experiment: Activations, name: str) -> float:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+from driving import Driven
 from torch import nn
 from torch.nn import functional as F
 
-from descent.engine.observe import look
 from descent.experiments.training.batch_norm import (
     CEILING,
     RACE,
@@ -28,41 +27,11 @@ from descent.experiments.training.batch_norm import (
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-class Run:
-    """Drives the experiment as the engine does."""
+class Run(Driven):
+    """The experiment, driven as the engine does."""
 
     def __init__(self, seed: int = 0, **knobs: Any) -> None:
-        self.knobs = BatchNormKnobs(**knobs)
-        torch.manual_seed(seed)
-        self.experiment = BatchNormalisation(seed, torch.device("cpu"))
-        self.experiment.build(self.knobs)
-        self.rows: list[Mapping[str, float]] = []
-
-    def train(self, steps: int) -> Run:
-        for _ in range(steps):
-            row = self.experiment.step(self.knobs)
-            self.rows.append({name: float(value) for name, value in row.items()})
-            self.experiment.step_index += 1
-        return self
-
-    def change(self, **knobs: Any) -> Run:
-        self.knobs = BatchNormKnobs(**self.knobs.model_dump() | knobs)
-        self.experiment.changed(self.knobs, set(knobs))
-        return self
-
-    def last(self, scalar: str) -> float:
-        return next(row[scalar] for row in reversed(self.rows) if scalar in row)
-
-    def look(self, panel: str) -> Any:
-        return look(self.experiment, self.knobs, panel)
+        super().__init__(BatchNormalisation, seed, **knobs)
 
 
 def pair(units: int, eps: float, momentum: float) -> tuple[BatchNorm, nn.BatchNorm1d]:

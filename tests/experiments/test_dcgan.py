@@ -9,9 +9,11 @@ import os
 import struct
 from pathlib import Path
 
+import driving
 import numpy as np
 import pytest
 import torch
+from driving import take as train
 from torch import nn
 
 from descent.data.digits import mnist, read_idx, sklearn_digits
@@ -36,19 +38,7 @@ MNIST = Path(os.environ.get("DESCENT_DATA") or Path(__file__).parents[3] / "shar
 
 
 def built(seed: int = 0, **knobs: object) -> tuple[DCGAN, DCGANKnobs]:
-    settings = DCGANKnobs(**(SMALL | knobs))
-    experiment = DCGAN(seed, torch.device("cpu"))
-    torch.manual_seed(seed)
-    experiment.build(settings)
-    return experiment, settings
-
-
-def train(experiment: DCGAN, knobs: DCGANKnobs, steps: int) -> list[dict[str, float]]:
-    rows = []
-    for _ in range(steps):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
+    return driving.built(DCGAN, seed, **(SMALL | knobs))
 
 
 def probe(experiment: DCGAN, knobs: DCGANKnobs) -> dict[str, bytes]:

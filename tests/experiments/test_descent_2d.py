@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from driving import change
+from driving import take as run
 from pydantic import ValidationError
 
 from descent.data.surfaces import STEEPEST, make_surface
@@ -26,20 +28,6 @@ def race(seed: int = 0, **knobs: Any) -> tuple[Descent2D, DescentKnobs]:
     experiment = Descent2D(seed, torch.device("cpu"))
     experiment.build(chosen)
     return experiment, chosen
-
-
-def run(experiment: Descent2D, knobs: DescentKnobs, steps: int) -> list[dict[str, float]]:
-    rows = []
-    for _ in range(steps):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
-
-
-def change(experiment: Descent2D, knobs: DescentKnobs, **values: Any) -> DescentKnobs:
-    new = DescentKnobs(**{**knobs.model_dump(), **values})
-    experiment.changed(new, set(values))
-    return new
 
 
 def place(experiment: Descent2D, name: str) -> list[float]:

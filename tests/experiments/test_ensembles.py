@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from driving import change, latest, take
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -40,17 +41,7 @@ def made(seed: int = 0, **knobs: Any) -> tuple[Ensembles, EnsembleKnobs]:
 
 def run(experiment: Ensembles, knobs: EnsembleKnobs, steps: int) -> dict[str, float]:
     """Take steps; the last measured scalars."""
-    row: dict[str, float] = {}
-    for _ in range(steps):
-        row |= {name: float(value) for name, value in experiment.step(knobs).items()}
-        experiment.step_index += 1
-    return row
-
-
-def change(experiment: Ensembles, knobs: EnsembleKnobs, **values: Any) -> EnsembleKnobs:
-    new = EnsembleKnobs(**{**knobs.model_dump(), **values})
-    experiment.changed(new, set(values))
-    return new
+    return latest(take(experiment, knobs, steps))
 
 
 def alone(stack: Stack, member: int) -> nn.Sequential:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from driving import take as run
 from torch import Tensor, nn
 
 from descent.engine.observe import look
@@ -37,14 +38,6 @@ def make(seed: int = 0, **knobs: Any) -> tuple[GradientCheck, CheckKnobs]:
     experiment = GradientCheck(seed, torch.device("cpu"))
     experiment.build(chosen)
     return experiment, chosen
-
-
-def run(experiment: GradientCheck, knobs: CheckKnobs, steps: int) -> list[dict[str, float]]:
-    rows = []
-    for _ in range(steps):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
 
 
 def at(experiment: GradientCheck) -> tuple[Tensor, Tensor, Tensor]:

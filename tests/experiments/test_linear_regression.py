@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from driving import change
+from driving import take as run
 from test_contract import messages_in
 
 from descent.data import points
@@ -36,20 +38,6 @@ def make(seed: int = 0, **knobs: Any) -> tuple[LinearRegression, RegressionKnobs
     experiment = LinearRegression(seed, torch.device("cpu"))
     experiment.build(chosen)
     return experiment, chosen
-
-
-def run(experiment: LinearRegression, knobs: RegressionKnobs, steps: int) -> list[dict[str, float]]:
-    rows = []
-    for _ in range(steps):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
-
-
-def change(experiment: LinearRegression, knobs: RegressionKnobs, **values: Any) -> RegressionKnobs:
-    new = RegressionKnobs(**{**knobs.model_dump(), **values})
-    experiment.changed(new, set(values))
-    return new
 
 
 def out_at(rows: list[dict[str, float]], name: str) -> int:

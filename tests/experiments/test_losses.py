@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from driving import change, latest, take
 from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Laplace, Normal
 from torch.nn import functional as F
@@ -41,17 +42,7 @@ def made(seed: int = 0, **knobs: Any) -> tuple[Losses, LossKnobs]:
 
 def run(experiment: Losses, knobs: LossKnobs, steps: int) -> dict[str, float]:
     """Take steps; the last measured scalars."""
-    row: dict[str, float] = {}
-    for _ in range(steps):
-        row |= {name: float(value) for name, value in experiment.step(knobs).items()}
-        experiment.step_index += 1
-    return row
-
-
-def change(experiment: Losses, knobs: LossKnobs, **values: Any) -> LossKnobs:
-    new = LossKnobs(**{**knobs.model_dump(), **values})
-    experiment.changed(new, set(values))
-    return new
+    return latest(take(experiment, knobs, steps))
 
 
 def some(*shape: int, seed: int = 0) -> Tensor:

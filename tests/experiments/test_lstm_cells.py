@@ -9,8 +9,10 @@ import sysconfig
 import tokenize
 from pathlib import Path
 
+import driving
 import pytest
 import torch
+from driving import take as train
 from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -47,19 +49,7 @@ SMALL = {"corpus": "brackets", "feature": "quotes", "hidden": 16, "batch": 4, "l
 
 
 def built(seed: int = 0, **knobs: object) -> tuple[LSTMCells, CellKnobs]:
-    settings = CellKnobs(**(SMALL | knobs))
-    experiment = LSTMCells(seed, torch.device("cpu"))
-    torch.manual_seed(seed)
-    experiment.build(settings)
-    return experiment, settings
-
-
-def train(experiment: LSTMCells, knobs: CellKnobs, steps: int) -> list[dict[str, float]]:
-    rows = []
-    for _ in range(steps):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
+    return driving.built(LSTMCells, seed, **(SMALL | knobs))
 
 
 # Properties

@@ -7,8 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import driving
 import pytest
 import torch
+from driving import take as train
 from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F
@@ -27,19 +29,7 @@ Rows = list[dict[str, float]]
 
 
 def built(seed: int = 0, **knobs: Any) -> tuple[MLPDigits, DigitsKnobs]:
-    settings = DigitsKnobs(**knobs)
-    torch.manual_seed(seed)
-    experiment = MLPDigits(seed, torch.device("cpu"))
-    experiment.build(settings)
-    return experiment, settings
-
-
-def train(experiment: MLPDigits, knobs: DigitsKnobs, steps: int) -> Rows:
-    rows = []
-    for _ in range(steps):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
+    return driving.built(MLPDigits, seed, **knobs)
 
 
 def of(rows: Rows, scalar: str) -> list[float]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from driving import take as run
 
 from descent.experiments.optimisation.moving_average import (
     FIRST,
@@ -26,14 +27,6 @@ def begun(seed: int = 0, **values: Any) -> tuple[MovingAverage, AverageKnobs]:
     experiment = MovingAverage(seed, torch.device("cpu"))
     experiment.build(knobs)
     return experiment, knobs
-
-
-def run(experiment: MovingAverage, knobs: AverageKnobs, days: int) -> list[dict[str, float]]:
-    rows = []
-    for _ in range(days):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.9, 0.98, 0.995])

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 import torch
+from driving import Driven
 from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F
 
 from descent.data.planar import CLASSIFICATION, FEATURES, REGRESSION, ShuffledBatches, encode, grid
-from descent.engine.observe import look
 from descent.experiments.training.neural_playground import (
     ACTIVATIONS,
     SAMPLES,
@@ -37,45 +36,15 @@ PROBES = {
 MODULES = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-class Playground:
-    """Drives the experiment as the engine does."""
+class Playground(Driven):
+    """The experiment, driven as the engine does."""
 
     def __init__(self, seed: int = 0, **knobs: Any) -> None:
-        self.knobs = PlaygroundKnobs(**knobs)
-        torch.manual_seed(seed)
-        self.experiment = NeuralPlayground(seed, torch.device("cpu"))
-        self.experiment.build(self.knobs)
-        self.rows: list[Mapping[str, float]] = []
-
-    def train(self, steps: int) -> Playground:
-        for _ in range(steps):
-            row = self.experiment.step(self.knobs)
-            self.rows.append({name: float(value) for name, value in row.items()})
-            self.experiment.step_index += 1
-        return self
-
-    def change(self, **knobs: Any) -> Playground:
-        self.knobs = PlaygroundKnobs(**self.knobs.model_dump() | knobs)
-        self.experiment.changed(self.knobs, set(knobs))
-        return self
-
-    def look(self, panel: str) -> Any:
-        return look(self.experiment, self.knobs, panel)
+        super().__init__(NeuralPlayground, seed, **knobs)
 
     @property
     def losses(self) -> list[float]:
         return [row["loss/train"] for row in self.rows]
-
-    def last(self, scalar: str) -> float:
-        return next(row[scalar] for row in reversed(self.rows) if scalar in row)
 
     def weights(self) -> list[torch.Tensor]:
         return [weight.detach().clone() for weight in self.experiment.model.weights]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from driving import take as run
 from torch import nn
 
 from descent.engine.observe import look
@@ -34,14 +35,6 @@ def make(seed: int = 0, **knobs: Any) -> tuple[NextWord, NextWordKnobs]:
     experiment = NextWord(seed, torch.device("cpu"))
     experiment.build(chosen)
     return experiment, chosen
-
-
-def run(experiment: NextWord, knobs: NextWordKnobs, steps: int) -> list[dict[str, float]]:
-    rows = []
-    for _ in range(steps):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
 
 
 def sigmoid(a: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from driving import take as run
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -33,14 +34,6 @@ def race(seed: int = 0, **values: Any) -> tuple[Optimizers, OptimizersKnobs]:
     experiment = Optimizers(seed, torch.device("cpu"))
     experiment.build(knobs)
     return experiment, knobs
-
-
-def run(experiment: Optimizers, knobs: OptimizersKnobs, steps: int) -> list[dict[str, float]]:
-    rows = []
-    for _ in range(steps):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
 
 
 def look(experiment: Optimizers, knobs: OptimizersKnobs, panel: str) -> Any:

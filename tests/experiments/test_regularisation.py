@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 import torch
+from driving import Driven
 from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F
 
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.effects import Effects
-from descent.engine.observe import look
 from descent.errors import BadKnob
 from descent.experiments.training.regularisation import (
     BLUE,
@@ -37,47 +36,17 @@ from descent.runs.knobs import check
 SMALL = {"width": 16, "train_size": 50, "batch_size": 25}  # two steps an epoch
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-class Run:
-    """Drives the experiment as the engine does."""
+class Run(Driven):
+    """The experiment, driven as the engine does."""
 
     def __init__(self, seed: int = 0, **knobs: Any) -> None:
-        self.knobs = RegularisationKnobs(**knobs)
-        torch.manual_seed(seed)
-        self.experiment = Regularisation(seed, torch.device("cpu"))
-        self.experiment.build(self.knobs)
-        self.rows: list[Mapping[str, float]] = []
-
-    def train(self, steps: int) -> Run:
-        for _ in range(steps):
-            row = self.experiment.step(self.knobs)
-            self.rows.append({name: float(value) for name, value in row.items()})
-            self.experiment.step_index += 1
-        return self
-
-    def change(self, **knobs: Any) -> Run:
-        self.knobs = RegularisationKnobs(**self.knobs.model_dump() | knobs)
-        self.experiment.changed(self.knobs, set(knobs))
-        return self
-
-    def last(self, scalar: str) -> float:
-        return next(row[scalar] for row in reversed(self.rows) if scalar in row)
-
-    def series(self, scalar: str) -> list[float]:
-        return [row[scalar] for row in self.rows if scalar in row]
+        super().__init__(Regularisation, seed, **knobs)
 
     def weights(self) -> list[torch.Tensor]:
         return [p.detach().clone() for p in self.experiment.model.parameters()]
 
-    def look(self, panel: str) -> Any:
-        return look(self.experiment, self.knobs, panel)
+    def series(self, scalar: str) -> list[float]:
+        return [row[scalar] for row in self.rows if scalar in row]
 
 
 def generator() -> torch.Generator:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import driving
 import pytest
 import torch
+from driving import latest, take
 from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
@@ -13,19 +15,11 @@ from descent.experiments.optimisation.schedules import NAMES, ScheduleKnobs, Sch
 
 
 def built(**values: Any) -> tuple[Schedules, ScheduleKnobs]:
-    torch.manual_seed(0)
-    knobs = ScheduleKnobs(**values)
-    experiment = Schedules(0, torch.device("cpu"))
-    experiment.build(knobs)
-    return experiment, knobs
+    return driving.built(Schedules, **values)
 
 
 def run(experiment: Schedules, knobs: ScheduleKnobs, steps: int) -> dict[str, float]:
-    row: dict[str, Any] = {}
-    for _ in range(steps):
-        row |= experiment.step(knobs)
-        experiment.step_index += 1
-    return row
+    return latest(take(experiment, knobs, steps))
 
 
 @pytest.mark.parametrize(

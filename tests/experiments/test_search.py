@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from driving import take as run
 from pydantic import ValidationError
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
@@ -37,14 +38,6 @@ def begun(seed: int = 0, **values: Any) -> tuple[Search, SearchKnobs]:
     experiment = Search(seed, torch.device("cpu"))
     experiment.build(knobs)
     return experiment, knobs
-
-
-def run(experiment: Search, knobs: SearchKnobs, steps: int) -> list[dict[str, float]]:
-    rows = []
-    for _ in range(steps):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
 
 
 # What it shows

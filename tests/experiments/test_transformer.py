@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime
 
+import driving
 import pytest
 import torch
+from driving import take as train
 from pydantic import ValidationError
 from torch.nn import functional as F
 
@@ -27,19 +29,7 @@ SMALL = {"d_model": 16, "heads": 2, "layers": 2, "d_ff": 32, "batch_size": 16}
 
 
 def built(seed: int = 0, **knobs: object) -> tuple[TransformerExperiment, TransformerKnobs]:
-    settings = TransformerKnobs(**(SMALL | knobs))
-    experiment = TransformerExperiment(seed, torch.device("cpu"))
-    torch.manual_seed(seed)
-    experiment.build(settings)
-    return experiment, settings
-
-
-def train(experiment: TransformerExperiment, knobs: TransformerKnobs, steps: int) -> list[dict[str, float]]:
-    rows = []
-    for _ in range(steps):
-        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
-        experiment.step_index += 1
-    return rows
+    return driving.built(TransformerExperiment, seed, **(SMALL | knobs))
 
 
 def model(layers: int = 2) -> Transformer:

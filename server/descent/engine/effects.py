@@ -19,6 +19,7 @@ from descent.engine.checkpoint import Checkpointer
 from descent.engine.curvature import Curvature, Vector, dot, norm
 from descent.engine.observe import borrowed
 from descent.experiment import Experiment, Knobs, Objective
+from descent.numerals import term
 from descent.panels import Lines, Panel, Picture, Range
 
 GROUP = "effects"
@@ -163,7 +164,7 @@ class Effects:
         for name, objective in objectives.items():
             found = curvature_of(objective).anatomy(steps[name].step)
             rows.append([found.first, found.first + found.second, found.actual])
-            terms = [_short(v) for v in (found.first, found.second, found.first + found.second, found.actual)]
+            terms = [term(v) for v in (found.first, found.second, found.first + found.second, found.actual)]
             notes.append("ΔL ≈ ∇L·Δθ + ½ΔθᵀHΔθ = {} + {} = {},  ΔL = {}".format(*terms))
         series = ["∇L·Δθ", "∇L·Δθ + ½ΔθᵀHΔθ", "ΔL"]
         return self._running("anatomy", list(objectives), series, rows, notes=notes)
@@ -352,13 +353,6 @@ def _around(losses: Sequence[float], before: float) -> tuple[float, float]:
     lowest = min((loss for loss in losses if math.isfinite(loss)), default=before)
     drop = max(before - lowest, 0.1 * abs(before), 1e-12)
     return before - 1.15 * drop, before + 1.5 * drop
-
-
-def _short(value: float) -> str:
-    """Three significant digits, in parentheses where it is negative."""
-    mantissa, _, exponent = f"{value:.3g}".partition("e")
-    text = mantissa + (f"e{int(exponent)}" if exponent else "")
-    return f"({text.replace('-', '−')})" if value < 0 else text.replace("-", "−")
 
 
 def rate_of(optimizer: Optimizer) -> float:

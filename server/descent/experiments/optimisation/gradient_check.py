@@ -49,6 +49,7 @@ from descent.experiment import (
     ranking,
     scalars,
 )
+from descent.numerals import figure
 
 POINTS = 32
 FEATURES = ("x1", "x2", "x1^2", "x2^2", "x1*x2", "sin x1")
@@ -380,7 +381,7 @@ class GradientCheck(Experiment[CheckKnobs]):
             groups=[""],
             series=["f", "float32", "slope"],
             x_label="ε ·",
-            notes=[f"Δf/2ε = {short(numeric)}, ∂f/∂θ = {short(right)}"],
+            notes=[f"Δf/2ε = {figure(numeric, 4)}, ∂f/∂θ = {figure(right, 4)}"],
             dots=torch.tensor(
                 [[0, 2, -1, exact[20].item()], [0, 2, 1, exact[40].item()]], dtype=torch.float64
             ),
@@ -480,9 +481,3 @@ class GradientCheck(Experiment[CheckKnobs]):
         caption="Of all parameters together.",
         log=True,
     )
-
-
-def short(value: float) -> str:
-    """Four significant digits."""
-    mantissa, _, exponent = f"{value:.4g}".partition("e")
-    return (mantissa + (f"e{int(exponent)}" if exponent else "")).replace("-", "−")

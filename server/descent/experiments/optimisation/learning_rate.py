@@ -43,6 +43,7 @@ from descent.experiment import (
     live,
     scalars,
 )
+from descent.numerals import figure
 
 POINTS = 40
 SPREAD, LEVEL = 0.5, 0.3  # standard deviations of the first w and b, and of the first v times √D
@@ -284,7 +285,7 @@ class LearningRate(Experiment[RateKnobs]):
         λ = self._here().curvatures().flip(0)[:DIRECTIONS]  # (DIRECTIONS,)
         return Bars(
             values=drawable((1 - knobs.lr * λ)[None]),
-            labels=[short(value) for value in λ.tolist()],
+            labels=[figure(value) for value in λ.tolist()],
             range=(-2.0, 1.25),
         )
 
@@ -305,7 +306,7 @@ class LearningRate(Experiment[RateKnobs]):
         curve = slope + η**2 * second
         loss, fall, rise = here.loss.item(), knobs.lr * first.item(), knobs.lr**2 * second.item()
         after = self._loss(θ - knobs.lr * here.g).item()
-        terms = [short(value) for value in (fall, rise, fall + rise, after - loss)]
+        terms = [figure(value) for value in (fall, rise, fall + rise, after - loss)]
         terms[1] = f"({terms[1]})" if rise < 0 else terms[1]
         drop = max(loss - true.nan_to_num(math.inf).min().item(), 0.02 * loss)
         return Lines(
@@ -349,9 +350,3 @@ class LearningRate(Experiment[RateKnobs]):
 def drawable(values: Tensor) -> Tensor:
     """NaN for what is too large to be drawn."""
     return torch.where(values.abs() < LARGEST, values, math.nan)
-
-
-def short(value: float) -> str:
-    """Three significant digits."""
-    mantissa, _, exponent = f"{value:.3g}".partition("e")
-    return (mantissa + (f"e{int(exponent)}" if exponent else "")).replace("-", "−")

@@ -40,6 +40,7 @@ from descent.experiment import (
     ranking,
     scalars,
 )
+from descent.numerals import term
 
 YEAR = 365  # days on show
 KEPT = 5000  # latest days that averages are taken of; 0.995^4635 < 1e-10
@@ -212,8 +213,8 @@ class MovingAverage(Experiment[AverageKnobs]):
             return ""
         before = v[-2] if len(v) > 1 else 0.0
         return (
-            f"v = β v + (1 − β) θ = {beta:g} · {_signed(before)} + {1 - beta:.3g} · {_signed(theta[-1])} "
-            f"= {_signed(v[-1])}"
+            f"v = β v + (1 − β) θ = {beta:g} · {term(before)} + {1 - beta:.3g} · {term(theta[-1])} "
+            f"= {term(v[-1])}"
         )
 
     @lines(
@@ -251,7 +252,7 @@ class MovingAverage(Experiment[AverageKnobs]):
         v_hat, t = corrected(v, beta), len(v)
         x = np.arange(1.0, t + 1)
         dots = [np.zeros(len(theta)), np.full(len(theta), -1), x[: len(theta)], np.array(theta)]
-        note = f"v̂ = {_signed(v[-1])} / (1 − {beta:g}^{t}) = {_signed(v_hat[-1])}"
+        note = f"v̂ = {term(v[-1])} / (1 − {beta:g}^{t}) = {term(v_hat[-1])}"
         return Lines(
             x=x,
             values=np.array([truth_at(x, knobs.truth), v, v_hat])[None],
@@ -362,9 +363,3 @@ def _lag(truth: Vector, smooth: Vector) -> float:
     return float(
         np.argmin([np.mean((smooth[most:] - truth[most - d : len(truth) - d]) ** 2) for d in range(most)])
     )
-
-
-def _signed(value: float) -> str:
-    """Three significant digits, in parentheses where it is negative."""
-    text = f"{value:.3g}".replace("-", "−")
-    return f"({text})" if value < 0 else text

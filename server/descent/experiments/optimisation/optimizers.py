@@ -67,6 +67,7 @@ from descent.experiment import (
     scalars,
 )
 from descent.nn.plane import Plane, through
+from descent.numerals import term
 
 PIXELS, HIDDEN, CLASSES = 64, 8, 10
 TRAIN = 512  # digits; the other 1,285 are the test split
@@ -127,7 +128,7 @@ class SGD(Rule):
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
         """The gradient alone."""
-        return "g", _short(at["g"])
+        return "g", term(at["g"])
 
 
 class Momentum(Rule):
@@ -141,7 +142,7 @@ class Momentum(Rule):
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
         """What is kept of the velocity, and what is new."""
-        return "(μ v + g)", f"({_short(at['momentum_buffer'] - at['g'])} + {_short(at['g'])})"
+        return "(μ v + g)", f"({term(at['momentum_buffer'] - at['g'])} + {term(at['g'])})"
 
 
 class NAG(Momentum):
@@ -155,7 +156,7 @@ class NAG(Momentum):
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
         """The gradient, and the look ahead."""
-        return "(g + μ v)", f"({_short(at['g'])} + {_short(k['momentum'] * at['momentum_buffer'])})"
+        return "(g + μ v)", f"({term(at['g'])} + {term(k['momentum'] * at['momentum_buffer'])})"
 
 
 class Adagrad(Rule):
@@ -170,7 +171,7 @@ class Adagrad(Rule):
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
         """The gradient, over the root of the sum of all its squares."""
-        return "g / (√s + ε)", f"{_short(at['g'])} / {_short(math.sqrt(at['sum']) + k['eps'])}"
+        return "g / (√s + ε)", f"{term(at['g'])} / {term(math.sqrt(at['sum']) + k['eps'])}"
 
 
 class Adadelta(Rule):
@@ -189,7 +190,7 @@ class Adadelta(Rule):
         """The mean size of past steps, over that of gradients, times the gradient."""
         s = math.sqrt(at["square_avg"] + k["eps"])
         u = at["d"] / at["g"] * s if at["g"] else math.sqrt(at["acc_delta"] + k["eps"])  # before the step
-        return "√(u + ε) / √(s + ε) · g", f"{_short(u)} / {_short(s)} · {_short(at['g'])}"
+        return "√(u + ε) / √(s + ε) · g", f"{term(u)} / {term(s)} · {term(at['g'])}"
 
 
 class RMSprop(Rule):
@@ -204,7 +205,7 @@ class RMSprop(Rule):
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
         """The gradient, over its root mean square."""
-        return "g / (√v + ε)", f"{_short(at['g'])} / {_short(math.sqrt(at['square_avg']) + k['eps'])}"
+        return "g / (√v + ε)", f"{term(at['g'])} / {term(math.sqrt(at['square_avg']) + k['eps'])}"
 
 
 class Adam(Rule):
@@ -226,7 +227,7 @@ class Adam(Rule):
         """The corrected mean gradient, over the corrected root mean square."""
         (beta1, beta2), n = k["betas"], at["step"]
         m, root = at["exp_avg"] / (1 - beta1**n), math.sqrt(at["exp_avg_sq"] / (1 - beta2**n))
-        return "m̂ / (√v̂ + ε)", f"{_short(m)} / {_short(root + k['eps'])}"
+        return "m̂ / (√v̂ + ε)", f"{term(m)} / {term(root + k['eps'])}"
 
 
 class AdamW(Adam):
@@ -237,7 +238,7 @@ class AdamW(Adam):
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
         """Adam's direction, and the decay beside it."""
         symbols, numbers = super().spelled(at, k)
-        return f"({symbols} + λ θ)", f"({numbers} + {_short(k['weight_decay'] * at['theta'])})"
+        return f"({symbols} + λ θ)", f"({numbers} + {term(k['weight_decay'] * at['theta'])})"
 
 
 class Racer(NamedTuple):
@@ -730,14 +731,8 @@ class Optimizers(Experiment[OptimizersKnobs]):
         at |= {"theta": before, "d": -moved / rate}
         at["g"] = g if optimizer.decoupled else g + k["weight_decay"] * before
         symbols, numbers = optimizer.spelled(at, k)
-        return f"Δθ = −η · {symbols} = −{_short(rate)} · {numbers} = {_short(moved)}"
+        return f"Δθ = −η · {symbols} = −{term(rate)} · {numbers} = {term(moved)}"
 
 
 def _at(buffer: Tensor | int, index: int) -> float:
     return float(buffer.flatten()[index]) if isinstance(buffer, Tensor) else buffer
-
-
-def _short(value: float) -> str:
-    """Three significant digits, in parentheses where it is negative."""
-    text = f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e+").replace("-", "−")
-    return f"({text})" if value < 0 else text

@@ -54,6 +54,7 @@ from descent.experiment import (
 )
 from descent.nn.gates import Recurrent, auc, correlation, memory, positive, ranks, read_out, signals, tracking
 from descent.nn.lean import backward, update
+from descent.numerals import subscript
 
 EMBEDDING = 32  # numbers that stand for a character
 MEASURED = (16, 256)  # rows and characters per row behind the held-out figure
@@ -71,7 +72,6 @@ PROPERTIES = {
     "indentation": "indentation",
     "column": "position in line",
 }
-SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class CellKnobs(Knobs):
@@ -385,7 +385,7 @@ class LSTMCells(Experiment[CellKnobs]):
         else:
             cell, found = self._one(knobs)
             superscript = f"⁽{'¹²³'[knobs.looked_at - 1]}⁾" if knobs.layers > 1 else ""
-            name = f"{'tanh c' if 'c' in found else 'h'}{str(cell).translate(SUBSCRIPT)}{superscript}"
+            name = f"{'tanh c' if 'c' in found else 'h'}{subscript(cell)}{superscript}"
             values = memory(found)
         return Tokens(
             tokens=self.corpus.shown,

@@ -56,7 +56,8 @@ from descent.experiment import (
     live,
     scalars,
 )
-from descent.nn.lean import backward, update
+from descent.nn.race import step_all
+from descent.numerals import rough, subscript, superscript
 
 WIDTH = 16  # n, units in each hidden layer
 POINTS, BATCH = 400, 50
@@ -228,17 +229,7 @@ class Activations(Experiment[ActivationKnobs]):
         """One step of every network on the same mini-batch; NaN losses once all are out."""
         if not self.racing:
             return {f"loss/{name}": math.nan for name in NAMES}
-        row = {}
-        for name in tuple(self.racing):
-            loss = self._loss(name)
-            if not loss.item() <= FAR:
-                self.racing.remove(name)
-                continue
-            backward(loss)
-            update(self.optimizers[name])
-            self.optimizers[name].zero_grad()
-            row[f"loss/{name}"] = loss.detach()
-        return row
+        return step_all(self.racing, self._loss, self.optimizers, FAR)
 
     def _loss(self, name: Name) -> Tensor:
         rows = minibatch(self.seed, self.step_index, BATCH, POINTS).to(self.device)
@@ -247,7 +238,7 @@ class Activations(Experiment[ActivationKnobs]):
     def objectives(self, knobs: ActivationKnobs) -> Mapping[str, Objective]:
         """The loss of the network that is taken apart."""
         name, network = knobs.activation, self.networks[knobs.activation]
-        layers = {f"W{_sub(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
+        layers = {f"W{subscript(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
         parameters = list(network.parameters())
         return {"": Objective(lambda: self._loss(name), parameters, self.optimizers[name], layers)}
 
@@ -264,9 +255,9 @@ class Activations(Experiment[ActivationKnobs]):
         values = torch.cat([shares, 0.25 ** (last - layers).to(shares)[None]])
         values = torch.where(values.isfinite() & (values > 0), values, math.nan)
         left = values[NAMES.index(knobs.activation), 0].item()
-        note = f"‖δ₁‖ / ‖δ{_sub(last)}‖ = {_short(left)}"
+        note = f"‖δ₁‖ / ‖δ{subscript(last)}‖ = {rough(left)}"
         if left == left:
-            note += f" = {left ** (1 / knobs.depth):.3f}{_sup(knobs.depth)}"
+            note += f" = {left ** (1 / knobs.depth):.3f}{superscript(knobs.depth)}"
         return Lines(
             x=layers,
             values=values[None],
@@ -349,14 +340,14 @@ class Activations(Experiment[ActivationKnobs]):
         x = torch.stack([axis, torch.zeros_like(axis)], 1)
         answers = torch.stack([network(x), x @ a + c])
         apart = (answers[0] - answers[1]).abs().max().item()
-        name = "W₂W₁" if knobs.depth == 1 else f"W{_sub(knobs.depth + 1)}⋯W₁"
+        name = "W₂W₁" if knobs.depth == 1 else f"W{subscript(knobs.depth + 1)}⋯W₁"
         return Lines(
             x=axis * UNIT,
             values=torch.where(answers.isfinite(), answers, math.nan)[None],
             groups=[""],
             series=["network", "one matrix"],
             x_label="x₁",
-            notes=[f"{name} = ({_short(float(a[0]))}, {_short(float(a[1]))}), max |Δ| = {_short(apart)}"],
+            notes=[f"{name} = ({rough(float(a[0]))}, {rough(float(a[1]))}), max |Δ| = {rough(apart)}"],
         )
 
     losses = scalars(
@@ -378,20 +369,4 @@ class Activations(Experiment[ActivationKnobs]):
         wide = 3 * torch.stack(sums).nan_to_num().square().mean().sqrt().clamp(1e-3, 1e3).item()
         counts = torch.stack([torch.histc(z.nan_to_num(), bins=41, min=-wide, max=wide) for z in sums])
         edges = torch.linspace(-wide, wide, 42).expand(len(sums), 42)
-        return Histogram(counts=counts, edges=edges, names=[f"z{_sub(i + 1)}" for i in range(len(sums))])
-
-
-def _short(value: float) -> str:
-    """Two significant digits, or all those before the point."""
-    if not math.isfinite(value):
-        return "–"
-    mantissa, _, exponent = (f"{value:.0f}" if 100 <= abs(value) < 1e4 else f"{value:.2g}").partition("e")
-    return mantissa.replace("-", "−") + (f"e{int(exponent)}" if exponent else "")
-
-
-def _sub(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
-
-
-def _sup(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return Histogram(counts=counts, edges=edges, names=[f"z{subscript(i + 1)}" for i in range(len(sums))])

@@ -56,7 +56,8 @@ from descent.experiment import (
     live,
     scalars,
 )
-from descent.nn.lean import backward, update
+from descent.nn.race import step_all
+from descent.numerals import rough, subscript
 
 DEPTH = 10  # hidden layers
 CLASSES = 10
@@ -246,17 +247,7 @@ class Initialisation(Experiment[InitKnobs]):
         """One step of every network on the same mini-batch; NaN losses once all are out."""
         if not self.racing:
             return {f"loss/{scheme}": math.nan for scheme in SCHEMES}
-        row = {}
-        for scheme in tuple(self.racing):
-            loss = self._loss(scheme)
-            if not loss.item() <= FAR:
-                self.racing.remove(scheme)
-                continue
-            backward(loss)
-            update(self.optimizers[scheme])
-            self.optimizers[scheme].zero_grad()
-            row[f"loss/{scheme}"] = loss.detach()
-        return row
+        return step_all(self.racing, self._loss, self.optimizers, FAR)
 
     def _loss(self, scheme: Scheme) -> Tensor:
         rows = minibatch(self.seed, self.step_index, BATCH, len(self.y)).to(self.device)
@@ -265,7 +256,7 @@ class Initialisation(Experiment[InitKnobs]):
     def objectives(self, knobs: InitKnobs) -> Mapping[str, Objective]:
         """The loss of the network that is taken apart."""
         scheme, network = knobs.scheme, self.networks[knobs.scheme]
-        layers = {f"W{_sub(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
+        layers = {f"W{subscript(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
         parameters = list(network.parameters())
         return {"": Objective(lambda: self._loss(scheme), parameters, self.optimizers[scheme], layers)}
 
@@ -289,10 +280,10 @@ class Initialisation(Experiment[InitKnobs]):
         spreads = torch.cat([self._spreads(), self.first])  # (4, 6, DEPTH)
         spreads = torch.where(spreads.isfinite() & (spreads > 0), spreads, math.nan)
         own = spreads[:, SCHEMES.index(knobs.scheme)]  # (4, DEPTH)
-        names = [f"std h{_sub(DEPTH)} / std h₁", f"std δ₁ / std δ{_sub(DEPTH)}"] * 2
+        names = [f"std h{subscript(DEPTH)} / std h₁", f"std δ₁ / std δ{subscript(DEPTH)}"] * 2
         kept = own[:, -1] / own[:, 0]
         kept[1::2] = 1 / kept[1::2]  # δ goes from the last layer to the first
-        size = _short(deviation(knobs.scheme, knobs.width, knobs.width, knobs.gain))
+        size = rough(deviation(knobs.scheme, knobs.width, knobs.width, knobs.gain))
         return Lines(
             x=torch.arange(1, DEPTH + 1),
             values=spreads,
@@ -300,7 +291,7 @@ class Initialisation(Experiment[InitKnobs]):
             series=list(TITLES.values()),
             x_label="l",
             y_log=True,
-            notes=[f"σ = {size}, {name} = {_short(c)}" for name, c in zip(names, kept.tolist(), strict=True)],
+            notes=[f"σ = {size}, {name} = {rough(c)}" for name, c in zip(names, kept.tolist(), strict=True)],
         )
 
     @histogram(
@@ -387,17 +378,5 @@ def _layers(signals: list[Tensor], symbol: str, low: int, bins: int = 41) -> His
     return Histogram(
         counts=torch.stack(counts).float(),
         edges=edges.expand(len(values), bins + 1),
-        names=[f"{symbol}{_sub(i + 1)}" for i in range(len(values))],
+        names=[f"{symbol}{subscript(i + 1)}" for i in range(len(values))],
     )
-
-
-def _short(value: float) -> str:
-    """Two significant digits, or all those before the point."""
-    if not math.isfinite(value):
-        return "–"
-    mantissa, _, exponent = (f"{value:.0f}" if 100 <= abs(value) < 1e4 else f"{value:.2g}").partition("e")
-    return mantissa.replace("-", "−") + (f"e{int(exponent)}" if exponent else "")
-
-
-def _sub(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

@@ -1,0 +1,66 @@
+"""Drives an experiment as the engine does, without one: builds it, takes steps, changes live knobs."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import torch
+
+from descent.engine.observe import look
+from descent.experiment import Experiment, Knobs
+
+E = TypeVar("E", bound=Experiment[Any])
+Row = dict[str, float]
+
+
+def built(cls: type[E], seed: int = 0, **knobs: Any) -> tuple[E, Any]:
+    """An experiment before its first step, and its knobs."""
+    settings = cls.knobs_type(**knobs)
+    torch.manual_seed(seed)
+    experiment = cls(seed, torch.device("cpu"))
+    experiment.build(settings)
+    return experiment, settings
+
+
+def take(experiment: Experiment[Any], knobs: Knobs, steps: int) -> list[Row]:
+    """The scalars of so many steps."""
+    rows = []
+    for _ in range(steps):
+        rows.append({name: float(value) for name, value in experiment.step(knobs).items()})
+        experiment.step_index += 1
+    return rows
+
+
+def latest(rows: list[Row]) -> Row:
+    """The last value of each scalar that was measured."""
+    return {name: value for row in rows for name, value in row.items()}
+
+
+def change(experiment: Experiment[Any], knobs: Knobs, **values: Any) -> Any:
+    """Set live knobs; the knobs as they are then."""
+    new = type(knobs)(**{**knobs.model_dump(), **values})
+    experiment.changed(new, set(values))
+    return new
+
+
+class Driven:
+    """An experiment with its knobs and all its scalars so far."""
+
+    def __init__(self, cls: type[Experiment[Any]], seed: int = 0, **knobs: Any) -> None:
+        self.experiment: Any
+        self.experiment, self.knobs = built(cls, seed, **knobs)
+        self.rows: list[Row] = []
+
+    def train(self, steps: int) -> Any:
+        self.rows += take(self.experiment, self.knobs, steps)
+        return self
+
+    def change(self, **knobs: Any) -> Any:
+        self.knobs = change(self.experiment, self.knobs, **knobs)
+        return self
+
+    def last(self, scalar: str) -> float:
+        return next(row[scalar] for row in reversed(self.rows) if scalar in row)
+
+    def look(self, panel: str) -> Any:
+        return look(self.experiment, self.knobs, panel)
