@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -59,6 +59,7 @@ __all__ = [
     "KnobError",
     "Knobs",
     "Lines",
+    "Measure",
     "Objective",
     "Preset",
     "Ranking",
@@ -84,6 +85,7 @@ __all__ = [
 ]
 
 Scalars = Mapping[str, float | torch.Tensor]
+Role = Literal["look"]
 
 
 class KnobError(ValueError):
@@ -111,6 +113,15 @@ class Knobs(BaseModel):
         extra = cls.model_fields[name].json_schema_extra
         return isinstance(extra, dict) and extra["x-live"] is True
 
+    @classmethod
+    def looks(cls) -> frozenset[str]:
+        """The look knobs: live ones that touch no training."""
+        return frozenset(
+            name
+            for name, field in cls.model_fields.items()
+            if isinstance(extra := field.json_schema_extra, dict) and extra.get("x-role") == "look"
+        )
+
 
 def _knob(
     default: Any,
@@ -131,6 +142,7 @@ def _knob(
     max_length: int | None = None,
     lines: int | None = None,
     canvas: tuple[int, int] | None = None,
+    role: Role | None = None,
 ) -> Any:
     extra: dict[str, Any] = {"x-live": live}
     for key, value in {
@@ -144,6 +156,7 @@ def _knob(
         "x-lines": lines,
         "x-canvas": canvas and list(canvas),
         "x-when": when and {k: list(v) for k, v in when.items()},
+        "x-role": role,
     }.items():
         if value:
             extra[key] = value
@@ -165,7 +178,8 @@ def live(default: Any, *, name: str, help: str, **rest: Any) -> Any:
     range), `step`, `log` (a logarithmic slider), `typical` (the sensible part of the range), `group`
     (a heading), `options` (label per value of a `Literal`), `when` ({other knob: values} for which this
     one matters), `max_length`, `lines` (of the box in which a text is typed), `canvas` (rows and columns of
-    a drawing, a text of one hexadecimal digit per pixel, row by row, 0 empty and f full; empty for none).
+    a drawing, a text of one hexadecimal digit per pixel, row by row, 0 empty and f full; empty for none),
+    `role` ("look": it touches no training, so it marks, clears and restarts nothing).
     """
     return _knob(default, live=True, name=name, help=help, **rest)
 
@@ -173,6 +187,19 @@ def live(default: Any, *, name: str, help: str, **rest: Any) -> Any:
 def fixed(default: Any, *, name: str, help: str, **rest: Any) -> Any:
     """A knob that shapes the model or its data: changing it starts a new run. Arguments as for `live`."""
     return _knob(default, live=False, name=name, help=help, **rest)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a scalar says of how training goes; a loss falls and an accuracy rises when all is well.
+
+    `of`: the learner it belongs to, where several are trained side by side; `knobs`: those that act on
+    this learner alone, such as its own learning rate; none: all live knobs act on it.
+    """
+
+    kind: Literal["loss", "held-out", "accuracy"]
+    of: str = ""
+    knobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,6 +248,7 @@ class Experiment(ABC, Generic[K]):
     order: ClassVar[int] = 0  # place within its chapter
     invite: ClassVar[str]  # the one sentence that invites the first move
     presets: ClassVar[Mapping[str, Preset]] = {}
+    measures: ClassVar[Mapping[str, Measure]] = {}  # by scalar; the first loss is the main one
     pace: ClassVar[float | None] = None  # steps per second to begin with; None: as fast as it goes
 
     def __init__(self, seed: int, device: torch.device) -> None:

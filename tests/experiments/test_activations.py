@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import driving
 import numpy as np
 import pytest
 import torch
-from driving import take as train
 from torch.nn import functional as F
 
+import driving
 from descent.engine.observe import look
 from descent.experiments.training.activations import (
     ACTIVATIONS,
@@ -25,6 +24,7 @@ from descent.experiments.training.activations import (
     loss_of,
     slope,
 )
+from driving import take as train
 
 Rows = list[dict[str, float]]
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from driving import Driven
 from torch import nn
 from torch.nn import functional as F
 
@@ -25,6 +24,7 @@ from descent.experiments.training.batch_norm import (
     losses,
     shown,
 )
+from driving import Driven
 
 
 class Run(Driven):

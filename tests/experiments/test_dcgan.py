@@ -9,13 +9,12 @@ import os
 import struct
 from pathlib import Path
 
-import driving
 import numpy as np
 import pytest
 import torch
-from driving import take as train
 from torch import nn
 
+import driving
 from descent.data.digits import mnist, read_idx, sklearn_digits
 from descent.experiment import KnobError
 from descent.experiments.generative.dcgan import (
@@ -32,6 +31,7 @@ from descent.experiments.generative.dcgan import (
 )
 from descent.panels import panels_of
 from descent.wire import encode_picture
+from driving import take as train
 
 SMALL = {"width": 8, "latent": 4, "batch": 16}
 MNIST = Path(os.environ.get("DESCENT_DATA") or Path(__file__).parents[3] / "shared" / "data")

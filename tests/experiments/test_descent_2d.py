@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driving import change
-from driving import take as run
 from pydantic import ValidationError
 
 from descent.data.surfaces import STEEPEST, make_surface
 from descent.engine.observe import look
 from descent.experiments.optimisation.descent_2d import NAMES, TRAIL, Descent2D, DescentKnobs
+from driving import change
+from driving import take as run
 
 SURFACES = ["bowl", "rosenbrock", "beale", "himmelblau", "saddle", "rastrigin"]
 START = (-1.2, 1.0)

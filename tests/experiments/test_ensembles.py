@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from driving import change, latest, take
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,6 +28,7 @@ from descent.experiments.training.ensembles import (
     log_loss,
     subsets,
 )
+from driving import change, latest, take
 
 
 def made(seed: int = 0, **knobs: Any) -> tuple[Ensembles, EnsembleKnobs]:

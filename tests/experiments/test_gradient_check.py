@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from driving import take as run
 from torch import Tensor, nn
 
 from descent.engine.observe import look
@@ -28,6 +27,7 @@ from descent.experiments.optimisation.gradient_check import (
     relative_error,
     suspect,
 )
+from driving import take as run
 
 ACTIVATIONS = ["tanh", "sigmoid", "relu"]
 BUGS = ["slope", "sign", "sum", "bias", "unit"]

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driving import change
-from driving import take as run
 from test_contract import messages_in
 
 from descent.data import points
@@ -31,6 +29,8 @@ from descent.experiments.optimisation.linear_regression import (
 )
 from descent.registry import experiments
 from descent.runs.knobs import check
+from driving import change
+from driving import take as run
 
 
 def make(seed: int = 0, **knobs: Any) -> tuple[LinearRegression, RegressionKnobs]:

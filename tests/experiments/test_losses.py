@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from driving import change, latest, take
 from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Laplace, Normal
 from torch.nn import functional as F
@@ -28,6 +27,7 @@ from descent.experiments.training.losses import (
     laplace,
     regression_loss,
 )
+from driving import change, latest, take
 
 CPU = torch.device("cpu")
 

@@ -9,14 +9,13 @@ import sysconfig
 import tokenize
 from pathlib import Path
 
-import driving
 import pytest
 import torch
-from driving import take as train
 from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import driving
 from descent.data.text import OTHER, PROPERTIES, SHOWN, Text, generate, load, pasted, properties_of
 from descent.engine.observe import look
 from descent.experiment import KnobError
@@ -44,6 +43,7 @@ from descent.nn.gates import (
     tracking,
 )
 from descent.panels import Ranking, Tokens, Traces
+from driving import take as train
 
 SMALL = {"corpus": "brackets", "feature": "quotes", "hidden": 16, "batch": 4, "length": 16}
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driving import take as run
 
 from descent.experiments.optimisation.moving_average import (
     FIRST,
@@ -20,6 +19,7 @@ from descent.experiments.optimisation.moving_average import (
     corrected,
     truth_at,
 )
+from driving import take as run
 
 
 def begun(seed: int = 0, **values: Any) -> tuple[MovingAverage, AverageKnobs]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from driving import Driven
 from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F
@@ -24,6 +23,7 @@ from descent.experiments.training.neural_playground import (
     penalty,
 )
 from descent.panels import Bars, Field, Graph, Heatmap, Histogram
+from driving import Driven
 
 OPTIMIZERS = ("sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw")
 PROBES = {

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driving import take as run
 from torch import nn
 
 from descent.engine.observe import look
@@ -17,6 +16,7 @@ from descent.errors import BadKnob
 from descent.experiments.sequence.next_word import FAR, KOREAN, NextWord, NextWordKnobs, numpy_rnn
 from descent.registry import experiments
 from descent.runs.knobs import check
+from driving import take as run
 
 PROBES = [
     "prediction",

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driving import take as run
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -26,6 +25,7 @@ from descent.experiments.optimisation.optimizers import (
     losses_of,
 )
 from descent.nn.plane import through
+from driving import take as run
 
 
 def race(seed: int = 0, **values: Any) -> tuple[Optimizers, OptimizersKnobs]:

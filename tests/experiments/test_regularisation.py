@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from driving import Driven
 from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F
@@ -32,6 +31,7 @@ from descent.experiments.training.regularisation import (
 )
 from descent.registry import experiments
 from descent.runs.knobs import check
+from driving import Driven
 
 SMALL = {"width": 16, "train_size": 50, "batch_size": 25}  # two steps an epoch
 

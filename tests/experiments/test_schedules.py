@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import driving
 import pytest
 import torch
-from driving import latest, take
 from torch.nn import functional as F
 from torch.optim import lr_scheduler
 
+import driving
 from descent.experiments.optimisation.schedules import NAMES, ScheduleKnobs, Schedules, losses_of, rates
+from driving import latest, take
 
 
 def built(**values: Any) -> tuple[Schedules, ScheduleKnobs]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from driving import take as run
 from pydantic import ValidationError
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
@@ -29,6 +28,7 @@ from descent.experiments.optimisation.search import (
 )
 from descent.registry import experiments
 from descent.runs.knobs import check
+from driving import take as run
 
 NOTHING = torch.zeros(0, 3)
 

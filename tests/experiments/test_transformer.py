@@ -7,13 +7,12 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime
 
-import driving
 import pytest
 import torch
-from driving import take as train
 from pydantic import ValidationError
 from torch.nn import functional as F
 
+import driving
 from descent.data.translation import DAYS, END, FIRST_DAY, FORMATS, PAD, START, Dates, Task, Words, written
 from descent.experiment import KnobError
 from descent.experiments.attention.transformer import (
@@ -24,6 +23,7 @@ from descent.experiments.attention.transformer import (
     warmed_up,
 )
 from descent.nn.transformer import MultiHeadAttention, Transformer, positional_encoding, unpadded
+from driving import take as train
 
 SMALL = {"d_model": 16, "heads": 2, "layers": 2, "d_ff": 32, "batch_size": 16}
 
