@@ -1,8 +1,8 @@
 """What a preset says is to be seen, tried at several seeds.
 
-A preset's `watch` is a claim. `@claim(Experiment, "preset")` above a function makes a test of it per seed: the
-function is given the experiment, built with the preset's knobs, and checks on it every number and every
-comparison of the sentence. `test_presets.py` fails for a preset without a claim.
+A preset's `watch` is a claim. `@claim(Experiment, "preset")` above a function makes a test of it for each
+seed: the function is given the experiment, built with the preset's knobs, and checks on it every number and
+every comparison of the sentence. `test_presets.py` fails for a preset without a claim.
 """
 
 from __future__ import annotations
