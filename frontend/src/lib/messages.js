@@ -78,6 +78,8 @@ export const MESSAGES = {
     '관찰에는 시간의 일부만 쓰고 학습이 먼저이므로, 한동안 다시 계산하지 않은 그림입니다',
   ],
   'panel.slowed': ['slowed ·', '느리게 갱신 ·'],
+  'panel.more': ['more', '더 보기'],
+  'panel.less': ['less', '접기'],
   'panel.menu': ['Menu of {title}', '{title} 메뉴'],
   'panel.enlarge': ['Enlarge', '크게 보기'],
   'panel.shrink': ['Back to its place', '제자리로'],
