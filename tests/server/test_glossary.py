@@ -30,7 +30,8 @@ NOT = {
 NORMALISATION = {"batch_norm.md", "dcgan.md", "transformer.md"}  # where 정규화 is normalisation, not 규제
 OTHERS = """
     activations batch_norm descent_2d effects ensembles gradient_check initialisation learning_rate
-    linear_regression losses mlp_digits moving_average neural_playground optimizers regularisation schedules search
+    linear_regression losses mlp_digits moving_average neural_playground optimizers regularisation
+    schedules search
     dcgan lstm_cells next_word transformer
 """
 NOT_YET = {f"{name}.md" for name in OTHERS.split()}
