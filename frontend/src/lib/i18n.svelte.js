@@ -48,3 +48,6 @@ export const fill = (text, params) =>
 
 /** @param {string} key */
 export const known = (key) => key in MESSAGES;
+
+/** What a kind of schedule is called. @param {string} kind */
+export const kindTitle = (kind) => t(`schedule.${kind}`);

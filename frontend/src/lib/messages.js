@@ -346,7 +346,7 @@ export const MESSAGES = {
     'The newest {n} runs are shown. Search to find older ones.',
     '최근 {n}개만 표시합니다. 더 오래된 것은 검색하세요.',
   ],
-  'history.name': ['Name of run {id}', '실행 {id}의 이름'],
+  'history.name': ['Name of the run {run}', '실행 {run}의 이름'],
   'history.star': ['Star: never deleted to free space', '별표: 공간이 모자라도 지우지 않습니다'],
   'history.export': ['Export (zip)', '내보내기 (zip)'],
   'history.script': ['PyTorch script', 'PyTorch 스크립트'],
