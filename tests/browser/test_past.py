@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,12 @@ from lab import WITHIN, Open, run_id, served, step_of, wait_for_hero, wait_past
 
 def asked(page: Page, name: str) -> str | None:
     return parse_qs(urlsplit(page.url).query).get(name, [None])[0]
+
+
+def label_of(page: Page, run: str) -> str:
+    """What a run without a name is called on the page: the time at which it began."""
+    began = httpx.get(f"{page.url.partition('/lab')[0]}/api/runs/{run}").json()["created_at"]
+    return datetime.fromisoformat(began).astimezone().strftime("%H:%M:%S")
 
 
 def drag_to(page: Page, share: float) -> None:
@@ -107,7 +114,7 @@ def test_a_branch_with_another_rate_is_drawn_beside_its_parent(open_page: Open) 
     branch = httpx.get(f"{server}/api/runs/{run_id(page)}").json()
     assert (branch["parent"], branch["branched_at"], branch["knobs"]["lr"]) == (parent, step, 0.3)
     assert httpx.get(f"{server}/api/runs/{parent}").json()["knobs"]["lr"] != 0.3
-    expect(page.get_by_test_id("runs")).to_contain_text(f"#{parent[:6]}")
+    expect(page.get_by_test_id("runs")).to_contain_text(label_of(page, parent))
 
 
 def test_a_fixed_knob_that_changes_the_models_shape_is_refused_for_a_branch(open_page: Open) -> None:
@@ -219,7 +226,7 @@ def test_runs_are_compared_from_the_history(open_page: Open) -> None:
         page.get_by_test_id(f"row-{run}").get_by_role("checkbox").check()
     page.get_by_test_id("compare").click()
     page.wait_for_url(f"**/lab/neural-playground?run={first}&with={second}", timeout=WITHIN)
-    expect(page.get_by_test_id("runs")).to_contain_text(f"#{second[:6]}", timeout=WITHIN)
+    expect(page.get_by_test_id("runs")).to_contain_text(label_of(page, second), timeout=WITHIN)
 
 
 # After the end of the server

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { brief, differences, labelOf, tree } from '../../frontend/src/lib/runs.js';
+import { differences, labelOf, moment, tree } from '../../frontend/src/lib/runs.js';
 
 const run = (/** @type {string} */ id, /** @type {string | null} */ parent = null) => ({
   id,
@@ -23,24 +23,20 @@ it('makes a root of a run whose parent is not there', () => {
   expect(tree([run('a1', 'deleted')])).toEqual([{ run: run('a1', 'deleted'), depth: 0 }]);
 });
 
-it('calls a run by its name, else by its number', () => {
-  expect(labelOf({ id: '0123456789ab', name: '' })).toBe('#012345');
-  expect(labelOf({ id: '0123456789ab', name: 'mine' })).toBe('mine');
+it('calls a run by its name, else by when it began', () => {
+  const began = new Date(2024, 2, 5, 14, 3, 9);
+  expect(labelOf({ created_at: began.toISOString(), name: 'mine' })).toBe('mine');
+  expect(labelOf({ created_at: began.toISOString(), name: '' })).toBe('2024-03-05 14:03:09');
+  expect(moment(began, new Date(2024, 2, 5, 18))).toBe('14:03:09');
 });
 
 it('names the knobs that differ, by their symbols where they have one', () => {
   const experiment = {
     knobs: { properties: { lr: { title: 'Learning rate', 'x-symbol': 'η' }, noise: { title: 'Noise' } } },
   };
-  expect(differences(experiment, { lr: 0.1, noise: 0 }, { lr: 3e-4, noise: 0 })).toEqual(['η 3e-4']);
-  expect(differences(experiment, { lr: 0.1, noise: 0 }, { lr: 0.1, noise: 2 })).toEqual(['Noise 2']);
-});
-
-it('writes values briefly', () => {
-  expect([brief(0.5), brief([8, 8]), brief(true), brief('a'.repeat(30))]).toEqual([
-    '0.5',
-    '8×8',
-    '✓',
-    `${'a'.repeat(17)}…`,
-  ]);
+  const between = (/** @type {any} */ before, /** @type {any} */ after) =>
+    differences(experiment, before, after, (kind) => kind.toUpperCase());
+  expect(between({ lr: 0.1, noise: 0 }, { lr: 3e-4, noise: 0 })).toEqual(['η 3e-4']);
+  expect(between({ lr: 0.1, noise: 0 }, { lr: 0.1, noise: 2 })).toEqual(['Noise 2']);
+  expect(between({ schedules: {} }, { schedules: { lr: { kind: 'cosine' } } })).toEqual(['η: COSINE']);
 });

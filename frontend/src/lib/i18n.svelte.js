@@ -1,6 +1,7 @@
 /** The page's language, and its texts in it. */
 
 import { MESSAGES } from './messages.js';
+import { particles } from './particles.js';
 
 const KEY = 'descent.language';
 
@@ -38,12 +39,15 @@ export function t(key, params = {}) {
 }
 
 /**
- * `{name}` in a text replaced by `params.name`.
+ * `{name}` in a text replaced by `params.name`, with the Korean particles that fit.
  * @param {string} text
  * @param {Record<string, unknown>} params
  */
 export const fill = (text, params) =>
-  text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? String(params[name]) : whole));
+  particles(text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? String(params[name]) : whole)));
 
 /** @param {string} key */
 export const known = (key) => key in MESSAGES;
+
+/** What a kind of schedule is called. @param {string} kind */
+export const kindTitle = (kind) => t(`schedule.${kind}`);

@@ -107,4 +107,4 @@ export function changed(before, after) {
  * @param {string} name
  * @returns {string}
  */
-export const titleOf = (experiment, name) => experiment?.knobs.properties[name]?.title ?? name;
+export const titleOf = (experiment, name) => experiment?.knobs?.properties[name]?.title ?? name;

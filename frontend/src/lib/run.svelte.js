@@ -5,8 +5,9 @@
 
 import { SvelteMap } from 'svelte/reactivity';
 import { getKept, getMoment } from './api.js';
+import { kindTitle } from './i18n.svelte.js';
 import { titleOf } from './knobs.js';
-import { brief } from './runs.js';
+import { brief } from './names.js';
 import { ScalarStore } from './series.js';
 import { Stream } from './stream.js';
 
@@ -90,6 +91,7 @@ export class RunView {
     this.parent = info.parent;
     this.first = info.branched_at ?? 0;
     this.name = $state(info.name);
+    this.created_at = info.created_at;
     this.#began = began;
     this.experiment = $state.raw(experiment);
     this.#take(info);
@@ -362,8 +364,8 @@ export class RunView {
     return Object.entries(knobs)
       .flatMap(([name, value]) =>
         name === 'schedules'
-          ? Object.entries(value).map(([of, { kind }]) => `${this.knobTitle(of)}: ${this.word(kind)}`)
-          : [`${this.knobTitle(name)} ${brief(value)}`],
+          ? Object.entries(value).map(([of, { kind }]) => `${this.knobTitle(of)}: ${kindTitle(kind)}`)
+          : [`${this.knobTitle(name)} ${brief(value, this.experiment.knobs.properties[name])}`],
       )
       .join(', ');
   }

@@ -1,8 +1,8 @@
 /** How runs that are shown together are told apart. No DOM. */
 
 import { DASHES, categorical } from './colour.js';
-import { number } from './format.js';
-import { changed, titleOf } from './knobs.js';
+import { changed } from './knobs.js';
+import { brief, symbolOf } from './names.js';
 
 export const MOST = 4; // runs beside the one looked at
 const FIRST = 4; // of the categorical colours: those before are mostly taken by series
@@ -22,25 +22,21 @@ export const colourOf = (place, theme) => categorical(FIRST + place - 1, theme);
 export const dashOf = (place, series) => DASHES[(place + series) % DASHES.length];
 
 /**
- * What a run is called.
- * @param {{id: string, name: string}} run
+ * What a run is called: its name, else when it began.
+ * @param {{name: string, created_at: string}} run
  */
-export const labelOf = (run) => run.name || `#${run.id.slice(0, 6)}`;
+export const labelOf = (run) => run.name || moment(new Date(run.created_at), new Date());
 
 /**
- * A knob's value in few characters.
- * @param {any} value
- * @returns {string}
+ * A time of today as hours, minutes, seconds; of another day with its date.
+ * @param {Date} time
+ * @param {Date} now
  */
-export function brief(value) {
-  if (typeof value === 'number') return number(value);
-  if (typeof value === 'boolean') return value ? '✓' : '✗';
-  if (value && typeof value === 'object' && !Array.isArray(value))
-    return Object.entries(value)
-      .map(([name, { kind }]) => `${name} ${kind}`)
-      .join(', ');
-  const text = Array.isArray(value) ? value.map(brief).join('×') : String(value ?? '–');
-  return text.length > 18 ? `${text.slice(0, 17)}…` : text;
+export function moment(time, now) {
+  const two = (/** @type {number} */ n) => String(n).padStart(2, '0');
+  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(':');
+  if (time.toDateString() === now.toDateString()) return clock;
+  return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${clock}`;
 }
 
 /**
@@ -48,18 +44,17 @@ export function brief(value) {
  * @param {any} experiment
  * @param {Record<string, any>} before
  * @param {Record<string, any>} after
+ * @param {(kind: string) => string} kindTitle  of a schedule
  * @returns {string[]}
  */
-export const differences = (experiment, before, after) =>
-  changed(before, after).map((name) => `${symbolOf(experiment, name)} ${brief(after[name])}`);
-
-/**
- * A knob's symbol, or its title where it has none.
- * @param {any} experiment
- * @param {string} name
- */
-const symbolOf = (experiment, name) =>
-  experiment?.knobs?.properties[name]?.['x-symbol'] ?? titleOf(experiment?.knobs ? experiment : null, name);
+export const differences = (experiment, before, after, kindTitle) =>
+  changed(before, after).flatMap((name) =>
+    name === 'schedules'
+      ? Object.entries(after[name] ?? {}).map(
+          ([of, { kind }]) => `${symbolOf(experiment, of)}: ${kindTitle(kind)}`,
+        )
+      : [`${symbolOf(experiment, name)} ${brief(after[name], experiment?.knobs?.properties[name])}`],
+  );
 
 /**
  * Runs as a tree: each after its parent, with how deep it lies. A run whose parent is not there is a root.

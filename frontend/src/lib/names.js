@@ -1,0 +1,49 @@
+/** What people call a scalar, a knob's symbol and its value. Pure. */
+
+import { number } from './format.js';
+import { titleOf } from './knobs.js';
+
+const LONG = 18; // characters of a value
+
+/**
+ * A knob's symbol, or its title where it has none.
+ * @param {any} experiment
+ * @param {string} name
+ * @returns {string}
+ */
+export const symbolOf = (experiment, name) =>
+  experiment?.knobs?.properties[name]?.['x-symbol'] ?? titleOf(experiment, name);
+
+/**
+ * A scalar by the chart it is drawn in: the chart's title, and the curve's where there are several.
+ * @param {any} experiment
+ * @param {string} name
+ * @returns {string}
+ */
+export function scalarTitle(experiment, name) {
+  const knob = name.match(/^knob\/(.*)$/)?.[1];
+  if (knob) return titleOf(experiment, knob);
+  for (const panel of experiment?.panels ?? []) {
+    const series = panel.options?.series;
+    if (!series?.[name]) continue;
+    return Object.keys(series).length > 1 ? `${panel.title} (${series[name]})` : panel.title;
+  }
+  return name;
+}
+
+/**
+ * A knob's value in few characters.
+ * @param {any} value
+ * @param {Record<string, any>} [schema]  the knob's, for the titles of its options
+ * @returns {string}
+ */
+export function brief(value, schema = {}) {
+  if (typeof value === 'number') return schema['x-options']?.[value] ?? number(value);
+  if (typeof value === 'boolean') return value ? '✓' : '✗';
+  if (Array.isArray(value)) return shorten(value.map((one) => brief(one, schema)).join('×'));
+  const text = String(value ?? '–');
+  return shorten(schema['x-options']?.[text] ?? text);
+}
+
+/** @param {string} text */
+const shorten = (text) => (text.length > LONG ? `${text.slice(0, LONG - 1)}…` : text);

@@ -1,0 +1,80 @@
+"""The Korean texts keep to docs/glossary.md: one word per term, one register."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MESSAGES = ROOT / "frontend" / "src" / "lib" / "messages.js"
+LESSONS = sorted((ROOT / "server" / "descent" / "lessons" / "ko").glob("*.md"))
+NOT = {
+    "십시오": "-(으)세요",
+    "최적화기": "옵티마이저",
+    "조절값|노브|손잡이": "설정값",
+    "강의": "레슨",
+    "헤시안": "헤세 행렬",
+    "웜업": "워밍업",
+    "경사 하강법": "경사하강법",
+    "노이즈": "잡음",
+    "과대적합": "과적합",
+    "안정합니다|안정하": "안정적",
+    r"기울기(?:가|는)? ?(?:소실|폭발|흐름|잡음|클리핑)": "그래디언트",
+    r"훈련(?: 중|을? ?[하됩되해한할합]|이 )": "학습",
+    r"\b(?:[A-Z]\w+\s+등[\s(,]|등\s?\(?\d{4})": "외",
+    r"[\d}$½] %": "4%, without a space",
+    r"[\d}] (?:에포크|스텝)": "200에포크, without a space",
+}
+NORMALISATION = {"batch_norm.md", "dcgan.md", "transformer.md"}  # where 정규화 is normalisation, not 규제
+OTHERS = """
+    activations batch_norm descent_2d effects ensembles gradient_check initialisation learning_rate
+    linear_regression losses mlp_digits moving_average neural_playground optimizers regularisation
+    schedules search
+    dcgan lstm_cells next_word transformer
+"""
+NOT_YET = {f"{name}.md" for name in OTHERS.split()}
+
+
+def strays(text: str) -> list[str]:
+    """What a text says against the glossary, as `line: found (better)`."""
+    return [
+        f"{number}: {match[0]} ({better})"
+        for number, line in enumerate(text.splitlines(), 1)
+        for word, better in NOT.items()
+        for match in re.finditer(word, line)
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", [MESSAGES, *(path for path in LESSONS if path.name not in NOT_YET)], ids=lambda path: path.name
+)
+def test_every_term_has_one_word(path: Path) -> None:
+    text = re.sub(r"  'health\..*?\],\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert not strays(text)
+    if path.name not in NORMALISATION:
+        assert "정규화" not in text, "규제, unless it is normalisation: then add the file above"
+
+
+def test_what_strays_is_found() -> None:
+    for wrong in (
+        "보십시오",
+        "기울기 소실",
+        "4 %",
+        "200 에포크",
+        "훈련 중에",
+        "Goodfellow 등(2014)",
+        "조절값",
+    ):
+        assert strays(f"이것은 {wrong} 입니다"), wrong
+    for right in (
+        "보세요",
+        "tanh의 기울기",
+        "4%",
+        "200에포크",
+        "훈련 데이터",
+        "스텝 3",
+        "Goodfellow 외(2014)",
+    ):
+        assert not strays(f"이것은 {right}입니다"), right
