@@ -47,6 +47,7 @@ def test_nothing_is_cut_at_any_size(experiment: str, open_page: Open, screenshot
     wait_for_hero(page)
     found = problems(page, SIZES, screenshots / f"{experiment}-own-en")
     effects = page.get_by_test_id("group-effects")
+    page.set_viewport_size({"width": 1366, "height": 768})
     if effects.count():
         effects.click()
         found += problems(page, ("projector",), screenshots / f"{experiment}-effects-en")
