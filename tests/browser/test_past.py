@@ -124,7 +124,7 @@ def test_a_fixed_knob_that_changes_the_models_shape_is_refused_for_a_branch(open
     run = run_id(page)
     page.get_by_role("button", name="Add a layer").click()
     page.get_by_test_id("branch").click()
-    expect(page.get_by_test_id("hint")).to_contain_text("another shape", timeout=WITHIN)
+    expect(page.get_by_test_id("hint")).to_contain_text("the model’s shape", timeout=WITHIN)
     assert run_id(page) == run
 
 

@@ -20,7 +20,7 @@ NOT = {
     "경사 하강법": "경사하강법",
     "노이즈": "잡음",
     "과대적합": "과적합",
-    "안정합니다|안정하": "안정적",
+    "(?<!불)안정[하합]": "안정적",
     r"기울기(?:가|는)? ?(?:소실|폭발|흐름|잡음|클리핑)": "그래디언트",
     r"훈련(?: 중|을? ?[하됩되해한할합]|이 )": "학습",
     r"\b(?:[A-Z]\w+\s+등[\s(,]|등\s?\(?\d{4})": "외",
@@ -32,7 +32,6 @@ OTHERS = """
     activations batch_norm descent_2d effects ensembles gradient_check initialisation learning_rate
     linear_regression losses mlp_digits moving_average neural_playground optimizers regularisation
     schedules search
-    dcgan lstm_cells next_word transformer
 """
 NOT_YET = {f"{name}.md" for name in OTHERS.split()}
 
