@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from descent.experiment import (
     Heatmap,
     KnobError,
     Knobs,
+    Measure,
     Objective,
     Scalars,
     bars,
@@ -89,6 +90,8 @@ class ParabolaKnobs(Knobs):
 
 class Parabola(Experiment[ParabolaKnobs]):
     """L = ½ Σ cᵢ xᵢ²: everything about it is known. Its largest curvature is 4."""
+
+    measures: ClassVar[Mapping[str, Measure]] = {"loss/train": Measure("loss")}
 
     curvature = torch.tensor([4.0, 1.0], dtype=torch.float64)
 

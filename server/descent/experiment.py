@@ -10,7 +10,7 @@ beside it and the translations. See `docs/adding-an-experiment.md`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 
@@ -85,7 +85,7 @@ __all__ = [
 ]
 
 Scalars = Mapping[str, float | torch.Tensor]
-Role = Literal["look"]
+Role = Literal["look", "task"]
 
 
 class KnobError(ValueError):
@@ -116,10 +116,19 @@ class Knobs(BaseModel):
     @classmethod
     def looks(cls) -> frozenset[str]:
         """The look knobs: live ones that touch no training."""
+        return cls._of_role("look")
+
+    @classmethod
+    def tasks(cls) -> frozenset[str]:
+        """Live knobs that change what is to be learnt: measures before and after cannot be compared."""
+        return cls._of_role("task")
+
+    @classmethod
+    def _of_role(cls, role: Role) -> frozenset[str]:
         return frozenset(
             name
             for name, field in cls.model_fields.items()
-            if isinstance(extra := field.json_schema_extra, dict) and extra.get("x-role") == "look"
+            if isinstance(extra := field.json_schema_extra, dict) and extra.get("x-role") == role
         )
 
 
@@ -179,7 +188,8 @@ def live(default: Any, *, name: str, help: str, **rest: Any) -> Any:
     (a heading), `options` (label per value of a `Literal`), `when` ({other knob: values} for which this
     one matters), `max_length`, `lines` (of the box in which a text is typed), `canvas` (rows and columns of
     a drawing, a text of one hexadecimal digit per pixel, row by row, 0 empty and f full; empty for none),
-    `role` ("look": it touches no training, so it marks, clears and restarts nothing).
+    `role` ("look": it touches no training, so it marks, clears and restarts nothing; "task": it changes what
+    is to be learnt, the data, the loss or the start, so that a loss before says nothing of one after).
     """
     return _knob(default, live=True, name=name, help=help, **rest)
 
@@ -193,13 +203,15 @@ def fixed(default: Any, *, name: str, help: str, **rest: Any) -> Any:
 class Measure:
     """What a scalar says of how training goes; a loss falls and an accuracy rises when all is well.
 
-    `of`: the learner it belongs to, where several are trained side by side; `knobs`: those that act on
-    this learner alone, such as its own learning rate; none: all live knobs act on it.
+    `of`: the learner it belongs to, where several are trained side by side, by its objective's name;
+    `knobs`: those that act on this learner and not on all, such as its own learning rate; `rival`: the loss
+    of a player in a game, which may rise because the other one plays well.
     """
 
     kind: Literal["loss", "held-out", "accuracy"]
     of: str = ""
     knobs: tuple[str, ...] = ()
+    rival: bool = False
 
 
 @dataclass(frozen=True)
@@ -284,6 +296,10 @@ class Experiment(ABC, Generic[K]):
         An experiment that gives this gets the panels on what the learning rate does.
         """
         return {}
+
+    def out(self) -> Collection[str]:
+        """Learners that have left the race for good, by the name their measures give them in `of`."""
+        return ()
 
     def steps_per_epoch(self, knobs: K) -> float | None:
         """Steps in one pass over the training data, where that means something."""

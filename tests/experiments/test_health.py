@@ -165,7 +165,9 @@ def test_a_finding_is_told_once_until_a_knob_is_changed() -> None:
     health = Health(experiment)
     first = [finding.code for _ in range(6) for finding in health.examine(knobs)]
     assert first == ["vanishing"]
-    health.changed()
+    health.changed(knobs, knobs)
+    assert [finding.code for _ in range(3) for finding in health.examine(knobs)] == []
+    health.changed(knobs, knobs.model_copy(update={"lr": 0.02}))
     assert [finding.code for _ in range(3) for finding in health.examine(knobs)] == ["vanishing"]
 
 

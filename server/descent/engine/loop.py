@@ -219,6 +219,7 @@ class Loop:
         rates = {name: value for name, value in self.knobs.model_dump(mode="json").items() if "lr" in name}
         values = {name: str(value) for name, value in scalars.items()}
         params: dict[str, Any] = {"scalars": values, "parameters": parameters, "rates": rates}
+        params |= self._health.blame()
         if self._health.well_at < step:
             params |= {"healthy": self._health.well_at, "remedy": self._health.slower(self.knobs)}
         self._say("diagnosis", step=step, code="non-finite", params=params)
@@ -356,11 +357,12 @@ class Loop:
         self._flush()
         if self.status in ENDED or not values:
             return ""
+        before = self._course.knobs
         try:
             applied = self._course.turn(values)
         except (KnobError, ValidationError) as error:
             return str(error)
-        self._health.changed()
+        self._health.changed(before, self._course.knobs)
         self._say(
             "knobs",
             step=self.step,

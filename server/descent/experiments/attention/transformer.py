@@ -49,6 +49,7 @@ from descent.experiment import (
     Heatmap,
     KnobError,
     Knobs,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -105,6 +106,7 @@ class TransformerKnobs(Knobs):
         0.0, name="Label smoothing", symbol="ε", ge=0.0, le=0.5, step=0.05, typical=(0.0, 0.2),
         help="Probability that the targets spread evenly over all tokens. The paper has 0.1.",
         group="training",
+        role="task",
     )
     task: Literal["copy", "reverse", "sort", "dates"] = fixed(
         "reverse", name="Task", group="task",
@@ -183,6 +185,12 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
 
     order = 10
     invite = "Type a word of your own and see how it comes out."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "loss/train": Measure("loss"),
+        "loss/test": Measure("held-out"),
+        "acc/token": Measure("accuracy"),
+        "acc/sequence": Measure("accuracy"),
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "one-head": Preset(
             "One head, one layer",

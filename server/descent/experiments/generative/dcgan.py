@@ -41,6 +41,7 @@ from descent.experiment import (
     Images,
     KnobError,
     Knobs,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -171,6 +172,11 @@ def mean_distance(pictures: torch.Tensor) -> torch.Tensor:
     return torch.pdist(pictures.flatten(1)).mean()
 
 
+def between(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    """Mean L2 distance from each of `real` to each of `fake`, both (B, …)."""
+    return torch.cdist(real.flatten(1), fake.flatten(1)).mean()
+
+
 def nearest(samples: torch.Tensor, pictures: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """L2 distances and indices, (S, k) each, of the `k` pictures nearest to each sample, nearest first."""
     distances = torch.cdist(samples.flatten(1), pictures.flatten(1))  # (S, N)
@@ -194,6 +200,11 @@ class DCGAN(Experiment[DCGANKnobs]):
     """G and D, their two optimizers, and what can be seen of the game."""
 
     invite = "Once digits appear, drag η_D to its left end: G runs ahead and all samples melt into one shape."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "distance": Measure("loss"),
+        "loss/d": Measure("loss", of="D", knobs=("lr_d", "d_steps", "smoothing"), rival=True),
+        "loss/g": Measure("loss", of="G", knobs=("lr_g",), rival=True),
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "d-too-strong": Preset(
             "D too strong",
@@ -288,12 +299,14 @@ class DCGAN(Experiment[DCGANKnobs]):
         self.optimizer_g.zero_grad()
         loss_g.backward(inputs=list(self.G.parameters()))  # spares the gradients of D
         self.optimizer_g.step()
+        apart = mean_distance(fake.detach()) / self.spread
         return {
             "loss/d": loss_d.detach(),
             "loss/g": loss_g.detach(),
             "d/real": on_real.detach().sigmoid().mean(),
             "d/fake": on_fake.detach().sigmoid().mean(),
-            "diversity": mean_distance(fake.detach()) / self.spread,
+            "distance": 2 * between(real, fake.detach()) / self.spread - apart - 1,
+            "diversity": apart,
         }
 
     def _draw(self, knobs: DCGANKnobs, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

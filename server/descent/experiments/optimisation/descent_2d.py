@@ -45,6 +45,7 @@ from descent.experiment import (
     Contour,
     Experiment,
     Knobs,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -115,6 +116,7 @@ class DescentKnobs(Knobs):
             "saddle": "saddle",
             "rastrigin": "Rastrigin",
         },
+        role="task",
     )
     condition: float = live(
         10.0,
@@ -126,12 +128,14 @@ class DescentKnobs(Knobs):
         typical=(1.0, 100.0),
         when={"surface": ["bowl"]},
         help="λ_max / λ_min, largest over smallest curvature. λ_max stays 200: κ flattens the valley.",
+        role="task",
     )
     start: tuple[Coordinate, Coordinate] = live(
         (-1.5, 2.0),
         name="Start",
         symbol="θ₀",
         help="Where all racers start. Drag it on the map; moving it starts the race again.",
+        role="task",
     )
     lr: float = live(
         1.0,
@@ -150,6 +154,7 @@ class DescentKnobs(Knobs):
         options=TITLES,
         max_length=len(RACERS),
         help="Who takes part. One that is switched on begins at the start.",
+        role="task",
     )
     noise: float = live(
         0.0,
@@ -197,6 +202,10 @@ class Descent2D(Experiment[DescentKnobs]):
     order = 1
     pace = 60.0
     invite = "Drag the start, then drag η to the right until it breaks."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        f"loss/{name}": Measure("loss", of=name, knobs=(f"lr_{name}", *racer.tuned.values()))
+        for name, racer in RACERS.items()
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "edge": Preset(
             "Just above 2/λ",

@@ -38,6 +38,7 @@ from descent.experiment import (
     Heatmap,
     Knobs,
     Lines,
+    Measure,
     Objective,
     Preset,
     Ranking,
@@ -238,6 +239,10 @@ class GradientCheck(Experiment[CheckKnobs]):
     order = 8
     pace = 20.0
     invite = "Choose a bug, and see what stands up. Then move it to another layer."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "loss/hand": Measure("loss", of="by hand", knobs=("bug", "bug_layer")),
+        "loss/autograd": Measure("loss", of="autograd"),
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "hidden": Preset(
             "A bug that hides",

@@ -34,6 +34,7 @@ from descent.experiment import (
     Experiment,
     Knobs,
     Lines,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -163,6 +164,7 @@ class LearningRate(Experiment[RateKnobs]):
     order = 2
     pace = 20.0
     invite = "Drag η to the right: the loss falls faster, then swings, then is gone."
+    measures: ClassVar[Mapping[str, Measure]] = {"loss/train": Measure("loss")}
     presets: ClassVar[Mapping[str, Preset]] = {
         "too-small": Preset(
             "Too small",

@@ -39,6 +39,7 @@ from descent.experiment import (
     Heatmap,
     Knobs,
     Lines,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -80,10 +81,12 @@ class RegressionKnobs(Knobs):
     start: tuple[Coordinate, Coordinate] = live(
         (-2.0, -2.0), name="Start", symbol="w₀, b₀",
         help="The line all three start from. Drag it on the map; moving it starts anew.",
+        role="task",
     )
     loss: Literal["mse", "half"] = live(
         "mse", name="Loss", symbol="L", options={"mse": "MSE", "half": "½ MSE"},
         help="With ½ the 2 of the derivative cancels: slopes and curvatures are half as large.",
+        role="task",
     )
     derivative: Literal["right", "minus", "no-x"] = live(
         "right", name="Derivative",
@@ -94,15 +97,18 @@ class RegressionKnobs(Knobs):
         1.0, name="Middle of x", symbol="x̄", ge=-10.0, le=10.0, step=0.1,
         group="data", when={"data": ["line"]},
         help="The points have x from 2 below it to 2 above. Far from 0 the bowl becomes a valley.",
+        role="task",
     )
     noise: float = live(
         0.8, name="Noise", symbol="σ", ge=0.0, le=3.0, step=0.1, group="data", when={"data": ["line"]},
         help="Standard deviation of the points about y = 2x + 1.",
+        role="task",
     )
     standardise: Literal["custom", "always", "never"] = live(
         "custom", name="Standardise x", group="data",
         options={"custom": "your own table", "always": "always", "never": "never"},
         help="Learn from (x − mean)/sd in place of x: the bowl becomes round, whatever the unit of x.",
+        role="task",
     )
     data: Literal["line", "hubble", "custom"] = fixed(
         "line", name="Data", group="data",
@@ -176,6 +182,10 @@ class LinearRegression(Experiment[RegressionKnobs]):
     order = 0
     pace = 20.0
     invite = "Drag the ring to another start, then drag η to the right until the first learner flies off."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        f"loss/{name}": Measure("loss", of=name, knobs=("batch_size",) if name == "mini-batch" else ())
+        for name in NAMES
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "too-large": Preset(
             "Too large a rate",

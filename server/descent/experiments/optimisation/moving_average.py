@@ -31,6 +31,7 @@ from descent.experiment import (
     Experiment,
     Knobs,
     Lines,
+    Measure,
     Preset,
     Ranking,
     Scalars,
@@ -123,6 +124,10 @@ class MovingAverage(Experiment[AverageKnobs]):
     order = 3
     pace = 20.0
     invite = "Drag β to the right: the average gets smoother, and later."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "error/average": Measure("loss", of="average v"),
+        "error/corrected": Measure("loss", of="corrected v̂"),
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "nervous": Preset(
             "Two days: β = 0.5",

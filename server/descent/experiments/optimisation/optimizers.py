@@ -52,6 +52,7 @@ from descent.experiment import (
     Histogram,
     Knobs,
     Lines,
+    Measure,
     Objective,
     Preset,
     Ranking,
@@ -249,6 +250,11 @@ class Racer(NamedTuple):
     coefficients: Mapping[str, float] = {}
     tuned: Mapping[str, str] = {}
 
+    @property
+    def followed(self) -> list[str]:
+        """The knobs behind its coefficients."""
+        return ["beta2" if knob == "betas" else knob for knob in self.tuned.values()]
+
 
 RACERS = {
     "sgd": Racer("SGD", SGD),
@@ -401,6 +407,10 @@ class Optimizers(Experiment[OptimizersKnobs]):
     order = 4
     pace = 30.0
     invite = "Pull η for all up and down: who breaks first, who never gets going?"
+    measures: ClassVar[Mapping[str, Measure]] = {
+        f"loss/{name}": Measure("loss", of=racer.title, knobs=(f"lr_{name}", *racer.followed))
+        for name, racer in RACERS.items()
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "one-rate": Preset(
             "One rate for all",

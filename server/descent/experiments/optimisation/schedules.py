@@ -37,6 +37,7 @@ from descent.experiment import (
     Experiment,
     Knobs,
     Lines,
+    Measure,
     Objective,
     Preset,
     Ranking,
@@ -196,6 +197,9 @@ class Schedules(Experiment[ScheduleKnobs]):
 
     order = 5
     invite = "Watch the stairs where the rate drops, then pull Drop to 1: the stairs are gone."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        f"loss/{name}": Measure("loss", of=title) for name, title in TITLES.items()
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "too-large": Preset(
             "Too large a rate",

@@ -40,6 +40,7 @@ from descent.experiment import (
     KnobError,
     Knobs,
     Lines,
+    Measure,
     Preset,
     Ranking,
     Scalars,
@@ -215,6 +216,9 @@ class Search(Experiment[SearchKnobs]):
     order = 7
     pace = 6.0
     invite = "Give the grid more trials: how many does it need to catch up with random search?"
+    measures: ClassVar[Mapping[str, Measure]] = {
+        f"best/{name}": Measure("loss", of=title) for name, title in STRATEGIES.items()
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "nine": Preset(
             "Nine trials",

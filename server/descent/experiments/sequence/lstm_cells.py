@@ -37,6 +37,7 @@ from descent.experiment import (
     Experiment,
     KnobError,
     Knobs,
+    Measure,
     Objective,
     Preset,
     Ranking,
@@ -236,6 +237,10 @@ class LSTMCells(Experiment[CellKnobs]):
 
     order = 20
     invite = "Click a bracket in the text and read its gates, then pick another cell in the ranking."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "bits/train": Measure("loss"),
+        "bits/held-out": Measure("held-out"),
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "crisp": Preset(
             "A crisp cell",

@@ -38,6 +38,7 @@ from descent.experiment import (
     Heatmap,
     KnobError,
     Knobs,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -202,6 +203,12 @@ class NextWord(Experiment[NextWordKnobs]):
     order = 10
     pace = 30.0
     invite = "Ask about “you hate”, and watch both networks make up their minds."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "loss/rnn": Measure("loss", of="RNN"),
+        "loss/lstm": Measure("loss", of="LSTM"),
+        "acc/rnn": Measure("accuracy", of="RNN"),
+        "acc/lstm": Measure("accuracy", of="LSTM"),
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "you-hate": Preset(
             "You hate what?",

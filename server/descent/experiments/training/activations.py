@@ -45,6 +45,7 @@ from descent.experiment import (
     Images,
     Knobs,
     Lines,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -173,6 +174,9 @@ class Activations(Experiment[ActivationKnobs]):
     order = 1
     pace = 60.0
     invite = "Choose the sigmoid, and see what of its gradient is left at the first layer."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        f"loss/{name}": Measure("loss", of=title) for name, title in TITLES.items()
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "no-activation": Preset(
             "No activation",

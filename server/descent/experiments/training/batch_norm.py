@@ -39,6 +39,7 @@ from descent.experiment import (
     Histogram,
     Knobs,
     Lines,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -211,6 +212,12 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
     order = 3
     pace = 60.0
     invite = "Drag η to the right until one of the two networks breaks."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "loss/plain": Measure("loss", of="plain"),
+        "loss/bn": Measure("loss", of="batch norm", knobs=("momentum", "eps")),
+        "acc/plain": Measure("accuracy", of="plain"),
+        "acc/bn": Measure("accuracy", of="batch norm", knobs=("momentum", "eps")),
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "too-large": Preset(
             "A rate that only one survives",

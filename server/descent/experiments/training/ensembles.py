@@ -40,6 +40,7 @@ from descent.experiment import (
     Images,
     Knobs,
     Lines,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -188,6 +189,12 @@ class Ensembles(Experiment[EnsembleKnobs]):
     order = 5
     pace = 100.0
     invite = "Turn the members down to 1 and up again, and watch the border."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "loss/seeds": Measure("loss", of="seeds", knobs=("lr",)),
+        "loss/snapshots": Measure("loss", of="snapshots", knobs=("lr_snapshot", "cycle")),
+        "acc/1": Measure("accuracy", of="seeds", knobs=("lr",)),
+        "acc/now": Measure("accuracy", of="snapshots", knobs=("lr_snapshot", "cycle")),
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "same": Preset(
             title="Nothing differs",
@@ -277,14 +284,15 @@ class Ensembles(Experiment[EnsembleKnobs]):
 
     def step(self, knobs: EnsembleKnobs) -> Scalars:
         """One step of every member on its own batch, and one of the cycled network on the first one's."""
-        row = self._score(knobs) if self.step_index % EVERY == 0 else {}
+        row = dict(self._score(knobs)) if self.step_index % EVERY == 0 else {}
         rows = self._batch(knobs)
         rate = cyclic_rate(knobs.lr_snapshot, self.phase + 1, knobs.cycle)
         self.cycled_optimizer.param_groups[0]["lr"] = rate
         loss = self._loss(self.seeds, rows)
         self.optimizer.zero_grad()
         self.cycled_optimizer.zero_grad()
-        (loss + self._loss(self.cycled, rows[:1])).backward()
+        cycled_loss = self._loss(self.cycled, rows[:1])
+        (loss + cycled_loss).backward()
         self.optimizer.step()
         self.cycled_optimizer.step()
         self.phase += 1
@@ -292,7 +300,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
             self.kept.push(self.cycled)
             self.taken_at = [*self.taken_at, self.step_index + 1][-MEMBERS:]
             self.phase = 0
-        return row
+        return row | {"loss/seeds": loss.detach() / MEMBERS, "loss/snapshots": cycled_loss.detach()}
 
     @torch.no_grad()
     def _score(self, knobs: EnsembleKnobs) -> dict[str, Tensor]:

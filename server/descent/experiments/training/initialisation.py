@@ -45,6 +45,7 @@ from descent.experiment import (
     Images,
     Knobs,
     Lines,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -180,6 +181,9 @@ class Initialisation(Experiment[InitKnobs]):
     order = 2
     pace = 30.0
     invite = "Choose another initialisation and compare its histograms with He's."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        f"loss/{scheme}": Measure("loss", of=title) for scheme, title in TITLES.items()
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "small": Preset(
             "Too small",

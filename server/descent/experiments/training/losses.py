@@ -38,6 +38,7 @@ from descent.experiment import (
     Experiment,
     Knobs,
     Lines,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -89,14 +90,17 @@ class LossKnobs(Knobs):
     outliers: float = live(
         0.0, name="Outliers", ge=0.0, le=0.3, step=0.01, group="numbers",
         help=f"Share of the training points that are moved up by {OUTLIER:g}.",
+        role="task",
     )
     growth: float = live(
         0.7, name="Growth of the noise", symbol="g", ge=0.0, le=1.0, step=0.05, group="numbers",
         help="σ(x) = s·exp(gx). At 0 the noise is the same everywhere, as MSE and L1 assume.",
+        role="task",
     )
     spread: float = live(
         0.2, name="Noise", symbol="s", ge=0.02, le=1.0, step=0.01, group="numbers",
         help="Standard deviation of the noise at x = 0.",
+        role="task",
     )
     noise: Literal["gaussian", "laplace"] = fixed(
         "gaussian", name="Kind of noise", options={"gaussian": "Gaussian", "laplace": "Laplace"},
@@ -199,6 +203,14 @@ class Losses(Experiment[LossKnobs]):
     order = 6
     pace = 60.0
     invite = "Turn up the outliers and see whom they pull away."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "loss/mse": Measure("loss", of=REGRESSORS["mse"], knobs=("lr",)),
+        **{f"held/{name}": Measure("held-out", title, ("lr",)) for name, title in REGRESSORS.items()},
+        **{
+            f"labels/{name}": Measure("held-out", title, ("lr_labels",))
+            for name, title in CLASSIFIERS.items()
+        },
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "equal": Preset(
             title="The same noise everywhere",

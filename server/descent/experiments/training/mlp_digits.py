@@ -43,6 +43,7 @@ from descent.experiment import (
     Images,
     KnobError,
     Knobs,
+    Measure,
     Objective,
     Preset,
     Ranking,
@@ -149,6 +150,12 @@ class MLPDigits(Experiment[DigitsKnobs]):
     order = 0
     pace = 60.0
     invite = "Draw a digit and see what the network makes of it."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "loss/train": Measure("loss"),
+        "loss/test": Measure("held-out"),
+        "acc/train": Measure("accuracy"),
+        "acc/test": Measure("accuracy"),
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "no-digit": Preset(
             "A plus sign",

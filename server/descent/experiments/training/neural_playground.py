@@ -46,6 +46,7 @@ from descent.experiment import (
     Histogram,
     KnobError,
     Knobs,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -131,6 +132,7 @@ class PlaygroundKnobs(Knobs):
         help="What training makes small. Cross-entropy needs classes.",
         options={"squared-error": "squared error", "cross-entropy": "cross-entropy"},
         group="training",
+        role="task",
     )
     regularisation: Literal["none", "l1", "l2"] = live(
         "none",
@@ -184,6 +186,7 @@ class PlaygroundKnobs(Knobs):
         help="Points [x₁, x₂, label] drawn on the map. They join the training set.",
         max_length=500,
         group="data",
+        role="task",
     )
     batch_size: int = live(
         10,
@@ -373,6 +376,12 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
 
     order = 10
     invite = "Drag η to the right until it breaks."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "loss/train": Measure("loss"),
+        "loss/test": Measure("held-out"),
+        "acc/train": Measure("accuracy"),
+        "acc/test": Measure("accuracy"),
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "spiral": Preset(
             title="A spiral in 1,000 steps",

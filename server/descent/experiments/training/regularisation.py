@@ -43,6 +43,7 @@ from descent.experiment import (
     KnobError,
     Knobs,
     Lines,
+    Measure,
     Objective,
     Preset,
     Scalars,
@@ -219,6 +220,13 @@ class Regularisation(Experiment[RegularisationKnobs]):
     order = 4
     pace = 200.0
     invite = "Let the gap open, then raise dropout to 0.7 or λ₂ to 0.02."
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "objective/loss": Measure("loss"),
+        "loss/train": Measure("loss"),
+        "loss/validation": Measure("held-out"),
+        "acc/train": Measure("accuracy"),
+        "acc/validation": Measure("accuracy"),
+    }
     presets: ClassVar[Mapping[str, Preset]] = {
         "dropout": Preset(
             "Dropout",

@@ -1,0 +1,179 @@
+"""It got much worse after a knob was changed: which knob, from what to what, and at which step."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from descent.engine.health.finding import Finding
+from descent.engine.health.levels import BLOCK, SOON, Level, Series
+from descent.experiment import Measure
+
+DRAG = 1.0  # seconds between two changes of a knob that are one movement, at most
+SURE = 60  # bins after which a change did no harm, once another one has come
+LONG = 30.0  # seconds after which the last change is no cause any more
+REMEMBERED = 8  # changes
+
+
+@dataclass
+class Change:
+    """Knobs that were moved at once, and where all scalars stood before."""
+
+    at: int  # step
+    knobs: dict[str, tuple[Any, Any]]  # from, to
+    moved: float  # when it was last moved, in seconds
+    levels: Mapping[str, Level]
+    counts: Mapping[str, int]  # bins until then
+
+    def move(self, knobs: Mapping[str, tuple[Any, Any]], now: float) -> None:
+        """The same movement goes on."""
+        self.knobs |= {name: (self.knobs.get(name, pair)[0], pair[1]) for name, pair in knobs.items()}
+        self.moved = now
+
+
+class Changes:
+    """The latest changes of knobs, each a suspect until it has proved harmless."""
+
+    def __init__(self, measures: Mapping[str, Measure], *, fresh: bool) -> None:
+        """`fresh`: whether the run begins with a network that knows nothing."""
+        self._measures = measures
+        self._fresh = fresh
+        self._own = frozenset(knob for measure in measures.values() for knob in measure.knobs)
+        with_loss = {measure.of for measure in measures.values() if measure.kind == "loss"}
+        self._judged = [
+            name
+            for name, measure in measures.items()
+            if measure.kind != "held-out" or measure.of not in with_loss
+        ]
+        self._suspects: list[Change] = []
+        # Scalars that are much worse → what they were, and how many bins there were when that was found.
+        self._standing: dict[str, tuple[Level, int]] = {}
+
+    @property
+    def standing(self) -> bool:
+        """Whether something is much worse than before a change."""
+        return bool(self._standing)
+
+    def forget(self) -> None:
+        """What is measured is another thing from now on."""
+        self._suspects.clear()
+        self._standing.clear()
+
+    def made(
+        self, step: int, knobs: Mapping[str, tuple[Any, Any]], series: Mapping[str, Series], now: float
+    ) -> bool:
+        """Knobs were changed. True if it is another movement than the one before."""
+        last = self._suspects[-1] if self._suspects else None
+        if last and knobs.keys() <= last.knobs.keys() and now - last.moved < DRAG:
+            last.move(knobs, now)
+            return False
+        found = {name: series[name].level(self._fresh) for name in self._judged if name in series}
+        levels = {name: level for name, level in found.items() if level is not None}
+        counts = {name: series[name].count for name in levels}
+        self._suspects = [*self._suspects[-REMEMBERED + 1 :], Change(step, dict(knobs), now, levels, counts)]
+        return True
+
+    def judge(self, series: Mapping[str, Series], now: float, healthy: int) -> Iterator[Finding]:
+        """What has become much worse, and that all is as good again. More that gets worse in between is no
+        news: the way back is the one that was told.
+        """
+        told = self.standing
+        found = self._worse(series)
+        self._standing |= {
+            name: (self._suspects[index].levels[name], series[name].count) for _, name, index in found
+        }
+        if found and not told:
+            _, scalar, index = max(found)
+            params = {
+                "scalar": scalar,
+                "was": self._standing[scalar][0].value,
+                "value": series[scalar].now,
+                "others": [name for name in self._standing if name != scalar],
+            }
+            blamed = self.blamed(self._first(index))
+            yield Finding("worse", {**params, **blamed, "healthy": min(healthy, blamed["at"])})
+        elif told and self._recovered(series):
+            self.forget()
+            yield Finding("recovered", {"of": ["worse"]})
+        self._acquit(series, now)
+
+    def blamed(self, index: int = -1) -> dict[str, Any]:
+        """What was changed from a suspect on, and the way back to before it. Nothing where there is none."""
+        if not self._suspects:
+            return {}
+        since = self._suspects[index:]
+        changes: dict[str, list[Any]] = {}
+        for change in since:
+            for name, (before, after) in change.knobs.items():
+                changes[name] = [changes.get(name, [before])[0], after]
+        back = {"step": since[0].at, "knobs": {name: pair[0] for name, pair in changes.items()}}
+        return {"changes": changes, "at": since[0].at, "back": back}
+
+    def blame(self) -> dict[str, Any]:
+        """The same for the last change and those just before it, where nothing could be judged any more."""
+        return self.blamed(self._first(len(self._suspects) - 1)) if self._suspects else {}
+
+    def _worse(self, series: Mapping[str, Series]) -> list[tuple[float, str, int]]:
+        """By how much, which scalar, and since which suspect."""
+        found = []
+        for name in self._judged:
+            if name in self._standing or name not in series:
+                continue
+            for index in reversed(range(len(self._suspects))):
+                change = self._suspects[index]
+                if name not in change.levels or not self._acts(change.knobs, name):
+                    continue
+                level, latest = change.levels[name], series[name].latest(self._since(change, name, series))
+                if level.passed(latest):
+                    excess = abs(series[name].now - level.value) / level.rise
+                    found.append((excess, name, index))
+                    break
+        return found
+
+    def _since(self, change: Change, name: str, series: Mapping[str, Series]) -> int:
+        return min(BLOCK, series[name].count - change.counts[name])
+
+    def _first(self, index: int) -> int:
+        """The earliest suspect that goes with this one: there was no time between to see what it did."""
+        while index > 0 and self._hurried(index):
+            index -= 1
+        return index
+
+    def _hurried(self, index: int) -> bool:
+        before, change = self._suspects[index - 1], self._suspects[index]
+        shared = before.levels.keys() & change.levels.keys()
+        if any(change.counts[name] - before.counts[name] >= SOON for name in shared):
+            return any(  # it was on its way already
+                abs(change.levels[name].value - before.levels[name].value) > before.levels[name].rise / 4
+                and before.levels[name].sign * (change.levels[name].value - before.levels[name].value) > 0
+                for name in shared
+            )
+        return True
+
+    def _acts(self, knobs: Collection[str], scalar: str) -> bool:
+        """Whether one of these knobs acts on the learner that a scalar is of."""
+        return any(knob in self._measures[scalar].knobs or knob not in self._own for knob in knobs)
+
+    def _recovered(self, series: Mapping[str, Series]) -> bool:
+        """Whether all that was much worse is as good again. Whoever is out is not waited for."""
+        for name, (level, since) in tuple(self._standing.items()):
+            one = series[name]
+            if one.count - since >= BLOCK and level.regained(one.latest(BLOCK)):
+                del self._standing[name]
+        return not self._standing
+
+    def _acquit(self, series: Mapping[str, Series], now: float) -> None:
+        """Let go of changes that did no harm for long enough."""
+        if self._standing:
+            return
+        self._suspects = [
+            change
+            for change in self._suspects
+            if (now - change.moved < LONG if change is self._suspects[-1] else self._in_doubt(change, series))
+        ]
+
+    @staticmethod
+    def _in_doubt(change: Change, series: Mapping[str, Series]) -> bool:
+        counts = change.counts.items()
+        return any(series[name].count - count < SURE for name, count in counts if name in series)

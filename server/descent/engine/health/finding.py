@@ -1,0 +1,18 @@
+"""What is found wrong with a run, or to be right again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What goes wrong. `params`: the measured values and their bound, and where it is worth going back to;
+    `remedy`: knobs that may help now.
+    """
+
+    code: str
+    params: Mapping[str, Any]
+    remedy: Mapping[str, Any] = field(default_factory=dict)
