@@ -43,7 +43,16 @@ export function lastMove(stretches, looks) {
   let at = all.length - 1;
   while (at > 0 && onePull(all[at - 1], all[at])) at--;
   if (at < 0) return null;
-  return { ...all[at], before: Object.assign({}, ...all.slice(at).map((move) => move.before).reverse()) };
+  return {
+    ...all[at],
+    before: Object.assign(
+      {},
+      ...all
+        .slice(at)
+        .map((move) => move.before)
+        .reverse(),
+    ),
+  };
 }
 
 /** @param {Stretch[]} stretches @param {(name: string) => boolean} looks @returns {Move[]} */
@@ -54,6 +63,7 @@ function moves(stretches, looks) {
   stretches.forEach((stretch, i) => {
     const until = stretches[i + 1]?.first ?? Infinity;
     const owner = i > 0 ? stretches[i - 1].id : stretch.id; // of what a branch does differently from the first
+    /** @type {Change[]} */
     const begin = i > 0 ? [{ step: stretch.first, knobs: stretch.began }] : [];
     for (const change of [...begin, ...stretch.changes]) {
       if (change.step > until) break;
@@ -82,14 +92,16 @@ function fold(all, move, after) {
     return;
   }
   const before = { ...move.before, ...last.before };
-  for (const name of Object.keys(before)) if (same(before[name], after[name] ?? none(name))) delete before[name];
+  for (const name of Object.keys(before))
+    if (same(before[name], after[name] ?? none(name))) delete before[name];
   all.pop();
   if (Object.keys(before).length) all.push({ ...last, before, time: move.time });
 }
 
 /** Whether two moves are of one pull at the same knob. @param {Move} one @param {Move} next */
 function onePull(one, next) {
-  if (one.run !== next.run || Object.keys(one.before).join() !== Object.keys(next.before).join()) return false;
+  if (one.run !== next.run || Object.keys(one.before).join() !== Object.keys(next.before).join())
+    return false;
   if (one.time !== undefined && next.time !== undefined) return next.time - one.time <= ONE_PULL;
   return next.step - one.step <= Math.max(CLOSE, CLOSE_SHARE * next.step);
 }

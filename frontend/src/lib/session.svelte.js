@@ -6,7 +6,6 @@ import { changed } from './knobs.js';
 import { RunView } from './run.svelte.js';
 import { MOST } from './runs.js';
 import { anew } from './schedules.js';
-import { wayBack } from './stack.js';
 
 export class Session {
   /** @type {any} */
@@ -30,6 +29,8 @@ export class Session {
   preset = $state('');
   /** The preset that says what to watch: until another one does, or it is dismissed. */
   watched = $state('');
+
+  #branching = false;
 
   branches = $derived(this.family.filter((info) => info.parent === this.run?.id));
   knobs = $derived(this.wanted ?? (this.run && { ...this.run.knobs, ...this.run.followed }));
@@ -74,7 +75,8 @@ export class Session {
     } catch (error) {
       return this.#miss(known, '', error);
     }
-    this.watched ||= this.preset = presetOf(this.experiment, this.run);
+    this.preset = presetOf(this.experiment, this.run);
+    this.watched ||= this.preset;
     const kept = this.others.filter((other) => compared?.includes(other.id));
     for (const other of this.others) if (!kept.includes(other)) other.close();
     this.others = kept;
@@ -146,6 +148,11 @@ export class Session {
     );
   }
 
+  /** Look again at the run that the present one took the place of. */
+  async goBack() {
+    if (this.previous) await this.show(this.previous.id);
+  }
+
   /** Go on from the step looked at, as a new run; this one pauses, and stays beside it. */
   branch = () => this.branchAt(this.run?.now ?? 0, this.run?.wanted ?? {});
 
@@ -156,7 +163,8 @@ export class Session {
    */
   branchAt = async (step, values, from = this.run?.id) => {
     const before = this.run;
-    if (!before || !from) return;
+    if (!before || !from || this.#branching) return;
+    this.#branching = true;
     try {
       const info = await branchRun(from, step, values);
       if (before.status === 'running') command(before.id, 'pause').catch(() => {});
@@ -167,14 +175,10 @@ export class Session {
       this.#attach(info);
     } catch (error) {
       this.refused = error;
+    } finally {
+      this.#branching = false;
     }
   };
-
-  /** Go on from where a finding says that all was well. @param {any} found */
-  async restore(found) {
-    const back = wayBack(found);
-    if (back) await this.branchAt(back.step, back.knobs);
-  }
 
   /** Go on from before training was last changed, in this run or in one it was branched from. */
   async undo() {
@@ -191,7 +195,7 @@ export class Session {
     const { run } = this;
     if (!run) return [];
     const stretches = [{ id: run.id, first: run.first, began: run.began, changes: run.knobChanges }];
-    for (let parent = run.parent; parent; ) {
+    for (let parent = run.parent; parent;) {
       const [info, log] = await Promise.all([getRun(parent), getKnobLog(parent)]);
       const first = info.branched_at ?? 0;
       stretches.unshift({ id: info.id, first, began: log[0].knobs, changes: log.slice(1) });

@@ -1,11 +1,13 @@
 /** What stands above the panels: errors, then what is the case, then what was found, the newest first. No DOM, no texts. */
 
+/** @typedef {{step: number, knobs: Record<string, any>}} Way */
 /**
  * One thing that stands there.
  * @typedef {object} Entry
  * @property {string} kind  `finding`, or what is the case
  * @property {'bad' | 'warn' | 'past' | 'good' | 'quiet'} tone
  * @property {any} [found]  the event `diagnosis` that tells of it
+ * @property {Way | null} [back]  where one can go on from, and with which knobs
  * @property {string} [action]  `undo`, `reset`, `resume`, `play`, `leave`: what helps, beside what a finding offers
  */
 /**
@@ -37,6 +39,8 @@ export function stackOf(run, around = {}) {
   const errors = [around.refused, run?.error].filter(Boolean);
   if (!run) return { errors, now: [], earlier: [] };
   const { current, earlier } = findings(run, around.dismissed ?? new Set(), around.known ?? (() => true));
+  if (run.connection === 'gone')
+    return { errors, now: [{ kind: 'gone', tone: 'bad', action: 'leave' }], earlier: [] };
   const now = [...states(run), ...current];
   if (around.previous) now.push({ kind: 'previous', tone: 'quiet' });
   if (run.parent && run.at === null && !current.length) now.push({ kind: 'branched', tone: 'quiet' });
@@ -47,12 +51,12 @@ export function stackOf(run, around = {}) {
 /** The same refusal is said once. @param {any[]} errors */
 const unlike = (errors) =>
   errors.filter(
-    (error, i) => !errors.slice(0, i).some((other) => other.code === error.code && other.field === error.field),
+    (error, i) =>
+      !errors.slice(0, i).some((other) => other.code === error.code && other.field === error.field),
   );
 
 /** What is the case, the most pressing first. @param {Seen} run @returns {Entry[]} */
 function states(run) {
-  if (run.connection === 'gone') return [{ kind: 'gone', tone: 'bad', action: 'leave' }];
   /** @type {Entry[]} */
   const found = [];
   if (run.connection === 'lost') found.push({ kind: 'lost', tone: 'warn' });
@@ -72,8 +76,9 @@ function states(run) {
 /** @param {Seen} run @returns {Entry} */
 function diverged(run) {
   const found = run.diagnoses.findLast((one) => one.code === 'non-finite');
-  const action = wayBack(found) ? '' : run.touched || run.parent ? 'undo' : 'reset';
-  return { kind: 'diverged', tone: 'bad', found, action };
+  const undo = !found?.params.back && (run.touched || run.parent);
+  const back = undo ? null : wayBack(found);
+  return { kind: 'diverged', tone: 'bad', found, back, action: undo ? 'undo' : back ? '' : 'reset' };
 }
 
 /**
@@ -96,8 +101,9 @@ function findings(run, dismissed, known) {
     const holds = found.step >= run.touched && !seen.has(found.code);
     seen.add(found.code);
     if (dismissed.has(found)) continue;
-    const tone = found.code === 'recovered' ? 'good' : 'warn';
-    (holds ? current : earlier).push({ kind: 'finding', tone, found });
+    const good = found.code === 'recovered';
+    const back = good ? null : wayBack(found);
+    (holds ? current : earlier).push({ kind: 'finding', tone: good ? 'good' : 'warn', found, back });
   }
   return { current, earlier };
 }
@@ -105,7 +111,7 @@ function findings(run, dismissed, known) {
 /**
  * Where a finding says one can go on from, and with which knobs.
  * @param {any} found
- * @returns {{step: number, knobs: Record<string, any>} | null}
+ * @returns {Way | null}
  */
 export function wayBack(found) {
   const params = found?.params;
