@@ -16,6 +16,7 @@ from lab import served
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 REFUSED = re.compile(r"status of (409|422)")
+MISSING = re.compile(r"status of 404")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,8 @@ def browser() -> Iterator[Browser]:
 def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
     """Opens a page of the app; fails the test on any error, console message or foreign request.
 
-    `refused`: the server will refuse a knob's value, which the browser logs.
+    `refused`: the server will refuse a knob's value, `missing`: it will not find something. The browser logs
+    both.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
@@ -55,6 +57,7 @@ def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
         width: int = 1440,
         height: int = 900,
         refused: bool = False,
+        missing: bool = False,
         **options: object,
     ) -> Page:
         context = browser.new_context(
@@ -65,8 +68,9 @@ def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
         )
         contexts.append(context)
         page = context.new_page()
+        expected = [*([REFUSED] if refused else []), *([MISSING] if missing else [])]
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("console", lambda message: complaints.extend(_complaint(message, refused)))
+        page.on("console", lambda message: complaints.extend(_complaint(message, expected)))
         page.on(
             "request",
             lambda request: (
@@ -84,13 +88,10 @@ def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
     assert not complaints, complaints
 
 
-def _complaint(message: ConsoleMessage, refused: bool) -> list[str]:
-    """Errors and warnings, but not what the software rasteriser says of its own speed.
-
-    Nor that a request was refused, if it is to be.
-    """
+def _complaint(message: ConsoleMessage, expected: list[re.Pattern[str]]) -> list[str]:
+    """Errors and warnings, but not what is expected or the software rasteriser says of its speed."""
     serious = message.type in ("error", "warning") and "GL Driver Message" not in message.text
-    return [message.text] if serious and not (refused and REFUSED.search(message.text)) else []
+    return [message.text] if serious and not any(one.search(message.text) for one in expected) else []
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from descent.registry import experiments
 from lab import WITHIN, Open, run_id, step_of, wait_for_hero, wait_past
@@ -108,7 +109,7 @@ def test_a_rate_that_is_far_too_large_ends_as_diverged_and_says_so(open_page: Op
     field.fill("10")
     field.press("Enter")
     expect(page.get_by_test_id("status")).to_have_text("diverged", timeout=WITHIN)
-    expect(page.get_by_test_id("hint")).to_contain_text("Diverged at step")
+    expect(page.get_by_test_id("entry-non-finite")).to_contain_text("Diverged at step")
     broken = run_id(page)
     page.keyboard.press("r")
     page.wait_for_function("(run) => !location.search.includes(run)", arg=broken, timeout=WITHIN)
@@ -176,11 +177,130 @@ def test_the_surface_can_be_seen_in_three_dimensions(open_page: Open) -> None:
     expect(page.locator("[data-panel=surface] canvas[data-engine^=three]")).to_be_visible(timeout=WITHIN)
 
 
-def test_a_preset_says_what_to_watch(open_page: Open) -> None:
+def test_a_preset_says_what_to_watch_until_that_is_dismissed(open_page: Open) -> None:
     page = open_page("/lab/neural-playground")
     wait_past(page, 1)
     run = run_id(page)
     page.locator(".presets button").first.click()
     page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
     watch = next(iter(experiments()["neural-playground"].cls.presets.values())).watch
-    expect(page.get_by_test_id("hint")).to_contain_text(watch, timeout=WITHIN)
+    shown = page.get_by_test_id("watch")
+    expect(shown).to_contain_text(watch, timeout=WITHIN)
+    page.locator("[data-knob=lr] input.typed").fill("0.5")
+    page.locator("[data-knob=lr] input.typed").press("Enter")
+    expect(page.locator(".timeline .mark.knob").first).to_be_attached(timeout=WITHIN)
+    expect(shown).to_contain_text(watch)
+    page.reload()
+    expect(shown).to_contain_text(watch, timeout=WITHIN)
+    shown.get_by_role("button").click()
+    expect(shown).to_have_count(0)
+    page.get_by_test_id("watch-again").click()
+    expect(shown).to_contain_text(watch)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1440, 900), (390, 844)])
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_what_to_watch_is_whole_on_every_screen(
+    language: str, width: int, height: int, open_page: Open
+) -> None:
+    page = open_page("/lab/gradient-check", language=language, width=width, height=height)
+    wait_past(page, 1)
+    for choice in page.locator(".presets button").all():
+        choice.evaluate("button => button.click()")
+        expect(choice).to_have_class(re.compile("chosen"), timeout=WITHIN)
+        text = page.get_by_test_id("watch").locator("span")
+        assert text.evaluate(
+            "e => e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight + 1 "
+            "&& e.getBoundingClientRect().right <= innerWidth"
+        ), text.inner_text()
+        assert text.inner_text() == choice.get_attribute("title")
+
+
+def test_the_learning_rate_tab_says_what_to_do_there(open_page: Open) -> None:
+    page = open_page("/lab/descent-2d")
+    wait_past(page, 1)
+    invite = page.get_by_test_id("watch").inner_text()
+    page.get_by_test_id("group-effects").click()
+    assert page.get_by_test_id("watch").inner_text() != invite
+
+
+def test_a_start_anew_keeps_the_run_before_within_reach(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 50)
+    first = run_id(page)
+    page.locator("[data-knob=lr] input[type=range]").focus()
+    page.keyboard.press("r")
+    wait_past(page, step_of(page))
+    assert run_id(page) == first, "R on a slider starts nothing"
+    page.locator("body").click(position={"x": 2, "y": 60})
+    page.keyboard.press("r")
+    page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=first, timeout=WITHIN)
+    page.get_by_test_id("previous").click(timeout=WITHIN)
+    page.wait_for_function("(run) => location.search.includes('run=' + run)", arg=first, timeout=WITHIN)
+    expect(page.get_by_test_id("status")).to_have_text("stopped", timeout=WITHIN)
+
+
+def test_back_leads_to_the_run_before(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 200)
+    parent = run_id(page)
+    page.get_by_test_id("branch").click()
+    page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=parent, timeout=WITHIN)
+    branch = run_id(page)
+    page.go_back()
+    page.wait_for_function("(run) => location.search.includes('run=' + run)", arg=parent, timeout=WITHIN)
+    expect(page.get_by_test_id("runs").locator(".own")).to_contain_text(parent[:6], timeout=WITHIN)
+    page.go_forward()
+    expect(page.get_by_test_id("runs").locator(".own")).to_contain_text(branch[:6], timeout=WITHIN)
+
+
+# Addresses that lead nowhere
+
+
+@pytest.mark.parametrize("run", ["0123456789ab", "no%20such%2Frun", "%E2%82%AC'--"])
+def test_a_link_to_a_run_that_is_gone_says_so_and_starts_nothing(run: str, open_page: Open) -> None:
+    page = open_page(f"/lab/mlp-digits?run={run}", missing=True)
+    server = page.url.partition("/lab")[0]
+    before = httpx.get(f"{server}/api/runs").json()
+    expect(page.get_by_test_id("missing")).to_be_visible(timeout=WITHIN)
+    assert "not here any more" in page.get_by_test_id("missing").inner_text()
+    assert page.url.endswith(f"?run={run}")
+    assert len(httpx.get(f"{server}/api/runs").json()) == len(before)
+    page.get_by_test_id("new-run").click()
+    wait_past(page, 1)
+    expect(page.get_by_test_id("missing")).to_have_count(0)
+
+
+def test_a_link_to_a_run_of_another_experiment_leads_there(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 1)
+    run = run_id(page)
+    other = open_page(f"/lab/descent-2d?run={run}")
+    other.get_by_test_id("missing").get_by_role("link").first.click(timeout=WITHIN)
+    other.wait_for_url(f"**/lab/neural-playground?run={run}", timeout=WITHIN)
+    wait_for_hero(other)
+
+
+def test_an_address_at_which_there_is_nothing_says_so(open_page: Open) -> None:
+    page = open_page("/nope")
+    expect(page.get_by_test_id("nowhere")).to_contain_text("/nope", timeout=WITHIN)
+
+
+def test_blocked_storage_costs_the_theme_and_not_the_page(browser: Browser, server: str) -> None:
+    context = browser.new_context()
+    context.add_init_script(
+        "Object.defineProperty(window, 'localStorage', "
+        "{ get() { throw new DOMException('', 'SecurityError'); } })"
+    )
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{server}/lab/neural-playground")
+    wait_past(page, 1)
+    before = page.locator("html").get_attribute("data-theme")
+    page.get_by_test_id("theme").click()
+    expect(page.locator("html")).not_to_have_attribute("data-theme", str(before))
+    page.get_by_test_id("language").click()
+    expect(page.locator("html")).to_have_attribute("lang", "ko")
+    assert not errors, errors
+    context.close()

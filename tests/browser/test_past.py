@@ -105,7 +105,7 @@ def test_a_branch_with_another_rate_is_drawn_beside_its_parent(open_page: Open) 
     field = page.locator("[data-knob=lr] input.typed")
     field.fill("0.3")
     field.press("Enter")
-    expect(page.get_by_test_id("hint")).to_contain_text("Learning rate 0.3")
+    expect(page.get_by_test_id("entry-past")).to_contain_text("Learning rate 0.3")
     page.get_by_test_id("branch").click()
     page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=parent, timeout=WITHIN)
     assert asked(page, "with") == parent
@@ -124,7 +124,7 @@ def test_a_fixed_knob_that_changes_the_models_shape_is_refused_for_a_branch(open
     run = run_id(page)
     page.get_by_role("button", name="Add a layer").click()
     page.get_by_test_id("branch").click()
-    expect(page.get_by_test_id("hint")).to_contain_text("the model’s shape", timeout=WITHIN)
+    expect(page.get_by_test_id("error")).to_contain_text("the model’s shape", timeout=WITHIN)
     assert run_id(page) == run
 
 
@@ -187,7 +187,7 @@ def test_going_back_before_a_change_that_broke_it(open_page: Open) -> None:
     field.press("Enter")
     expect(page.get_by_test_id("status")).to_have_text("diverged", timeout=WITHIN)
     broken = run_id(page)
-    page.get_by_test_id("hint").get_by_role("button").click()
+    page.get_by_test_id("happened").locator(".strong").first.click()
     page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=broken, timeout=WITHIN)
     expect(field).to_have_value(before, timeout=WITHIN)
     expect(page.get_by_test_id("status")).not_to_have_text("diverged")

@@ -5,16 +5,16 @@ import { unpack, unpackAll } from './wire.js';
 const JSON_BODY = { 'Content-Type': 'application/json' };
 
 /**
- * A refused request: an RFC 9457 problem, or a network that failed (`code` is `offline`).
+ * A refused request: an RFC 9457 problem, another answer (`code` is `unexpected`), or none (`offline`).
  */
 export class ApiError extends Error {
   /** @param {{detail?: string, code?: string, field?: string, params?: Record<string, unknown>, status?: number}} problem */
   constructor(problem) {
     super(problem.detail ?? 'no answer');
-    this.code = problem.code ?? 'offline';
-    this.field = problem.field ?? '';
-    this.params = problem.params ?? {};
     this.status = problem.status ?? 0;
+    this.code = problem.code ?? (this.status ? 'unexpected' : 'offline');
+    this.field = problem.field ?? '';
+    this.params = problem.params ?? { status: this.status };
   }
 }
 
@@ -32,8 +32,10 @@ async function ask(path, request) {
   } catch {
     throw new ApiError({});
   }
-  if (!response.ok) throw new ApiError(await response.json().catch(() => ({ status: response.status })));
-  return response;
+  if (response.ok) return response;
+  const { status } = response;
+  const problem = await response.json().catch(() => ({}));
+  throw new ApiError({ status, ...problem });
 }
 
 /**

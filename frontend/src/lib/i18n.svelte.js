@@ -2,6 +2,7 @@
 
 import { MESSAGES } from './messages.js';
 import { particles } from './particles.js';
+import { recall, remember } from './storage.js';
 
 const KEY = 'descent.language';
 
@@ -14,13 +15,13 @@ class Locale {
   /** @param {Language} language */
   set(language) {
     this.language = language;
-    localStorage.setItem(KEY, language);
+    remember(KEY, language);
   }
 }
 
 /** @returns {Language} */
 function initial() {
-  const kept = localStorage.getItem(KEY);
+  const kept = recall(KEY);
   if (kept === 'en' || kept === 'ko') return kept;
   return navigator.language.startsWith('ko') ? 'ko' : 'en';
 }

@@ -17,9 +17,14 @@ class Router {
 
   /** @param {string} url */
   go(url) {
+    this.push(url);
+    window.scrollTo(0, 0);
+  }
+
+  /** Another place in the same view. @param {string} url */
+  push(url) {
     history.pushState(null, '', url);
     this.#read();
-    window.scrollTo(0, 0);
   }
 
   /** @param {string} url */

@@ -5,6 +5,7 @@
 
 import { SvelteMap } from 'svelte/reactivity';
 import { getKept, getMoment } from './api.js';
+import { touches } from './changes.js';
 import { kindTitle } from './i18n.svelte.js';
 import { titleOf } from './knobs.js';
 import { brief } from './names.js';
@@ -45,8 +46,10 @@ export class RunView {
   stepsPerEpoch = $state(null);
   /** What the learner sees: set at once, corrected if the server refuses. @type {Record<string, any>} */
   knobs = $state.raw({});
-  /** @type {{step: number, knobs: Record<string, any>}[]} */
+  /** @type {import('./changes.js').Change[]} */
   knobChanges = $state.raw([]);
+  /** The step at which training was last changed; 0 if it was not. */
+  touched = $state(0);
   /** @type {any[]} */
   diagnoses = $state.raw([]);
   /** Whether it is recorded now. @type {{ok: boolean, reason: string}} */
@@ -76,8 +79,8 @@ export class RunView {
   #present = new Map();
   #seeking = false;
   #heardAll = 0; // the last event that its description already tells of
-  /** @type {Record<string, any>} */
-  #began;
+  /** Its knobs as the record so far tells them. @type {Record<string, any>} */
+  #told;
 
   /**
    * @param {any} info  the run as the server described it
@@ -92,7 +95,7 @@ export class RunView {
     this.first = info.branched_at ?? 0;
     this.name = $state(info.name);
     this.created_at = info.created_at;
-    this.#began = began;
+    this.began = this.#told = began;
     this.experiment = $state.raw(experiment);
     this.#take(info);
     this.knobs = this.#confirmed = info.knobs;
@@ -135,7 +138,7 @@ export class RunView {
       this.rate = null;
       if (this.status === 'running' || this.status === 'paused') this.#sendKnobs();
     } else if (event.type === 'knobs') {
-      this.knobChanges = [...this.knobChanges, { step: event.step, knobs: event.knobs }];
+      this.#note(event, known);
       if (this.at !== null) this.#showKnobs();
       if (known) return;
       this.#confirmed = { ...this.#confirmed, ...event.knobs };
@@ -148,6 +151,14 @@ export class RunView {
       this.error = event;
       this.#showKnobs();
     }
+  }
+
+  /** @param {any} event @param {boolean} old  from before this page looked at it */
+  #note(event, old) {
+    const { step, knobs } = event;
+    this.knobChanges = [...this.knobChanges, { step, knobs, time: old ? undefined : performance.now() }];
+    if (touches(this.experiment, this.#told, knobs)) this.touched = step;
+    this.#told = { ...this.#told, ...knobs };
   }
 
   /** What is known of a finding of this kind. @param {string} code */
@@ -183,7 +194,7 @@ export class RunView {
 
   /** The knobs as they were at a step. @param {number} step */
   knobsAt(step) {
-    const knobs = { ...this.#began };
+    const knobs = { ...this.began };
     for (const change of this.knobChanges) if (change.step <= step) Object.assign(knobs, change.knobs);
     return knobs;
   }

@@ -1,11 +1,13 @@
 /** Light or dark: the learner's choice, or the system's. Canvas drawing reads the colours from here. */
 
+import { recall, remember } from './storage.js';
+
 const KEY = 'descent.theme';
 const dark = window.matchMedia('(prefers-color-scheme: dark)');
 
 class Theme {
   /** @type {'light' | 'dark' | 'system'} */
-  choice = $state(/** @type {any} */ (localStorage.getItem(KEY)) ?? 'system');
+  choice = $state(/** @type {any} */ (recall(KEY)) ?? 'system');
   #systemDark = $state(dark.matches);
   /** @type {'light' | 'dark'} */
   resolved = $derived(this.choice === 'system' ? (this.#systemDark ? 'dark' : 'light') : this.choice);
@@ -18,7 +20,7 @@ class Theme {
 
   toggle() {
     this.choice = this.resolved === 'dark' ? 'light' : 'dark';
-    localStorage.setItem(KEY, this.choice);
+    remember(KEY, this.choice);
   }
 }
 

@@ -1,0 +1,110 @@
+/** What was changed in a run, and in those it was branched from: which changes touched training. No DOM. */
+
+/**
+ * A stretch of the way to what a run is now: the run, or one it descends from until the branch.
+ * @typedef {object} Stretch
+ * @property {string} id
+ * @property {number} first  the step it begins at
+ * @property {Record<string, any>} began  its knobs there
+ * @property {Change[]} changes  in the order they were made
+ */
+/** @typedef {{step: number, knobs: Record<string, any>, time?: number}} Change  `time`: ms, where it was seen */
+/** @typedef {{run: string, step: number, before: Record<string, any>, time?: number}} Move  `before`: values before it */
+
+const ONE_PULL = 1500; // ms between two changes of a slider that is being dragged
+const CLOSE = 50; // steps, where only the record tells of a drag
+const CLOSE_SHARE = 0.02; // of the step
+
+/**
+ * Whether a knob changes only what is looked at.
+ * @param {any} experiment
+ * @param {string} name
+ */
+export const isLook = (experiment, name) => experiment?.knobs.properties[name]?.['x-role'] === 'look';
+
+/**
+ * Whether a change of knobs touches training: one that is no look, and had another value.
+ * @param {any} experiment
+ * @param {Record<string, any>} before
+ * @param {Record<string, any>} values
+ */
+export const touches = (experiment, before, values) =>
+  Object.entries(values).some(([name, value]) => !isLook(experiment, name) && !same(before[name], value));
+
+/**
+ * What to take back first: the last move that touched training and was not taken back since, over all stretches.
+ * A slider that was dragged is one move.
+ * @param {Stretch[]} stretches  the oldest first
+ * @param {(name: string) => boolean} looks  whether a knob touches no training
+ * @returns {Move | null}
+ */
+export function lastMove(stretches, looks) {
+  const all = moves(stretches, looks);
+  let at = all.length - 1;
+  while (at > 0 && onePull(all[at - 1], all[at])) at--;
+  if (at < 0) return null;
+  return {
+    ...all[at],
+    before: Object.assign(
+      {},
+      ...all
+        .slice(at)
+        .map((move) => move.before)
+        .reverse(),
+    ),
+  };
+}
+
+/** @param {Stretch[]} stretches @param {(name: string) => boolean} looks @returns {Move[]} */
+function moves(stretches, looks) {
+  /** @type {Move[]} */
+  const all = [];
+  const now = { ...stretches[0]?.began };
+  stretches.forEach((stretch, i) => {
+    const until = stretches[i + 1]?.first ?? Infinity;
+    const owner = i > 0 ? stretches[i - 1].id : stretch.id; // of what a branch does differently from the first
+    /** @type {Change[]} */
+    const begin = i > 0 ? [{ step: stretch.first, knobs: stretch.began }] : [];
+    for (const change of [...begin, ...stretch.changes]) {
+      if (change.step > until) break;
+      const names = Object.keys(change.knobs).filter(
+        (name) => !looks(name) && !same(now[name], change.knobs[name]),
+      );
+      if (names.length) {
+        const before = Object.fromEntries(names.map((name) => [name, now[name] ?? none(name)]));
+        const run = change.step === stretch.first ? owner : stretch.id;
+        fold(all, { run, step: change.step, before, time: change.time }, { ...now, ...change.knobs });
+      }
+      Object.assign(now, change.knobs);
+    }
+  });
+  return all;
+}
+
+/** No schedules are an empty object. @param {string} name */
+const none = (name) => (name === 'schedules' ? {} : null);
+
+/** Add a move; what is done and undone at one step was never done. @param {Move[]} all @param {Move} move @param {Record<string, any>} after */
+function fold(all, move, after) {
+  const last = all.at(-1);
+  if (last?.step !== move.step) {
+    all.push(move);
+    return;
+  }
+  const before = { ...move.before, ...last.before };
+  for (const name of Object.keys(before))
+    if (same(before[name], after[name] ?? none(name))) delete before[name];
+  all.pop();
+  if (Object.keys(before).length) all.push({ ...last, before, time: move.time });
+}
+
+/** Whether two moves are of one pull at the same knob. @param {Move} one @param {Move} next */
+function onePull(one, next) {
+  if (one.run !== next.run || Object.keys(one.before).join() !== Object.keys(next.before).join())
+    return false;
+  if (one.time !== undefined && next.time !== undefined) return next.time - one.time <= ONE_PULL;
+  return next.step - one.step <= Math.max(CLOSE, CLOSE_SHARE * next.step);
+}
+
+/** @param {any} one @param {any} other */
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);

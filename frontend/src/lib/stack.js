@@ -1,0 +1,131 @@
+/** What stands above the panels: errors, then what is the case, then what was found, the newest first. No DOM, no texts. */
+
+/** @typedef {{step: number, knobs: Record<string, any>}} Way */
+/**
+ * One thing that stands there.
+ * @typedef {object} Entry
+ * @property {string} kind  `finding`, or what is the case
+ * @property {'bad' | 'warn' | 'past' | 'good' | 'quiet'} tone
+ * @property {any} [found]  the event `diagnosis` that tells of it
+ * @property {Way | null} [back]  where one can go on from, and with which knobs
+ * @property {string} [action]  `undo`, `reset`, `resume`, `play`, `leave`: what helps, beside what a finding offers
+ */
+/**
+ * What of a run it looks at; `RunView` has all of it.
+ * @typedef {object} Seen
+ * @property {string} status
+ * @property {string} reason
+ * @property {string} connection
+ * @property {number | null} at
+ * @property {any} error
+ * @property {{ok: boolean, reason: string}} recording
+ * @property {any[]} diagnoses
+ * @property {number} touched  the step at which training was last changed, or 0
+ * @property {string | null} parent
+ */
+
+const STATES = ['checkpoint-damaged', 'non-finite', 'recovered']; // told in another way than as a finding
+const PAUSES = ['unwatched', 'made-room']; // reasons that need saying
+
+/**
+ * @param {Seen | null} run
+ * @param {{
+ *   refused?: any, dismissed?: Set<any>, previous?: boolean, crowd?: number, known?: (code: string) => boolean,
+ * }} [around]  `known`: whether there are words for a finding; `previous`: whether there was a run before this one;
+ *   `crowd`: how many other runs train
+ * @returns {{errors: any[], now: Entry[], earlier: Entry[]}}
+ */
+export function stackOf(run, around = {}) {
+  const errors = [around.refused, run?.error].filter(Boolean);
+  if (!run) return { errors, now: [], earlier: [] };
+  const { current, earlier } = findings(run, around.dismissed ?? new Set(), around.known ?? (() => true));
+  if (run.connection === 'gone')
+    return { errors, now: [{ kind: 'gone', tone: 'bad', action: 'leave' }], earlier: [] };
+  const now = [...states(run), ...current];
+  if (around.previous) now.push({ kind: 'previous', tone: 'quiet' });
+  if (run.parent && run.at === null && !current.length) now.push({ kind: 'branched', tone: 'quiet' });
+  if (around.crowd && run.status !== 'queued') now.push({ kind: 'crowd', tone: 'quiet' });
+  return { errors: unlike(errors), now, earlier };
+}
+
+/** The same refusal is said once. @param {any[]} errors */
+const unlike = (errors) =>
+  errors.filter(
+    (error, i) =>
+      !errors.slice(0, i).some((other) => other.code === error.code && other.field === error.field),
+  );
+
+/** What is the case, the most pressing first. @param {Seen} run @returns {Entry[]} */
+function states(run) {
+  /** @type {Entry[]} */
+  const found = [];
+  if (run.connection === 'lost') found.push({ kind: 'lost', tone: 'warn' });
+  if (run.at !== null) found.push({ kind: 'past', tone: 'past' });
+  if (run.status === 'diverged') found.push(diverged(run));
+  if (run.status === 'failed') found.push({ kind: 'failed', tone: 'bad', action: 'resume' });
+  if (run.status === 'interrupted') found.push({ kind: 'interrupted', tone: 'warn', action: 'resume' });
+  if (run.status === 'queued') found.push({ kind: 'queued', tone: 'warn' });
+  if (run.status === 'paused' && PAUSES.includes(run.reason))
+    found.push({ kind: run.reason, tone: 'warn', action: 'play' });
+  if (!run.recording.ok) found.push({ kind: 'unrecorded', tone: 'warn' });
+  const damaged = run.diagnoses.findLast((one) => one.code === 'checkpoint-damaged');
+  if (damaged) found.push({ kind: 'damaged', tone: 'warn', found: damaged });
+  return found;
+}
+
+/** @param {Seen} run @returns {Entry} */
+function diverged(run) {
+  const found = run.diagnoses.findLast((one) => one.code === 'non-finite');
+  const undo = !found?.params.back && (run.touched || run.parent);
+  const back = undo ? null : wayBack(found);
+  return { kind: 'diverged', tone: 'bad', found, back, action: undo ? 'undo' : back ? '' : 'reset' };
+}
+
+/**
+ * Findings that hold, each code once, the newest first; and those from before training was last changed, or of what has
+ * recovered since.
+ * @param {Seen} run
+ * @param {Set<any>} dismissed
+ * @param {(code: string) => boolean} known
+ */
+function findings(run, dismissed, known) {
+  /** @type {Entry[]} */
+  const current = [];
+  /** @type {Entry[]} */
+  const earlier = [];
+  const seen = new Set();
+  for (const found of run.diagnoses.toReversed()) {
+    if (found.code === 'recovered') for (const code of found.params.of ?? []) seen.add(code);
+    const said = found.code === 'recovered' ? found.params.of?.some(known) : known(found.code);
+    if (!said || (STATES.includes(found.code) && found.code !== 'recovered')) continue;
+    const holds = found.step >= run.touched && !seen.has(found.code);
+    seen.add(found.code);
+    if (dismissed.has(found)) continue;
+    const good = found.code === 'recovered';
+    const back = good ? null : wayBack(found);
+    (holds ? current : earlier).push({ kind: 'finding', tone: good ? 'good' : 'warn', found, back });
+  }
+  return { current, earlier };
+}
+
+/**
+ * Where a finding says one can go on from, and with which knobs.
+ * @param {any} found
+ * @returns {Way | null}
+ */
+export function wayBack(found) {
+  const params = found?.params;
+  if (params?.back) return params.back;
+  if (params?.healthy !== undefined) return { step: params.healthy, knobs: params.remedy ?? {} };
+  return null;
+}
+
+/**
+ * A text as its first sentence and the rest.
+ * @param {string} text
+ * @returns {[string, string]}
+ */
+export function firstSentence(text) {
+  const end = text.search(/[.!?](?=\s)/);
+  return end < 0 ? [text, ''] : [text.slice(0, end + 1), text.slice(end + 1).trim()];
+}

@@ -1,0 +1,105 @@
+/** What stands above the panels, in the page's language. */
+
+import { explainReason } from './errors.js';
+import { count, number } from './format.js';
+import { known, t } from './i18n.svelte.js';
+import { brief, scalarTitle } from './names.js';
+
+/** @typedef {import('./run.svelte.js').RunView} RunView */
+/** @typedef {import('./stack.js').Entry} Entry */
+
+/**
+ * @param {Entry} entry
+ * @param {RunView} run
+ * @returns {string}
+ */
+export function tell(entry, run) {
+  switch (entry.kind) {
+    case 'finding':
+      return finding(entry.found, run);
+    case 'diverged':
+      return diverged(entry.found, run);
+    case 'past':
+      return past(run);
+    case 'branched':
+      return branched(run);
+    case 'failed':
+      return t('reason.failed', { reason: explainReason(lastLine(run.reason), run.experiment) });
+    case 'interrupted':
+      return t('reason.interrupted', { step: count(run.step) });
+    case 'damaged':
+      return t('reason.damaged', { used: count(entry.found.params.used) });
+    case 'unrecorded':
+      return t(`recording.${run.recording.reason}`);
+    case 'gone':
+    case 'lost':
+      return t(`connection.${entry.kind}`);
+    default:
+      return t(`reason.${entry.kind}`);
+  }
+}
+
+/** @param {any} found @param {RunView} run */
+function finding(found, run) {
+  const { params } = found;
+  const shown = Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [name, typeof value === 'number' ? number(value) : value]),
+  );
+  return t(`health.${found.code}`, {
+    ...shown,
+    step: count(found.step),
+    steps: count(params.steps ?? 0),
+    since: count(params.since ?? 0),
+    at: count(params.at ?? 0),
+    percent: Math.round(100 * (params.value ?? 0)),
+    layer: run.word(params.layer ?? ''),
+    racer: run.word(params.racer ?? ''),
+    scalar: scalarTitle(run.experiment, params.scalar ?? ''),
+    changes: changesInWords(params.changes ?? {}, run),
+    of: (params.of ?? [])
+      .filter((/** @type {string} */ code) => known(`finding.${code}`))
+      .map((/** @type {string} */ code) => t(`finding.${code}`))
+      .join(', '),
+  });
+}
+
+/** @param {any} found @param {RunView} run */
+function diverged(found, run) {
+  if (!found) return t('reason.diverged', { step: count(run.step), scalars: '–', rates: '–' });
+  const rates = Object.entries(found.params.rates).map(
+    ([name, value]) => `${run.knobTitle(name)} ${number(/** @type {number} */ (value))}`,
+  );
+  return t('reason.diverged', {
+    step: count(found.step),
+    scalars: Object.keys(found.params.scalars)
+      .map((name) => scalarTitle(run.experiment, name))
+      .join(', '),
+    rates: rates.join(', '),
+  });
+}
+
+/** @param {RunView} run */
+function past(run) {
+  const step = count(run.at ?? 0);
+  const knobs = run.inWords(run.wanted);
+  return knobs ? t('past.wanted', { step, knobs }) : t('past.at', { step });
+}
+
+/** @param {RunView} run */
+function branched(run) {
+  const first = run.knobChanges.filter((change) => change.step === run.first).map((change) => change.knobs);
+  const knobs = run.inWords(Object.assign({}, ...first));
+  return t(knobs ? 'branch.differs' : 'branch.same', { step: count(run.first), knobs });
+}
+
+/** Knobs with what they were and became. @param {Record<string, [any, any]>} changes @param {RunView} run */
+const changesInWords = (changes, run) =>
+  Object.entries(changes)
+    .map(([name, [before, after]]) => {
+      const schema = run.experiment.knobs.properties[name];
+      return `${run.knobTitle(name)} ${brief(before, schema)} → ${brief(after, schema)}`;
+    })
+    .join(', ');
+
+/** @param {string} text */
+const lastLine = (text) => text.trim().split('\n').at(-1) ?? '';

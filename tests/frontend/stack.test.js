@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import { firstSentence, stackOf, wayBack } from '../../frontend/src/lib/stack.js';
+
+/** @param {any} [more] @returns {any} */
+const seen = (more = {}) => ({
+  status: 'running',
+  reason: '',
+  connection: 'open',
+  at: null,
+  error: null,
+  recording: { ok: true, reason: '' },
+  diagnoses: [],
+  touched: 0,
+  parent: null,
+  ...more,
+});
+/** @param {string} code @param {number} step @param {any} [params] */
+const found = (code, step, params = {}) => ({ type: 'diagnosis', code, step, params });
+/** @param {any[]} entries */
+const told = (entries) => entries.map((entry) => entry.found?.code ?? entry.kind);
+
+test('nothing stands there while nothing happens', () => {
+  expect(stackOf(seen())).toEqual({ errors: [], now: [], earlier: [] });
+  expect(stackOf(null, { refused: { code: 'offline', field: '' } }).errors).toHaveLength(1);
+});
+
+test('findings stand the newest first, each kind once', () => {
+  const diagnoses = [found('exploding', 10), found('worse', 20), found('dead-units', 30), found('worse', 40)];
+  const stack = stackOf(seen({ diagnoses }));
+  expect(told(stack.now)).toEqual(['worse', 'dead-units', 'exploding']);
+  expect(stack.now[0].found.step).toBe(40);
+});
+
+test('findings from before training was last changed fold away', () => {
+  const diagnoses = [found('worse', 20), found('stuck', 60)];
+  const stack = stackOf(seen({ diagnoses, touched: 50 }));
+  expect(told(stack.now)).toEqual(['stuck']);
+  expect(told(stack.earlier)).toEqual(['worse']);
+});
+
+test('what has recovered folds away, until it comes again', () => {
+  const diagnoses = [found('worse', 20), found('stuck', 25), found('recovered', 30, { of: ['worse'] })];
+  const stack = stackOf(seen({ diagnoses }));
+  expect(told(stack.now)).toEqual(['recovered', 'stuck']);
+  expect(stack.now[0].tone).toBe('good');
+  expect(told(stack.earlier)).toEqual(['worse']);
+  const again = stackOf(seen({ diagnoses: [...diagnoses, found('worse', 40)] }));
+  expect(again.now[0].found.step).toBe(40);
+});
+
+test('what was read is gone, and what has no words does not stand there', () => {
+  const read = found('worse', 20);
+  const stack = stackOf(seen({ diagnoses: [read, found('probe-failed', 30)] }), {
+    dismissed: new Set([read]),
+    known: (code) => code === 'worse',
+  });
+  expect(stack.now).toEqual([]);
+});
+
+test('an error never takes the place of what helps', () => {
+  const refused = { code: 'offline', field: '' };
+  const stack = stackOf(seen({ status: 'interrupted', error: { ...refused } }), { refused });
+  expect(stack.errors).toHaveLength(1);
+  expect(stack.now[0]).toMatchObject({ kind: 'interrupted', action: 'resume' });
+});
+
+test('a diverged run offers the way back that is known, else the undo of a change, else a new beginning', () => {
+  const back = { step: 7, knobs: { lr: 1 } };
+  const diverged = { status: 'diverged', diagnoses: [found('non-finite', 9, { back, rates: {} })] };
+  expect(stackOf(seen({ ...diverged, touched: 3 })).now[0]).toMatchObject({
+    kind: 'diverged',
+    action: '',
+    back,
+  });
+  const remedy = {
+    status: 'diverged',
+    diagnoses: [found('non-finite', 9, { healthy: 4, remedy: { lr: 1 } })],
+  };
+  expect(stackOf(seen(remedy)).now[0]).toMatchObject({ action: '', back: { step: 4, knobs: { lr: 1 } } });
+  expect(stackOf(seen({ ...remedy, touched: 3 })).now[0]).toMatchObject({ action: 'undo', back: null });
+  const unknown = { status: 'diverged', diagnoses: [found('non-finite', 9)] };
+  expect(stackOf(seen({ ...unknown, touched: 3 })).now[0].action).toBe('undo');
+  expect(stackOf(seen({ ...unknown, parent: 'a' })).now[0].action).toBe('undo');
+  expect(stackOf(seen(unknown)).now[0].action).toBe('reset');
+});
+
+test('a run that is gone has nothing else to say', () => {
+  expect(told(stackOf(seen({ connection: 'gone', diagnoses: [found('worse', 1)] })).now)).toEqual(['gone']);
+});
+
+test('the way back of a finding: what it names, or the last step at which all was well', () => {
+  expect(wayBack(found('worse', 9, { back: { step: 7, knobs: { lr: 1 } }, healthy: 3 }))?.step).toBe(7);
+  expect(wayBack(found('exploding', 9, { healthy: 3, remedy: { lr: 2 } }))).toEqual({
+    step: 3,
+    knobs: { lr: 2 },
+  });
+  expect(wayBack(found('stuck', 9))).toBeNull();
+});
+
+test('the first sentence ends at its stop, not in a number', () => {
+  expect(firstSentence('η is 0.3 at 1.5. Lower it.')).toEqual(['η is 0.3 at 1.5.', 'Lower it.']);
+  expect(firstSentence('스텝 3에서 멈췄습니다. 낮추세요.')).toEqual(['스텝 3에서 멈췄습니다.', '낮추세요.']);
+  expect(firstSentence('no stop')).toEqual(['no stop', '']);
+});
