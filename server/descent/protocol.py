@@ -37,7 +37,7 @@ class Watch(Message):
 
 
 class SetKnobs(Message):
-    """Set live knobs; answered by the event `knobs` with the step at which they take effect."""
+    """Set live knobs; answered by the event `knobs` with the step at which they take effect, or by `look`."""
 
     type: Literal["knobs"] = "knobs"
     knobs: dict[str, Any]
@@ -153,6 +153,17 @@ class KnobsChanged(Message):
     steps_per_epoch: float | None = None
 
 
+class Looked(Message):
+    """Look knobs as they are now: what is looked at changed, and nothing of training.
+
+    It is no part of what is replayed: who comes later finds them in `hello`.
+    """
+
+    type: Literal["look"] = "look"
+    step: int
+    knobs: dict[str, Any]
+
+
 class Diagnosis(Message):
     """Something went wrong in the run, at `step`; `code` says what, `params` the measured values."""
 
@@ -195,4 +206,4 @@ class StreamError(Message):
     params: dict[str, Any] = {}
 
 
-Event = Hello | Recording | State | KnobsChanged | Diagnosis | Gap | StreamError
+Event = Hello | Recording | State | KnobsChanged | Looked | Diagnosis | Gap | StreamError

@@ -1,5 +1,7 @@
 /** What was changed in a run, and in those it was branched from: which changes touched training. No DOM. */
 
+import { isLook } from './knobs.js';
+
 /**
  * A stretch of the way to what a run is now: the run, or one it descends from until the branch.
  * @typedef {object} Stretch
@@ -16,20 +18,15 @@ const CLOSE = 50; // steps, where only the record tells of a drag
 const CLOSE_SHARE = 0.02; // of the step
 
 /**
- * Whether a knob changes only what is looked at.
- * @param {any} experiment
- * @param {string} name
- */
-export const isLook = (experiment, name) => experiment?.knobs.properties[name]?.['x-role'] === 'look';
-
-/**
  * Whether a change of knobs touches training: one that is no look, and had another value.
  * @param {any} experiment
  * @param {Record<string, any>} before
  * @param {Record<string, any>} values
  */
 export const touches = (experiment, before, values) =>
-  Object.entries(values).some(([name, value]) => !isLook(experiment, name) && !same(before[name], value));
+  Object.entries(values).some(
+    ([name, value]) => !isLook(experiment?.knobs.properties[name]) && !same(before[name], value),
+  );
 
 /**
  * What to take back first: the last move that touched training and was not taken back since, over all stretches.

@@ -102,6 +102,17 @@ export function changed(before, after) {
 }
 
 /**
+ * The knobs that touch no training: what is looked at.
+ * @param {any} experiment
+ * @returns {string[]}
+ */
+export const looksOf = (experiment) =>
+  Object.keys(experiment.knobs.properties).filter((name) => isLook(experiment.knobs.properties[name]));
+
+/** @param {Schema} schema */
+export const isLook = (schema) => schema?.['x-role'] === 'look';
+
+/**
  * What a knob is called, in the page's language.
  * @param {any} experiment
  * @param {string} name

@@ -398,6 +398,10 @@ export const MESSAGES = {
     '{value} is outside the setting’s range, {low} to {high}',
     '{value}은(는) 설정값의 범위 {low} ~ {high} 밖입니다',
   ],
+  'error.bad-schedule.look': [
+    'This setting touches no training: choose one that does',
+    '학습에 영향을 주지 않는 설정값입니다. 다른 설정값을 고르세요',
+  ],
   'error.bad-schedule.missing': [
     'Something is missing: fill in every field',
     '빠진 값이 있습니다. 모든 칸을 채우세요',
@@ -654,6 +658,10 @@ export const MESSAGES = {
   'error.bad-field.out-of-range': [
     'This run has steps {first} to {last}.',
     '이 실행에는 스텝 {first}부터 스텝 {last}까지 있습니다.',
+  ],
+  'error.bad-knob.look': [
+    '{field} touches no training: every loss would be the same.',
+    '학습에 영향을 주지 않는 설정값입니다({field}). 손실이 모두 같게 나옵니다.',
   ],
   'error.bad-knob.no-number': ['{field} is not a number.', '{field} 값이 숫자가 아닙니다.'],
   'error.too-many-sweeps': [

@@ -7,7 +7,7 @@ import { SvelteMap } from 'svelte/reactivity';
 import { getKept, getMoment } from './api.js';
 import { touches } from './changes.js';
 import { kindTitle } from './i18n.svelte.js';
-import { titleOf } from './knobs.js';
+import { looksOf, titleOf } from './knobs.js';
 import { brief } from './names.js';
 import { ScalarStore } from './series.js';
 import { Stream } from './stream.js';
@@ -145,6 +145,10 @@ export class RunView {
       if (this.at === null) this.knobs = { ...this.knobs, ...event.knobs, ...this.#unsent };
       this.stepsPerEpoch = event.steps_per_epoch;
       this.error = null;
+    } else if (event.type === 'look') {
+      this.#confirmed = { ...this.#confirmed, ...event.knobs };
+      if (this.at === null) this.knobs = { ...this.knobs, ...event.knobs, ...this.#unsent };
+      this.error = null;
     } else if (event.type === 'diagnosis') {
       this.diagnoses = [...this.diagnoses, event];
     } else if (event.type === 'error') {
@@ -192,9 +196,10 @@ export class RunView {
     return Object.fromEntries(found.filter(([, value]) => Number.isFinite(value)));
   }
 
-  /** The knobs as they were at a step. @param {number} step */
+  /** The knobs as they were at a step; those that touch no training as they are. @param {number} step */
   knobsAt(step) {
-    const knobs = { ...this.began };
+    const looks = looksOf(this.experiment).map((name) => [name, this.#confirmed[name]]);
+    const knobs = { ...this.began, ...Object.fromEntries(looks) };
     for (const change of this.knobChanges) if (change.step <= step) Object.assign(knobs, change.knobs);
     return knobs;
   }

@@ -1,8 +1,8 @@
 /** What goes on in a lab: the run looked at, those beside it, and how one leads to another. */
 
 import { branchRun, command, createRun, getFamily, getKnobLog, getRun } from './api.js';
-import { isLook, lastMove } from './changes.js';
-import { changed } from './knobs.js';
+import { lastMove } from './changes.js';
+import { changed, isLook } from './knobs.js';
 import { RunView } from './run.svelte.js';
 import { MOST } from './runs.js';
 import { anew } from './schedules.js';
@@ -183,7 +183,9 @@ export class Session {
   /** Go on from before training was last changed, in this run or in one it was branched from. */
   async undo() {
     try {
-      const move = lastMove(await this.#stretches(), (name) => isLook(this.experiment, name));
+      const move = lastMove(await this.#stretches(), (name) =>
+        isLook(this.experiment.knobs.properties[name]),
+      );
       if (move) await this.branchAt(move.step, move.before, move.run);
     } catch (error) {
       this.refused = error;
@@ -230,7 +232,7 @@ export class Session {
     const { run, experiment, wanted } = this;
     if (!run || !experiment) return;
     const names = changed(run.knobs, { ...run.knobs, ...values });
-    if (names.some((name) => !isLook(experiment, name))) this.preset = '';
+    if (names.some((name) => !isLook(experiment.knobs.properties[name]))) this.preset = '';
     const fixed = names.some((name) => experiment.knobs.properties[name]?.['x-live'] === false);
     if (run.at !== null) run.setKnobs(values);
     else if (fixed || wanted)

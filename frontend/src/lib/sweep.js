@@ -1,5 +1,6 @@
 /** What a sweep's frames say: curves, one per variant, and what each knob's value led to. Pure. */
 
+import { isLook } from './knobs.js';
 import { smooth } from './series.js';
 
 const SMOOTHED = 0.9; // weight of a curve's average; mini-batches scatter
@@ -208,7 +209,8 @@ const tidy = (value) => Number(value.toPrecision(2));
 export function sweepable(properties) {
   const names = Object.keys(properties).filter((name) => {
     const schema = properties[name];
-    return schema['x-live'] && !schema.enum && (schema.type === 'number' || schema.type === 'integer');
+    const isNumber = !schema.enum && (schema.type === 'number' || schema.type === 'integer');
+    return schema['x-live'] && isNumber && !isLook(schema);
   });
   return [...names.filter(isRate), ...names.filter((name) => !isRate(name))];
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from math import inf
 from typing import Any
 
@@ -362,13 +362,17 @@ class Loop:
             applied = self._course.turn(values)
         except (KnobError, ValidationError) as error:
             return str(error)
-        self._health.changed(before, self._course.knobs)
-        self._say(
-            "knobs",
-            step=self.step,
-            knobs=applied,
-            steps_per_epoch=self.experiment.steps_per_epoch(self.knobs),
-        )
+        looks = self.knobs.looks()
+        if trained := {name: value for name, value in applied.items() if name not in looks}:
+            self._health.changed(before, self._course.knobs)
+            self._say(
+                "knobs",
+                step=self.step,
+                knobs=trained,
+                steps_per_epoch=self.experiment.steps_per_epoch(self.knobs),
+            )
+        if len(trained) < len(applied):
+            self._say_look(looks)
         self._seen_at.clear()
         for panel in self._heroes:
             self._budget.hurry(panel, time.perf_counter())
@@ -403,6 +407,12 @@ class Loop:
     def _say(self, type: str, **fields: Any) -> None:
         seq = self._next_seq()
         self._emit(Output("event", seq, self.step, event={"type": type, "seq": seq, **fields}))
+
+    def _say_look(self, looks: Set[str]) -> None:
+        """Of what is looked at only the latest counts: it has no place among a run's messages."""
+        values = self.knobs.model_dump(mode="json", include=set(looks))
+        event = {"type": "look", "step": self.step, "knobs": values}
+        self._emit(Output("event", self._seq, self.step, event=event))
 
     def _next_seq(self) -> int:
         self._seq += 1

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from descent.protocol import Gap, Recording
+from descent.protocol import Gap, Looked, Recording
 from descent.runs.tape import Tape
 
 UNDRAWN = 2  # pictures of one panel that may be on their way to a viewer that acks
@@ -38,6 +38,7 @@ class Viewer:
     undrawn: dict[int, str] = field(default_factory=dict)  # seq → panel, of pictures not acknowledged yet
     acks: bool = False
     told: Recording = field(default_factory=lambda: Recording(ok=True))
+    looked: Looked | None = None  # the last it knows of
 
     def ack(self, seq: int) -> None:
         """Everything up to `seq` is drawn."""
@@ -59,6 +60,7 @@ class Channel:
         self.viewers: set[Viewer] = set()
         self.closed = False
         self.recording = Recording(ok=True)
+        self.looked: Looked | None = None
 
     @property
     def last_seq(self) -> int:
@@ -86,6 +88,11 @@ class Channel:
         self.recording = recording
         self._wake()
 
+    def look(self, looked: Looked) -> None:
+        """Something else is looked at; it replaces what was before."""
+        self.looked = looked
+        self._wake()
+
     def close(self) -> None:
         """The run is forgotten: viewers are let go."""
         self.closed = True
@@ -102,6 +109,9 @@ class Channel:
             if viewer.told != self.recording:
                 viewer.told = self.recording
                 await send(viewer.told.model_dump_json())
+            if viewer.looked is not self.looked and self.looked is not None:
+                viewer.looked = self.looked
+                await send(viewer.looked.model_dump_json())
             for entry in self.tape.after(viewer.cursor):
                 if entry.data is None:
                     await send(Gap(first=viewer.cursor + 1, last=entry.seq).model_dump_json())

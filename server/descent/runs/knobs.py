@@ -59,6 +59,11 @@ def is_live(entry: Entry, name: str) -> bool:
     return name == KEY or entry.knobs_type.is_live(name)
 
 
+def looks(entry: Entry, knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """The look knobs among the values of all."""
+    return {name: knobs[name] for name in sorted(entry.knobs_type.looks()) if name in knobs}
+
+
 def planned(entry: Entry, name: str, told: Mapping[str, Any], own: Any, steps: Sequence[int]) -> list[float]:
     """What a schedule would make of a knob at steps counted from its beginning; `own`: the knob's own value.
 
@@ -80,6 +85,8 @@ def _schedule(entry: Entry, name: str, told: Any) -> dict[str, Any]:
         raise refuse("unknown", f"{entry.id} has no such knob")
     if not entry.knobs_type.is_live(name):
         raise refuse("fixed", "a fixed knob cannot follow a schedule; choose a live one")
+    if name in entry.knobs_type.looks():
+        raise refuse("look", "it touches no training; choose a knob that does")
     numbers = range_of(entry.knobs_type, name)
     if numbers is None:
         raise refuse("no-number", "only a number can follow a schedule")

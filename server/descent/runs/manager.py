@@ -20,7 +20,7 @@ from descent.engine.course import merged
 from descent.engine.messages import Control, ControlName, Output, Replay, RunSpec
 from descent.executors.local import LocalExecutor
 from descent.panels import Panel
-from descent.protocol import Device, Diagnosis, Recording, RunInfo, State, Status
+from descent.protocol import Device, Diagnosis, Looked, Recording, RunInfo, State, Status
 from descent.registry import Entry, experiments
 from descent.runs import knobs as knob_check
 from descent.runs.history import History, knobs_after
@@ -174,7 +174,8 @@ class RunManager:
         replay, damaged = await self._history().plan(parent, step)
         self._need_known(parent)
         before = knobs_after(parent.built_with, replay)
-        values = knob_check.check(parent.entry, knobs, before=before, fixed_too=True)
+        looks = knob_check.looks(parent.entry, parent.knobs)
+        values = knob_check.check(parent.entry, knobs, before={**before, **looks}, fixed_too=True)
         differ = {name for name in values if values[name] != before.get(name)}
         fixed = {name: values[name] for name in differ if not knob_check.is_live(parent.entry, name)}
         override = {name: values[name] for name in differ - fixed.keys()}
@@ -370,6 +371,10 @@ class RunManager:
         elif output.kind == "scalars":
             run.channel.keep(output.seq, output.payload, binary=True)
             self._changed(run)
+        elif output.kind == "event" and output.event["type"] == "look":
+            run.knobs = merged(run.knobs, output.event["knobs"])
+            run.channel.look(Looked.model_validate(output.event))
+            self._changed(run)
         elif output.kind == "event":
             try:
                 self._note(run, output.event)
@@ -526,7 +531,7 @@ class RunManager:
             raise errors.NotRecorded(
                 f"the end of the run is not recorded yet ({recorder.state.reason})", "run"
             )
-        run.replay = replay
+        run.replay = replace(replay, override=knob_check.looks(run.entry, run.knobs))
         run.step = replay.until
         run.start_paused = False
         run.ready = asyncio.Event()
@@ -623,6 +628,7 @@ class RunManager:
 
     def join(self, run: Run, viewer: Viewer) -> None:
         """A client looks at the run."""
+        viewer.looked = run.channel.looked  # what it is told in the beginning is no older
         run.channel.viewers.add(viewer)
 
     def leave(self, run: Run, viewer: Viewer) -> None:

@@ -168,6 +168,8 @@ def _need_live(entry: Entry, name: str) -> None:
         raise errors.BadKnob(f"{entry.id} has no knob {name!r}; live are {known}", name, reason="unknown")
     if not entry.knobs_type.is_live(name):
         raise errors.FixedKnob(f"{name} is fixed while a run goes on, so it cannot be swept", name)
+    if name in entry.knobs_type.looks():
+        raise errors.BadKnob(f"{name} touches no training: every loss would be the same", name, reason="look")
 
 
 def values_of(entry: Entry, knobs: Mapping[str, Any], order: Order) -> list[Any]:

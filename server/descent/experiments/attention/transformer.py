@@ -77,10 +77,12 @@ class TransformerKnobs(Knobs):
     word: str = live(
         "stressed", name="Your word", max_length=LONGEST_WORD, when={"task": LETTER_TASKS}, group="input",
         help="Letters a to z for the model to work on, no more than its longest word.",
+        role="look",
     )
     date: str = live(
         "March 5, 2024", name="Your date", max_length=LONGEST_DATE, when={"task": ["dates"]}, group="input",
         help="A day from 1950 to 2049: 2024년 3월 5일, 2024.3.5, March 5, 2024 or 5 Mar 2024.",
+        role="look",
     )
     lr: float = live(
         1e-3, name="Learning rate", symbol="η", ge=1e-5, le=0.1, log=True, typical=(5e-4, 4e-3),

@@ -88,6 +88,7 @@ class DCGANKnobs(Knobs):
     walk: int = live(
         0, name="latent walk", ge=0, le=99,
         help="Which points of latent space the walk visits; it does not touch training.",
+        role="look",
     )
     dataset: Literal["digits", "mnist"] = fixed(
         "digits", name="data set", options={"digits": "scikit-learn digits", "mnist": "MNIST"},

@@ -102,6 +102,7 @@ class CheckKnobs(Knobs):
     parameter: int = live(
         0, name="Parameter looked at", symbol="i", ge=0, le=P - 1,
         help="Whose slope is drawn. Pick it in the table.",
+        role="look",
     )
     lr: float = live(
         0.1, name="Learning rate", symbol="η", ge=1e-4, le=10.0, log=True, typical=(0.02, 0.5),

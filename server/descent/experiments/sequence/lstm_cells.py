@@ -90,22 +90,27 @@ class CellKnobs(Knobs):
     feature: Literal["quotes", "brackets", "comment", "if", "indentation", "column"] = live(
         "brackets", name="Property", options=PROPERTIES, group="looking",
         help="What the cells are ranked by. The text is underlined where it is true, or above its median.",
+        role="look",
     )
     layer: int = live(
         1, name="Layer", ge=0, le=3, group="looking",
         help="Whose cells are looked at, counted from below; 0 is the top one, however many there are.",
+        role="look",
     )
     cell: int = live(
         BEST, name="Cell", ge=READ_OUT, le=255, group="looking",
         help="Which cell colours the text. −1: whichever is best; −2: the layer's linear read-out.",
+        role="look",
     )
     position: int = live(
         120, name="Position", ge=0, le=texts.SHOWN - 1, group="looking",
         help="The character whose gates are read off, and after which the sample goes on.",
+        role="look",
     )
     temperature: float = live(
         0.7, name="Temperature", symbol="τ", ge=0.05, le=3.0, step=0.05, typical=(0.3, 1.2),
         help="Divides the logits when a character is drawn: low is cautious, high is wild.", group="looking",
+        role="look",
     )
     corpus: Literal["python", "prose", "brackets", "pasted"] = fixed(
         "python", name="Text", group="text", help="What is read. The end is held out of training and shown.",

@@ -90,6 +90,7 @@ class NextWordKnobs(Knobs):
     ask: str = live(
         "", name="Ask about", max_length=200,
         help="All words of a sentence but the last, known ones. Empty: those of the first sentence.",
+        role="look",
     )
     sentences: str = fixed(
         SENTENCES, name="Sentences", max_length=1000, lines=6,

@@ -95,6 +95,7 @@ class ActivationKnobs(Knobs):
     activation: Name = live(
         "relu", name="Activation", symbol="φ", options={**TITLES, "none": "none: φ = z"},
         help="The network that is taken apart. All six train all the time.",
+        role="look",
     )
     lr: float = live(
         0.1, name="Learning rate", symbol="η", ge=1e-3, le=30.0, log=True, typical=(0.03, 0.3),

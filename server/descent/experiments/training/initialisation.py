@@ -97,6 +97,7 @@ class InitKnobs(Knobs):
             "own": "g√(1/n)", "xavier": "Xavier", "he": "He",
         },
         help="The network that is taken apart. All six train all the time.",
+        role="look",
     )
     lr: float = live(
         0.05, name="Learning rate", symbol="η", ge=1e-4, le=10.0, log=True, typical=(0.01, 0.2),

@@ -77,10 +77,12 @@ class DigitsKnobs(Knobs):
     drawing: str = live(
         "", name="Your digit", canvas=(PAD, PAD), max_length=PAD * PAD,
         help="Draw a digit and see what the network makes of it. It is not trained on.",
+        role="look",
     )
     digit: int = live(
         0, name="Test digit", ge=0, le=299, when={"drawing": [""]},
         help="Which digit of the test set the network is shown while nothing is drawn.",
+        role="look",
     )
     lr: float = live(
         2e-3, name="Learning rate", symbol="η", ge=1e-5, le=1.0, log=True, typical=(3e-4, 1e-2),
