@@ -183,7 +183,7 @@ def close_codes() -> str:
         stream.UNSUPPORTED_DATA: "a command came as binary; commands are JSON text",
         stream.POLICY_VIOLATION: f"{stream.MISTAKES} commands were refused for more than a knob's value, "
         "or Host or Origin is not allowed",
-        stream.TRY_AGAIN_LATER: "the client did not read; it may connect again, with `since`",
+        stream.TRY_AGAIN_LATER: "as many clients watch as the settings allow; it may try again later",
         stream.NO_SUCH_RUN: "there is no such run, or it was deleted",
     }
     return table("Code", "Meaning", rows=[[str(number), why] for number, why in sorted(meanings.items())])

@@ -28,6 +28,7 @@ from descent.routes import stream
 from descent.routes.stream import bad_field
 from descent.runs.manager import RunManager
 from descent.settings import Settings
+from descent.sockets import protocols
 from descent.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -122,10 +123,12 @@ def open_store(settings: Settings) -> Store | None:
 
 def create_server(settings: Settings, store: Store | None = None) -> uvicorn.Server:
     """The server of the application; `run` it with a listening socket."""
+    http, socket = protocols(settings)
     config = uvicorn.Config(
         create_app(settings, store),
         log_level="warning",
-        ws="websockets-sansio",
+        http=http,
+        ws=socket,
         # A message a little too large is read, so that its sender can be told (see routes/stream.py): a
         # socket closed with data unread is reset, and the reason lost.
         ws_max_size=16 * settings.max_body,

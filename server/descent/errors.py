@@ -114,6 +114,27 @@ class TooManySweeps(DescentError):
     code = "too-many-sweeps"
 
 
+class TooManyViewers(DescentError):
+    """As many clients watch, a run or all of them, as the settings allow."""
+
+    status = 429
+    code = "too-many-viewers"
+
+
+class TooManyConnections(DescentError):
+    """As many connections are open as the settings, or the system's limit of open files, allow."""
+
+    status = 429
+    code = "too-many-connections"
+
+
+class TooSlow(DescentError):
+    """A request did not come to its end in time."""
+
+    status = 408
+    code = "too-slow"
+
+
 class SweepTooLarge(DescentError):
     """A sweep whose variants take more memory than the settings allow."""
 

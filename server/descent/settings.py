@@ -87,6 +87,19 @@ class Settings(BaseSettings):
     import_mb: int = Field(
         512, ge=1, description="MiB that an imported run may have, as it is sent and as it unpacks."
     )
+    connections: int = Field(
+        512, ge=1, description="Connections open at the same time; further ones are told to come back later."
+    )
+    viewers: int = Field(256, ge=1, description="Viewers of all runs together.")
+    viewers_per_run: int = Field(
+        128, ge=1, description="Viewers of one run; further ones are told to come back later."
+    )
+    request_timeout: float = Field(
+        20,
+        gt=0,
+        description="Seconds within which a request must come, and a body must go on, before its connection "
+        "is closed.",
+    )
     send_timeout: float = Field(
-        30, gt=0, description="Seconds a viewer may take to accept one message before it is disconnected."
+        30, gt=0, description="Seconds after which a client that reads nothing is cut off."
     )

@@ -106,6 +106,16 @@ test('it tries again ever more slowly, and fast again once it was connected', ()
   expect(FakeSocket.all.length).toBe(4);
 });
 
+test('one viewer too many says so, and asks seldom', () => {
+  FakeSocket.all[0].open();
+  FakeSocket.all[0].close(1013);
+  expect(heard.connections.at(-1)).toBe('full');
+  vi.advanceTimersByTime(4900);
+  expect(FakeSocket.all.length).toBe(1);
+  vi.advanceTimersByTime(200);
+  expect(FakeSocket.all.length).toBe(2);
+});
+
 test('a run that is gone is not asked for again', () => {
   FakeSocket.all[0].close(4404);
   vi.advanceTimersByTime(60_000);

@@ -65,6 +65,17 @@ class LiveServers:
         self._running.append((server, thread, listening))
         return f"http://127.0.0.1:{listening.getsockname()[1]}"
 
+    @property
+    def server(self) -> uvicorn.Server:
+        """The last one."""
+        return self._running[-1][0]
+
+    @property
+    def manager(self) -> manager.RunManager:
+        """Its runs; the server's thread has them."""
+        found: manager.RunManager = self.server.config.app.state.manager  # type: ignore[union-attr]
+        return found
+
     def stop(self) -> None:
         """Ask all servers to stop."""
         for server, _, _ in self._running:

@@ -181,3 +181,47 @@ async def test_the_last_seq_counts_pictures_too(channel):
     keep(channel, 1, 0)
     picture(channel, 5)
     assert channel.last_seq == 5
+
+
+async def test_others_have_a_turn_while_a_long_history_is_sent(channel):
+    for seq in range(1, 3000):
+        channel.keep(seq, b"{}", binary=False)
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    other = asyncio.create_task(others())
+    viewer = Viewer(cursor=0)
+    channel.viewers.add(viewer)
+    at_turn = []
+
+    async def send(message):  # as into a socket with room: without letting anybody in
+        at_turn.append(turns)
+
+    pump = asyncio.create_task(channel.pump(viewer, send))
+    async with asyncio.timeout(10):
+        while len(at_turn) < 2999:
+            await asyncio.sleep(0)
+        channel.close()
+        await pump
+    other.cancel()
+    assert max(at_turn.count(turn) for turn in set(at_turn)) <= 512
+
+
+async def test_nothing_is_sent_to_a_viewer_that_has_left(channel):
+    for seq in range(1, 100):
+        channel.keep(seq, b"{}", binary=False)
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+        if len(sent) == 5:
+            raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await channel.pump(Viewer(cursor=0), send)
+    assert len(sent) == 5

@@ -474,6 +474,10 @@ export const MESSAGES = {
   'status.interrupted': ['interrupted', '중단됨'],
 
   'connection.open': ['connected', '연결됨'],
+  'connection.full': [
+    'Too many pages watch. This one waits until there is room.',
+    '너무 많은 페이지가 보고 있습니다. 자리가 날 때까지 기다립니다.',
+  ],
   'connection.lost': [
     'Connection lost: reconnecting. Nothing recorded is lost.',
     '연결이 끊겨 다시 연결하고 있습니다. 기록은 사라지지 않습니다.',
@@ -523,6 +527,18 @@ export const MESSAGES = {
   'error.too-many-runs': [
     'Too many runs are active. Stop one first.',
     '실행이 너무 많습니다. 먼저 하나를 중지하세요.',
+  ],
+  'error.too-many-viewers': [
+    '{most} pages watch already, and no more are let in. Close one, or try again later.',
+    '이미 페이지 {most}개가 보고 있어 더 열 수 없습니다. 하나를 닫거나 나중에 다시 시도하세요.',
+  ],
+  'error.too-many-connections': [
+    'The server has {most} connections open, and takes no more. Close a page, or try again later.',
+    '서버에 연결이 {most}개 열려 있어 더 받지 않습니다. 페이지를 닫거나 나중에 다시 시도하세요.',
+  ],
+  'error.too-slow': [
+    'The request did not arrive in time. Try again.',
+    '요청이 제때 도착하지 않았습니다. 다시 시도하세요.',
   ],
   'error.wrong-state': [
     'You can’t do that while the run is {status}.',

@@ -56,7 +56,7 @@ export class RunView {
   recording = $state.raw({ ok: true, reason: '' });
   /** The last refused command. @type {{code: string, detail: string, field: string, params: Record<string, unknown>} | null} */
   error = $state.raw(null);
-  /** @type {'connecting' | 'open' | 'lost' | 'gone'} */
+  /** @type {'connecting' | 'open' | 'lost' | 'full' | 'gone'} */
   connection = $state('connecting');
   ended = $derived(ENDED.includes(this.status));
   resumable = $derived(RESUMABLE.includes(this.status));

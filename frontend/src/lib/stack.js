@@ -59,7 +59,8 @@ const unlike = (errors) =>
 function states(run) {
   /** @type {Entry[]} */
   const found = [];
-  if (run.connection === 'lost') found.push({ kind: 'lost', tone: 'warn' });
+  if (run.connection === 'lost' || run.connection === 'full')
+    found.push({ kind: run.connection, tone: 'warn' });
   if (run.at !== null) found.push({ kind: 'past', tone: 'past' });
   if (run.status === 'diverged') found.push(diverged(run));
   if (run.status === 'failed') found.push({ kind: 'failed', tone: 'bad', action: 'resume' });

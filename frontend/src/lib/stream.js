@@ -5,12 +5,13 @@ import { decode } from './wire.js';
 const FIRST_RETRY = 250; // ms
 const LONGEST_RETRY = 5000; // ms
 const NO_SUCH_RUN = 4404;
+const TRY_AGAIN_LATER = 1013; // too many watch
 
 /**
  * @typedef {object} Listener
  * @property {(event: any) => void} event  a JSON event
  * @property {(frame: import('./types.js').Frame) => void} frame
- * @property {(state: 'connecting' | 'open' | 'lost' | 'gone') => void} connection
+ * @property {(state: 'connecting' | 'open' | 'lost' | 'full' | 'gone') => void} connection
  */
 
 export class Stream {
@@ -62,7 +63,9 @@ export class Stream {
         this.listener.connection('gone');
         return;
       }
-      this.listener.connection('lost');
+      const full = code === TRY_AGAIN_LATER;
+      if (full) this.#retry = LONGEST_RETRY;
+      this.listener.connection(full ? 'full' : 'lost');
       this.#timer = setTimeout(() => this.#connect(), this.#retry);
       this.#retry = Math.min(this.#retry * 2, LONGEST_RETRY);
     };

@@ -32,6 +32,7 @@ export function tell(entry, run) {
     case 'unrecorded':
       return t(`recording.${run.recording.reason}`);
     case 'gone':
+    case 'full':
     case 'lost':
       return t(`connection.${entry.kind}`);
     default:

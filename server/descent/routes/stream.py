@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
-from descent.errors import BadField, BadKnob, DescentError
+from descent.errors import BadField, BadKnob, DescentError, TooManyViewers
 from descent.protocol import (
     Ack,
     Hello,
@@ -48,27 +48,27 @@ async def stream(socket: WebSocket, run_id: str, since: int = 0) -> None:
     await socket.accept()
     try:
         run = await manager.get(run_id)
+        viewer = Viewer(cursor=min(max(0, since), run.channel.last_seq))
+        manager.join(run, viewer)
     except DescentError as error:
+        code, reason = (
+            (TRY_AGAIN_LATER, error.detail)
+            if isinstance(error, TooManyViewers)
+            else (NO_SUCH_RUN, "there is no such run")
+        )
         with contextlib.suppress(WebSocketDisconnect):
             await socket.send_text(_refusal(error))
-            await socket.close(NO_SUCH_RUN, "there is no such run")
+            await socket.close(code, reason)
         return
-    viewer = Viewer(cursor=min(max(0, since), run.channel.last_seq))
-    patience = manager.settings.send_timeout
 
     async def send(message: str | bytes) -> None:
-        async with asyncio.timeout(patience):
-            await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
+        await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
 
     async def pump() -> Farewell:
-        try:
-            await send(Hello(seq=run.channel.last_seq, run=run.info()).model_dump_json())
-            await run.channel.pump(viewer, send)
-        except TimeoutError:
-            return TRY_AGAIN_LATER, "the viewer does not read"
+        await send(Hello(seq=run.channel.last_seq, run=run.info()).model_dump_json())
+        await run.channel.pump(viewer, send)
         return NO_SUCH_RUN, "the run was deleted"
 
-    manager.join(run, viewer)
     tasks = {asyncio.create_task(pump()), asyncio.create_task(_listen(socket, manager, run, viewer))}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from descent.protocol import Gap, Looked, Recording
-from descent.runs.tape import Tape
+from descent.runs.tape import MERGE, Entry, Tape
 
 UNDRAWN = 2  # pictures of one panel that may be on their way to a viewer that acks
+
+_readers = ThreadPoolExecutor(1, "reader")  # one: readers far behind take turns, and the event loop its own
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class Channel:
             if viewer.looked is not self.looked and self.looked is not None:
                 viewer.looked = self.looked
                 await send(viewer.looked.model_dump_json())
-            for entry in self.tape.after(viewer.cursor):
+            for entry in await self._unread(viewer.cursor):
                 if entry.data is None:
                     await send(Gap(first=viewer.cursor + 1, last=entry.seq).model_dump_json())
                 else:
@@ -125,6 +128,16 @@ class Channel:
                     if viewer.acks:
                         viewer.undrawn[frame.seq] = panel
                     await send(frame.data)
-            if self.tape.last_seq > viewer.cursor:
-                continue
-            await viewer.wake.wait()
+            await asyncio.sleep(0)  # a socket with room takes a message without letting anybody else in
+            if self.tape.last_seq <= viewer.cursor:
+                await viewer.wake.wait()
+
+    async def _unread(self, seq: int) -> list[Entry]:
+        """Some of what was said after `seq`; what takes longer to read is read in another thread."""
+        if self.tape.behind(seq) <= MERGE:
+            return self.tape.after(seq)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(_readers, self.tape.after, seq)
+        except ValueError:  # the run was deleted meanwhile
+            assert self.tape.closed
+            return []

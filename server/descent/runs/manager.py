@@ -627,7 +627,19 @@ class RunManager:
     # Watching
 
     def join(self, run: Run, viewer: Viewer) -> None:
-        """A client looks at the run."""
+        """A client looks at the run. Raises `TooManyViewers`."""
+        everywhere = sum(len(other.channel.viewers) for other in self.runs.values())
+        limits = {"viewers_per_run": len(run.channel.viewers), "viewers": everywhere}
+        for setting, watching in limits.items():
+            most = getattr(self.settings, setting)
+            if watching >= most:
+                of = "this run" if setting == "viewers_per_run" else "this server's runs"
+                raise errors.TooManyViewers(
+                    f"{most} viewers watch {of} already; try again later (setting {setting.upper()})",
+                    "run",
+                    most=most,
+                    reason=setting.replace("_", "-"),
+                )
         viewer.looked = run.channel.looked  # what it is told in the beginning is no older
         run.channel.viewers.add(viewer)
 

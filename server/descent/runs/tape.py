@@ -61,6 +61,10 @@ class Tape:
         """The newest message's `seq`, 0 when there is none."""
         return self._seqs[-1] if self._seqs else 0
 
+    def behind(self, seq: int) -> int:
+        """How many messages a reader who has those up to `seq` has not."""
+        return len(self._seqs) - bisect_right(self._seqs, seq)
+
     def append(self, seq: int, data: bytes, *, binary: bool) -> None:
         """Keep a message; in memory while the disk is full, and of what is too much for that its place."""
         assert seq > self.last_seq, (seq, self.last_seq)

@@ -1,0 +1,251 @@
+"""What lies below HTTP: how many may connect, how long each may take, and who is cut off.
+
+A peer that stops sending or reading costs a file descriptor and memory for as long as it is waited for. To
+close its connection in good order is to wait until it has read what was sent, which it never does: so it is
+aborted. One that goes on, however slowly, is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from descent.errors import DescentError, TooManyConnections, TooSlow
+from descent.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+LEAST = 4096  # bytes of a body within REQUEST_TIMEOUT
+HEADERS = 65536  # bytes of a request that is refused, at most
+UNREAD = 256 << 10  # bytes that the system keeps for a peer: what fits in there shows no progress
+REFUSED = 64  # connections beyond CONNECTIONS that are told why; further ones are cut off
+OTHER_FILES = 128  # of the server itself: database, tapes, what it imports and exports
+FILES_PER_RUN = 8  # pipes, a process, a tape
+COMPLAINTS = 60.0  # seconds between two warnings in the log
+LAST_WORD = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many connections, and the seconds a request may take to come and an answer to be read on."""
+
+    connections: int
+    request_timeout: float
+    send_timeout: float
+
+
+class Reading:
+    """Watches whether a peer reads on what waits for it, and cuts it off where it does not."""
+
+    def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
+        self._transport = transport
+        self._seconds = seconds
+        self._unread = 0
+        self._timer: asyncio.TimerHandle | None = None
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)
+
+    def begin(self) -> None:
+        """Something waits to be read."""
+        self.end()
+        self._unread = self._transport.get_write_buffer_size()
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look)
+
+    def end(self) -> None:
+        """It was read, or the connection is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        unread = self._transport.get_write_buffer_size()
+        if unread >= self._unread:
+            cut_off(self._transport)
+        elif unread:
+            self.begin()
+
+
+def cut_off(transport: asyncio.Transport) -> None:
+    """End a connection at once, together with what the system keeps to be sent over it."""
+    transport.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    )
+    transport.abort()
+
+
+class Http(H11Protocol):
+    """A connection that asks."""
+
+    limits: ClassVar[Limits]
+    complained: ClassVar[float] = -COMPLAINTS
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Let it in, or listen only to say why not."""
+        super().connection_made(transport)
+        self._reading = Reading(transport, self.limits.send_timeout)
+        self._surplus = len(self.connections) > self.limits.connections
+        self._received = 0
+        self._before = (0, self.cycle)  # when last looked at: bytes received, and the request under way
+        self._timer = self.loop.call_later(self.limits.request_timeout, self._look)
+        if self._surplus:
+            self._complain()
+        if len(self.connections) > self.limits.connections + REFUSED:
+            cut_off(transport)
+
+    def _complain(self) -> None:
+        now = time.monotonic()
+        if now - Http.complained >= COMPLAINTS:
+            Http.complained = now
+            logger.warning(
+                "%d connections are open, no more are let in (setting CONNECTIONS, limit of open files)",
+                self.limits.connections,
+            )
+
+    def data_received(self, data: bytes) -> None:
+        """Part of a request came."""
+        self._received += len(data)
+        if not self._surplus:
+            super().data_received(data)
+        elif b"\r\n\r\n" in data or self._received > HEADERS:
+            self._refuse(
+                TooManyConnections(
+                    f"{self.limits.connections} connections are open; close a page (setting CONNECTIONS)",
+                    most=self.limits.connections,
+                )
+            )
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """From now on another protocol watches."""
+        self._timer.cancel()
+        self._reading.end()
+        super().handle_websocket_upgrade(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._timer.cancel()
+        self._reading.end()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """What was sent is not read as fast."""
+        super().pause_writing()
+        self._reading.begin()
+
+    def resume_writing(self) -> None:
+        """It was read."""
+        super().resume_writing()
+        self._reading.end()
+
+    def _look(self) -> None:
+        """Each REQUEST_TIMEOUT: whether a request that was begun goes on."""
+        received, cycle = self._before
+        self._before = (self._received, self.cycle)
+        self._timer = self.loop.call_later(self.limits.request_timeout, self._look)
+        if self.transport.is_closing():  # and has not read the rest for so long
+            cut_off(self.transport)
+        elif self.cycle is None or self.cycle.response_complete:
+            if self.cycle is cycle:
+                self._refuse(TooSlow(f"no request came within {self.limits.request_timeout:g} s"))
+        elif (
+            self.cycle is cycle
+            and self.cycle.more_body
+            and not self.flow.read_paused
+            and self._received - received < LEAST
+        ):
+            self._refuse(TooSlow(f"the body did not go on within {self.limits.request_timeout:g} s"))
+
+    def _refuse(self, error: DescentError) -> None:
+        """Say why, unless an answer has begun, and close."""
+        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+            body = json.dumps(error.problem()).encode()
+            status = HTTPStatus(error.status)
+            self.transport.write(
+                b"HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n"
+                b"Content-Length: %d\r\nConnection: close\r\n\r\n%s"
+                % (status, status.phrase.encode(), len(body), body)
+            )
+        self.transport.close()
+
+
+class Stream(WebSocketsSansIOProtocol):
+    """A viewer's connection."""
+
+    limits: ClassVar[Limits]
+
+    def connection_made(self, transport: Any) -> None:
+        """It was let in as a request."""
+        super().connection_made(transport)
+        self._reading = Reading(transport, self.limits.send_timeout)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._reading.end()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """What was sent is not read as fast."""
+        super().pause_writing()
+        self._reading.begin()
+
+    def resume_writing(self) -> None:
+        """It was read."""
+        super().resume_writing()
+        self._reading.end()
+
+    def keepalive_timeout(self) -> None:
+        """It does not even answer pings."""
+        super().keepalive_timeout()
+        self.loop.call_later(LAST_WORD, cut_off, self.transport)
+
+    async def send(self, message: Any) -> None:
+        """Send, but nothing into a connection that is ending: asyncio would log each attempt."""
+        await self.writable.wait()
+        if self.transport.is_closing():
+            raise ClientDisconnected
+        await super().send(message)
+
+    async def run_asgi(self) -> None:
+        """Serve it, and do not wait for ever until it has read the rest."""
+        await super().run_asgi()
+        if self.transport.get_write_buffer_size():
+            self._reading.begin()
+
+
+def protocols(settings: Settings) -> tuple[type[Http], type[Stream]]:
+    """What speaks HTTP and what speaks WebSocket, within these settings and the system's limits."""
+    most = min(settings.connections, _files() - OTHER_FILES - FILES_PER_RUN * settings.max_live)
+    if most < settings.connections:
+        most = max(16, most)
+        logger.warning(
+            "%d files may be open here: at most %d connections (more with ulimit -n)", _files(), most
+        )
+    limits = Limits(most, settings.request_timeout, settings.send_timeout)
+    return type("Http", (Http,), {"limits": limits}), type("Stream", (Stream,), {"limits": limits})
+
+
+def _files() -> int:
+    """How many files this process may open, after asking for as many as it may ask for."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows knows no such limit
+        return 1 << 20
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1 << 14
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
