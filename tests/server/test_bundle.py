@@ -154,6 +154,9 @@ async def test_an_imported_run_is_the_run_under_an_id_of_its_own(api):
     run = await trained(api)
     copy = await imported(api, await exported(api, run))
     assert copy["id"] != run["id"]
+    assert (run["imported"], copy["imported"]) == (False, True)
+    listed = await asked(api.get("/api/runs"))
+    assert {r["id"]: r["imported"] for r in listed} == {run["id"]: False, copy["id"]: True}
     same = ("experiment", "status", "step", "knobs", "seed", "name", "latest", "created_at", "reason")
     assert {name: copy[name] for name in same} == {name: run[name] for name in same}
     assert await scalars(api, copy) == await scalars(api, run)
@@ -175,7 +178,7 @@ async def test_one_can_go_back_in_an_imported_run_and_go_on(api):
     copy = await imported(api, await exported(api, run))
     await asked(api.delete(f"/api/runs/{run['id']}"))
     branch = await branched(api, copy, 5)
-    assert branch["parent"] == copy["id"]
+    assert (branch["parent"], branch["imported"]) == (copy["id"], True)
     # From step 10 on the original trained with other rates.
     assert {s: row for s, row in (await scalars(api, branch)).items() if s < 10} == {
         s: row for s, row in before.items() if 5 <= s < 10

@@ -16,7 +16,7 @@ from descent import wire
 from descent.archive.reading import Bundle, Event
 from descent.protocol import ENDED, Diagnosis, State
 from descent.runs.recorder import last_values
-from descent.runs.run import now
+from descent.runs.run import IMPORTED, now
 from descent.store.packing import pack
 from descent.store.schema import RunRow
 from descent.store.store import Batch, Checkpoint, Message, Store
@@ -121,5 +121,5 @@ class Intake:
             pace=said.pace,
             steps_per_epoch=next((epoch for epoch in reversed(epochs) if epoch is not None), None),
             name=said.name,
-            environment=said.environment | {"imported": said.id},
+            environment=said.environment | {IMPORTED: said.id},
         )

@@ -196,6 +196,7 @@ class RunManager:
                 step=replay.until,
                 parent=parent.id,
                 branched_at=replay.until,
+                imported=parent.imported,
                 replay=replace(replay, override=override),
             )
         )
