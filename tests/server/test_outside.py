@@ -117,8 +117,8 @@ NAME = "''';raise SystemExit('run');[0,#"
 def test_the_script_of_an_imported_run_runs_nothing_of_it(tmp_path):
     store = Store("", tmp_path)
     bundle = changed("run.json", environment=ATTACK, name=NAME)
-    intake = Intake(io.BytesIO(zipped(bundle)), 1 << 24)
-    intake.write(store)
+    with Intake(io.BytesIO(zipped(bundle)), 1 << 24) as intake:
+        intake.write(store)
     row = store.run(intake.run_id)
     store.set(row.id, latest={NAME: 1.0})  # as an earlier version may have taken it in
     written = script.write(store, row.id)
