@@ -135,6 +135,20 @@ class TooSlow(DescentError):
     code = "too-slow"
 
 
+class TooManyImports(DescentError):
+    """A run is being imported, and another waits."""
+
+    status = 429
+    code = "too-many-imports"
+
+
+class ImportsFull(DescentError):
+    """Imported runs take as much of the store as the settings allow; `limit` in bytes."""
+
+    status = 507
+    code = "imports-full"
+
+
 class SweepTooLarge(DescentError):
     """A sweep whose variants take more memory than the settings allow."""
 

@@ -108,6 +108,9 @@ class RunInfo(BaseModel):
     updated_at: str = Field("", description="When it last said something. ISO 8601, UTC.")
     name: str = Field("", description="What the learner calls it.")
     starred: bool = Field(False, description="Kept when room is made for others.")
+    imported: bool = Field(
+        False, description="Whether it, or the run it was branched from, came in a file: not all is ours."
+    )
     latest: dict[str, float] = Field({}, description="The last value of each scalar.")
     frames_thinned: int = Field(0, description="Pictures that were recorded and had to make room.")
     checkpoints_thinned: int = 0

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     import_mb: int = Field(
         512, ge=1, description="MiB that an imported run may have, as it is sent and as it unpacks."
     )
+    imports_mb: int = Field(
+        4096, ge=1, description="MiB of the store that all imported runs may take together."
+    )
     connections: int = Field(
         512, ge=1, description="Connections open at the same time; further ones are told to come back later."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import itertools
 import json
 import pickle
 import random
@@ -154,6 +155,9 @@ async def test_an_imported_run_is_the_run_under_an_id_of_its_own(api):
     run = await trained(api)
     copy = await imported(api, await exported(api, run))
     assert copy["id"] != run["id"]
+    assert (run["imported"], copy["imported"]) == (False, True)
+    listed = await asked(api.get("/api/runs"))
+    assert {r["id"]: r["imported"] for r in listed} == {run["id"]: False, copy["id"]: True}
     same = ("experiment", "status", "step", "knobs", "seed", "name", "latest", "created_at", "reason")
     assert {name: copy[name] for name in same} == {name: run[name] for name in same}
     assert await scalars(api, copy) == await scalars(api, run)
@@ -175,7 +179,7 @@ async def test_one_can_go_back_in_an_imported_run_and_go_on(api):
     copy = await imported(api, await exported(api, run))
     await asked(api.delete(f"/api/runs/{run['id']}"))
     branch = await branched(api, copy, 5)
-    assert branch["parent"] == copy["id"]
+    assert (branch["parent"], branch["imported"]) == (copy["id"], True)
     # From step 10 on the original trained with other rates.
     assert {s: row for s, row in (await scalars(api, branch)).items() if s < 10} == {
         s: row for s, row in before.items() if 5 <= s < 10
@@ -330,6 +334,83 @@ async def test_a_store_that_cannot_be_written_to_is_left_as_it_was(api, monkeypa
     assert len(await asked(api.get("/api/runs"))) == 1
 
 
+@pytest.mark.usefixtures("tiny_settings")
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_an_import_that_was_cut_off_leaves_nothing_behind(tmp_path, monkeypatch, done):
+    monkeypatch.setattr("descent.archive.intake.AT_ONCE", 1)
+    store = Store("", tmp_path)
+    with Intake(io.BytesIO(zipped(sample())), MIB) as intake:
+        for work in itertools.islice(intake.steps(store), done):
+            work()
+        assert store.runs() == []
+    assert (store.run(intake.run_id) is not None) == (done > 1)
+    store.close()  # as it is when the server is killed: nobody said that the import has ended
+    store = Store("", tmp_path)
+    assert store.run(intake.run_id) is None
+    assert [*store.messages(intake.run_id)] == []
+    with Intake(io.BytesIO(zipped(sample())), MIB) as intake:
+        intake.write(store)
+    store.close()
+    store = Store("", tmp_path)
+    assert [row.id for row in store.runs()] == [intake.run_id]
+    store.close()
+
+
+async def test_one_run_is_imported_at_a_time_one_waits_and_others_are_refused(api):
+    data = await exported(api, await trained(api))
+    go = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def slowly():
+        begun.set()
+        yield data[:100]
+        await go.wait()
+        yield data[100:]
+
+    first = asyncio.create_task(api.post("/api/runs/import", content=slowly()))
+    await begun.wait()
+    gate = api.app.state.manager.imports
+    async with asyncio.timeout(10):
+        while not gate._free.locked():
+            await asyncio.sleep(0)
+        second = asyncio.create_task(api.post("/api/runs/import", content=data))
+        while not gate._waiting:
+            await asyncio.sleep(0)
+    answer = await api.post("/api/runs/import", content=data)
+    assert (answer.status_code, answer.json()["code"]) == (429, "too-many-imports")
+    go.set()
+    assert [(await task).status_code for task in (first, second)] == [201, 201]
+    assert (await api.post("/api/runs/import", content=data)).status_code == 201
+
+
+async def test_an_upload_that_takes_for_ever_ends(api, monkeypatch):
+    monkeypatch.setattr("descent.routes.archive.UPLOAD_WITHIN", 0.05)
+
+    async def never():
+        yield b"PK"
+        await asyncio.Event().wait()
+
+    answer = await api.post("/api/runs/import", content=never())
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad-archive")
+    assert "was not sent within" in answer.json()["detail"]
+
+
+async def test_all_imported_runs_together_have_a_limit(api, monkeypatch):
+    data = await exported(api, await trained(api))
+    monkeypatch.setattr(Store, "imported_bytes", lambda _: 4096 * MIB - len(data))
+    await imported(api, data)
+    monkeypatch.setattr(Store, "imported_bytes", lambda _: 4096 * MIB - len(data) + 1)
+    answer = await api.post("/api/runs/import", content=data)
+    assert (answer.status_code, answer.json()["code"]) == (507, "imports-full")
+    assert "IMPORTS_MB" in answer.json()["detail"]
+    monkeypatch.undo()
+    (copy,) = [run for run in await asked(api.get("/api/runs")) if run["imported"]]
+    taken_up = store_of(api).imported_bytes()
+    assert taken_up > copy["recorded_bytes"] > 0
+    await asked(api.delete(f"/api/runs/{copy['id']}"))
+    assert store_of(api).imported_bytes() == 0
+
+
 # Uploads
 
 
@@ -433,8 +514,12 @@ def sample() -> Mapping[str, bytes]:
     }
 
 
-def taken(data: bytes, limit: int = 16 * MIB) -> Intake:
-    return Intake(io.BytesIO(data), limit)
+def taken(data: bytes, limit: int = 16 * MIB, store: Store | None = None) -> str:
+    """The id of a run that was taken in."""
+    with Intake(io.BytesIO(data), limit) as intake:
+        if store is not None:
+            intake.write(store)
+        return intake.run_id
 
 
 def changed(name: str, /, **values: Any) -> dict[str, bytes]:
@@ -475,6 +560,11 @@ def checkpoint_of(tensors: Mapping[str, np.ndarray] | None = None, **header: str
 def chance_with(**values: Any) -> str:
     chance = json.loads(wire.metadata_of(sample()["checkpoints/4.safetensors"])["chance"])
     return json.dumps({**chance, **values})
+
+
+def state_with(**values: Any) -> str:
+    state = json.loads(wire.metadata_of(sample()["checkpoints/4.safetensors"])["state"])
+    return json.dumps({**state, **values})
 
 
 def without(*names: str) -> dict[str, bytes]:
@@ -521,6 +611,14 @@ MALFORMED: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
     "a bad knob": (lambda: changed("run.json", built_with={"lr": -1}), "run.json: lr: "),
     "two sizes": (lambda: changed("run.json", began_with={"size": 4}), "run.json: size is fixed"),
     "other knobs": (lambda: {**sample(), "knobs.json": b"[]"}, "knobs.json: it differs"),
+    "knobs and more": (
+        lambda: {**sample(), "knobs.json": sample()["knobs.json"] + b"[]"},
+        "knobs.json: there is more behind the array",
+    ),
+    "knobs cut off": (
+        lambda: {**sample(), "knobs.json": sample()["knobs.json"][:-1]},
+        "knobs.json: it is no array of JSON",
+    ),
     "knobs of a wrong type": (
         lambda: {**sample(), "knobs.json": b"{}"},
         "knobs.json: Input should be a valid array",
@@ -559,6 +657,17 @@ MALFORMED: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
     "a long scalar's name": (
         lambda: scalars_of(step=np.arange(8), **{"x" * 201: np.zeros(8, np.float32)}),
         "scalars.safetensors: it has over",
+    ),
+    **{
+        f"a formula for a name: {name!r}": (
+            lambda name=name: scalars_of(step=np.arange(8), **{name: np.zeros(8, np.float32)}),
+            "scalars.safetensors: no scalar may be called",
+        )
+        for name in ("=HYPERLINK(1)", "+1", "-2", "@SUM(A1)", "\tx", "a\nb", "a\u202eb")
+    },
+    "tensors that overlap": (
+        lambda: {**sample(), "scalars.safetensors": sample()["scalars.safetensors"][:-4]},
+        "scalars.safetensors: it is no frame of scalars",
     ),
     # Pictures
     "a pickle for a picture": (
@@ -623,7 +732,7 @@ MALFORMED: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
         "checkpoints/4.safetensors: it is no checkpoint",
     ),
     "no random numbers": (lambda: checkpoint_of({"x": WEIGHTS}), "it is no checkpoint: 'rng/torch'"),
-    "random floats": (lambda: checkpoint_of({"rng/torch": WEIGHTS}), "rng/torch is torch.float32 (1, 3)"),
+    "random floats": (lambda: checkpoint_of({"rng/torch": WEIGHTS}), "rng/torch is F32 (1, 3)"),
     "beyond NumPy's words": (
         lambda: checkpoint_of(chance=chance_with(numpy=["MT19937", [0] * 624, 625, 0, 0.0])),
         "it is no checkpoint",
@@ -632,6 +741,11 @@ MALFORMED: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
         lambda: checkpoint_of(chance=chance_with(numpy=["MT19937", [0], 0, 0, 0.0])),
         "it is no checkpoint",
     ),
+    "a checkpoint of another step": (
+        lambda: checkpoint_of(state=state_with(step_index=10**18)),
+        "checkpoints/4.safetensors: it is no checkpoint: it says that it was taken after 1000000000000000000",
+    ),
+    "a checkpoint of no step": (lambda: checkpoint_of(state=state_with(step_index=None)), "after None steps"),
     "a checkpoint to come": (
         lambda: {
             **without("checkpoints/4.json", "checkpoints/4.safetensors"),
@@ -646,9 +760,7 @@ MALFORMED: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
 @pytest.mark.usefixtures("tiny_settings")
 def test_the_sample_of_these_tests_is_sound(tmp_path):
     store = Store("", tmp_path)
-    intake = taken(zipped(sample()))
-    intake.write(store)
-    row = store.run(intake.run_id)
+    row = store.run(taken(zipped(sample()), store=store))
     assert (row.status, row.step, row.knobs["lr"], row.name) == ("stopped", 8, 0.2, "")
     assert [kept.panel for kept in store.kept(row.id)] == ["", "outputs", "weights"]
     assert row.environment["imported"] == "0123456789ab"

@@ -6,10 +6,11 @@ from collections import deque
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import nn
 
 from descent.engine.checkpoint import Checkpointer, CheckpointError
+from descent.wire import metadata_of
 from tiny import Tiny, TinyKnobs
 
 
@@ -30,6 +31,7 @@ class Hoarder(Tiny):
         self.generator_of_noise = torch.Generator().manual_seed(1)
         self.function = math.sin
         self.name = "hoarder"
+        self.found = None
 
     def live(self):
         """Change all of it."""
@@ -45,7 +47,7 @@ class Hoarder(Tiny):
         self.array[0] = 7
         torch.randn(3, generator=self.generator_of_noise)
         self.model[1].eval()
-        self.added = "later"
+        self.found = "later"
 
 
 def hoarder(seed=0):
@@ -83,7 +85,7 @@ def test_everything_that_changed_is_as_it_was():
     assert new.table[(1, "b")] is True
     assert new.table[7] is None
     assert new.array.tolist() == [7, 1, 2]
-    assert new.added == "later"
+    assert new.found == "later"
     assert new.function is math.sin
     again = random.random(), np.random.rand(), torch.rand(1), torch.rand(1, generator=new.generator_of_noise)
     assert again == drawn
@@ -105,12 +107,46 @@ def test_training_on_does_not_change_what_was_taken():
     assert data == copy
 
 
-def test_an_attribute_that_came_later_is_gone_again():
+def test_an_attribute_that_came_later_is_gone_again_and_cannot_be_kept():
     experiment, checkpointer = hoarder()
     data = checkpointer.take()
-    experiment.live()
+    experiment.added = 1
+    with pytest.raises(CheckpointError, match="added: `build` must set every attribute"):
+        checkpointer.take()
     checkpointer.put_back(data)
     assert not hasattr(experiment, "added")
+
+
+def with_state(data, **values):
+    """A checkpoint that says something else of some attributes."""
+    header = metadata_of(data)
+    return save(load(data), {**header, "state": json.dumps({**json.loads(header["state"]), **values})})
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"step": 1}, "step: the experiment has no such attribute"),
+        ({"__class__": "x", "added": 2}, "__class__, added: the experiment has no such attribute"),
+        ({"name": 3}, "name: it was another sort of value than a str"),
+        ({"history": "text"}, "history: it was another sort of value than a deque"),
+        ({"function": 1}, "function: it was another sort of value"),
+        ({"model": None}, None),
+        ({"table": {"list": []}}, "table: it was another sort of value than a dict"),
+        ({"step_index": {"list": [1]}}, "step_index: it was another sort of value than a int"),
+    ],
+)
+def test_only_what_an_experiment_has_is_put_back_and_only_like_for_like(values, complaint):
+    experiment, checkpointer = hoarder()
+    experiment.live()
+    data = with_state(checkpointer.take(), **values)
+    new, checkpointer = hoarder()
+    if complaint is None:
+        checkpointer.put_back(data)
+        return
+    with pytest.raises(CheckpointError, match=complaint):
+        checkpointer.put_back(data)
+    assert callable(new.step)
 
 
 def test_what_cannot_be_kept_is_named():

@@ -167,7 +167,8 @@ def test_the_script_follows_a_run_from_its_root(store):
     ]
     assert (recipe.seed, recipe.steps, list(recipe.scalars)) == (7, 9, ["loss/train", "extra"])
     text = script.write(store, "C")
-    assert "Run C of Descent, trained on cpu (torch 2)" in text
+    assert 'RUN = {"id": "C", "device": "cpu", "torch": "2"}' in text
+    assert text.startswith("# From a run that was imported")
     assert '(6, {"lr": 0.4, "word": "b"})' in text
 
 

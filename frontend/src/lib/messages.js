@@ -430,8 +430,16 @@ export const MESSAGES = {
     '설치되지 않은 기능입니다: {detail}',
   ],
   'error.not-written': [
-    'Could not write the recording, so nothing was imported.',
-    '기록 파일에 쓸 수 없어 아무것도 가져오지 않았습니다.',
+    'Could not write the recording, so nothing was changed.',
+    '기록 파일에 쓸 수 없어 아무것도 바꾸지 않았습니다.',
+  ],
+  'error.too-many-imports': [
+    'One run is being imported and another waits. Try again when they are there.',
+    '가져오는 중인 실행과 차례를 기다리는 실행이 있습니다. 끝난 뒤에 다시 시도하세요.',
+  ],
+  'error.imports-full': [
+    'Imported runs take all the room they may have. Delete some of them first.',
+    '가져온 실행이 쓸 수 있는 공간이 가득 찼습니다. 먼저 몇 개를 삭제하세요.',
   ],
   'error.no-script': [
     'This run cannot be exported as a script: {detail}',

@@ -28,6 +28,7 @@ import numpy as np
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from descent import wire
+from descent.archive.cells import plain
 from descent.archive.record import Record
 from descent.protocol import Status
 from descent.store.schema import ID_LENGTH, NAME_LENGTH, RunRow
@@ -163,7 +164,7 @@ def _write_table(steps: np.ndarray, columns: Mapping[str, np.ndarray], file: Any
     """The scalars as CSV, an empty cell where one was not measured or is not finite."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text)
-    writer.writerow(["step", *columns])
+    writer.writerow(["step", *map(plain, columns)])
     for first in range(0, len(steps), ROWS_AT_ONCE):
         some = slice(first, first + ROWS_AT_ONCE)
         cells = [

@@ -67,8 +67,8 @@ def import_run(
         _told(),
         opened(home, database_url, otherwise=otherwise) as (store, settings),
         file.open("rb") as archive,
+        Intake(archive, settings.import_mb << 20, settings.home) as intake,
     ):
-        intake = Intake(archive, settings.import_mb << 20)
         intake.write(store)
     typer.echo(intake.run_id)
 

@@ -1,15 +1,20 @@
-"""The entries of a zip file from elsewhere, read where they lie: nothing is unpacked to a file.
+"""The entries of a zip file from elsewhere, read where they lie.
+
+What may be large is unpacked to a file without a name, so that it takes no memory.
 
 What they may be called is known beforehand, and sizes are counted as they are read, whatever the headers say.
 """
 
 from __future__ import annotations
 
+import io
 import stat
 import struct
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from descent.errors import BadArchive, TooLarge
@@ -39,9 +44,15 @@ def bad(entry: str, reason: object) -> BadArchive:
 class Entries:
     """The entries of a zip file, of which at most `limit` bytes are unpacked."""
 
-    def __init__(self, file: BinaryIO, limit: int, known: Callable[[str], object]) -> None:
-        """Raises `BadArchive` for what is no zip file, or has an entry whose name is not `known`."""
+    def __init__(
+        self, file: BinaryIO, limit: int, known: Callable[[str], object], folder: Path | None = None
+    ) -> None:
+        """`folder`: for what is unpacked to a file, else where the system keeps temporary ones.
+
+        Raises `BadArchive` for what is no zip file, or has an entry whose name is not `known`.
+        """
         self._limit = limit
+        self._folder = folder
         self._sizes: dict[str, int] = {}  # of the entries that were read
         self._left = limit
         self.names: set[str] = set()
@@ -64,30 +75,48 @@ class Entries:
             raise bad(name, "it must be stored or deflated, without a password")
         self.names.add(name)
 
-    def read(self, name: str, most: int | None = None) -> bytes:
+    def read(self, name: str, most: int) -> bytes:
         """An entry whole. Raises `TooLarge` as soon as it, or all that were read, turn out to be."""
+        with io.BytesIO() as memory:
+            self._unpack(name, most, memory)
+            return memory.getvalue()
+
+    def unpacked(self, name: str, most: int | None = None) -> BinaryIO:
+        """An entry as a file, gone when it is closed. Raises as `read`."""
+        file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 — whoever asked for it closes it
+        try:
+            self._unpack(name, most, file)
+        except BaseException:
+            file.close()
+            raise
+        file.seek(0)
+        return file
+
+    def _unpack(self, name: str, most: int | None, out: BinaryIO) -> None:
         left = self._left + self._sizes.get(name, 0)
         most = left if most is None else min(most, left)
-        parts: list[bytes] = []
         size = 0
-        try:
-            with self._zip.open(name) as entry:
-                while part := entry.read(CHUNK):
-                    parts.append(part)
-                    size += len(part)
-                    if size > most:
-                        break
-        except KeyError:
-            raise bad(name, "it is missing") from None
-        except _BROKEN as error:
-            raise bad(name, f"it cannot be unpacked: {error}") from error
+        for part in self._parts(name):
+            size += len(part)
+            if size > most:
+                break
+            out.write(part)
         if size > left:
             detail = f"the archive unpacks to more than {self._limit} bytes (setting IMPORT_MB)"
             raise TooLarge(detail, "archive", entry=name, limit=self._limit)
         if size > most:
             raise TooLarge(f"{name} unpacks to more than {most} bytes", "archive", entry=name, limit=most)
         self._sizes[name], self._left = size, left - size
-        return b"".join(parts)
+
+    def _parts(self, name: str) -> Iterator[bytes]:
+        try:
+            with self._zip.open(name) as entry:
+                while part := entry.read(CHUNK):
+                    yield part
+        except KeyError:
+            raise bad(name, "it is missing") from None
+        except _BROKEN as error:
+            raise bad(name, f"it cannot be unpacked: {error}") from error
 
 
 class _Reluctant:

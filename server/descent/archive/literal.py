@@ -1,4 +1,8 @@
-"""Values as they are written in Python: short ones on a line, long ones over several."""
+"""Values as they are written in Python: short ones on a line, long ones over several.
+
+What a reader would not see, or see elsewhere than it is (control characters, marks that turn the direction of
+writing), is written as an escape.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,8 @@ def literal(value: Any, indent: str = "") -> str:
 def _flat(value: Any) -> str:
     match value:
         case str():
-            # JSON's escapes are Python's, too. It has none for half of a surrogate pair.
-            return json.dumps(value, ensure_ascii=False) if _is_unicode(value) else repr(value)
+            # JSON's escapes are Python's, too.
+            return "".join(map(_visible, json.dumps(value, ensure_ascii=False)))
         case list():
             return f"[{', '.join(map(_flat, value))}]"
         case tuple():
@@ -33,8 +37,12 @@ def _flat(value: Any) -> str:
             return repr(value)
 
 
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+def _visible(letter: str) -> str:
+    """A letter of a text, or its escape: also halves of surrogate pairs, which no file can hold."""
+    if letter.isprintable():
+        return letter
+    code = ord(letter)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _tall(value: Any, text: str, indent: str) -> str:
@@ -45,4 +53,7 @@ def _tall(value: Any, text: str, indent: str) -> str:
     if isinstance(value, list | tuple):
         lines = [f"{inner}{literal(item, inner)}," for item in value]
         return "\n".join([text[0], *lines, f"{indent}{text[-1]}"])
+    if isinstance(value, Mapping):
+        lines = [f"{inner}{_flat(key)}: {literal(item, inner)}," for key, item in value.items()]
+        return "\n".join(["{", *lines, f"{indent}}}"])
     return text

@@ -1,26 +1,30 @@
 """Reads a bundle from elsewhere: nothing in it is trusted, all of it is checked.
 
-JSON goes through pydantic and everything else through safetensors; nothing is unpickled. A checkpoint's
-numbers are put into a model only by a run's own worker, which refuses those that do not fit.
+JSON goes through pydantic, and everything else is safetensors; nothing is unpickled. A checkpoint's numbers
+are put into a model only by a run's own worker, which refuses those that do not fit. What can be long is read
+a piece at a time, and once more for every look at it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal, TypeVar
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 
 from descent import wire
 from descent.archive import bundle
+from descent.archive.cells import plain
 from descent.archive.entries import Entries, bad
+from descent.archive.items import items
+from descent.archive.tensors import Tensor, TensorFile
 from descent.engine import checkpoint as engine
 from descent.errors import DescentError
 from descent.panels import Picture
@@ -28,6 +32,7 @@ from descent.protocol import Diagnosis, KnobsChanged, State
 from descent.registry import Entry
 from descent.runs.knobs import check
 from descent.runs.manager import RunManager
+from descent.store.packing import pack_file
 from descent.store.store import Checkpoint
 
 MIB = 1 << 20
@@ -36,11 +41,11 @@ LARGEST_FILE = MIB  # of other JSON
 LARGEST_PICTURE = 16 * MIB
 LONGEST_SIDE = MIB  # items along one dimension of a picture's array, which may be empty along another
 MOST_COLUMNS, LONGEST_NAME = 1000, 200  # of scalars
+AT_ONCE = 1 << 16  # steps
 
 Event = State | KnobsChanged | Diagnosis
 M = TypeVar("M")
 _run_file = TypeAdapter(bundle.RunFile)
-_knob_log = TypeAdapter(list[bundle.Change])
 _beside = TypeAdapter(bundle.CheckpointFile)
 _event: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, SafetensorError)
@@ -65,15 +70,27 @@ class Chance(BaseModel):
 
 class Bundle:
     """What a bundle holds. `run`: as it says; the rest checked: `built_with`, `began_with` and the present
-    `knobs`, `events`, `steps` and `columns` as in `Record`. `first`: the step it begins at.
+    `knobs`; `first`: the step it begins at; `steps_per_epoch`, as last said.
     """
 
-    def __init__(self, file: BinaryIO, limit: int) -> None:
-        """Reads all of it, unpacking at most `limit` bytes.
+    def __init__(self, file: BinaryIO, limit: int, folder: Path | None = None) -> None:
+        """Reads all of it, unpacking at most `limit` bytes, the largest to files in `folder`.
 
         Raises `BadArchive` or `TooLarge`, naming the entry.
         """
-        self._entries = Entries(file, limit, _is_known)
+        self._entries = Entries(file, limit, _is_known, folder)
+        self._files = contextlib.ExitStack()
+        try:
+            self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of what was unpacked."""
+        self._files.close()
+
+    def _read(self) -> None:
         self.run = self._json(bundle.RUN, _run_file, LARGEST_FILE)
         if self.run.format != bundle.FORMAT:
             raise bad(bundle.RUN, f"its format is {self.run.format}, this version reads {bundle.FORMAT}")
@@ -84,55 +101,95 @@ class Bundle:
         self.first = self.run.begins_at or 0
         self.built_with = _checked(bundle.RUN, self.entry, self.run.built_with)
         self.began_with = _checked(bundle.RUN, self.entry, self.run.began_with, before=self.built_with)
-        self.events = self._events()
+        self._lines = self._unpacked(bundle.EVENTS, LARGEST_LIST)
+        self._events = 0
+        self.steps_per_epoch: float | None = None
         self.knobs = self._changed()
-        self.steps, self.columns = self._scalars()
-        if self.run.step != max(int(self.steps[-1]) + 1 if len(self.steps) else 0, self.first):
+        self._table = self._scalars()
+        last = self._check_steps()
+        if self.run.step != max(last + 1, self.first):
             raise bad(bundle.RUN, f"it says {self.run.step} steps, and {bundle.SCALARS} something else")
         for _ in self.frames():
             pass
-        for _ in self.checkpoints():
+        for _ in self._checkpoints():
             pass
+
+    def _unpacked(self, name: str, most: int | None = None) -> BinaryIO:
+        return self._files.enter_context(self._entries.unpacked(name, most))
 
     def _json(self, name: str, adapter: TypeAdapter[M], most: int) -> M:
         return _parsed(name, adapter, self._entries.read(name, most))
 
-    def _events(self) -> list[Event]:
-        events = []
-        for number, line in enumerate(self._entries.read(bundle.EVENTS, LARGEST_LIST).splitlines(), 1):
-            event = _parsed(f"{bundle.EVENTS} line {number}", _event, line)
+    def events(self) -> Iterator[Event]:
+        """What the run said, but for scalars."""
+        self._lines.seek(0)
+        for number, line in enumerate(self._lines, 1):
+            event = _parsed(f"{bundle.EVENTS} line {number}", _event, line.rstrip(b"\r\n"))
             if event.seq != number or not 0 <= event.step <= bundle.LAST_STEP:
                 raise bad(f"{bundle.EVENTS} line {number}", "its seq must be the number of its line")
-            events.append(event)
-        return events
+            yield event
 
     def _changed(self) -> dict[str, Any]:
         """The knobs after all changes; `knobs.json` must say the same."""
-        knobs, log = self.began_with, [(self.first, self.run.began_with)]
-        for event in self.events:
-            if isinstance(event, KnobsChanged):
-                knobs = _checked(f"{bundle.EVENTS} line {event.seq}", self.entry, event.knobs, before=knobs)
-                log.append((event.step, event.knobs))
-        written = self._json(bundle.KNOBS, _knob_log, LARGEST_LIST)
-        if [(change.step, change.knobs) for change in written] != log:
-            raise bad(bundle.KNOBS, f"it differs from what {bundle.RUN} and {bundle.EVENTS} say")
+        with self._entries.unpacked(bundle.KNOBS, LARGEST_LIST) as file:
+            written = items(file)
+            knobs = self.began_with
+            self._compare(written, self.first, self.run.began_with)
+            for event in self.events():
+                self._events += 1
+                if not isinstance(event, Diagnosis) and event.steps_per_epoch is not None:
+                    self.steps_per_epoch = event.steps_per_epoch
+                if isinstance(event, KnobsChanged):
+                    line = f"{bundle.EVENTS} line {event.seq}"
+                    knobs = _checked(line, self.entry, event.knobs, before=knobs)
+                    self._compare(written, event.step, event.knobs)
+            self._compare(written)
         return knobs
 
-    def _scalars(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def _compare(self, written: Iterator[Any], *expected: Any) -> None:
+        """The next entry of `knobs.json` has this step and these knobs; it is the last if none are told."""
         try:
-            columns = wire.decode(self._entries.read(bundle.SCALARS)).arrays
+            found = next(written, None)
+        except ValueError as error:
+            raise bad(bundle.KNOBS, error) from error
+        if found != (dict(zip(("step", "knobs"), expected, strict=True)) if expected else None):
+            raise bad(bundle.KNOBS, f"it differs from what {bundle.RUN} and {bundle.EVENTS} say")
+
+    def _scalars(self) -> TensorFile:
+        """The table of scalars: the right columns, of the right kind."""
+        try:
+            table = TensorFile(self._unpacked(bundle.SCALARS))
         except _MALFORMED as error:
             raise bad(bundle.SCALARS, f"it is no frame of scalars: {error}") from error
-        steps = columns.pop("step", np.zeros(()))
-        right = steps.dtype == np.int64 and steps.ndim == 1
-        if not right or any(v.dtype != np.float32 or v.shape != steps.shape for v in columns.values()):
+        columns = dict(table.tensors)
+        step = columns.pop("step", Tensor("none", (), 0))
+        right = step.dtype == "I64" and len(step.shape) == 1
+        if not right or any(one.dtype != "F32" or one.shape != step.shape for one in columns.values()):
             raise bad(bundle.SCALARS, "it must hold `step`, int64 (n,), and a float32 (n,) for each name")
         if len(columns) > MOST_COLUMNS or any(len(name) > LONGEST_NAME for name in columns):
             raise bad(bundle.SCALARS, f"it has over {MOST_COLUMNS} names, or one over {LONGEST_NAME} letters")
-        rising = not len(steps) or (self.first <= steps[0] and bool((steps[1:] > steps[:-1]).all()))
-        if not rising or (len(steps) and steps[-1] >= bundle.LAST_STEP):
-            raise bad(bundle.SCALARS, f"its steps must rise, from {self.first} on")
-        return steps, columns
+        for name in columns:
+            if not name.isprintable() or plain(name) != name:
+                raise bad(bundle.SCALARS, f"no scalar may be called {name!a}")
+        return table
+
+    def _check_steps(self) -> int:
+        """The last step of the table, or -1; its steps rise."""
+        last, least = -1, self.first
+        for piece in self._table.stretches(["step"], AT_ONCE):
+            steps = piece["step"]
+            if steps[0] < least or not (steps[1:] > steps[:-1]).all() or steps[-1] >= bundle.LAST_STEP:
+                raise bad(bundle.SCALARS, f"its steps must rise, from {self.first} on")
+            last = int(steps[-1])
+            least = last + 1
+        return last
+
+    def scalars(self, size: int) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """So many rows at a time: steps and columns as in `Record`."""
+        names = list(self._table.tensors)
+        for piece in self._table.stretches(names, size):
+            steps = piece.pop("step")
+            yield steps, {name: piece[name] for name in sorted(piece)}
 
     def _named(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
         found = filter(None, map(pattern.fullmatch, self._entries.names))
@@ -155,7 +212,11 @@ class Bundle:
             yield panel, step, picture
 
     def checkpoints(self) -> Iterator[Checkpoint]:
-        """Every checkpoint, with the `seq` of the last of `events` before it."""
+        """Every checkpoint, packed, with the `seq` of the last of `events` before it."""
+        for step, seq, knobs, file in self._checkpoints():
+            yield Checkpoint(step, seq, knobs, pack_file(file))
+
+    def _checkpoints(self) -> Iterator[tuple[int, int, dict[str, Any], BinaryIO]]:
         for found in self._named(bundle.CHECKPOINT):
             name, step, beside = found[0], int(found["step"]), f"checkpoints/{found['step']}.json"
             if found["kind"] == "json":
@@ -165,15 +226,16 @@ class Bundle:
             if not self.first <= step <= self.run.step:
                 raise bad(name, f"the record has the steps {self.first} to {self.run.step}")
             said = self._json(beside, _beside, LARGEST_FILE)
-            if said.seq > len(self.events):
+            if said.seq > self._events:
                 raise bad(beside, f"there is no event {said.seq}")
             knobs = _checked(beside, self.entry, said.knobs, before=self.built_with)
-            data = self._entries.read(name)
-            try:
-                _check_checkpoint(data)
-            except _MALFORMED as error:
-                raise bad(name, f"it is no checkpoint: {error}") from error
-            yield Checkpoint(step, said.seq, knobs, data)
+            with self._entries.unpacked(name) as file:
+                try:
+                    _check_checkpoint(file, step)
+                except _MALFORMED as error:
+                    raise bad(name, f"it is no checkpoint: {error}") from error
+                file.seek(0)
+                yield step, said.seq, knobs, file
 
 
 def _is_known(name: str) -> bool:
@@ -215,14 +277,19 @@ def _picture(frame: wire.Frame, panel: str, kind: str, step: int) -> Picture:
     return Picture.kinds[kind](**frame.arrays, **rest)
 
 
-def _check_checkpoint(data: bytes) -> None:
-    """Raises one of `_MALFORMED` where it is none, or none that this version reads."""
-    tensors, header = load_tensors(data), wire.metadata_of(data)
+def _check_checkpoint(file: BinaryIO, step: int) -> None:
+    """Raises one of `_MALFORMED` where it is none, none that this version reads, or one of another step."""
+    found = TensorFile(file)
+    header = found.metadata
     if header["format"] != str(engine.FORMAT):
         raise ValueError(f"its format is {header['format']}, this version reads {engine.FORMAT}")
-    if not isinstance(json.loads(header["state"]), dict):
+    state = json.loads(header["state"])
+    if not isinstance(state, dict):
         raise ValueError("its state is no JSON object")
+    at = state.get("step_index", 0)  # which is left out as long as it is what it was built with
+    if type(at) is not int or at != step:
+        raise ValueError(f"it says that it was taken after {at!r} steps"[:200])
     Chance.model_validate_json(header["chance"])
-    chance = tensors["rng/torch"]
-    if chance.dtype != torch.uint8 or chance.ndim != 1:
-        raise ValueError(f"rng/torch is {chance.dtype} {tuple(chance.shape)}")
+    chance = found.tensors["rng/torch"]
+    if chance.dtype != "U8" or len(chance.shape) != 1:
+        raise ValueError(f"rng/torch is {chance.dtype} {chance.shape}")

@@ -16,7 +16,7 @@ from types import UnionType
 from typing import Annotated, Any, Generic, Literal, Union, get_args, get_origin
 
 from descent.archive.flatten import Defined, Imported
-from descent.archive.literal import literal
+from descent.archive.outside import Outside
 from descent.archive.scopes import bound
 from descent.archive.source import Piece, Source, reduced
 from descent.errors import NoScript
@@ -35,9 +35,10 @@ BASE = '"""What is trained: `build` once, then `step` over and over, with `chang
 class Reduction:
     """Reduces one experiment's classes to those that train with `knobs`."""
 
-    def __init__(self, cls: type[Experiment[Any]], knobs: Knobs) -> None:
+    def __init__(self, cls: type[Experiment[Any]], knobs: Knobs, outside: Outside) -> None:
         self._module = cls.__module__
         self._knobs = knobs
+        self._outside = outside
         self._dropped = FOR_THE_PAGE | panels_of(cls).keys()
         self._reached = self._reach(cls)
 
@@ -113,7 +114,7 @@ class Reduction:
 
     def _field(self, name: str) -> str:
         info, value = type(self._knobs).model_fields[name], getattr(self._knobs, name)
-        default = literal(value, "    ")
+        default = self._outside.put(value, "    ")
         if isinstance(value, list | dict | set):
             default = f"dataclasses.field(default_factory=lambda: {default})"
         extra = info.json_schema_extra

@@ -2,7 +2,8 @@
 
 The model, its data and the training step are cut from the experiment's own file and from what that imports of
 Descent, so the script cannot say anything else than what ran. What only the page needs is left out, see
-`reduction.py`; the changes of knobs that were made as the run trained become a list.
+`reduction.py`; the changes of knobs that were made as the run trained become a list. Nothing that may come
+from outside gets in but as a literal, see `outside.py`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import ast
 import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from descent.archive.flatten import Defined, Flattened, Imported
-from descent.archive.literal import literal
+from descent.archive.outside import Outside
 from descent.archive.record import fixed_apart, parent_of
 from descent.archive.reduction import HEADINGS, INSTEAD, Reduction
 from descent.archive.source import Source
@@ -25,15 +26,20 @@ from descent.experiment import Knobs
 from descent.nn import schedules
 from descent.registry import Entry
 from descent.runs.manager import RunManager
+from descent.runs.run import IMPORTED, environment
 from descent.store.schema import RunRow
 from descent.store.store import Store
 
 WIDTH = 110
 ABOUT = (
-    "{title} It needs PyTorch, NumPy{others} and no Descent. On one CPU thread, with the same versions, it "
-    "takes the same steps bit for bit."
+    "From Descent. It needs PyTorch, NumPy{others} and no Descent. On one CPU thread, with the versions in "
+    "RUN, it takes the same steps bit for bit."
 )
-TAKEN = ("SEED", "STEPS", "CHANGES", "SCALARS", "LARGEST", "train", "main")  # names in MAIN
+WARNING = (
+    "# From a run that was imported: its values are those of whoever made the file it came in.\n"
+    "# As with any script from elsewhere, read it before you run it.\n"
+)
+TAKEN = ("RUN", "SEED", "STEPS", "CHANGES", "SCALARS", "LARGEST", "train", "main")  # names in MAIN
 IMPORTS = [
     *(Imported(module, "", module) for module in ("argparse", "csv", "dataclasses", "random", "torch")),
     Imported("numpy", "", "np"),
@@ -43,6 +49,8 @@ IMPORTS = [
 MAIN = '''\
 # -------------------- the run
 
+# What this was written from, and what trained that.
+RUN = {run}
 SEED = {seed}
 STEPS = {steps}  # that the run took
 # Live knobs as they were changed: the step they take effect at, and their new values.
@@ -117,6 +125,7 @@ FOLLOWED = Defined(schedules.__name__, schedules.followed.__name__)
 class Recipe:
     """All it takes to train a run again. `knobs`: those it began with; `changes`: the step that new values of
     live knobs take effect at, and these, `schedules` among them; `scalars`: the names of what is measured.
+    `run`: its id, and what trained it; `imported`: whether it, or what it was branched from, was.
     """
 
     entry: Entry
@@ -125,7 +134,8 @@ class Recipe:
     changes: Sequence[tuple[int, Mapping[str, Any]]]
     steps: int
     scalars: Sequence[str]
-    title: str = "From Descent."
+    run: Mapping[str, str] = field(default_factory=dict)
+    imported: bool = False
 
 
 def write(store: Store, run_id: str) -> str:
@@ -144,7 +154,7 @@ def recipe(store: Store, run_id: str) -> Recipe:
         raise UnknownRun(f"there is no recorded run {run_id[:64]!r}", "run")
     entry = RunManager.entry(row.experiment)
     events = list(_knobs(store, row))
-    root = row
+    root, imported = row, IMPORTED in row.environment
     while root.branched_at is not None:
         parent, at = parent_of(store, root), root.branched_at
         if names := fixed_apart(entry, parent, root):
@@ -157,7 +167,7 @@ def recipe(store: Store, run_id: str) -> Recipe:
                 parent=parent.id,
             )
         events = [(step, values) for step, values in _knobs(store, parent) if step <= at] + events
-        root = parent
+        root, imported = parent, imported or IMPORTED in parent.environment
     began, following = apart(row.built_with)
     before = knobs = entry.knobs_type.model_validate(began, strict=False)
     changes: list[tuple[int, Mapping[str, Any]]] = []
@@ -180,7 +190,8 @@ def recipe(store: Store, run_id: str) -> Recipe:
         changes,
         steps=max(store.last_step(row.id) + 1, row.branched_at or 0),
         scalars=list(dict.fromkeys([*shown, *row.latest])),
-        title=f"Run {row.id} of Descent, trained on {row.device} ({_versions(row)}).",
+        run={"id": row.id, "device": row.device, **_versions(row)},
+        imported=imported,
     )
 
 
@@ -203,17 +214,28 @@ def _knobs(store: Store, row: RunRow) -> Iterator[tuple[int, Mapping[str, Any]]]
         yield event["step"], event["knobs"]
 
 
-def _versions(row: RunRow) -> str:
-    return ", ".join(
-        f"{name} {row.environment[name]}" for name in sorted(row.environment) if name != "imported"
-    )
+def _versions(row: RunRow) -> dict[str, str]:
+    """What trained it, as far as this Descent knows the names: an imported run may bring any text."""
+    return {name: row.environment[name] for name in environment() if name in row.environment}
 
 
 def text(recipe: Recipe) -> str:
-    """The script. Raises `NoScript` where the experiment's code cannot do without Descent."""
+    """The script. Raises `NoScript` where the experiment's code cannot do without Descent, and where the
+    values would not be told as they are.
+    """
+    outside = Outside()
+    code = _code(recipe, outside)
+    try:
+        return outside.fill(code)
+    except ValueError as error:
+        raise NoScript(f"a script cannot tell this run's values: {error}", "run") from error
+
+
+def _code(recipe: Recipe, outside: Outside) -> str:
+    """The script with a marker for each value from outside."""
     cls, knobs_type = recipe.entry.cls, type(recipe.knobs)
     wanted = Defined(cls.__module__, cls.__name__)
-    reduction = Reduction(cls, recipe.knobs)
+    reduction = Reduction(cls, recipe.knobs, outside)
     follows = any(KEY in values for _, values in recipe.changes)
     flat = Flattened(
         wanted,
@@ -226,10 +248,11 @@ def text(recipe: Recipe) -> str:
         taken=TAKEN,
     )
     main = MAIN.format(
-        seed=recipe.seed,
-        steps=recipe.steps,
-        changes=literal([(step, dict(values)) for step, values in recipe.changes]),
-        scalars=literal(list(recipe.scalars)),
+        run=outside.put(dict(recipe.run)),
+        seed=outside.put(recipe.seed),
+        steps=outside.put(recipe.steps),
+        changes=outside.put([(step, dict(values)) for step, values in recipe.changes]),
+        scalars=outside.put(list(recipe.scalars)),
         knobs=flat.names[Defined(knobs_type.__module__, knobs_type.__name__)],
         experiment=flat.names[wanted],
         before=BEFORE if follows else "",
@@ -241,6 +264,7 @@ def text(recipe: Recipe) -> str:
         said for name, said in libraries.items() if f"import {name}" in body or f"from {name}" in body
     )
     said = ast.get_docstring(Source(cls.__module__).tree) or recipe.entry.title
-    about = textwrap.fill(ABOUT.format(title=recipe.title, others=others), WIDTH)
+    about = textwrap.fill(ABOUT.format(others=others), WIDTH)
     quotes = 'r"""' if "\\" in said else '"""'
-    return f'{quotes}{said}\n\n{about}\n"""\n\n{body}'
+    warning = WARNING if recipe.imported else ""
+    return f'{warning}{quotes}{said}\n\n{about}\n"""\n\n{body}'

@@ -107,10 +107,13 @@ class Piece:
         parts = []
         for first, last, new in sorted([*self.edits, *edits]):
             assert at <= first <= last, (self.source.module, self.statement.lineno, new)
-            parts += [self.source.data[at:first], new.encode()]
+            parts += [self._own(at, first), new]
             at = last
-        text = b"".join([*parts, self.source.data[at:end]]).decode()
-        return FOR_TOOLS.sub("", text).strip("\n")
+        return "".join([*parts, self._own(at, end)]).strip("\n")
+
+    def _own(self, first: int, last: int) -> str:
+        """Of the module's text what people read. In what is put in, it would be part of a value."""
+        return FOR_TOOLS.sub("", self.source.data[first:last].decode())
 
 
 def reduced(

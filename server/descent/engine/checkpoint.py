@@ -53,6 +53,8 @@ class Checkpointer:
     def take(self) -> bytes:
         """The experiment as it is now. Raises `CheckpointError` for an attribute that cannot be kept."""
         tensors: dict[str, Tensor] = {}
+        for name in vars(self._experiment).keys() - self._built.keys():
+            raise CheckpointError(f"{name}: `build` must set every attribute that training writes")
         state = {
             name: _describe(value, name, tensors)
             for name, value in vars(self._experiment).items()
@@ -82,9 +84,10 @@ class Checkpointer:
         if int(header["format"]) != FORMAT:
             raise CheckpointError(f"its format is {header['format']}, this version reads {FORMAT}")
         attributes = vars(self._experiment)
-        for name in set(attributes) - set(state):
-            if name not in self._built:
-                del attributes[name]
+        if strange := state.keys() - self._built.keys():
+            raise CheckpointError(f"{', '.join(sorted(strange))[:200]}: the experiment has no such attribute")
+        for name in attributes.keys() - self._built.keys():
+            del attributes[name]
         for name, described in state.items():
             attributes[name] = _restore(attributes.get(name), described, name, tensors)
         version, internal, gauss = chance["python"]
@@ -192,10 +195,11 @@ _MAKE: Mapping[str, Callable[[list[Any]], Any]] = {name: kind for kind, name in 
 
 def _restore(present: Any, described: Any, path: str, tensors: Mapping[str, Tensor]) -> Any:
     """What `described` describes, written into what is present where that can be: others may hold it."""
-    if not isinstance(described, dict):
-        return described
-    (kind, content), *_ = described.items()
+    kind, content = next(iter(described.items())) if isinstance(described, dict) else ("", described)
+    _need_like(present, kind, content, path)
     match kind:
+        case "":
+            return content
         case "tensor":
             return _fill(present, tensors[content], described["device"], path)
         case "array":
@@ -232,6 +236,8 @@ def _restore(present: Any, described: Any, path: str, tensors: Mapping[str, Tens
             return present
         case "object":
             for name, item in content.items():
+                if name not in vars(present):
+                    raise CheckpointError(f"{path}: a {type(present).__name__} has no {name}"[:200])
                 vars(present)[name] = _restore(vars(present).get(name), item, f"{path}.{name}", tensors)
             return present
         case "named":
@@ -270,3 +276,17 @@ def _fill(present: Any, tensor: Tensor, device: str, path: str) -> Tensor:
 def _need(present: object, kind: type, path: str) -> None:
     if not isinstance(present, kind):
         raise CheckpointError(f"{path}: there is no {kind.__name__} to put it into")
+
+
+def _need_like(present: object, kind: str, content: object, path: str) -> None:
+    """A value may take the place of one of its own sort, and of nothing; nothing may take any place."""
+    if isinstance(content, str) and kind == "":
+        sorts: tuple[type, ...] = (str,)
+    elif kind in ("", "tensor", "array"):
+        sorts = (bool, int, float, Tensor, np.ndarray)
+    elif kind in _MAKE:
+        sorts = (list, tuple, set, frozenset, deque)
+    else:
+        sorts = {"dict": (Mapping,), "generator": (torch.Generator,)}.get(kind, (object,))
+    if present is not None and content is not None and not isinstance(present, sorts):
+        raise CheckpointError(f"{path}: it was another sort of value than a {type(present).__name__}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from descent.engine.checkpoint import Checkpointer
+from descent.engine.checkpoint import Checkpointer, CheckpointError
 from descent.engine.course import KEY, Course
 from descent.engine.messages import Replay
 from descent.experiment import Experiment
@@ -23,18 +23,20 @@ def go_back(
     `make` builds one as it is before its first step, the random number generators seeded. Raises
     `CheckpointError` where what is to be continued does not fit what is built.
     """
-    values, checkpoint = replay.knobs, replay.checkpoint
+    values, checkpoint, at = replay.knobs, replay.checkpoint, replay.step
     if replay.origin is not None:  # up to there it was built with other knobs
         others, earlier = replay.origin
         _, before, then = go_back(make, {**built_with, **others}, earlier)
         then.follow()
-        values, checkpoint = _live(then), before.take()
+        values, checkpoint, at = _live(then), before.take(), earlier.until
     experiment = make(built_with)
     checkpointer = Checkpointer(experiment)
     course = Course(experiment, built_with)
     course.turn(values)
     if checkpoint is not None:
         checkpointer.put_back(checkpoint)
+        if experiment.step_index != at:
+            raise CheckpointError(f"it was taken after {experiment.step_index} steps, not after {at}")
         course.recall()
     changes = list(replay.changes)
     while True:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from typing import Annotated, BinaryIO, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -26,6 +25,7 @@ from descent.store.database import StoreError, cause
 IMPORT = "/api/runs/import"
 CHUNK = 1 << 20  # bytes sent or written at a time
 ZIP = "application/zip"
+UPLOAD_WITHIN = 600  # seconds; whoever sends more slowly keeps others waiting
 
 router = APIRouter(prefix="/api/runs", tags=["archive"])
 
@@ -39,25 +39,51 @@ async def import_run(request: Request, manager: Manager) -> RunInfo:
     """A bundle, as `export` gives it, becomes a run of its own id. It is at rest, and can be gone back to."""
     history = _history(manager)
     folder = manager.settings.home
-    folder.mkdir(parents=True, exist_ok=True)
-    with _written("the run"), tempfile.TemporaryFile(dir=folder) as file:
-        try:
-            async for chunk in request.stream():
-                await asyncio.to_thread(file.write, chunk)
-        except ClientDisconnect:
-            raise errors.BadArchive("the archive was not sent to its end", "archive") from None
-        intake = await asyncio.to_thread(Intake, file, manager.settings.import_mb << 20)
-        await _write(history, intake)
+    with _written("the run"):
+        async with manager.imports.passed():
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                await _receive(request, file)
+                await _need_room(history, manager.settings.imports_mb << 20, file.tell())
+                limit = manager.settings.import_mb << 20
+                intake = await asyncio.to_thread(Intake, file, limit, folder)
+                with intake:
+                    await _write(history, intake)
     return (await manager.get(intake.run_id)).info()
 
 
-async def _write(history: History, intake: Intake) -> None:
-    """Batch by batch, so that other runs are recorded in between; all of it, or nothing."""
-    store, recorder = history.store, history.recorder
-    batches = intake.batches()
+async def _receive(request: Request, file: BinaryIO) -> None:
+    """The body, in a file. Raises `BadArchive` where it ends early, or takes too long."""
     try:
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            await recorder.do(partial(store.save, [batch]))
+        async with asyncio.timeout(UPLOAD_WITHIN):
+            async for chunk in request.stream():
+                await asyncio.to_thread(file.write, chunk)
+    except ClientDisconnect:
+        raise errors.BadArchive("the archive was not sent to its end", "archive") from None
+    except TimeoutError:
+        detail = f"the archive was not sent within {UPLOAD_WITHIN} s"
+        raise errors.BadArchive(detail, "archive") from None
+
+
+async def _need_room(history: History, most: int, size: int) -> None:
+    """Raises `ImportsFull` where the runs that came in a file would be too large with one more."""
+    taken = await asyncio.to_thread(history.store.imported_bytes)
+    if taken + size > most:
+        raise errors.ImportsFull(
+            f"imported runs may take {most} bytes together (setting IMPORTS_MB), and have {taken}; delete "
+            "some of them",
+            "archive",
+            limit=most,
+        )
+
+
+async def _write(history: History, intake: Intake) -> None:
+    """Piece by piece, so that other runs are recorded in between; all of it, or nothing."""
+    store, recorder = history.store, history.recorder
+    steps = intake.steps(store)
+    try:
+        while (work := await asyncio.to_thread(next, steps, None)) is not None:
+            await recorder.do(work)
     except BaseException:
         with contextlib.suppress(SQLAlchemyError, StoreError):
             await recorder.do(lambda: store.delete([intake.run_id]))

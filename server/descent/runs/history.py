@@ -16,7 +16,7 @@ from descent.protocol import RunInfo
 from descent.registry import experiments
 from descent.runs.hub import Channel, Latest
 from descent.runs.recorder import Recorder
-from descent.runs.run import Run, info_of
+from descent.runs.run import IMPORTED, Run, info_of
 from descent.runs.tape import Tape
 from descent.store.packing import DamagedError
 from descent.store.schema import RunRow
@@ -62,7 +62,12 @@ class History:
         known = {field.name for field in fields(Run)} & set(RunRow.__table__.columns.keys())
         columns = {name: getattr(row, name) for name in known}
         return Run(
-            entry=experiments()[row.experiment], channel=channel, knob_log=log, recorded=row, **columns
+            entry=experiments()[row.experiment],
+            channel=channel,
+            knob_log=log,
+            recorded=row,
+            imported=row.environment.get(IMPORTED, ""),
+            **columns,
         )
 
     async def runs(self, live: Mapping[str, Run], **which: Any) -> list[RunInfo]:

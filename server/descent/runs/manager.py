@@ -16,6 +16,7 @@ import torch
 from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors
+from descent.archive.gate import Gate
 from descent.engine.course import merged
 from descent.engine.messages import Control, ControlName, Output, Replay, RunSpec
 from descent.executors.local import LocalExecutor
@@ -54,6 +55,7 @@ class RunManager:
                 warn=self._tell_recording,
             )
             self.history = History(store, recorder, settings.home / "tapes")
+        self.imports = Gate()
         self._executor = executor
         self._sweeps = Sweeps(settings, executor)
         self._queue: list[Run] = []
@@ -197,6 +199,7 @@ class RunManager:
                 step=replay.until,
                 parent=parent.id,
                 branched_at=replay.until,
+                imported=parent.imported,
                 replay=replace(replay, override=override),
             )
         )

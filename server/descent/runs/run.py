@@ -23,6 +23,7 @@ from descent.runs.hub import Channel
 from descent.store.schema import RunRow
 
 _ENDINGS: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed"})
+IMPORTED = "imported"  # in the environment of a run that came in a file, and of its branches: its id there
 RESUMABLE: frozenset[Status] = frozenset({"interrupted", "failed", "stopped"})
 NEXT: Mapping[Status, frozenset[Status]] = {
     "queued": frozenset({"starting", "running", "paused", *_ENDINGS}),
@@ -69,6 +70,7 @@ class Run:
     starred: bool = False
     parent: str | None = None
     branched_at: int | None = None
+    imported: str = ""  # what it, or what it was branched from, was called where it came from
     replay: Replay | None = None  # how its next worker gets to where the run is
     recorded: RunRow | None = None  # as it is in the store
     worker: LocalWorker | None = None
@@ -116,6 +118,7 @@ class Run:
             steps_per_epoch=self.steps_per_epoch,
             name=self.name,
             starred=self.starred,
+            imported=bool(self.imported),
             **(recorded_of(self.recorded) if self.recorded else {}),
         )
 
@@ -141,7 +144,7 @@ class Run:
             steps_per_epoch=self.steps_per_epoch,
             name=self.name,
             starred=self.starred,
-            environment=environment(),
+            environment=environment() | ({IMPORTED: self.imported} if self.imported else {}),
         )
         if self.recorded is not None:
             row.environment = self.recorded.environment
@@ -161,7 +164,8 @@ _SHOWN = RunInfo.model_fields.keys() & RunRow.__table__.columns.keys()
 
 def info_of(row: RunRow) -> RunInfo:
     """A run of which only the store knows, as clients see it."""
-    return RunInfo(**{name: getattr(row, name) for name in _SHOWN} | recorded_of(row))
+    shown = {name: getattr(row, name) for name in _SHOWN} | recorded_of(row)
+    return RunInfo(**shown, imported=row.imported)
 
 
 def recorded_of(row: RunRow) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import threading
+from typing import BinaryIO
 
 import zstandard
 
@@ -18,10 +20,24 @@ class DamagedError(ValueError):
 
 def pack(data: bytes) -> bytes:
     """Compressed `data`."""
+    packed: bytes = _compressor().compress(data)
+    return packed
+
+
+def pack_file(file: BinaryIO) -> bytes:
+    """The same of what is in a file, which is read from its beginning, a piece at a time."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    out = io.BytesIO()
+    _compressor().copy_stream(file, out, size=size)
+    return out.getvalue()
+
+
+def _compressor() -> zstandard.ZstdCompressor:
     if not hasattr(_local, "compressor"):
         _local.compressor = zstandard.ZstdCompressor(LEVEL, write_checksum=True, write_content_size=True)
-    packed: bytes = _local.compressor.compress(data)
-    return packed
+    found: zstandard.ZstdCompressor = _local.compressor
+    return found
 
 
 def unpack(packed: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, String
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, column_property, mapped_column
 
 ID_LENGTH = 32
 NAME_LENGTH = 100
@@ -58,6 +58,7 @@ class RunRow(Base):
     frames_thinned: Mapped[int] = mapped_column(BigInteger, default=0)
     checkpoint_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     checkpoints_thinned: Mapped[int] = mapped_column(BigInteger, default=0)
+    imported: Mapped[bool] = column_property(environment["imported"].as_string().is_not(None))
 
 
 class MessageRow(Base):

@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import Select, delete, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, defer
 
 from descent.store import database
 from descent.store.packing import DamagedError, pack, unpack
-from descent.store.schema import CheckpointRow, FrameRow, MessageRow, RunRow
+from descent.store.schema import CheckpointRow, FrameRow, MessageRow, MetaRow, RunRow
 
 RESTING = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"})
 TRAINED = "trained"  # the reason of an interrupted run that was not paused
+IMPORTING = "importing:"  # before the id of a run that is not whole yet, as a key in `meta`
 AT_ONCE = 500  # keys in one statement
 # Of many runs at once nobody reads these, which take half the time.
 LISTED = [
@@ -112,6 +113,7 @@ class Store:
                 database.migrate(self.engine, self.called)
                 with Session(self.engine) as session, session.begin():
                     self._interrupt(session)
+                    self._abandon_imports(session)
             self._opened.push(claim.pop_all())
         self.trouble = ""
         self._read_from = self.engine
@@ -162,7 +164,7 @@ class Store:
     ) -> Sequence[RunRow]:
         """The newest first; `search` finds names, ids and experiments. Not all columns: see `LISTED`."""
         query = select(RunRow).options(*LISTED).order_by(RunRow.created_at.desc(), RunRow.id)
-        query = query.limit(limit).offset(offset)
+        query = query.where(RunRow.id.not_in(_being_imported())).limit(limit).offset(offset)
         if experiment:
             query = query.where(RunRow.experiment == experiment)
         if starred:
@@ -222,7 +224,8 @@ class Store:
         stripped = []
         with self._writing() as session:
             total = session.scalar(select(func.sum(size))) or 0
-            may_go = (RunRow.status.in_(RESTING), ~RunRow.starred, size > 0)
+            whole = RunRow.id.not_in(_being_imported())
+            may_go = (RunRow.status.in_(RESTING), ~RunRow.starred, size > 0, whole)
             for row in session.scalars(select(RunRow).where(*may_go).order_by(RunRow.updated_at)).all():
                 if total <= room:
                     break
@@ -251,6 +254,29 @@ class Store:
         with self._writing() as session:
             for some in _in_parts(ids):
                 session.execute(delete(RunRow).where(RunRow.id.in_(some)))
+                session.execute(delete(MetaRow).where(MetaRow.key.in_([IMPORTING + id for id in some])))
+
+    def begin_import(self, id: str) -> None:
+        """From now on, until its end, the run of this id is in no list; it goes if this process does."""
+        with self._writing() as session:
+            session.merge(MetaRow(IMPORTING + id, id))
+
+    def end_import(self, id: str) -> None:
+        """The run is whole."""
+        with self._writing() as session:
+            session.execute(delete(MetaRow).where(MetaRow.key == IMPORTING + id))
+
+    def _abandon_imports(self, session: Session) -> None:
+        """Forget runs that came in a file, and not to its end."""
+        session.execute(delete(RunRow).where(RunRow.id.in_(_being_imported())))
+        session.execute(delete(MetaRow).where(MetaRow.key.startswith(IMPORTING)))
+
+    def imported_bytes(self) -> int:
+        """Bytes of all runs that came in a file, as they are kept."""
+        runs = select(func.sum(RunRow.frame_bytes + RunRow.checkpoint_bytes)).where(RunRow.imported)
+        messages = select(func.sum(func.length(MessageRow.data))).join(RunRow, RunRow.id == MessageRow.run)
+        with self._reading() as session:
+            return sum(int(session.scalar(q) or 0) for q in (runs, messages.where(RunRow.imported)))
 
     def size(self) -> int:
         """Bytes that the database takes on disk."""
@@ -393,6 +419,11 @@ class Store:
                     yield Checkpoint(row.step, row.seq, row.knobs, unpack(row.data))
                 except DamagedError:
                     yield row.step
+
+
+def _being_imported() -> Select[str]:
+    """The ids of runs whose import has not ended."""
+    return select(MetaRow.value).where(MetaRow.key.startswith(IMPORTING))
 
 
 def _in_parts(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
