@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from lab import WITHIN, Open, run_id, wait_for_hero
@@ -17,6 +18,12 @@ def open_lab(open_page: Open, experiment: str, **options: str | bool) -> Page:
 
 def knob(page: Page, name: str) -> Locator:
     return page.locator(f"[data-knob={name}] input").last
+
+
+def paste(page: Page, box: Locator, text: str) -> None:
+    """In place of what is there, as from the clipboard: within the limits of the box."""
+    box.press("ControlOrMeta+a")
+    page.keyboard.insert_text(text)
 
 
 def test_what_is_typed_is_attended_to_at_once(open_page: Open) -> None:
@@ -43,6 +50,43 @@ def test_a_letter_the_model_does_not_know_is_refused_while_it_stays_in_the_box(o
     expect(page.locator(".panel.hero")).not_to_have_attribute("data-step", step or "", timeout=WITHIN)
     knob(page, "word").fill("abc")
     expect(problem).not_to_be_attached(timeout=WITHIN)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "preset", "name", "most"),
+    [("next-word", {}, "sentences", 1000), ("lstm-cells", {"corpus": "pasted"}, "pasted", 20_000)],
+)
+def test_a_text_too_long_for_its_box_stays_whole_and_is_refused(
+    open_page: Open, experiment: str, preset: dict[str, str], name: str, most: int
+) -> None:
+    page = open_lab(open_page, experiment)
+    for other, value in preset.items():
+        page.locator(f"[data-knob={other}] select").select_option(value)
+    box = page.locator(f"[data-knob={name}] textarea")
+    expect(box).to_be_visible(timeout=WITHIN)
+    run = run_id(page)
+    long = "a" * (most + 1)
+    paste(page, box, long)
+    box.blur()
+    problem = page.locator(f"[data-knob={name}] [role=alert]")
+    expect(problem).to_contain_text(re.compile(f"{most + 1:,}|{most + 1}"))
+    expect(problem).to_contain_text(re.compile(f"{most:,}|{most}"))
+    assert box.input_value() == long
+    assert run_id(page) == run
+
+
+def test_a_pasted_table_is_taken_whole(open_page: Open, server: str) -> None:
+    page = open_lab(open_page, "linear-regression")
+    page.locator("[data-knob=data] select").select_option("custom")
+    box = page.locator("[data-knob=csv] textarea")
+    expect(box).to_be_visible(timeout=WITHIN)
+    run = run_id(page)
+    table = "\n".join(f"{i:.18e},{2 * i:.18e}" for i in range(450))
+    paste(page, box, table)
+    box.blur()
+    page.wait_for_function("(run) => !location.href.includes(run)", arg=run, timeout=WITHIN)
+    told = page.request.get(f"{server}/api/runs/{run_id(page)}").json()
+    assert told["knobs"]["csv"] == table
 
 
 def test_every_head_can_be_enlarged_by_keyboard(open_page: Open) -> None:

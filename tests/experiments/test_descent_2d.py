@@ -380,49 +380,6 @@ def test_the_same_seed_gives_the_same_race_watched_or_not() -> None:
     assert rows(3, watched=False) != rows(4, watched=False)
 
 
-# What the presets promise
-
-
-def final_losses(preset: str, steps: int) -> dict[str, float]:
-    rows = run(*race(**Descent2D.presets[preset].knobs), steps)
-    return {
-        name: next((row[f"loss/{name}"] for row in reversed(rows) if f"loss/{name}" in row), math.nan)
-        for name in NAMES
-    }
-
-
-def test_preset_edge_throws_sgd_out_and_momentum_holds() -> None:
-    experiment, knobs = race(**Descent2D.presets["edge"].knobs)
-    run(experiment, knobs, 200)
-    assert [NAMES[i] for i in experiment.racing] == ["momentum"]
-    assert math.hypot(*place(experiment, "momentum")) < 1e-2
-
-
-def test_preset_ravine_is_won_by_momentum() -> None:
-    losses = final_losses("ravine", 150)
-    assert max(losses["momentum"], losses["nag"]) < 0.1 * losses["sgd"]
-
-
-def test_preset_saddle_is_left_first_by_the_adaptive_rates() -> None:
-    losses = final_losses("saddle", 120)
-    assert losses["sgd"] > 5 > 1 > max(losses["adagrad"], losses["adam"])
-
-
-def test_preset_hilltop_parts_the_racers() -> None:
-    experiment, knobs = race(**Descent2D.presets["hilltop"].knobs)
-    run(experiment, knobs, 1000)
-    minima = experiment.landscape.minima
-    reached = {min(minima, key=lambda m: math.dist(m, place(experiment, name))) for name in NAMES}
-    assert len(reached) >= 2
-
-
-def test_preset_rastrigin_catches_sgd_first() -> None:
-    experiment, knobs = race(**Descent2D.presets["rastrigin"].knobs)
-    run(experiment, knobs, 400)
-    assert place(experiment, "sgd")[0] == pytest.approx(3.98, abs=0.01)
-    assert max(place(experiment, "momentum")[0], place(experiment, "adam")[0]) < 2.1
-
-
 def test_the_picture_says_who_is_out_and_who_never_entered() -> None:
     knobs = DescentKnobs(lr_sgd=1.0, racers=["sgd", "adam"])
     experiment = Descent2D(0, torch.device("cpu"))

@@ -1,11 +1,10 @@
-"""The line: its slopes, its bowl, the three learners, the tables it reads or refuses, the presets."""
+"""The line: its slopes, its bowl, the three learners, the tables it reads or refuses."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import math
-from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from test_contract import messages_in
 
 from descent.data import points
-from descent.data.points import hubble, points_of
+from descent.data.points import points_of
 from descent.engine.observe import look
 from descent.errors import BadKnob
 from descent.experiment import KnobError
@@ -38,11 +37,6 @@ def make(seed: int = 0, **knobs: Any) -> tuple[LinearRegression, RegressionKnobs
     experiment = LinearRegression(seed, torch.device("cpu"))
     experiment.build(chosen)
     return experiment, chosen
-
-
-def out_at(rows: list[dict[str, float]], name: str) -> int:
-    """The first step that a learner no longer took."""
-    return next(step for step, row in enumerate(rows) if f"loss/{name}" not in row)
 
 
 def places(experiment: LinearRegression) -> np.ndarray:
@@ -97,7 +91,7 @@ def test_batch_follows_the_closed_form_of_a_quadratic() -> None:
 @pytest.mark.parametrize("knobs", [{}, {"loss": "half"}, {"offset": 5.0}, {"standardise": "always"}])
 def test_batch_converges_below_the_marked_bound_and_diverges_above(knobs: dict[str, Any]) -> None:
     shown = look(*make(**knobs), "shrinking")
-    bound = dict(shown.marks[0])["2/λ_max"]
+    bound = dict(shown.marks[0])["2/λₘₐₓ"]
     below, above = make(lr=0.99 * bound, **knobs), make(lr=1.01 * bound, **knobs)
     before = [
         experiment._above(experiment._places(), chosen)[0].item() for experiment, chosen in (below, above)
@@ -113,7 +107,7 @@ def test_batch_converges_below_the_marked_bound_and_diverges_above(knobs: dict[s
 
 def test_half_the_loss_doubles_the_bound_and_standardising_makes_the_bowl_round() -> None:
     def bound(**knobs: Any) -> float:
-        return dict(look(*make(**knobs), "shrinking").marks[0])["2/λ_max"]
+        return dict(look(*make(**knobs), "shrinking").marks[0])["2/λₘₐₓ"]
 
     assert bound(loss="half") == pytest.approx(2 * bound())
     experiment, _ = make(offset=7.0, standardise="always")
@@ -229,11 +223,78 @@ def test_the_arrow_lies_within_its_axes(start: tuple[float, float]) -> None:
         '"x";"y"\n1;2\n2;3\n4;5',
         "x\ty\n1\t2\n2\t3\n4\t5",
         "1e0,2\n2,+3\n4,5.0",
+        "1 2\n 2   3\n4\t5 ",
+        "1,2,\n2,3,\n4,5,",
+        "x;y;;\n;;;\n1;2;;\n2;3;;\n4;5;;\n;;;",
+        "sep=;\n1;2\n2;3\n4;5",
+        "\ufeff1,2\n2,3\n4,5",
+        "\ufeffhours,score\r\n1,2\r\n2,3\r\n4,5\r\n",
+        '"1","2"\n"2","3"\n"4","5"',
+        "１，２\n２，３\n４，５",
+        "distance (Mpc) velocity (km/s)\n1 2\n2 3\n4 5",
     ],
 )
 def test_a_table_is_read(table: str) -> None:
     assert points_of(table, "csv") == [(1, 2), (2, 3), (4, 5)]
     assert points_of("1,−2\n2,-3\n4,5", "csv")[0] == (1, -2)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "\ufeff0.5,1.25\n1.5,3.75\n2.5,6.25\n3.5,8.75",
+        "x;y\n0,5;1,25\n1,5;3,75\n2,5;6,25\n3,5;8,75",
+        "x\ty\n0,5\t1,25\n1,5\t3,75\n2,5\t6,25\n3,5\t8,75",
+        "0,5 1,25\n1,5 3,75\n2,5 6,25\n3,5 8,75",
+        "0,500;1,250\n1,500;3,750\n2,500;6,250\n3,500;8,750",
+    ],
+)
+def test_a_mark_before_the_table_and_decimal_commas_change_no_number(table: str) -> None:
+    scaled, _ = make(data="custom", csv=table)
+    np.testing.assert_allclose(scaled.best, [2.795085, 5], rtol=1e-6)
+    plain, _ = make(data="custom", csv=table, standardise="never")
+    np.testing.assert_allclose(plain.best, [2.5, 0], atol=1e-12)
+
+
+def test_a_table_as_a_program_prints_it_is_read_whole() -> None:
+    rows = "\n".join(f"{i:.18e},{2 * i:.18e}" for i in range(450))
+    assert len(rows) > 20_000
+    experiment, _ = make(data="custom", csv=rows)
+    assert len(experiment.x) == 450
+
+
+def test_a_table_too_long_for_its_box_is_refused_with_the_length_it_may_have() -> None:
+    with pytest.raises(BadKnob) as refused:
+        check(experiments()["linear-regression"], {"csv": "1,2\n" * 20_000})
+    assert refused.value.params["max_length"] == 50_000
+
+
+ANSCOMBE = "10,8.04 8,6.95 13,7.58 9,8.81 11,8.33 14,9.96 6,7.24 4,4.26 12,10.84 7,4.82 5,5.68"
+
+
+def test_the_least_squares_line_of_anscombes_first_table_is_his() -> None:
+    table = ANSCOMBE.replace(" ", "\n")
+    plain, _ = make(data="custom", csv=table, standardise="never")
+    np.testing.assert_allclose(plain.best, [0.500091, 3.000091], atol=5e-7)
+    assert plain.floor.item() == pytest.approx(1.251154, abs=5e-7)
+    scaled, _ = make(data="custom", csv=table)
+    np.testing.assert_allclose(scaled.best, [1.581426, 7.500909], atol=5e-7)
+
+
+def test_an_x_in_large_units_has_an_edge_that_is_named() -> None:
+    table = "\n".join(f"{x},{0.1 * x + 0.3:.1f}" for x in range(100))
+    experiment, knobs = make(data="custom", csv=table, standardise="never", lr=0.05)
+    flat, steep = torch.linalg.eigvalsh(experiment.hessian).tolist()
+    assert steep == pytest.approx(6568.49, abs=0.01)
+    assert steep / flat == pytest.approx(12945, abs=1)
+    shown = look(experiment, knobs, "shrinking")
+    assert dict(shown.marks[0])["2/λₘₐₓ"] == pytest.approx(3.0448e-4, abs=5e-9)
+    assert "2/λₘₐₓ = 0.0003045" in shown.notes[0]
+    run(experiment, knobs, 10)
+    assert experiment.racing == []
+    below, slow = make(data="custom", csv=table, standardise="never", lr=3e-4)
+    rows = run(below, slow, 300)
+    assert rows[-1]["loss/batch"] < rows[0]["loss/batch"]
 
 
 @pytest.mark.parametrize(
@@ -245,8 +306,20 @@ def test_a_table_is_read(table: str) -> None:
         ("1,2\n2,nan\n3,4", "row 2: y is “nan”"),
         ("1,2\n2,inf\n3,4", "row 2: y is “inf”"),
         ("x,y\nn/a,n/a\n1,2\n3,4\n5,6", "row 2: x is “n/a”"),
-        ("1,2\n2,3,4\n5,6", "row 2 has 3 of 2 cells"),
-        ("1 2\n3 4\n5 6", "row 1 has 1 of 2 cells"),
+        ("1,2\n2,3,4\n5,6", "row 2: “2,3,4” can be read in more than one way"),
+        ("1\n3\n5", "row 1 has 1 of 2 cells"),
+        ("1,2\n3 4\n5,6", "row 2 has 1 of 2 cells"),
+        ("date,x,y\n2026-01-02,1,2\n2026-01-03,2,3", "row 2 has 3 of 2 cells"),
+        ("1.5,2,3\n1,2,3", "row 1 has 3 of 2 cells"),
+        ("NA,1\n1,2\n2,3\n4,5", "row 1: x is “NA”"),
+        ("na,nan\n1,2\n2,3\n4,5", "row 1: x is “na”"),
+        ("1e400,2\n1,2\n2,3", "row 1: x is “1e400”"),
+        ("1_000,2\n1,2\n2,3", "row 1: x is “1_000”"),
+        ("0,5,1,25\n1,5,3,75\n2,5,6,25", "row 1: “0,5,1,25” can be read in more than one way"),
+        ("1,2\n2,3\n0,5,2\n4,5", "row 3: “0,5,2” can be read in more than one way"),
+        ('"1,5","2"\n"2,5","3"\n"3,5","4"', "row 1: x is “1,5”, whose comma can be read in two ways"),
+        ("1\t1,234\n2\t5,678\n3\t2,345", "row 1: y is “1,234”, whose comma can be read in two ways"),
+        ("1,5;2\n2,5;3.5\n3;4", "row 2: y is “3.5” with a point, but “1,5” in row 1 has a comma"),
         ("1,2\n2,1e9\n3,4", "row 2: y is 1e9, beyond a million"),
         ("x,y\n1,2\n2,3", "it has 2 rows of numbers; give 3 to 500"),
         ("", "it has 0 rows"),
@@ -265,7 +338,7 @@ def test_what_is_wrong_with_a_table_is_said_with_its_row(table: str, says: str) 
 def test_what_is_said_of_tables_is_translated() -> None:
     words = experiments()["linear-regression"].lessons["ko"].words["words"]
     messages = set(messages_in(ast.parse(inspect.getsource(points))))
-    assert len(messages) == 6
+    assert len(messages) == 9
     assert messages <= set(words)
 
 
@@ -289,60 +362,3 @@ def test_a_table_of_large_numbers_is_learned_at_the_default_rate() -> None:
     run(experiment, knobs, 300)
     np.testing.assert_allclose(experiment._places()[0], experiment.best, rtol=1e-9)
     run(*make(data="custom", csv=years, standardise="never"), 2)  # at once out of reach, but finite
-
-
-# What the presets promise
-
-
-def preset(name: str, **more: Any) -> tuple[LinearRegression, RegressionKnobs]:
-    return make(**{**LinearRegression.presets[name].knobs, **more})
-
-
-def test_preset_too_large_throws_batch_out_at_step_69() -> None:
-    experiment, knobs = preset("too-large")
-    marks = dict(look(experiment, knobs, "shrinking").marks[0])
-    assert marks["2/λ_max"] == pytest.approx(0.344, abs=5e-4)
-    steepest = torch.linalg.eigvalsh(experiment.hessian).max().item()
-    assert knobs.lr * steepest - 1 == pytest.approx(1.033, abs=5e-4)
-    rows = run(experiment, knobs, 80)
-    assert out_at(rows, "batch") == 69
-    assert out_at(rows, "stochastic") < 20
-
-
-def test_preset_one_point_rattles_lower_with_a_smaller_rate_or_a_batch() -> None:
-    heights = {}
-    for lr in (0.1, 0.01):
-        experiment, knobs = preset("one-point", lr=lr)
-        rows = run(experiment, knobs, 1200)[400:]
-        floor = experiment.floor.item()
-        heights[lr] = {name: mean(row[f"loss/{name}"] for row in rows) - floor for name in NAMES}
-    assert heights[0.1]["batch"] < 1e-12
-    assert 10 < heights[0.1]["stochastic"] / heights[0.1]["mini-batch"] < 25
-    assert 25 < heights[0.1]["stochastic"] / heights[0.01]["stochastic"] < 60
-
-
-def test_preset_valley_creeps_until_x_is_standardised() -> None:
-    experiment, knobs = preset("valley")
-    flat, steep = torch.linalg.eigvalsh(experiment.hessian).tolist()
-    assert steep / flat == pytest.approx(540, rel=0.01)
-    run(experiment, knobs, 300)
-    assert min(experiment._above(experiment._places(), knobs)) > 0.01
-    knobs = change(experiment, knobs, standardise="always", lr=0.2)
-    run(experiment, knobs, 60)
-    assert experiment._above(experiment._places(), knobs)[0] < 1e-12
-
-
-def test_preset_minus_climbs_out_and_is_seen_by_autograd() -> None:
-    experiment, knobs = preset("minus")
-    hand, autograd, _ = look(experiment, knobs, "derivatives").values.unbind(1)
-    torch.testing.assert_close(hand, -autograd)
-    rows = run(experiment, knobs, 60)
-    assert rows[10]["loss/batch"] > rows[0]["loss/batch"]
-    assert all(math.isnan(value) for value in rows[-1].values())
-
-
-def test_preset_hubble_arrives_at_his_law() -> None:
-    assert len(hubble()) == 24
-    experiment, knobs = preset("hubble")
-    run(experiment, knobs, 300)
-    np.testing.assert_allclose(places(experiment)[0], [454.158, -40.784], atol=1e-3)

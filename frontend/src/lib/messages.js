@@ -54,6 +54,10 @@ export const MESSAGES = {
     '시드가 같으면 결과도 같습니다. 바꾸면 새 실행이 시작됩니다.',
   ],
   'knobs.roll': ['Another seed', '다른 시드 뽑기'],
+  'knob.too-long': [
+    '{length} characters, but {most} at most: nothing was taken over. Shorten it.',
+    '{length}자입니다. {most}자까지 쓸 수 있으므로 반영하지 않았습니다. 줄여 주세요.',
+  ],
   'knob.fixed': ['Starts a new run.', '바꾸면 새 실행이 시작됩니다.'],
   'knob.range': ['From {low} to {high}.', '{low}부터 {high}까지 넣을 수 있습니다.'],
   'sizes.layer': ['layer', '층'],

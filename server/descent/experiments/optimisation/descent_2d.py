@@ -127,7 +127,7 @@ class DescentKnobs(Knobs):
         log=True,
         typical=(1.0, 100.0),
         when={"surface": ["bowl"]},
-        help="λ_max / λ_min, largest over smallest curvature. λ_max stays 200: κ flattens the valley.",
+        help="λₘₐₓ / λₘᵢₙ, largest over smallest curvature. λₘₐₓ stays 200: κ flattens the valley.",
         role="task",
     )
     start: tuple[Coordinate, Coordinate] = live(
@@ -201,7 +201,7 @@ class Descent2D(Experiment[DescentKnobs]):
 
     order = 1
     pace = 60.0
-    invite = "Drag the start, then drag η to the right until it breaks."
+    invite = "Drag the start, then drag the learning rate η of all to the right until it breaks."
     measures: ClassVar[Mapping[str, Measure]] = {
         f"loss/{name}": Measure("loss", of=name, knobs=(f"lr_{name}", *racer.tuned.values()))
         for name, racer in RACERS.items()
@@ -210,7 +210,7 @@ class Descent2D(Experiment[DescentKnobs]):
         "edge": Preset(
             "Just above 2/λ",
             {"start": (-2.0, 1.5), "racers": ["sgd", "momentum"], "lr_sgd": 0.0102, "lr_momentum": 0.0102},
-            watch="λ is 200, so SGD must stay below η = 0.01. At 0.0102 each swing across the valley is 4 % "
+            watch="λ is 200, so SGD must stay below η = 0.01. At 0.0102 each swing across the valley is 4% "
             "wider than the last. With the same η momentum holds: its bound is 2(1 + μ)/λ.",
         ),
         "ravine": Preset(
@@ -223,13 +223,15 @@ class Descent2D(Experiment[DescentKnobs]):
         "saddle": Preset(
             "Saddle",
             {"surface": "saddle", "start": (-1.5, 0.001)},
-            watch="At the saddle the gradient all but vanishes and SGD lingers. Adaptive rates, blind to the "
-            "gradient's size, leave first. Set y to 0 and nobody leaves, until you add gradient noise.",
+            watch="At the saddle the gradient all but vanishes, and SGD is the last to leave. Adagrad and "
+            "Adam, whose steps hardly depend on its size, leave first. Set y to 0 and nobody leaves, until "
+            "you add gradient noise.",
         ),
         "banana": Preset(
             "Rosenbrock's valley",
             {"surface": "rosenbrock", "start": (-1.2, 1.0)},
-            watch="All fall into the valley within a few steps; the minimum lies far along its flat floor.",
+            watch="All but slow Adadelta fall into the valley within ten steps. The minimum lies far along "
+            "its flat floor: after 15 seconds SGD is not half way there.",
         ),
         "hilltop": Preset(
             "Four minima",
@@ -241,8 +243,8 @@ class Descent2D(Experiment[DescentKnobs]):
             "Rastrigin's many minima",
             {"surface": "rastrigin", "start": (4.5, -3.6), "lr_sgd": 0.003, "lr_momentum": 0.004}
             | {"lr_nag": 0.003, "lr_adagrad": 1.0, "lr_rmsprop": 0.1, "lr_adam": 0.5},
-            watch="SGD drops into the nearest hollow. Momentum and Adam roll on through two or three "
-            "before one holds them; nobody finds the lowest.",
+            watch="SGD drops into the nearest hollow. Momentum and Adam roll on through two before a third "
+            "holds them; nobody finds the lowest.",
         ),
     }
 
@@ -395,12 +397,12 @@ class Descent2D(Experiment[DescentKnobs]):
     )
     taylor = scalars(
         {"taylor/predicted": "predicted −η‖∇L‖²", "taylor/actual": "actual ΔL"},
-        title="Promised and actual",
-        caption="SGD's Taylor term against what came: alike while η is small.",
+        title="SGD: ΔL foretold and actual",
+        caption="Taylor's first term against what came: alike while η is small.",
     )
 
     @bars(
-        title="SGD's next step",
+        title="SGD's next step, term by term",
         caption="Once the second term outweighs the first, the step goes up, not down.",
     )
     def taylor_terms(self, knobs: DescentKnobs) -> Bars:
@@ -416,8 +418,8 @@ class Descent2D(Experiment[DescentKnobs]):
         )
 
     @bars(
-        title="η against its bound",
-        caption="Past its bound, η no longer descends the direction of largest curvature.",
+        title="η against its stability bound",
+        caption="With η above its bound, the steps in the steepest direction grow.",
     )
     def bounds(self, knobs: DescentKnobs) -> Bars:
         """η beside the largest stable one on a quadratic of the Hessian's largest eigenvalue, at each θ."""

@@ -80,7 +80,7 @@ class RateKnobs(Knobs):
     )
     hidden: int = fixed(
         8, name="Hidden units", symbol="D", ge=1, le=32, group="model",
-        help="More units add up to a steeper loss: λ_max grows, and the edge 2/λ_max comes down.",
+        help="More units add up to a steeper loss: λₘₐₓ grows, and the edge 2/λₘₐₓ comes down.",
     )
     # fmt: on
 
@@ -163,25 +163,25 @@ class LearningRate(Experiment[RateKnobs]):
 
     order = 2
     pace = 20.0
-    invite = "Drag η to the right: the loss falls faster, then swings, then is gone."
+    invite = "Drag the learning rate η to the right: the loss falls faster, then swings, then is gone."
     measures: ClassVar[Mapping[str, Measure]] = {"loss/train": Measure("loss")}
     presets: ClassVar[Mapping[str, Preset]] = {
         "too-small": Preset(
             "Too small",
             {"lr": 1e-5},
             "The tangent is all there is: the second term is ten thousands of times smaller than the first. "
-            "After 300 steps the loss is still 96 % of what it was, or more.",
+            "After 300 steps the loss is still 96% of what it was, or more.",
         ),
         "good": Preset(
             "Good",
             {"lr": 0.15},
-            "Well below 2/λ_max. Every step goes down, by what the slope promises less what the curvature "
+            "Well below 2/λₘₐₓ. Every step goes down, by what the slope promises less what the curvature "
             "takes. After 300 steps the loss is a tenth of what it was, or less.",
         ),
         "swinging": Preset(
             "Swinging",
             {"lr": 0.35},
-            "Sooner or later steps begin to go up. Yet it learns: the network moves to where 2/λ_max is just "
+            "Sooner or later steps begin to go up. Yet it learns: the network moves to where 2/λₘₐₓ is just "
             "about 0.35, and stays at that edge. Then lower η to 0.1: the teeth are gone at once.",
         ),
         "diverging": Preset(
@@ -254,7 +254,7 @@ class LearningRate(Experiment[RateKnobs]):
             x_label="η",
             x_log=True,
             y_log=True,
-            marks=[[("η", knobs.lr), *([("2/λ_max", edge)] if 0 < edge < RATES[-1] else [])]],
+            marks=[[("η", knobs.lr), *([("2/λₘₐₓ", edge)] if 0 < edge < RATES[-1] else [])]],
             y_ranges=[(0.6 * found.min().item(), 4 * start)],
             dots=drawable(torch.tensor([[0, 0, knobs.lr, here.loss.item()]], dtype=torch.float64)),
         )
@@ -279,8 +279,8 @@ class LearningRate(Experiment[RateKnobs]):
         )
 
     @bars(
-        title="Factor per direction",
-        caption="1 − ηλ, over each λ: below 0 it swings, below −1 it grows.",
+        title="1 − ηλ in each direction",
+        caption="Under each bar its curvature λ. Below 0 it swings, below −1 it grows.",
     )
     def factors(self, knobs: RateKnobs) -> Bars:
         """What a step multiplies the way to the bottom by, in the steepest directions."""
@@ -292,7 +292,7 @@ class LearningRate(Experiment[RateKnobs]):
         )
 
     @lines(
-        title="The coming step",
+        title="L along the coming step",
         caption="Slope alone promises a fall for any η. With curvature it does not.",
         size="wide",
     )
@@ -317,7 +317,7 @@ class LearningRate(Experiment[RateKnobs]):
             groups=[""],
             series=["L(θ + Δθ)", "L + ∇L·Δθ", "L + ∇L·Δθ + ½ΔθᵀHΔθ"],
             x_label="η",
-            marks=[[("η", knobs.lr), *([("2/λ_max", edge)] if 0 < edge <= end else [])]],
+            marks=[[("η", knobs.lr), *([("2/λₘₐₓ", edge)] if 0 < edge <= end else [])]],
             notes=["∇L·Δθ + ½ΔθᵀHΔθ = {} + {} = {},  ΔL = {}".format(*terms)],
             y_ranges=[(loss - 1.4 * drop, loss + 1.6 * drop)] if loss < BLOWN else (),
             dots=drawable(
@@ -329,7 +329,7 @@ class LearningRate(Experiment[RateKnobs]):
         )
 
     edge = scalars(
-        {"rate/now": "η", "rate/edge": "2/λ_max"},
+        {"rate/now": "η", "rate/edge": "2/λₘₐₓ"},
         title="η and the edge",
         caption="Above the edge the network must move to flatter ground, or fly apart.",
         log=True,
@@ -344,7 +344,7 @@ class LearningRate(Experiment[RateKnobs]):
     )
     promised = scalars(
         {"taylor/first": "∇L·Δθ", "taylor/second": "½ΔθᵀHΔθ", "taylor/actual": "ΔL"},
-        title="Promised and brought",
+        title="Taylor's two terms and the real ΔL",
         caption="Where the two terms cancel, the step brings nothing.",
     )
 

@@ -106,7 +106,7 @@ class RegressionKnobs(Knobs):
     )
     standardise: Literal["custom", "always", "never"] = live(
         "custom", name="Standardise x", group="data",
-        options={"custom": "your own table", "always": "always", "never": "never"},
+        options={"custom": "only for your own table", "always": "always", "never": "never"},
         help="Learn from (x − mean)/sd in place of x: the bowl becomes round, whatever the unit of x.",
         role="task",
     )
@@ -116,8 +116,8 @@ class RegressionKnobs(Knobs):
         help="The points to follow.",
     )
     csv: str = fixed(
-        TABLE, name="Your table", max_length=20_000, lines=7, group="data", when={"data": ["custom"]},
-        help="Two columns, x and y, one point per row. A heading is skipped.",
+        TABLE, name="Your table", max_length=50_000, lines=7, group="data", when={"data": ["custom"]},
+        help="Two columns, x and y, one point per row, as a spreadsheet copies them. A heading is skipped.",
     )
     # fmt: on
 
@@ -181,7 +181,10 @@ class LinearRegression(Experiment[RegressionKnobs]):
 
     order = 0
     pace = 20.0
-    invite = "Drag the ring to another start, then drag η to the right until the first learner flies off."
+    invite = (
+        "Drag the ring to another start, then drag the learning rate η to the right until the first learner "
+        "flies off."
+    )
     measures: ClassVar[Mapping[str, Measure]] = {
         f"loss/{name}": Measure("loss", of=name, knobs=("batch_size",) if name == "mini-batch" else ())
         for name in NAMES
@@ -190,19 +193,21 @@ class LinearRegression(Experiment[RegressionKnobs]):
         "too-large": Preset(
             "Too large a rate",
             {"lr": 0.35},
-            "2/λ_max is 0.344 here. At η = 0.35 each swing of batch is 3.3 % wider than the last: out at "
-            "step 69. One far point is steeper than all together: stochastic is out far sooner.",
+            "Batch stays on the map while η is below 2/λₘₐₓ = 0.344. At 0.35 each of its swings is 3.3% "
+            "wider than the last: it is out by step 70. One far point is steeper than all together: "
+            "stochastic is out far sooner.",
         ),
         "one-point": Preset(
             "Why it never rests",
             {"lr": 0.1},
-            "Batch comes to rest. Stochastic does not: each point pulls its own way. Mini-batch is 15 times "
-            "nearer to rest. Set η to 0.01 and stochastic, too, comes down about 40 times.",
+            "Batch comes to rest. Stochastic does not: each point pulls its own way. Mini-batch rattles "
+            "about 15 times lower, in the long run. Set η to 0.01: stochastic, too, comes down more than "
+            "10 times.",
         ),
         "valley": Preset(
             "A valley, then a round bowl",
             {"offset": 5.0, "lr": 0.015},
-            "With x from 3 to 7, λ_max is 540 times λ_min: all drop into the valley and creep along it. "
+            "With x from 3 to 7, λₘₐₓ is 540 times λₘᵢₙ: all drop into the valley and creep along it. "
             "Set “Standardise x” to always and η to 0.2: batch is at the bottom in three seconds.",
         ),
         "minus": Preset(
@@ -213,7 +218,8 @@ class LinearRegression(Experiment[RegressionKnobs]):
         "hubble": Preset(
             "Galaxies fly apart",
             {"data": "hubble", "lr": 0.2},
-            "24 galaxies: w arrives at 454 km/s per megaparsec, Hubble's find. Today it is put at about 70.",
+            "Least squares through 24 galaxies: w arrives at 454 km/s per megaparsec. Hubble, who allowed "
+            "for the Sun's own motion, found 465 and 513 and spoke of 500. Today it is put at about 70.",
         ),
     }
 
@@ -380,7 +386,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
         )
 
     @heatmap(
-        title="Hand and autograd",
+        title="Slopes by hand and autograd",
         caption="Batch's slopes, now. While the hand is right, the last column is rounding.",
     )
     def derivatives(self, knobs: RegressionKnobs) -> Heatmap:
@@ -399,8 +405,8 @@ class LinearRegression(Experiment[RegressionKnobs]):
         )
 
     @lines(
-        title="For what it costs",
-        caption="L − L_min by points looked at. Small batches fall first, then rattle; η sets how high.",
+        title="Loss by points looked at",
+        caption="How far L is above its minimum. Small batches fall first, then rattle; η sets how high.",
         size="wide",
     )
     def by_points(self, knobs: RegressionKnobs) -> Lines:
@@ -427,7 +433,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
 
     parameters = scalars(
         {"w": "w", "b": "b", "slope/w": "∂L/∂w", "slope/b": "∂L/∂b"},
-        title="Batch in numbers",
+        title="Batch: w, b and their slopes",
         caption="Where both slopes reach 0, w and b stand still.",
     )
     losses = scalars(
@@ -438,7 +444,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
     )
 
     @lines(
-        title="Single points",
+        title="The slope of each point alone",
         caption="Grey: what each point alone asks of batch's w, b. Blue: their mean.",
     )
     def singles(self, knobs: RegressionKnobs) -> Lines:
@@ -464,8 +470,8 @@ class LinearRegression(Experiment[RegressionKnobs]):
         )
 
     @lines(
-        title="Factor per step",
-        caption="|1 − ηλ|: how much of the way to the bottom a step leaves.",
+        title="What a step leaves, for each η",
+        caption="|1 − ηλ|: the share of the way to the bottom that is left. Above 1 it grows.",
     )
     def shrinking(self, knobs: RegressionKnobs) -> Lines:
         """|1 − ηλ| of both eigenvalues of H, around the largest η that converges."""
@@ -479,7 +485,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
             series=["steepest", "flattest"],
             x_label="η",
             x_log=True,
-            marks=[[("now", knobs.lr), ("2/λ_max", bound)]],
-            notes=[f"λ = {steep:.3g}, {flat:.3g};  2/λ_max = {bound:.4g}"],
+            marks=[[("now", knobs.lr), ("2/λₘₐₓ", bound)]],
+            notes=[f"λ = {steep:.3g}, {flat:.3g};  2/λₘₐₓ = {bound:.4g}"],
             y_ranges=[(0.0, 1.6)],
         )

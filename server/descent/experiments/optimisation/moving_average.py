@@ -41,7 +41,7 @@ from descent.experiment import (
     ranking,
     scalars,
 )
-from descent.numerals import term
+from descent.numerals import superscript, term
 
 YEAR = 365  # days on show
 KEPT = 5000  # latest days that averages are taken of; 0.995^4635 < 1e-10
@@ -49,6 +49,7 @@ FIRST = 100  # days, of the panel on the beginning
 JUDGED = 3 * YEAR  # latest days that lag and noise are measured on
 COMPARED = (0.5, 0.9, 0.98)
 LISTED = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98)
+READINGS = 3  # the series that the dots of the days belong to; it has no curve
 WINDOWS = np.geomspace(1, 200, 16)  # 1/(1 − β), of the trade-off
 
 Vector = np.ndarray
@@ -123,7 +124,7 @@ class MovingAverage(Experiment[AverageKnobs]):
 
     order = 3
     pace = 20.0
-    invite = "Drag β to the right: the average gets smoother, and later."
+    invite = "Drag the weight of the past β to the right: the average gets smoother, but lags."
     measures: ClassVar[Mapping[str, Measure]] = {
         "error/average": Measure("loss", of="average v"),
         "error/corrected": Measure("loss", of="corrected v̂"),
@@ -137,19 +138,19 @@ class MovingAverage(Experiment[AverageKnobs]):
         "late": Preset(
             "Fifty days: β = 0.98",
             {"beta": 0.98},
-            watch="Smooth, but summer comes about 40 days late, and the average never gets as warm.",
+            watch="Smooth, but summer comes about 40 days late, and the average never gets as warm as it was.",
         ),
         "beginning": Preset(
             "The first days",
             {"beta": 0.98, "truth": "constant"},
-            watch="v starts at 0: after 10 days it has reached 18 % of the truth, 1 − 0.98¹⁰. Divided by "
-            "just that share, v̂ is right from the first day on.",
+            watch="v starts at 0: after 10 days it has reached about 18% of the truth, 1 − 0.98¹⁰. Divided "
+            "by just that share, v̂ is about right from the first day on, when it is that day's reading.",
         ),
         "jumps": Preset(
             "A sudden change",
             {"truth": "jumps", "beta": 0.9, "noise": 1.0},
-            watch="10 days after a jump of 8 °C the average has gone 5.2 °C of the way: 1 − 0.9¹⁰ = 65 %. "
-            "After 30 days, 96 %.",
+            watch="10 days after a jump of 8 °C the average has gone 5.2 °C of the way: 1 − 0.9¹⁰ = 65%. "
+            "After 30 days, 96%.",
         ),
     }
 
@@ -191,7 +192,7 @@ class MovingAverage(Experiment[AverageKnobs]):
 
     @lines(
         title="Temperature",
-        caption="Dots: each day. The average follows them, later the smoother it is.",
+        caption="Dots: each day's reading. The smoother the average, the later it follows.",
         size="hero",
     )
     def temperature(self, knobs: AverageKnobs) -> Lines:
@@ -200,13 +201,13 @@ class MovingAverage(Experiment[AverageKnobs]):
         x = self._days(YEAR)
         v = averages(theta, beta)
         v_hat = corrected(v, beta, self.step_index)
-        values = [truth_at(x, knobs.truth), v[-YEAR:], v_hat[-YEAR:]]
-        dots = [np.zeros_like(x), np.full_like(x, -1), x, np.array(theta[-YEAR:])]
+        values = [truth_at(x, knobs.truth), v[-YEAR:], v_hat[-YEAR:], np.full_like(x, math.nan)]
+        dots = [np.zeros_like(x), np.full_like(x, READINGS), x, np.array(theta[-YEAR:])]
         return Lines(
             x=x if len(x) else np.zeros(1),
-            values=np.array(values)[None] if len(x) else np.full((1, 3, 1), math.nan),
+            values=np.array(values)[None] if len(x) else np.full((1, 4, 1), math.nan),
             groups=["°C"],
-            series=["truth", "average v", "corrected v̂"],
+            series=["truth", "average v", "corrected v̂", "each day"],
             x_label="day",
             dots=np.stack(dots, 1),
             notes=[self._spelled(v, theta, beta)],
@@ -239,11 +240,11 @@ class MovingAverage(Experiment[AverageKnobs]):
             values=values,
             low=0 * values,
             high=values,
-            groups=["(1 − β) β^k"],
+            groups=["(1 − β) βᵏ"],
             series=["1/(1 − β)", "older"],
-            x_label="k",
+            x_label="k days ago",
             marks=[[("1/(1 − β)", window)]],
-            notes=[f"{beta:g}^{window:.4g} = {beta**window:.3f},  1/e = 0.368"],
+            notes=[f"{beta:g}{superscript(round(window))} = {beta ** round(window):.3f},  1/e = 0.368"],
         )
 
     @lines(
@@ -256,13 +257,13 @@ class MovingAverage(Experiment[AverageKnobs]):
         v = averages(theta, beta) if theta else np.full(1, math.nan)
         v_hat, t = corrected(v, beta), len(v)
         x = np.arange(1.0, t + 1)
-        dots = [np.zeros(len(theta)), np.full(len(theta), -1), x[: len(theta)], np.array(theta)]
-        note = f"v̂ = {term(v[-1])} / (1 − {beta:g}^{t}) = {term(v_hat[-1])}"
+        dots = [np.zeros(len(theta)), np.full(len(theta), READINGS), x[: len(theta)], np.array(theta)]
+        note = f"v̂ = {term(v[-1])} / (1 − {beta:g}{superscript(t)}) = {term(v_hat[-1])}"
         return Lines(
             x=x,
-            values=np.array([truth_at(x, knobs.truth), v, v_hat])[None],
+            values=np.array([truth_at(x, knobs.truth), v, v_hat, np.full(t, math.nan)])[None],
             groups=["°C"],
-            series=["truth", "v", "v̂"],
+            series=["truth", "average v", "corrected v̂", "each day"],
             x_label="day",
             dots=np.stack(dots, 1),
             notes=[note if theta else ""],
@@ -316,7 +317,7 @@ class MovingAverage(Experiment[AverageKnobs]):
         )
 
     @ranking(
-        title="In numbers",
+        title="Each β in numbers",
         caption="For each β: days late, noise let through, and all it is off the truth.",
     )
     def numbers(self, knobs: AverageKnobs) -> Ranking:
@@ -344,8 +345,8 @@ class MovingAverage(Experiment[AverageKnobs]):
             "temperature/average": "average v",
             "temperature/corrected": "corrected v̂",
         },
-        title="Day by day",
-        caption="As it was, with the β of that day.",
+        title="As told on each day",
+        caption="What was said on each day, with the β of that day.",
     )
     errors = scalars(
         {"error/observed": "a day's θ", "error/average": "average v", "error/corrected": "corrected v̂"},
