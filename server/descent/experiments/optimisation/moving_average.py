@@ -138,7 +138,8 @@ class MovingAverage(Experiment[AverageKnobs]):
         "late": Preset(
             "Fifty days: β = 0.98",
             {"beta": 0.98},
-            watch="Smooth, but summer comes about 40 days late, and the average never gets as warm as it was.",
+            watch="Smooth, but summer comes about 40 days late, and the average never gets "
+            "as warm as it was.",
         ),
         "beginning": Preset(
             "The first days",
