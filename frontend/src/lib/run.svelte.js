@@ -14,6 +14,7 @@ import { Stream } from './stream.js';
 
 const RATE_WINDOW = 1500; // ms over which steps per second are counted
 const MAX_FPS = 30;
+const CALM_FPS = 2; // for whom motion is too much: an unstable picture must not flash
 const ENDED = ['finished', 'stopped', 'diverged', 'failed', 'interrupted'];
 const RESUMABLE = ['interrupted', 'failed', 'stopped'];
 
@@ -354,7 +355,8 @@ export class RunView {
 
   #tellWatched = () => {
     this.#watchScheduled = false;
-    this.stream.watch(document.hidden || this.at !== null ? [] : [...this.#visible], MAX_FPS);
+    const fps = matchMedia('(prefers-reduced-motion: reduce)').matches ? CALM_FPS : MAX_FPS;
+    this.stream.watch(document.hidden || this.at !== null ? [] : [...this.#visible], fps);
   };
 
   /**
