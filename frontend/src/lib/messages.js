@@ -591,6 +591,10 @@ export const MESSAGES = {
     '{field}: too many items, at most {max_length}.',
     '{field}: 최대 {max_length}개까지 넣을 수 있습니다.',
   ],
+  'error.bad-knob.string_unicode': [
+    '{field}: this text holds half a character. Copy it again.',
+    '{field}: 글자가 반쪽만 들어 있습니다. 다시 복사해 넣으세요.',
+  ],
   'error.bad-knob.string_too_long': [
     '{field}: at most {max_length} characters.',
     '{field}: 최대 {max_length}자까지 넣을 수 있습니다.',

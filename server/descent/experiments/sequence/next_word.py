@@ -94,7 +94,8 @@ class NextWordKnobs(Knobs):
     )
     sentences: str = fixed(
         SENTENCES, name="Sentences", max_length=1000, lines=6,
-        help="One per line, all of the same length. The last word is to be predicted from those before it.",
+        help="One per line, all with as many words; the last is to be predicted. Only blanks end a word: "
+        "“cat” and “cat.” are two.",
     )
     hidden: int = fixed(
         5, name="Hidden size", symbol="D", ge=1, le=16, help="Units of h, and of c in the LSTM.",
