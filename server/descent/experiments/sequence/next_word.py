@@ -236,7 +236,7 @@ class NextWord(Experiment[NextWordKnobs]):
         "one-unit": Preset(
             "A memory of one number",
             {"hidden": 1, "lr": 0.05},
-            "The RNN gets no further than 5 of 6. The LSTM, with c beside h, ends no worse, and with most seeds "
+            "The RNN gets no further than 5 of 6. The LSTM, with c beside h, ends no worse; with most seeds it "
             "has all six by step 1,200.",
         ),
         "too-large": Preset(
