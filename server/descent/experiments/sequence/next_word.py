@@ -236,8 +236,8 @@ class NextWord(Experiment[NextWordKnobs]):
         "one-unit": Preset(
             "A memory of one number",
             {"hidden": 1, "lr": 0.05},
-            "The RNN gets no further than 5 of 6. The LSTM, with c beside h, ends no worse; with most seeds it "
-            "has all six by step 1,200.",
+            "The RNN gets no further than 5 of 6. The LSTM, with c beside h, ends no worse; "
+            "with most seeds it has all six by step 1,200.",
         ),
         "too-large": Preset(
             "Too large a rate",
