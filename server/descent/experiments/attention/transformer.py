@@ -207,19 +207,20 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         ),
         "dates": Preset(
             "Dates",
-            {"task": "dates"},
+            {"task": "dates", "layers": 1, "lr": 4e-3, "warmup": 100},
             "The rows of the year look at its digits, those of the month at its name or number. "
-            "Days never trained on come out right, too.",
+            "After 250 steps most days never trained on come out right.",
         ),
         "no-warm-up": Preset(
             "No warm-up",
             {"schedule": "constant", "lr": 0.01},
-            "The loss stays close to 3, and most words come out alike. With warm-up, the same η learns.",
+            "The loss stays close to 3, and no word comes out right. With warm-up, the same η learns.",
         ),
         "smoothing": Preset(
             "Label smoothing",
-            {"smoothing": 0.3},
-            "Right outputs, but each character has a probability of about 0.7, and the loss ends at 1.57.",
+            {"smoothing": 0.3, "layers": 1, "lr": 4e-3, "warmup": 100},
+            "After 280 steps most outputs are right, yet each character has a probability of about 0.7 only, "
+            "and the loss cannot fall below 1.57.",
         ),
     }
 
