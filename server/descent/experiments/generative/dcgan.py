@@ -200,7 +200,10 @@ def slerp(a: torch.Tensor, b: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
 class DCGAN(Experiment[DCGANKnobs]):
     """G and D, their two optimizers, and what can be seen of the game."""
 
-    invite = "Once digits appear, drag η_D to its left end: G runs ahead and all samples melt into one shape."
+    invite = (
+        "Once digits appear, drag the learning rate of D to its left end: G runs ahead and all samples "
+        "melt into one shape."
+    )
     measures: ClassVar[Mapping[str, Measure]] = {
         "distance": Measure("loss"),
         "loss/d": Measure("loss", of="D", knobs=("lr_d", "d_steps", "smoothing"), rival=True),

@@ -115,7 +115,8 @@ class CellKnobs(Knobs):
         role="look",
     )
     corpus: Literal["python", "prose", "brackets", "pasted"] = fixed(
-        "python", name="Text", group="text", help="What is read. The end is held out of training and shown.",
+        "python", name="Which text", group="text",
+        help="What is read. The end is held out of training and shown.",
         options={
             "python": "Python source", "prose": "English prose", "brackets": "quotes and brackets",
             "pasted": "your own",

@@ -254,7 +254,7 @@ class NextWord(Experiment[NextWordKnobs]):
     )
     accuracy = scalars(
         {"acc/rnn": "RNN", "acc/lstm": "LSTM"},
-        title="Right",
+        title="Sentences right",
         caption="Share of the sentences whose last word is the most probable.",
     )
 
@@ -344,7 +344,7 @@ class NextWord(Experiment[NextWordKnobs]):
         words, x = self.asked(knobs)
         return states(self.lstm.cells(x)[0], words, "c", float(len(words)))
 
-    @bars(title="h, computed twice", caption="The RNN's last hidden state in NumPy and in PyTorch.")
+    @bars(title="h by NumPy, by PyTorch", caption="The RNN's last hidden state, computed twice.")
     def by_hand(self, knobs: NextWordKnobs) -> Bars:
         """h_T of the words asked about, by `numpy_rnn` and by `nn.RNN`."""
         _, x = self.asked(knobs)
