@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,13 @@ Range = tuple[float, float]
 def _check(kind: str, name: str, value: Array, dims: int) -> None:
     if value.ndim != dims:
         raise ValueError(f"invalid {kind}.{name}: expected {dims} dimensions, got shape {tuple(value.shape)}")
+
+
+class Note(NamedTuple):
+    """A sentence under a picture, translated by the table `words`. `{name}` in it is `values[name]`."""
+
+    text: str
+    values: Mapping[str, str | int] = {}
 
 
 class Picture:
@@ -229,7 +236,7 @@ class Tokens(Picture):
 
     `tokens`: N strings, or one string of N characters. `values`: (N,), NaN where there is none. `position`:
     the token that is picked. `marks`: uint8 (N,), 1 where a token is underlined because it has the
-    property `mark_name`; empty for no underlines.
+    property `mark_name`; empty for no underlines. `notes`: what is to be known of this text.
     """
 
     tokens: Sequence[str]
@@ -239,6 +246,7 @@ class Tokens(Picture):
     marks: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
     mark_name: str = ""
     name: str = ""  # what the value is: "cell 12 of layer 1"
+    notes: Sequence[Note] = ()
 
     def __post_init__(self) -> None:
         _check("Tokens", "values", self.values, 1)

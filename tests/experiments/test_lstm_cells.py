@@ -151,10 +151,78 @@ def test_codes_are_places_in_the_vocabulary_and_rare_characters_become_one(text:
 def test_a_pasted_text_has_its_own_characters_and_its_end_is_shown() -> None:
     own = "가나다라 마바사 " * 100 + "끝."
     found = pasted(own)
+    assert (found.rare, found.merged) == (2, pytest.approx(2 / len(own)))  # 끝 and . only stand at the end
     assert set(found.characters) == set(own[:-180]) | {OTHER}
     assert own.endswith(found.shown)
     assert len(found.train) + len(found.held_out) == len(own)
     assert len(found.held_out) == len(found.shown) == len(own) // 5
+
+
+def syllables(count: int, length: int) -> str:
+    """So many Hangul syllables, evenly from `count` different ones."""
+    chance = random.Random(0)
+    return "".join(chr(0xAC00 + chance.randrange(count)) for _ in range(length))
+
+
+def test_a_page_in_a_large_script_is_read_whole() -> None:
+    experiment, knobs = built(corpus="pasted", pasted=syllables(500, 6000), feature="column")
+    assert (experiment.corpus.rare, experiment.corpus.merged) == (0, 0.0)
+    assert experiment.even == pytest.approx(math.log2(501))
+    assert not look(experiment, knobs, "text").notes
+    assert OTHER not in experiment.corpus.decode(experiment.corpus.held_out.tolist())
+
+
+def test_a_text_with_too_many_characters_says_what_share_was_merged_and_counts_its_bits() -> None:
+    experiment, knobs = built(corpus="pasted", pasted=syllables(2000, 18_000), feature="column")
+    merged = experiment.corpus.merged
+    assert merged == pytest.approx(1 - 511 / 2000, abs=0.15)  # less: the commoner ones are kept
+    (note,) = look(experiment, knobs, "text").notes
+    assert note.values == {"percent": round(100 * merged), "sign": OTHER, "rare": experiment.corpus.rare}
+    # Nothing can be learned from such a text: no loss may say that less than log₂ 2000 bits are enough.
+    with torch.no_grad():
+        experiment.model.output.weight.zero_()
+        codes = experiment.corpus.train.bincount(minlength=len(experiment.corpus.characters))
+        experiment.model.output.bias.copy_((codes / codes.sum()).clamp(min=1e-9).log())
+    row = experiment.step(knobs)
+    for name in ("bits/train", "bits/held-out", "bits/even"):
+        assert float(row[name]) > math.log2(2000) - 0.3, name
+
+
+def test_line_ends_of_other_systems_and_letters_in_parts_are_read_as_one_character() -> None:
+    knobs = CellKnobs(corpus="pasted", pasted="여기\r\n거기\r" * 500 + "e\u0301\u1100\u1161")
+    assert set(knobs.pasted) == set("여기거\n\u00e9\uac00")
+    assert len(knobs.pasted) == 6 * 500 + 2
+
+
+def test_marks_joiners_and_signs_of_its_own_kind_can_be_in_a_text() -> None:
+    own = "नमस्ते 👩\u200d🔬 שלום\0\t" + OTHER + "\ufeff. "
+    experiment, knobs = built(corpus="pasted", pasted=own * 100)
+    shown = look(experiment, knobs, "text")
+    assert len(shown.tokens) == len(shown.values)
+    assert experiment.corpus.decode(experiment.corpus.encode(own).tolist()) == own
+
+
+def test_half_a_surrogate_pair_is_refused_at_the_field() -> None:
+    with pytest.raises(ValidationError) as refused:
+        CellKnobs(corpus="pasted", pasted="a\ud83d" * 2000)
+    assert [(error["loc"], error["type"]) for error in refused.value.errors(include_input=False)] == [
+        (("pasted",), "string_unicode")
+    ]
+
+
+def test_a_property_that_is_nowhere_in_the_text_crowns_no_cell() -> None:
+    experiment, knobs = built(corpus="pasted", pasted="abc\n" * 500, feature="quotes")
+    table = look(experiment, knobs, "cells")
+    assert torch.as_tensor(table.values).isnan().all()
+    assert torch.as_tensor(table.baseline).isnan().all()
+    text = look(experiment, knobs, "text")
+    assert "choose another" in text.notes[0].text
+    assert torch.as_tensor(text.values).std() > 0  # a cell that moves
+    tracked = torch.as_tensor(look(experiment, knobs, "tracked").values)
+    assert tracked.isnan().any(0).tolist() == [True, True, True, True, True, False]
+    column = knobs.model_copy(update={"feature": "column"})
+    assert not look(experiment, column, "text").notes
+    assert not torch.as_tensor(look(experiment, column, "cells").values).isnan().any()
 
 
 # Gates

@@ -13,7 +13,7 @@ from torch import nn
 
 from descent.engine.observe import look
 from descent.errors import BadKnob
-from descent.experiments.sequence.next_word import FAR, KOREAN, NextWord, NextWordKnobs, numpy_rnn
+from descent.experiments.sequence.next_word import FAR, KOREAN, NextWord, NextWordKnobs, numpy_rnn, words_of
 from descent.registry import experiments
 from descent.runs.knobs import check
 from driving import take as run
@@ -199,6 +199,22 @@ def test_the_same_seed_gives_the_same_run_watched_or_not() -> None:
 def test_the_batch_is_the_same_at_every_seed() -> None:
     assert torch.equal(make(0)[0].x, make(1)[0].x)
     assert torch.equal(make(0)[0].y, make(1)[0].y)
+
+
+# What is a word
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("i like  cats", ["i", "like", "cats"]),
+        ("我\u3000喜欢\u3000猫", ["我", "喜欢", "猫"]),  # as an input method writes a blank
+        ("I like cats.", ["i", "like", "cats."]),
+        ("\u1102\u1161\u11ab\u1100\u1161", ["난가"]),
+    ],
+)
+def test_words_end_at_blanks_of_any_kind_and_at_nothing_else(line: str, words: list[str]) -> None:
+    assert words_of(line) == words
 
 
 # What is refused

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { flow, hit, move, rowsOf, span, visible } from '../../frontend/src/lib/text.js';
+import { flow, hit, move, named, rowsOf, span, visible } from '../../frontend/src/lib/text.js';
 
 const chars = (/** @type {string} */ text) => Array.from(text);
 const grid = (/** @type {string} */ text, /** @type {number} */ room) => flow(chars(text), room, span);
@@ -19,6 +19,31 @@ describe('span', () => {
 describe('visible', () => {
   it('names white space, and line ends within a token', () => {
     expect([' ', '\n', '\t', 'a b', 'end\n'].map(visible)).toEqual(['␣', '↵', '⇥', 'a b', 'end↵']);
+  });
+});
+
+describe('what has no shape of its own', () => {
+  const woman = Array.from('👩\u200d🔬\ufe0f');
+  it('is seen: joiners and selectors as a box, marks on a circle, controls by their pictures', () => {
+    expect(woman.map(visible)).toEqual(['👩', '□', '🔬', '□']);
+    expect(Array.from('हि\u0301').map(visible)).toEqual(['ह', '◌ि', '◌\u0301']);
+    expect(['\0', '\u00a0', '\u3000', '\u200f'].map(visible)).toEqual(['␀', '□', '□', '□']);
+  });
+
+  it('is told by its number', () => {
+    expect(['\u200d', '\u0301', '\n', 'a', '👩'].map(named)).toEqual([
+      '□ U+200D',
+      '◌\u0301 U+0301',
+      '↵',
+      'a',
+      '👩',
+    ]);
+  });
+
+  it('takes a column like any other, so that nothing shifts', () => {
+    const layout = flow(woman, 10, span);
+    expect([...layout.x]).toEqual([0, 2, 3, 5]);
+    expect(woman.map((_, i) => hit(layout, 0.5, layout.x[i]))).toEqual([0, 1, 2, 3]);
   });
 });
 

@@ -212,6 +212,11 @@ async def test_a_knob_that_is_not_a_number_in_json_is_refused(api):
         await refused(api.post("/api/runs", content=body), 422, "bad-knob", "lr")
 
 
+async def test_half_a_surrogate_pair_is_refused(api):
+    body = r'{"experiment": "tiny", "knobs": {"word": "a\ud83d"}}'
+    await refused(api.post("/api/runs", content=body), 422, "bad-knob", "knobs")
+
+
 async def test_a_body_too_large_is_refused(api):
     await refused(api.post("/api/runs", content=b"x" * 300_000), 413, "too-large", "body")
 

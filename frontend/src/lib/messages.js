@@ -48,7 +48,7 @@ export const MESSAGES = {
   'knobs.presets': ['Try this', '이렇게 해 보세요'],
   'knobs.live': ['Live: takes effect at the next step', '실시간: 다음 스텝부터 적용'],
   'knobs.fixed': ['Starts a new run', '바꾸면 새로 시작'],
-  'knobs.seed': ['seed', '시드'],
+  'knobs.seed': ['Seed', '시드'],
   'knobs.seed.help': [
     'The same seed gives the same numbers. Changing it starts a new run.',
     '시드가 같으면 결과도 같습니다. 바꾸면 새 실행이 시작됩니다.',
@@ -590,6 +590,10 @@ export const MESSAGES = {
   'error.bad-knob.too_long': [
     '{field}: too many items, at most {max_length}.',
     '{field}: 최대 {max_length}개까지 넣을 수 있습니다.',
+  ],
+  'error.bad-knob.string_unicode': [
+    '{field}: this text holds half a character. Copy it again.',
+    '{field}: 글자가 반쪽만 들어 있습니다. 다시 복사해 넣으세요.',
   ],
   'error.bad-knob.string_too_long': [
     '{field}: at most {max_length} characters.',

@@ -2,15 +2,38 @@
 
 const TAB = 4; // columns
 /** Characters that a monospaced grid draws two columns wide: Hangul, Han, kana, full-width forms, emoji. */
-const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u; // prettier-ignore
+const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f1e6}-\u{1f1ff}\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u; // prettier-ignore
 /** Those that would not be seen. */
 const SIGNS = /** @type {Record<string, string>} */ ({ ' ': '␣', '\n': '↵', '\r': '␍', '\t': '⇥', '': '∅' });
+const MARK = /^\p{M}$/u; // joins the letter before it: an accent, a vowel sign
+const UNSEEN = /^[\p{C}\p{Z}\u115f\u1160\u3164\u{fe00}-\u{fe0f}\u{e0100}-\u{e01ef}]$/u; // joiners, controls, blanks
+const HOLE = '◌'; // where the letter would be
+const BOX = '□';
 
 /**
- * A token as it can be named: white space alone by a sign.
+ * A token as it can be seen and named: white space alone by a sign, a mark on a dotted circle, and what has no shape
+ * of its own as a box.
  * @param {string} token
  */
-export const visible = (token) => SIGNS[token] ?? token.replace(/[\n\r\t]/g, (space) => SIGNS[space]);
+export function visible(token) {
+  if (token in SIGNS) return SIGNS[token];
+  if (UNSEEN.test(token)) return control(token) ?? BOX;
+  if (MARK.test(token)) return HOLE + token;
+  return token.replace(/[\n\r\t]/g, (space) => SIGNS[space]);
+}
+
+/** The picture that Unicode has of a control character. @param {string} token */
+const control = (token) => (token < ' ' ? String.fromCharCode(0x2400 + token.charCodeAt(0)) : null);
+
+/**
+ * A token as it is told: with its number where its picture does not say which it is.
+ * @param {string} token
+ */
+export function named(token) {
+  if (token in SIGNS || !(UNSEEN.test(token) || MARK.test(token))) return visible(token);
+  const code = /** @type {number} */ (token.codePointAt(0));
+  return `${visible(token)} U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
+}
 
 /** @param {string} token */
 export const endsRow = (token) => token.endsWith('\n');

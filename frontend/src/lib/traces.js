@@ -4,12 +4,18 @@ const MARGIN = 0.15; // of the window, kept between its edges and the picked sam
 
 /** How tokens without a shape of their own are written. @type {Record<string, string>} */
 const SHAPES = { '\n': '↵', '\r': '↵', '\t': '⇥', ' ': '·' };
+const UNSEEN = /^[\p{C}\u115f\u1160\u3164\ufe00-\ufe0f]+$/u; // joiners, controls, fillers
+const MARK = /^\p{M}$/u; // belongs on the letter before it
 
 /**
  * What is written for a token.
  * @param {string} token
  */
-export const glyph = (token) => SHAPES[token] ?? (/^\p{C}+$/u.test(token) ? '□' : token.replace(/\s/g, '·'));
+export function glyph(token) {
+  if (token in SHAPES) return SHAPES[token];
+  if (UNSEEN.test(token)) return '□';
+  return MARK.test(token) ? `◌${token}` : token.replace(/\s/g, '·');
+}
 
 /**
  * The samples [first, last) of which something is visible, and one more on either side for the line to come from.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 import sysconfig
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ MODULES = """
 """  # written alike: classes and docstrings, few tables
 SHOWN = 2000  # characters of the held-out text that the panels show
 VOCABULARY = 112  # characters a network can tell apart; the rarer ones become OTHER
-OTHER = "\ufffd"
+OWN_VOCABULARY = 512  # of a text of the learner's own: nearly all there is in some pages of Korean or Chinese
+OTHER = "▯"
 WORDS = """
     air and bird blue cat cold day door ear east fire fish gold green hand hat ice ink joy june king land leaf
     moon near night oak old pear pond rain river salt sea snow star sun tea three tree under wind winter wood
@@ -68,13 +70,18 @@ PROPERTIES = ("quotes", "brackets", "comment", "if", "indentation", "column")
 
 @dataclass(frozen=True)
 class Text:
-    """A text as character codes. `shown` is a part of the held-out text; `properties` are true of it."""
+    """A text as character codes. `shown` is a part of the held-out text; `properties` are true of it.
+
+    `rare` different characters are too rare for the vocabulary and became `OTHER`: `merged` of the text, 0…1.
+    """
 
     characters: str  # the vocabulary: code i is characters[i]
     train: Tensor  # (N,) int64
     held_out: Tensor  # (M,) int64, never trained on
     shown: str  # T characters
     properties: Mapping[str, Tensor]  # (T,) float each, see `properties_of`
+    rare: int = 0
+    merged: float = 0.0
 
     def encode(self, text: str) -> Tensor:
         """The codes (T,) int64 of a string; what is not in the vocabulary becomes `OTHER`."""
@@ -208,11 +215,16 @@ def generate(length: int, chance: random.Random) -> str:
     return "".join(lines)
 
 
+def cleaned(text: str) -> str:
+    """A text as it is read: line ends as in Unix, letters and their marks composed where Unicode can."""
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
 @lru_cache(maxsize=4)
 def pasted(text: str) -> Text:
     """A text of the learner's own. Its end is held out and shown, see `shown_of`."""
     cut = len(text) - shown_of(len(text))
-    return _from(text[:cut], text[cut:], text[cut:])
+    return _from(text[:cut], text[cut:], text[cut:], OWN_VOCABULARY)
 
 
 def shown_of(length: int) -> int:
@@ -232,11 +244,15 @@ def _text(parts: Sequence[str], seam: str) -> Text:
     return _from("".join(train), rest, _richest(rest, seam))
 
 
-def _from(train: str, held_out: str, shown: str) -> Text:
-    common = Counter(train).most_common(VOCABULARY - 1)
-    characters = "".join(sorted(character for character, _ in common)) + OTHER
-    train_codes, held_out_codes = (torch.from_numpy(_codes(part, characters)) for part in (train, held_out))
-    return Text(characters, train_codes, held_out_codes, shown, properties_of(shown))
+def _from(train: str, held_out: str, shown: str, vocabulary: int = VOCABULARY) -> Text:
+    counts = Counter(train)
+    counts.pop(OTHER, None)
+    characters = "".join(sorted(character for character, _ in counts.most_common(vocabulary - 1))) + OTHER
+    parts = [torch.from_numpy(_codes(part, characters)) for part in (train, held_out)]
+    rare = len((set(train) | set(held_out)) - set(characters[:-1]))
+    others = sum(int((codes == len(characters) - 1).sum()) for codes in parts)
+    merged = others / max(1, len(train) + len(held_out))
+    return Text(characters, parts[0], parts[1], shown, properties_of(shown), rare, merged)
 
 
 def _richest(text: str, seam: str) -> str:

@@ -63,47 +63,47 @@ class DCGANKnobs(Knobs):
 
     # fmt: off
     lr_g: float = live(
-        1e-3, name="learning rate of G", symbol="η_G", ge=1e-6, le=0.1, log=True, typical=(2e-4, 2e-3),
+        1e-3, name="Learning rate of G", symbol="η_G", ge=1e-6, le=0.1, log=True, typical=(2e-4, 2e-3),
         help="How far one update moves the generator.",
     )
     lr_d: float = live(
-        5e-4, name="learning rate of D", symbol="η_D", ge=1e-6, le=0.1, log=True, typical=(1e-4, 1e-3),
+        5e-4, name="Learning rate of D", symbol="η_D", ge=1e-6, le=0.1, log=True, typical=(1e-4, 1e-3),
         help="How far one update moves the discriminator.",
     )
     beta1: float = live(
-        0.5, name="momentum of Adam", symbol="β₁", ge=0.0, le=0.95, step=0.05, typical=(0.0, 0.6),
+        0.5, name="Momentum of Adam", symbol="β₁", ge=0.0, le=0.95, step=0.05, typical=(0.0, 0.6),
         help="Share of the old direction kept in each update; the paper found 0.9 unstable.",
     )
     smoothing: float = live(
-        0.0, name="label smoothing", symbol="α", ge=0.0, le=0.5, step=0.05, typical=(0.0, 0.2),
+        0.0, name="Label smoothing", symbol="α", ge=0.0, le=0.5, step=0.05, typical=(0.0, 0.2),
         help="Real images are labelled 1 − α instead of 1, so that D does not grow too sure.",
     )
     d_steps: int = live(
         1, name="D updates per step", symbol="k", ge=1, le=5, help="Updates of D before each update of G.",
     )
     batch: int = live(
-        64, name="batch size", symbol="B", ge=8, le=256, step=8,
+        64, name="Batch size", symbol="B", ge=8, le=256, step=8,
         help="Real and generated images per update; batch norm averages over them.",
     )
     walk: int = live(
-        0, name="latent walk", ge=0, le=99,
+        0, name="Latent walk", ge=0, le=99,
         help="Which points of latent space the walk visits; it does not touch training.",
         role="look",
     )
     dataset: Literal["digits", "mnist"] = fixed(
-        "digits", name="data set", options={"digits": "scikit-learn digits", "mnist": "MNIST"},
+        "digits", name="Data set", options={"digits": "scikit-learn digits", "mnist": "MNIST"},
         help="Real digits: scikit-learn's need no download, MNIST is read from the folder DESCENT_DATA.",
     )
     resolution: Literal[16, 32] = fixed(
-        16, name="resolution", unit="px", options={"16": "16 × 16", "32": "32 × 32"},
+        16, name="Resolution", unit="px", options={"16": "16 × 16", "32": "32 × 32"},
         help="Side of the images; 32 adds a layer to either network and takes five times as long.",
     )
     latent: int = fixed(
-        16, name="latent size", symbol="Z", ge=2, le=128,
+        16, name="Latent size", symbol="Z", ge=2, le=128,
         help="Components of z, the noise that becomes an image.",
     )
     width: int = fixed(
-        32, name="width", symbol="C", ge=8, le=64, step=8,
+        32, name="Width", symbol="C", ge=8, le=64, step=8,
         help="Channels in the layer next to the image; they double from layer to layer.",
     )
     # fmt: on
@@ -200,7 +200,10 @@ def slerp(a: torch.Tensor, b: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
 class DCGAN(Experiment[DCGANKnobs]):
     """G and D, their two optimizers, and what can be seen of the game."""
 
-    invite = "Once digits appear, drag η_D to its left end: G runs ahead and all samples melt into one shape."
+    invite = (
+        "Once digits appear, drag the learning rate of D to its left end: G runs ahead and all samples "
+        "melt into one shape."
+    )
     measures: ClassVar[Mapping[str, Measure]] = {
         "distance": Measure("loss"),
         "loss/d": Measure("loss", of="D", knobs=("lr_d", "d_steps", "smoothing"), rival=True),
@@ -221,18 +224,20 @@ class DCGAN(Experiment[DCGANKnobs]):
         "g-too-fast": Preset(
             "G too fast",
             {"lr_g": 0.1},
-            "Every step redraws every sample: first black and white speckle, then bloated shapes; "
-            "diversity swings between 0.5 and 1.4.",
+            "Every step redraws the samples by about half the distance between two of them: black and white "
+            "speckle at first, diversity beyond 1.3, then shapes that never settle.",
         ),
         "momentum-0.9": Preset(
             "Adam's usual β₁ = 0.9",
             {"beta1": 0.9, "lr_g": 2e-3, "lr_d": 2e-3},
-            "G overshoots into stripes, D wins and most classes go missing. Set β₁ back to 0.5.",
+            "G overshoots, D wins (D(x) above 0.9, D(G(z)) below 0.1), and of ten classes three or more "
+            "are missing at a time. Set β₁ back to 0.5.",
         ),
         "two-numbers": Preset(
             "A latent space of two numbers",
             {"latent": 2},
-            "Ten classes have to share a plane: two or three find no room, and blurs fill the borders.",
+            "Ten classes have to share a plane: at any time, two or three of them find no room. "
+            "With 16 numbers hardly one is ever missing.",
         ),
     }
 

@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -38,6 +38,7 @@ from descent.experiment import (
     KnobError,
     Knobs,
     Measure,
+    Note,
     Objective,
     Preset,
     Ranking,
@@ -63,6 +64,7 @@ WARM_UP = 32  # characters read before a row counts
 EVERY = 25  # steps between two held-out figures
 SAMPLE = 200  # characters that are written
 PROMPT = 40  # characters before them that are shown
+VISIBLE = 5e-3  # share of a text from which on merged characters are spoken of
 BEST, READ_OUT = -1, -2  # values of `cell`: whichever tracks the property best, and what is no cell
 KINDS: Mapping[str, type[Recurrent]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 PROPERTIES = {
@@ -113,7 +115,8 @@ class CellKnobs(Knobs):
         role="look",
     )
     corpus: Literal["python", "prose", "brackets", "pasted"] = fixed(
-        "python", name="Text", group="text", help="What is read. The end is held out of training and shown.",
+        "python", name="Which text", group="text",
+        help="What is read. The end is held out of training and shown.",
         options={
             "python": "Python source", "prose": "English prose", "brackets": "quotes and brackets",
             "pasted": "your own",
@@ -121,7 +124,7 @@ class CellKnobs(Knobs):
     )
     pasted: str = fixed(
         texts.ALICE, name="Your text", max_length=20_000, lines=4, when={"corpus": ["pasted"]}, group="text",
-        help="Paste some thousand characters. The last fifth, at most 2,000, is held out.",
+        help="Paste some thousand characters, in any script. The last fifth, at most 2,000, is held out.",
     )
     kind: Literal["lstm", "gru", "rnn"] = fixed(
         "lstm", name="Recurrent unit", options={"lstm": "LSTM", "gru": "GRU", "rnn": "vanilla RNN"},
@@ -143,6 +146,11 @@ class CellKnobs(Knobs):
         help="How far back a gradient flows. The state itself goes on.",
     )
     # fmt: on
+
+    @field_validator("pasted")
+    @classmethod
+    def _clean(cls, text: str) -> str:
+        return texts.cleaned(text)
 
     @model_validator(mode="after")
     def _fit_together(self) -> CellKnobs:
@@ -241,7 +249,7 @@ class LSTMCells(Experiment[CellKnobs]):
     """A character model, trained by truncated back-propagation through time, and its cells."""
 
     order = 20
-    invite = "Click a bracket in the text and read its gates, then pick another cell in the ranking."
+    invite = "Click a character in the text and read its gates, then pick another cell in the ranking."
     measures: ClassVar[Mapping[str, Measure]] = {
         "bits/train": Measure("loss"),
         "bits/held-out": Measure("held-out"),
@@ -250,12 +258,14 @@ class LSTMCells(Experiment[CellKnobs]):
         "crisp": Preset(
             "A crisp cell",
             {"corpus": "brackets", "feature": "quotes"},
-            "After some 500 steps one cell tracks quotes with |r| above 0.9: one colour inside, one outside.",
+            "After some 300 steps one cell tracks quotes, |r| 0.8 or more: one colour inside, "
+            "another outside.",
         ),
         "gru": Preset(
             "A GRU",
             {"corpus": "brackets", "kind": "gru"},
-            "It has no c, yet one h tracks brackets with |r| above 0.8: z close to 1 is its way to keep.",
+            "It has no c, yet after 250 steps one h tracks brackets, |r| 0.7 or more: z close to 1 "
+            "is its way to keep.",
         ),
         "vanilla": Preset(
             "A vanilla RNN",
@@ -270,19 +280,21 @@ class LSTMCells(Experiment[CellKnobs]):
         "layers": Preset(
             "Two layers",
             {"corpus": "brackets", "layers": 2, "feature": "quotes"},
-            "Quotes have a cell of their own in layer 1. Set the layer to 2: there the best is much worse.",
+            "In layer 1 one cell tracks quotes, |r| above 0.7. Set the layer to 2: with some seeds "
+            "none does there.",
         ),
         "by-heart": Preset(
             "A page by heart",
-            {"corpus": "pasted"},
-            "One page of Alice: after 150 steps it costs next to nothing, and its held-out end ever more.",
+            {"corpus": "pasted", "feature": "column"},
+            "One page of Alice: after 150 steps it costs next to nothing, its held-out end more than "
+            "an even guess.",
         ),
     }
 
     bits_per_character = scalars(
-        {"bits/train": "training", "bits/held-out": "held out"},
+        {"bits/train": "training", "bits/held-out": "held out", "bits/even": "even guess"},
         title="Bits per character",
-        caption="Guessing evenly takes 6.8 on Python source. Held-out text is never trained on.",
+        caption="Held-out text is never trained on. The even guess knows the characters, but not their use.",
         smoothing=0.9,
     )
 
@@ -307,6 +319,10 @@ class LSTMCells(Experiment[CellKnobs]):
         self.measured = held_out[places]
         self.shown = self.corpus.encode(self.corpus.shown).to(device)  # (T,)
         self.properties = {name: values.to(device) for name, values in self.corpus.properties.items()}
+        self.same = {name for name, values in self.properties.items() if bool((values == values[0]).all())}
+        # To say which of the merged characters it was takes this much more, by an even guess among them.
+        self.surcharge = math.log2(max(1, self.corpus.rare))
+        self.even = math.log2(len(self.corpus.characters)) + self.corpus.merged * self.surcharge
         self.model = Reader(knobs.kind, len(self.corpus.characters), knobs.hidden, knobs.layers).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr, fused=True)
         self.state: list[Any] | None = None
@@ -337,9 +353,12 @@ class LSTMCells(Experiment[CellKnobs]):
         update(self.optimizer)
         # Detached: the state goes on, the gradient does not.
         self.state = [tuple(s.detach() for s in h) if isinstance(h, tuple) else h.detach() for h in state]
-        row = {"bits/train": loss.detach(), "gradient/norm": norm}
+        row: dict[str, float | Tensor] = {
+            "bits/train": loss.detach() + self._merged(targets),
+            "gradient/norm": norm,
+        }
         if self.step_index % EVERY == 0:
-            row["bits/held-out"] = self._measure()
+            row |= {"bits/held-out": self._measure(), "bits/even": self.even}
         return row
 
     def objectives(self, knobs: CellKnobs) -> Mapping[str, Objective]:
@@ -356,7 +375,13 @@ class LSTMCells(Experiment[CellKnobs]):
     def _measure(self) -> Tensor:
         logits, _ = self.model(self.measured[:-1])
         warm_up = min(WARM_UP, len(logits) // 2)
-        return bits(logits[warm_up:], self.measured[1 + warm_up :])
+        targets = self.measured[1 + warm_up :]
+        return bits(logits[warm_up:], targets) + self._merged(targets)
+
+    def _merged(self, targets: Tensor) -> Tensor | float:
+        """Bits per character that telling merged characters apart would take on top."""
+        other = len(self.corpus.characters) - 1
+        return (targets == other).float().mean() * self.surcharge if self.surcharge else 0.0
 
     def _signals(self, knobs: CellKnobs, cells: slice = slice(None)) -> dict[str, Tensor]:
         layer: Recurrent = self.model.layers[knobs.looked_at - 1]  # type: ignore[assignment]
@@ -366,6 +391,8 @@ class LSTMCells(Experiment[CellKnobs]):
         """The chosen cell, or the one that tracks the property best, of a layer with these signals."""
         if knobs.cell != BEST:
             return knobs.cell
+        if knobs.feature in self.same:  # nothing to track: the cell that moves most
+            return int(memory(found).std(0).argmax())
         return int(correlation(memory(found), self.properties[knobs.feature][:, None]).argmax())
 
     def _one(self, knobs: CellKnobs) -> tuple[int, dict[str, Tensor]]:
@@ -404,7 +431,30 @@ class LSTMCells(Experiment[CellKnobs]):
             marks=positive(self.properties[knobs.feature]).to(torch.uint8),
             mark_name=PROPERTIES[knobs.feature],
             name=name,
+            notes=self._notes(knobs),
         )
+
+    def _notes(self, knobs: CellKnobs) -> list[Note]:
+        notes = []
+        if knobs.feature in self.same:
+            notes.append(
+                Note(
+                    "The property is the same everywhere in this text, so no cell can track it: "
+                    "choose another, such as the position in line."
+                )
+            )
+        if self.corpus.merged >= VISIBLE:
+            share = Note(
+                "{percent}% of the text is one sign, {sign}: {rare} characters too rare to tell apart. "
+                "The bits count an even guess among them.",
+                {
+                    "percent": max(1, round(100 * self.corpus.merged)),
+                    "sign": texts.OTHER,
+                    "rare": self.corpus.rare,
+                },
+            )
+            notes.append(share)
+        return notes
 
     @bars(
         title="What it tracks",
@@ -415,8 +465,9 @@ class LSTMCells(Experiment[CellKnobs]):
         found = self._signals(knobs)
         props = torch.stack(list(self.properties.values()), dim=1)  # (T, P)
         every = correlation(memory(found), props)  # (H, P)
+        every[:, [name in self.same for name in self.properties]] = math.nan  # no property, no r
         if knobs.cell == READ_OUT:
-            chosen = correlation(self._read_out(knobs)[:, None], props)[0]
+            chosen = correlation(self._read_out(knobs)[:, None], props)[0] + 0 * every[0]
         else:
             chosen = every[self._chosen(found, knobs)]
         return Bars(
@@ -478,8 +529,11 @@ class LSTMCells(Experiment[CellKnobs]):
         values, guess = memory(found), read_out(found["h"], prop)[:, None]
         figures, chance = tracking(values, ranks(values), prop)
         whole = torch.cat([correlation(guess, prop[:, None]), auc(ranks(guess), positive(prop)[:, None])], 1)
+        figures = torch.cat([figures, whole])  # (H + 1, 2)
+        if knobs.feature in self.same:
+            figures, chance = figures * math.nan, chance * math.nan
         return Ranking(
-            values=torch.cat([figures, whole]),  # (H + 1, 2)
+            values=figures,
             names=[*map(str, range(knobs.hidden)), "linear read-out"],
             columns=["|r|", "AUC"],
             ranges=[(0.0, 1.0), (0.0, 1.0)],
