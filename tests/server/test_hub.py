@@ -1,5 +1,6 @@
 import asyncio
 import json
+from collections import deque
 
 import pytest
 
@@ -146,11 +147,10 @@ async def test_what_could_not_be_kept_is_told_as_a_gap(channel, monkeypatch):
     def full(data):
         raise OSError
 
-    file = channel.tape._file
+    channel.tape._recent = deque(maxlen=0)
+    piece = channel.tape._pieces[0]
     with monkeypatch.context() as patch:
-        patch.setattr(
-            channel.tape, "_file", type("Full", (), {"seek": file.seek, "write": staticmethod(full)})
-        )
+        patch.setattr(piece, "file", type("Full", (), {"seek": piece.file.seek, "write": staticmethod(full)}))
         patch.setattr("descent.runs.tape.UNWRITTEN", 0)
         keep(channel, 2, 1)
     keep(channel, 3, 2)

@@ -52,9 +52,10 @@ class RunManager:
                 store,
                 frame_room=settings.frames_mb << 20,
                 checkpoint_room=settings.checkpoints_mb << 20,
+                scalar_room=settings.scalars_mb << 20,
                 warn=self._tell_recording,
             )
-            self.history = History(store, recorder, settings.home / "tapes")
+            self.history = History(store, recorder, settings.home / "tapes", tape_room=settings.tape_mb << 20)
         self.imports = Gate()
         self._executor = executor
         self._sweeps = Sweeps(settings, executor)
@@ -158,7 +159,7 @@ class RunManager:
                 began_with=values,
                 seed=seed,
                 device=pick_device(device),
-                channel=Channel(Tape(run_id, self.settings.home / "tapes")),
+                channel=Channel(self._tape(run_id)),
                 max_steps=max_steps,
                 pace=entry.cls.pace,
                 start_paused=paused,
@@ -192,7 +193,7 @@ class RunManager:
                 began_with={**before, **fixed},
                 seed=parent.seed,
                 device=parent.device,
-                channel=Channel(Tape(run_id, self.settings.home / "tapes")),
+                channel=Channel(self._tape(run_id)),
                 max_steps=parent.max_steps if parent.max_steps and parent.max_steps > replay.until else None,
                 pace=parent.pace,
                 start_paused=True,  # going back needs no slot, and tells whether it can be done
@@ -249,6 +250,11 @@ class RunManager:
         if sum(not run.ended for run in self.runs.values()) >= self.settings.max_live:
             self._retire()
         return secrets.token_hex(6)
+
+    def _tape(self, run_id: str) -> Tape:
+        if self.history is not None:
+            return self.history.tape(run_id)
+        return Tape(run_id, self.settings.home / "tapes", room=self.settings.tape_mb << 20)
 
     def _add(self, run: Run) -> Run:
         run.knob_log.append((run.step, dict(run.began_with)))
