@@ -225,3 +225,26 @@ async def test_nothing_is_sent_to_a_viewer_that_has_left(channel):
     with pytest.raises(ConnectionResetError):
         await channel.pump(Viewer(cursor=0), send)
     assert len(sent) == 5
+
+
+async def test_who_comes_late_and_asks_for_so_many_points_gets_the_past_in_them_and_then_every_step(channel):
+    for seq in range(1, 500):
+        keep(channel, seq, seq)
+    reader = Reader(channel)
+    reader.viewer.points = 60
+    (frame,) = await reader.read(1)
+    assert len(wire.decode(frame).arrays["step"]) <= 60
+    assert reader.viewer.cursor == 499
+    keep(channel, 500, 500)
+    keep(channel, 501, 501)
+    await reader.read(3)
+    assert reader.steps[-3:] == [499, 500, 501]
+
+
+async def test_who_is_not_far_behind_gets_every_step_whatever_he_asks_for(channel):
+    for seq in range(1, 50):
+        keep(channel, seq, seq)
+    reader = Reader(channel)
+    reader.viewer.points = 3
+    await reader.read(49)
+    assert reader.steps == list(range(1, 50))

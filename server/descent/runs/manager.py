@@ -9,7 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -29,6 +29,7 @@ from descent.runs.hub import Channel, Latest, Viewer
 from descent.runs.recorder import Recorder
 from descent.runs.run import RESUMABLE, IllegalTransition, Run, now
 from descent.runs.sweeps import Order, Sweeps
+from descent.runs.table import Range
 from descent.runs.tape import Tape
 from descent.settings import Settings
 from descent.store.database import StoreError, cause
@@ -38,6 +39,14 @@ ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
 ROOM_AFTER = 0.5  # seconds unwatched, after which a run that was watched makes room for a queued one
 MAKE_ROOM_EVERY = 60.0  # seconds between two looks at the size of the store
 HOUSEKEEPING = 0.5  # seconds between two looks for runs that nobody watches
+
+
+@dataclass
+class Turns:
+    """Work of which only so much is done at the same time, and how much waits."""
+
+    turn: asyncio.Semaphore
+    waiting: int = 0
 
 
 class RunManager:
@@ -59,6 +68,7 @@ class RunManager:
         self.imports = Gate()
         self._executor = executor
         self._sweeps = Sweeps(settings, executor)
+        self.tables = Turns(asyncio.Semaphore(settings.exports))
         self._queue: list[Run] = []
         self._granted: set[Run] = set()  # they have a slot and have not said yet that they train
         self._reply_ids = itertools.count(1)
@@ -108,6 +118,12 @@ class RunManager:
             return await self.history.frames_at(run, panels, step)
         latest = [run.channel.latest.get(panel) for panel in panels]
         return [frame.data for frame in latest if frame is not None and frame.step <= step]
+
+    def begun_before(self, run: Run, asked: Range) -> Range:
+        """The same range, with the message after which to begin. Waits for the database."""
+        if self.history is None or not asked.first:
+            return asked
+        return replace(asked, since=self.history.store.seq_before(run.id, asked.first))
 
     async def kept(self, run: Run) -> dict[str, Any]:
         """At which steps there are pictures and checkpoints."""
@@ -654,7 +670,7 @@ class RunManager:
 
     def leave(self, run: Run, viewer: Viewer) -> None:
         """It looks no more."""
-        run.channel.viewers.discard(viewer)
+        run.channel.leave(viewer)
         self._tell_watched(run)
 
     def watch(self, run: Run, viewer: Viewer, panels: Sequence[str], max_fps: float) -> None:

@@ -63,7 +63,7 @@ class Tape:
         self, run: str, folder: Path, *, begin: int = 0, room: int = 1 << 40, past: Past | None = None
     ) -> None:
         """`begin`: the last message that is not on tape; `past` gives some of those after a `seq`."""
-        self._run = run
+        self.run = run
         self._folder = folder
         self._room = room
         self._past = past
@@ -203,7 +203,7 @@ class Tape:
             return list(entries)
         steps, columns = joined([wire.decode(entry.data) for entry in entries if entry.data])
         seq = entries[-1].seq
-        data = wire.encode_columns(self._run, seq, steps, columns)
+        data = wire.encode_columns(self.run, seq, steps, columns)
         return [Entry(seq, binary=True, data=data)]
 
     def scalars(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -252,8 +252,8 @@ class Store:
                 row.checkpoint_bytes -= sum(one.size for one in checkpoints)
                 total -= sum(one.size for one in gone)
                 stripped.append(row.id)
-            may_go = (*may_go, RunRow.scalar_bytes > STRIPPED)
-            for row in session.scalars(select(RunRow).where(*may_go).order_by(RunRow.updated_at)).all():
+            large = select(RunRow).where(*may_go, RunRow.scalar_bytes > STRIPPED)
+            for row in session.scalars(large.order_by(RunRow.updated_at)).all():
                 if total <= room:
                     break
                 total -= row.scalar_bytes
@@ -386,6 +386,14 @@ class Store:
         """The `seq` of the last message that is kept, 0 when there is none."""
         with self._reading() as session:
             return session.scalar(select(func.max(MessageRow.seq)).where(MessageRow.run == run)) or 0
+
+    def seq_before(self, run: str, step: int) -> int:
+        """The `seq` of the last message that is of earlier scalars only, 0 when there is none."""
+        query = select(func.max(MessageRow.seq)).where(
+            MessageRow.run == run, MessageRow.step < step, MessageRow.kind.in_(scalars.KINDS)
+        )
+        with self._reading() as session:
+            return session.scalar(query) or 0
 
     def tidy(self, run: str, room: int, exact: int = scalars.EXACT) -> scalars.Kept:
         """Bring the scalars of a run into `room` bytes; see `scalars.py`."""
