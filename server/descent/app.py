@@ -24,6 +24,7 @@ from descent.registry import experiments
 from descent.routes import archive as archive_routes
 from descent.routes import experiments as experiment_routes
 from descent.routes import runs as run_routes
+from descent.routes import scalars as scalar_routes
 from descent.routes import stream
 from descent.routes.stream import bad_field
 from descent.runs.manager import RunManager
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.include_router(experiment_routes.router)
     app.include_router(archive_routes.router)  # before `runs`: `import` is no run's id
     app.include_router(run_routes.router)
+    app.include_router(scalar_routes.router)
     app.include_router(stream.router)
 
     @app.get("/api/health")

@@ -114,6 +114,13 @@ class TooManySweeps(DescentError):
     code = "too-many-sweeps"
 
 
+class TooManyTables(DescentError):
+    """As many tables of scalars are written as the settings allow, and others wait."""
+
+    status = 429
+    code = "too-many-tables"
+
+
 class TooManyViewers(DescentError):
     """As many clients watch, a run or all of them, as the settings allow."""
 

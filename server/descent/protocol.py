@@ -114,7 +114,11 @@ class RunInfo(BaseModel):
     latest: dict[str, float] = Field({}, description="The last value of each scalar.")
     frames_thinned: int = Field(0, description="Pictures that were recorded and had to make room.")
     checkpoints_thinned: int = 0
-    recorded_bytes: int = Field(0, description="Pictures and checkpoints kept, compressed.")
+    scalars_exact_from: int = Field(
+        0,
+        description="Scalars of earlier steps are kept as the least, the greatest and the mean of stretches.",
+    )
+    recorded_bytes: int = Field(0, description="What is kept, compressed.")
 
 
 class Hello(Message):

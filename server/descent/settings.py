@@ -48,11 +48,23 @@ class Settings(BaseSettings):
     checkpoints_mb: int = Field(
         64, ge=1, description="MiB of checkpoints kept of one run; older ones are thinned out."
     )
+    scalars_mb: int = Field(
+        64,
+        ge=1,
+        description="MiB of scalars kept of one run, compressed. Beyond, and of steps more than a million "
+        "back, the least, the greatest and the mean of ever longer stretches are kept.",
+    )
+    tape_mb: int = Field(
+        256,
+        ge=16,
+        description="MiB of scalars and events of a run that wait to be recorded, or without RECORD all of "
+        "them; beyond, the oldest are lost.",
+    )
     store_mb: int = Field(
         8192,
         ge=1,
-        description="MiB of pictures and checkpoints kept of all runs. Beyond, the oldest not starred "
-        "keep only their scalars, first and last pictures, and last checkpoint.",
+        description="MiB kept of all runs. Beyond, the oldest not starred keep only first and last pictures, "
+        "the last checkpoint, and where that is not enough their scalars in a few thousand points.",
     )
     autoresume: bool = Field(
         False, description="Whether runs that were training when the server ended go on when it starts."
@@ -103,6 +115,7 @@ class Settings(BaseSettings):
         description="Seconds within which a request must come, and a body must go on, before its connection "
         "is closed.",
     )
+    exports: int = Field(2, ge=1, description="Tables of scalars written out at the same time.")
     send_timeout: float = Field(
         30, gt=0, description="Seconds after which a client that reads nothing is cut off."
     )

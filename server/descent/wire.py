@@ -60,6 +60,12 @@ def encode_columns(run: str, seq: int, steps: np.ndarray, columns: Mapping[str, 
     return save({"step": steps, **columns}, {"type": "scalars", "run": run, "seq": str(seq), "step": last})
 
 
+def encode_buckets(run: str, seq: int, step: int, width: int, arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Scalars in buckets of `width` steps, the last of which is `step`, as the store keeps them."""
+    metadata = {"type": "buckets", "run": run, "seq": str(seq), "step": str(step), "width": str(width)}
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+
+
 def encode_picture(run: str, seq: int, step: int, panel: str, picture: Picture) -> bytes:
     """One panel frame."""
     arrays, rest = split(picture)

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from collections import deque
 
 import pytest
 
@@ -146,11 +147,10 @@ async def test_what_could_not_be_kept_is_told_as_a_gap(channel, monkeypatch):
     def full(data):
         raise OSError
 
-    file = channel.tape._file
+    channel.tape._recent = deque(maxlen=0)
+    piece = channel.tape._pieces[0]
     with monkeypatch.context() as patch:
-        patch.setattr(
-            channel.tape, "_file", type("Full", (), {"seek": file.seek, "write": staticmethod(full)})
-        )
+        patch.setattr(piece, "file", type("Full", (), {"seek": piece.file.seek, "write": staticmethod(full)}))
         patch.setattr("descent.runs.tape.UNWRITTEN", 0)
         keep(channel, 2, 1)
     keep(channel, 3, 2)
@@ -225,3 +225,26 @@ async def test_nothing_is_sent_to_a_viewer_that_has_left(channel):
     with pytest.raises(ConnectionResetError):
         await channel.pump(Viewer(cursor=0), send)
     assert len(sent) == 5
+
+
+async def test_who_comes_late_and_asks_for_so_many_points_gets_the_past_in_them_and_then_every_step(channel):
+    for seq in range(1, 500):
+        keep(channel, seq, seq)
+    reader = Reader(channel)
+    reader.viewer.points = 60
+    (frame,) = await reader.read(1)
+    assert len(wire.decode(frame).arrays["step"]) <= 60
+    assert reader.viewer.cursor == 499
+    keep(channel, 500, 500)
+    keep(channel, 501, 501)
+    await reader.read(3)
+    assert reader.steps[-3:] == [499, 500, 501]
+
+
+async def test_who_is_not_far_behind_gets_every_step_whatever_he_asks_for(channel):
+    for seq in range(1, 50):
+        keep(channel, seq, seq)
+    reader = Reader(channel)
+    reader.viewer.points = 3
+    await reader.read(49)
+    assert reader.steps == list(range(1, 50))

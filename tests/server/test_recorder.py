@@ -47,7 +47,7 @@ def store(tmp_path):
 @pytest.fixture
 async def recorder(store, clock):
     told = []
-    recorder = Recorder(store, frame_room=ROOM, checkpoint_room=ROOM, warn=told.append)
+    recorder = Recorder(store, frame_room=ROOM, checkpoint_room=ROOM, scalar_room=1 << 40, warn=told.append)
     recorder.told = told
     yield recorder
     await recorder.close()

@@ -1,4 +1,5 @@
 import errno
+from collections import deque
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from descent import wire
 from descent.runs import tape as tape_module
-from descent.runs.tape import Tape
+from descent.runs.tape import Entry, Tape
 
 
 @pytest.fixture
@@ -128,10 +129,11 @@ def test_what_the_disk_does_not_take_is_a_gap_and_the_rest_is_kept(tape, monkeyp
             return getattr(self._file, name)
 
     tape.append(1, b"one", binary=False)
-    file = tape._file
-    tape._file = FullDisk(file)
+    tape._recent = deque(maxlen=0)
+    piece = tape._pieces[0]
+    file, piece.file = piece.file, FullDisk(piece.file)
     tape.append(2, b"two", binary=False)
-    tape._file = file
+    piece.file = file
     tape.append(3, b"three", binary=False)
     assert [entry.data for entry in tape.after(0)] == [b"one", b"two", b"three"]
 
@@ -156,3 +158,44 @@ def test_nothing_is_left_in_the_folder(tmp_path):
     tape.append(1, b"{}", binary=False)
     tape.close()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def pieces(monkeypatch):
+    """Files of a tape that hold hardly anything."""
+    monkeypatch.setattr(tape_module, "PIECE", 100)
+    monkeypatch.setattr(tape_module, "KEPT", 300)
+
+
+def test_what_is_recorded_elsewhere_leaves_the_tape_and_comes_from_there(pieces, tmp_path):
+    said = [Entry(seq, binary=False, data=b"%050d" % seq) for seq in range(1, 101)]
+    tape = Tape("run", tmp_path, past=lambda seq: [one for one in said if one.seq > seq][:7])
+    for one in said:
+        tape.append(one.seq, one.data, binary=False)
+    assert tape.begin == 0
+    tape.recorded(60)
+    assert tape.begin in (59, 60)
+    tape.recorded(100)
+    assert tape.size <= 400
+    assert [entry for answer in read_all(tape) for entry in answer] == said
+    assert tape.behind(50) > tape_module.MERGE
+    tape.close()
+
+
+def test_a_tape_that_nothing_is_recorded_of_forgets_beyond_its_room_and_says_so(pieces, tmp_path):
+    tape = Tape("run", tmp_path, room=500)
+    for seq in range(1, 101):
+        tape.append(seq, b"%050d" % seq, binary=False)
+    assert tape.size <= 600
+    lost, *rest = [entry for answer in read_all(tape) for entry in answer]
+    assert (lost.seq, lost.data) == (tape.begin, None)
+    assert [entry.seq for entry in rest] == list(range(tape.begin + 1, 101))
+    tape.close()
+
+
+def test_a_tape_may_begin_after_what_is_recorded(tmp_path):
+    tape = Tape("run", tmp_path, begin=7, past=lambda seq: [Entry(7, binary=False, data=b"old")])
+    assert tape.last_seq == 7
+    tape.append(8, b"new", binary=False)
+    assert [entry.data for answer in read_all(tape) for entry in answer] == [b"old", b"new"]
+    tape.close()

@@ -540,6 +540,10 @@ export const MESSAGES = {
     'Too many runs are active. Stop one first.',
     '실행이 너무 많습니다. 먼저 하나를 중지하세요.',
   ],
+  'error.too-many-tables': [
+    'Other tables are being written. Try again in a moment.',
+    '다른 표를 만드는 중입니다. 잠시 뒤에 다시 시도하세요.',
+  ],
   'error.too-many-viewers': [
     '{most} pages watch already, and no more are let in. Close one, or try again later.',
     '이미 페이지 {most}개가 보고 있어 더 열 수 없습니다. 하나를 닫거나 나중에 다시 시도하세요.',

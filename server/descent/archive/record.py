@@ -17,7 +17,7 @@ from descent import wire
 from descent.errors import NotRecorded, UnknownRun
 from descent.registry import Entry
 from descent.runs.manager import RunManager
-from descent.runs.tape import join
+from descent.runs.tape import joined
 from descent.store.schema import RunRow
 from descent.store.store import Checkpoint, Store
 
@@ -62,7 +62,7 @@ class Record:
         self.events: list[dict[str, Any]] = []
         self._seqs: list[list[int]] = []  # of each part's events, in the store
         self._last_seq = 0  # what the run says from now on is left out
-        self.steps, self.columns = join([frame for part in self._parts for frame in self._listen(part)])
+        self.steps, self.columns = joined([frame for part in self._parts for frame in self._listen(part)])
         self.end = max(int(self.steps[-1]) + 1 if len(self.steps) else 0, row.branched_at or 0)
 
     def _listen(self, part: Part) -> Iterator[wire.Frame]:

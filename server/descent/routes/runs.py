@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from descent import wire
-from descent.errors import NoFrame, UnknownRun
+from descent.errors import NoFrame
 from descent.protocol import PANELS_AT_ONCE, STEPS_AT_ONCE, Device, RunInfo
 from descent.runs.knobs import planned
 from descent.runs.manager import RunManager
@@ -273,26 +269,6 @@ async def knob_log(run: TheRun) -> list[KnobsApplied]:
     return [KnobsApplied(step=at, knobs=values) for at, values in run.knob_log]
 
 
-@router.get("/{run_id}/scalars")
-def read_scalars(run: TheRun, format: Literal["json", "csv", "safetensors"] = "json") -> Response:
-    """All scalars so far, in columns: `step`, then one per name. Not measured: null, an empty cell, NaN."""
-    try:
-        steps, columns = run.channel.tape.scalars()
-    except ValueError:
-        raise UnknownRun(f"run {run.id} was deleted meanwhile", "run") from None
-    if format == "safetensors":
-        frame = wire.encode_columns(run.id, run.channel.tape.last_seq, steps, columns)
-        return Response(frame, media_type="application/octet-stream")
-    table = {"step": steps.tolist(), **{name: _readable(values) for name, values in columns.items()}}
-    if format == "csv":
-        out = io.StringIO()
-        writer = csv.writer(out)
-        writer.writerow(table)
-        writer.writerows(zip(*table.values(), strict=True))
-        return Response(out.getvalue(), media_type="text/csv")
-    return Response(json.dumps(table), media_type="application/json")
-
-
 @router.get("/{run_id}/frames")
 async def kept_frames(run: TheRun, manager: Manager) -> Kept:
     """At which steps there are pictures and checkpoints, and how many had to make room."""
@@ -331,10 +307,3 @@ async def frame(
         media_type="application/octet-stream",
         headers={"X-Step": wire.metadata_of(found[0])["step"]},
     )
-
-
-def _readable(values: np.ndarray) -> list[float | None]:
-    """NaN and infinity as None: JSON has no word for them."""
-    return [
-        value if finite else None for value, finite in zip(values.tolist(), np.isfinite(values), strict=True)
-    ]

@@ -34,6 +34,7 @@ TRY_AGAIN_LATER = 1013
 NO_SUCH_RUN = 4404  # of this application
 MISTAKES = 20  # commands refused for more than a knob's value, after which a client is sent away
 UNANSWERED = 16  # commands of one client that a run has not answered yet
+LEAST_POINTS, MOST_POINTS = 3, 1 << 17  # rows of a long history
 LAST_WORD = 1.0  # seconds for closing a socket in good order
 
 Farewell = tuple[int, str]  # close code and reason
@@ -42,13 +43,17 @@ router = APIRouter()
 
 
 @router.websocket("/api/runs/{run_id}/stream")
-async def stream(socket: WebSocket, run_id: str, since: int = 0) -> None:
-    """Say hello, then send everything after `since`, and do what the client asks."""
+async def stream(socket: WebSocket, run_id: str, since: int = 0, points: int = 0) -> None:
+    """Say hello, then send everything after `since`, and do what the client asks.
+
+    To one that is far behind and gives `points`, the scalars so far are sent in so many rows at most.
+    """
     manager: RunManager = socket.app.state.manager
     await socket.accept()
     try:
         run = await manager.get(run_id)
         viewer = Viewer(cursor=min(max(0, since), run.channel.last_seq))
+        viewer.points = max(LEAST_POINTS, min(points, MOST_POINTS)) if points > 0 else 0
         manager.join(run, viewer)
     except DescentError as error:
         code, reason = (

@@ -17,7 +17,7 @@ from descent.registry import experiments
 from descent.runs.hub import Channel, Latest
 from descent.runs.recorder import Recorder
 from descent.runs.run import IMPORTED, Run, info_of
-from descent.runs.tape import Tape
+from descent.runs.tape import Entry, Tape
 from descent.store.packing import DamagedError
 from descent.store.schema import RunRow
 from descent.store.store import RESTING, Checkpoint, Store
@@ -28,10 +28,23 @@ Values = Mapping[str, Any]
 class History:
     """The record of all runs. Its methods wait for the database in threads of their own."""
 
-    def __init__(self, store: Store, recorder: Recorder, tapes: Path) -> None:
+    def __init__(self, store: Store, recorder: Recorder, tapes: Path, *, tape_room: int) -> None:
+        """`tape_room`: bytes of what one run said and is not recorded yet."""
         self.store = store
         self.recorder = recorder
         self._tapes = tapes
+        self._tape_room = tape_room
+
+    def tape(self, run_id: str, begin: int = 0) -> Tape:
+        """A tape for what the run says after `begin`, which reads from the store what is recorded."""
+
+        def past(seq: int) -> list[Entry]:
+            return [
+                Entry(said.seq, binary=said.kind == "scalars", data=said.data)
+                for said in self.store.said_after(run_id, seq)
+            ]
+
+        return Tape(run_id, self._tapes, begin=begin, room=self._tape_room, past=past)
 
     async def load(self, run_id: str) -> Run | None:
         """A recorded run with all it said, if there is one of this id."""
@@ -47,14 +60,11 @@ class History:
         return await asyncio.to_thread(self._load, row)
 
     def _load(self, row: RunRow) -> Run:
-        tape = Tape(row.id, self._tapes)
         log = [(row.branched_at or 0, row.began_with)]
-        for message in self.store.messages(row.id):
-            tape.append(message.seq, message.data, binary=message.kind == "scalars")
-            if message.kind == "knobs":
-                event = json.loads(message.data)
-                log.append((event["step"], event["knobs"]))
-        channel = Channel(tape)
+        for message in self.store.messages(row.id, "knobs"):
+            event = json.loads(message.data)
+            log.append((event["step"], event["knobs"]))
+        channel = Channel(self.tape(row.id, self.store.last_seq(row.id)))
         for panel in experiments()[row.experiment].panels:
             if found := self.store.frame(row.id, panel, row.step):
                 seq = int(wire.metadata_of(found[1])["seq"])

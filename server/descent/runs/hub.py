@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from descent.protocol import Gap, Looked, Recording
+from descent.runs.table import Overview
 from descent.runs.tape import MERGE, Entry, Tape
 
 UNDRAWN = 2  # pictures of one panel that may be on their way to a viewer that acks
@@ -40,6 +41,7 @@ class Viewer:
     sent: dict[str, int] = field(default_factory=dict)  # panel → seq of the last frame sent
     undrawn: dict[int, str] = field(default_factory=dict)  # seq → panel, of pictures not acknowledged yet
     acks: bool = False
+    points: int = 0  # rows of scalars that are enough of a long history; 0: all there are
     told: Recording = field(default_factory=lambda: Recording(ok=True))
     looked: Looked | None = None  # the last it knows of
 
@@ -64,6 +66,13 @@ class Channel:
         self.closed = False
         self.recording = Recording(ok=True)
         self.looked: Looked | None = None
+        self._overviews: dict[int, Overview] = {}  # by points; only while somebody watches
+
+    def leave(self, viewer: Viewer) -> None:
+        """It looks no more."""
+        self.viewers.discard(viewer)
+        if not self.viewers:
+            self._overviews = {}
 
     @property
     def last_seq(self) -> int:
@@ -115,6 +124,11 @@ class Channel:
             if viewer.looked is not self.looked and self.looked is not None:
                 viewer.looked = self.looked
                 await send(viewer.looked.model_dump_json())
+            if viewer.points and self.tape.behind(viewer.cursor) > MERGE:
+                until, messages = await self._overview(viewer)
+                for message in messages:
+                    await send(message)
+                viewer.cursor = until
             for entry in await self._unread(viewer.cursor):
                 if entry.data is None:
                     await send(Gap(first=viewer.cursor + 1, last=entry.seq).model_dump_json())
@@ -131,6 +145,19 @@ class Channel:
             await asyncio.sleep(0)  # a socket with room takes a message without letting anybody else in
             if self.tape.last_seq <= viewer.cursor:
                 await viewer.wake.wait()
+
+    async def _overview(self, viewer: Viewer) -> tuple[int, list[bytes | str]]:
+        """What a viewer far behind is sent instead of all it has missed."""
+
+        def read() -> tuple[int, list[bytes | str]]:
+            found = self._overviews.setdefault(viewer.points, Overview(self.tape, viewer.points))
+            return found.since(viewer.cursor)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(_readers, read)
+        except ValueError:  # the run was deleted meanwhile
+            assert self.tape.closed
+            return viewer.cursor, []
 
     async def _unread(self, seq: int) -> list[Entry]:
         """Some of what was said after `seq`; what takes longer to read is read in another thread."""

@@ -9,7 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -29,6 +29,7 @@ from descent.runs.hub import Channel, Latest, Viewer
 from descent.runs.recorder import Recorder
 from descent.runs.run import RESUMABLE, IllegalTransition, Run, now
 from descent.runs.sweeps import Order, Sweeps
+from descent.runs.table import Range
 from descent.runs.tape import Tape
 from descent.settings import Settings
 from descent.store.database import StoreError, cause
@@ -38,6 +39,14 @@ ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
 ROOM_AFTER = 0.5  # seconds unwatched, after which a run that was watched makes room for a queued one
 MAKE_ROOM_EVERY = 60.0  # seconds between two looks at the size of the store
 HOUSEKEEPING = 0.5  # seconds between two looks for runs that nobody watches
+
+
+@dataclass
+class Turns:
+    """Work of which only so much is done at the same time, and how much waits."""
+
+    turn: asyncio.Semaphore
+    waiting: int = 0
 
 
 class RunManager:
@@ -52,12 +61,14 @@ class RunManager:
                 store,
                 frame_room=settings.frames_mb << 20,
                 checkpoint_room=settings.checkpoints_mb << 20,
+                scalar_room=settings.scalars_mb << 20,
                 warn=self._tell_recording,
             )
-            self.history = History(store, recorder, settings.home / "tapes")
+            self.history = History(store, recorder, settings.home / "tapes", tape_room=settings.tape_mb << 20)
         self.imports = Gate()
         self._executor = executor
         self._sweeps = Sweeps(settings, executor)
+        self.tables = Turns(asyncio.Semaphore(settings.exports))
         self._queue: list[Run] = []
         self._granted: set[Run] = set()  # they have a slot and have not said yet that they train
         self._reply_ids = itertools.count(1)
@@ -107,6 +118,12 @@ class RunManager:
             return await self.history.frames_at(run, panels, step)
         latest = [run.channel.latest.get(panel) for panel in panels]
         return [frame.data for frame in latest if frame is not None and frame.step <= step]
+
+    def begun_before(self, run: Run, asked: Range) -> Range:
+        """The same range, with the message after which to begin. Waits for the database."""
+        if self.history is None or not asked.first:
+            return asked
+        return replace(asked, since=self.history.store.seq_before(run.id, asked.first))
 
     async def kept(self, run: Run) -> dict[str, Any]:
         """At which steps there are pictures and checkpoints."""
@@ -158,7 +175,7 @@ class RunManager:
                 began_with=values,
                 seed=seed,
                 device=pick_device(device),
-                channel=Channel(Tape(run_id, self.settings.home / "tapes")),
+                channel=Channel(self._tape(run_id)),
                 max_steps=max_steps,
                 pace=entry.cls.pace,
                 start_paused=paused,
@@ -192,7 +209,7 @@ class RunManager:
                 began_with={**before, **fixed},
                 seed=parent.seed,
                 device=parent.device,
-                channel=Channel(Tape(run_id, self.settings.home / "tapes")),
+                channel=Channel(self._tape(run_id)),
                 max_steps=parent.max_steps if parent.max_steps and parent.max_steps > replay.until else None,
                 pace=parent.pace,
                 start_paused=True,  # going back needs no slot, and tells whether it can be done
@@ -249,6 +266,11 @@ class RunManager:
         if sum(not run.ended for run in self.runs.values()) >= self.settings.max_live:
             self._retire()
         return secrets.token_hex(6)
+
+    def _tape(self, run_id: str) -> Tape:
+        if self.history is not None:
+            return self.history.tape(run_id)
+        return Tape(run_id, self.settings.home / "tapes", room=self.settings.tape_mb << 20)
 
     def _add(self, run: Run) -> Run:
         run.knob_log.append((run.step, dict(run.began_with)))
@@ -648,7 +670,7 @@ class RunManager:
 
     def leave(self, run: Run, viewer: Viewer) -> None:
         """It looks no more."""
-        run.channel.viewers.discard(viewer)
+        run.channel.leave(viewer)
         self._tell_watched(run)
 
     def watch(self, run: Run, viewer: Viewer, panels: Sequence[str], max_fps: float) -> None:

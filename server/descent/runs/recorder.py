@@ -19,7 +19,7 @@ import numpy as np
 
 from descent import wire
 from descent.engine.messages import Output
-from descent.protocol import Recording
+from descent.protocol import ENDED, Recording
 from descent.runs.hub import Latest
 from descent.runs.run import Run
 from descent.runs.tape import Tape
@@ -36,6 +36,7 @@ INTERVAL = 0.4  # seconds between two batches; with what the engine holds back, 
 RETRY = 3.0  # seconds between two attempts while nothing can be written
 DENSEST = 0.1  # seconds between two recorded pictures of a panel
 STEADY = 200_000  # bytes per second of one panel's pictures
+UNTIDY, UNTIDY_STEPS = 256, 1 << 18  # messages and steps of scalars, after which those of a run are tidied
 MOST_WAITING = 64 << 20  # bytes of pictures waiting to be written
 
 
@@ -54,6 +55,9 @@ class _Record:
     kept: list[Kept] | None = None  # what the store has; read when first needed
     writing: bool = False
     latest: dict[str, float] = field(default_factory=dict)
+    untidy: int = 0  # messages of scalars written since they were tidied
+    untidy_steps: int = 0
+    last_step: int = 0
 
     def first_of(self, checkpoints: list[Checkpoint]) -> list[Checkpoint]:
         """The one with which a branch begins: without it, there is no way back but through the parent."""
@@ -75,13 +79,20 @@ class Recorder:
     """Records runs. Its methods are called in the event loop, and none of them waits for the database."""
 
     def __init__(
-        self, store: Store, *, frame_room: int, checkpoint_room: int, warn: Callable[[Recording], None]
+        self,
+        store: Store,
+        *,
+        frame_room: int,
+        checkpoint_room: int,
+        scalar_room: int,
+        warn: Callable[[Recording], None],
     ) -> None:
         """`*_room`: bytes per run. `warn` is told when recording fails, and when it works again."""
         self.state = Recording(ok=not store.trouble, reason=store.trouble)
         self._store = store
         self._frame_room = frame_room
         self._checkpoint_room = checkpoint_room
+        self._scalar_room = scalar_room
         self._warn = warn
         self._records: dict[str, _Record] = {}
         self._thread = ThreadPoolExecutor(1, "recorder")
@@ -167,7 +178,7 @@ class Recorder:
         """Make room in the store, and say in which runs; see `Store.strip`."""
 
         def work() -> list[str]:
-            stripped = self._store.strip(room)
+            stripped = self._store.strip(room, self._scalar_room)
             for record in filter(None, map(self._records.get, stripped)):
                 record.kept = None
             return stripped
@@ -223,6 +234,7 @@ class Recorder:
             job.record.writing = False
             job.record.saved_seq = job.saved_seq
             job.record.run.recorded = job.row
+            job.record.run.channel.tape.recorded(job.saved_seq)
             self._done(job)
         self._retry_at = 0.0
         self._tell(Recording(ok=True))
@@ -250,6 +262,17 @@ class Recorder:
                 if not job.record.run.channel.tape.closed:  # as it is when the run was deleted meanwhile
                     raise
         self._store.save(batches)
+        for job in jobs:
+            self._tidy(job)
+
+    def _tidy(self, job: _Job) -> None:
+        """Now and then, and at rest, bring the scalars into their room."""
+        record, row = job.record, job.row
+        at_rest = row.status in ENDED or row.status == "paused"
+        if record.untidy_steps >= UNTIDY_STEPS or record.untidy >= (1 if at_rest else UNTIDY):
+            kept = self._store.tidy(row.id, self._scalar_room)
+            row.scalar_bytes, row.scalars_exact_from = kept.size, kept.exact_from
+            record.untidy = record.untidy_steps = 0
 
     def _batch(self, job: _Job) -> Batch:
         record, row = job.record, job.row
@@ -259,6 +282,9 @@ class Recorder:
         for message in _messages(record.run.channel.tape, job.saved_seq):
             if message.kind == "scalars":
                 record.latest = record.latest | last_values(message.data)
+                record.untidy += 1
+                record.untidy_steps += max(0, message.step - record.last_step)
+                record.last_step = message.step
             batch.messages.append(message)
             job.saved_seq = message.seq
         row.latest = record.latest

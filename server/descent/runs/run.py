@@ -154,6 +154,8 @@ class Run:
                 "frames_thinned",
                 "checkpoint_bytes",
                 "checkpoints_thinned",
+                "scalar_bytes",
+                "scalars_exact_from",
             ):
                 setattr(row, name, getattr(self.recorded, name))
         return row
@@ -174,7 +176,8 @@ def recorded_of(row: RunRow) -> dict[str, Any]:
         "latest": row.latest,
         "frames_thinned": row.frames_thinned,
         "checkpoints_thinned": row.checkpoints_thinned,
-        "recorded_bytes": row.frame_bytes + row.checkpoint_bytes,
+        "scalars_exact_from": row.scalars_exact_from,
+        "recorded_bytes": row.frame_bytes + row.checkpoint_bytes + row.scalar_bytes,
     }
 
 

@@ -25,7 +25,8 @@ class RunRow(Base):
     `knobs`: the present ones.
 
     `latest`: the last value of each scalar. `environment`: versions of what trained it. `*_bytes`: what is
-    kept, compressed; `*_thinned`: how many were recorded and are kept no more.
+    kept, compressed; `*_thinned`: how many were recorded and are kept no more; `scalars_exact_from`: of
+    earlier steps scalars are kept in buckets.
     """
 
     __tablename__ = "runs"
@@ -58,17 +59,21 @@ class RunRow(Base):
     frames_thinned: Mapped[int] = mapped_column(BigInteger, default=0)
     checkpoint_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     checkpoints_thinned: Mapped[int] = mapped_column(BigInteger, default=0)
+    scalar_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    scalars_exact_from: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     imported: Mapped[bool] = column_property(environment["imported"].as_string().is_not(None))
 
 
 class MessageRow(Base):
-    """Scalars of consecutive steps, or an event, as it travelled; `step`: the last it is about."""
+    """Scalars of consecutive steps, or an event, as it travelled, or scalars in buckets; `step`: the last it
+    is about.
+    """
 
     __tablename__ = "messages"
 
     run: Mapped[RunKey]
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))  # "scalars", or the event's type
+    kind: Mapped[str] = mapped_column(String(16))  # "scalars", "buckets", or the event's type
     step: Mapped[int] = mapped_column(BigInteger)
     data: Mapped[bytes] = mapped_column(LargeBinary)
 

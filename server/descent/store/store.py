@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import Select, delete, exists, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, defer
 
-from descent.store import database
+from descent.store import database, scalars
 from descent.store.packing import DamagedError, pack, unpack
 from descent.store.schema import CheckpointRow, FrameRow, MessageRow, MetaRow, RunRow
 
@@ -21,6 +21,9 @@ RESTING = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"}
 TRAINED = "trained"  # the reason of an interrupted run that was not paused
 IMPORTING = "importing:"  # before the id of a run that is not whole yet, as a key in `meta`
 AT_ONCE = 500  # keys in one statement
+ROWS = 32  # messages read at a time
+STRIPPED, STRIPPED_EXACT = 1 << 20, 1 << 14  # bytes and steps of scalars, where there is no room for more
+COUNTED = 20  # runs whose scalars are counted in one go
 # Of many runs at once nobody reads these, which take half the time.
 LISTED = [
     defer(column, raiseload=True) for column in (RunRow.built_with, RunRow.began_with, RunRow.environment)
@@ -216,13 +219,15 @@ class Store:
         with self._writing() as session:
             session.execute(update(RunRow).where(RunRow.id == id).values(**values))
 
-    def strip(self, room: int) -> list[str]:
+    def strip(self, room: int, scalar_room: int = 1 << 40) -> list[str]:
         """Of the runs that ended longest ago, and are not starred, keep only each panel's first and last
-        picture and the last checkpoint, until all recorded ones take at most `room` bytes. Scalars stay.
+        picture and the last checkpoint, until all recorded ones take at most `room` bytes; where that is not
+        enough, thin their scalars too. `scalar_room`: bytes of any run's scalars.
         """
-        size = RunRow.frame_bytes + RunRow.checkpoint_bytes
+        size = RunRow.frame_bytes + RunRow.checkpoint_bytes + RunRow.scalar_bytes
         stripped = []
         with self._writing() as session:
+            self._count_scalars(session, scalar_room)
             total = session.scalar(select(func.sum(size))) or 0
             whole = RunRow.id.not_in(_being_imported())
             may_go = (RunRow.status.in_(RESTING), ~RunRow.starred, size > 0, whole)
@@ -247,7 +252,22 @@ class Store:
                 row.checkpoint_bytes -= sum(one.size for one in checkpoints)
                 total -= sum(one.size for one in gone)
                 stripped.append(row.id)
+            large = select(RunRow).where(*may_go, RunRow.scalar_bytes > STRIPPED)
+            for row in session.scalars(large.order_by(RunRow.updated_at)).all():
+                if total <= room:
+                    break
+                total -= row.scalar_bytes
+                total += self._tidy(session, row.id, STRIPPED, STRIPPED_EXACT).size
+                stripped.append(row.id)
         return stripped
+
+    def _count_scalars(self, session: Session, room: int) -> None:
+        """Bring scalars into their room that an import, or an older version, has left uncounted."""
+        some = exists().where(MessageRow.run == RunRow.id, MessageRow.kind.in_(scalars.KINDS))
+        whole = RunRow.id.not_in(_being_imported())
+        resting = (RunRow.status.in_(RESTING), RunRow.scalar_bytes == 0, whole)
+        for id in session.scalars(select(RunRow.id).where(*resting, some).limit(COUNTED)).all():
+            self._tidy(session, id, room)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Forget runs and all that was recorded of them; their branches stay."""
@@ -346,11 +366,45 @@ class Store:
         columns = (MessageRow.seq, MessageRow.kind, MessageRow.step, MessageRow.data)
         query = select(*columns).where(MessageRow.run == run).order_by(MessageRow.seq)
         if kind:
-            query = query.where(MessageRow.kind == kind)
+            query = query.where(MessageRow.kind.in_(scalars.KINDS if kind == "scalars" else (kind,)))
         with self._reading() as session:
-            for seq, kind, step, data in session.execute(query).all():
-                with contextlib.suppress(DamagedError):
-                    yield Message(seq, kind, step, unpack(data))
+            for row in session.execute(query.execution_options(yield_per=ROWS)):
+                yield from _understood(run, row)
+
+    def said_after(self, run: str, seq: int) -> list[Message]:
+        """Some of what the run said after `seq`, in order, none if there is no more; damaged is left out."""
+        columns = (MessageRow.seq, MessageRow.kind, MessageRow.step, MessageRow.data)
+        query = select(*columns).where(MessageRow.run == run).order_by(MessageRow.seq).limit(ROWS)
+        with self._reading() as session:
+            while rows := session.execute(query.where(MessageRow.seq > seq)).all():
+                if found := [message for row in rows for message in _understood(run, row)]:
+                    return found
+                seq = rows[-1].seq
+        return []
+
+    def last_seq(self, run: str) -> int:
+        """The `seq` of the last message that is kept, 0 when there is none."""
+        with self._reading() as session:
+            return session.scalar(select(func.max(MessageRow.seq)).where(MessageRow.run == run)) or 0
+
+    def seq_before(self, run: str, step: int) -> int:
+        """The `seq` of the last message that is of earlier scalars only, 0 when there is none."""
+        query = select(func.max(MessageRow.seq)).where(
+            MessageRow.run == run, MessageRow.step < step, MessageRow.kind.in_(scalars.KINDS)
+        )
+        with self._reading() as session:
+            return session.scalar(query) or 0
+
+    def tidy(self, run: str, room: int, exact: int = scalars.EXACT) -> scalars.Kept:
+        """Bring the scalars of a run into `room` bytes; see `scalars.py`."""
+        with self._writing() as session:
+            return self._tidy(session, run, room, exact)
+
+    def _tidy(self, session: Session, run: str, room: int, exact: int = scalars.EXACT) -> scalars.Kept:
+        kept = scalars.tidy(session, run, room, exact)
+        values = {"scalar_bytes": kept.size, "scalars_exact_from": kept.exact_from}
+        session.execute(update(RunRow).where(RunRow.id == run).values(values))
+        return kept
 
     def changes(self, run: str, since: int, step: int) -> list[tuple[int, dict[str, Any]]]:
         """Changes of knobs that were said after `since` and made up to `step`: where, and the values.
@@ -366,7 +420,9 @@ class Store:
 
     def last_step(self, run: str) -> int:
         """The last step whose scalars are kept, −1 when there is none."""
-        query = select(func.max(MessageRow.step)).where(MessageRow.run == run, MessageRow.kind == "scalars")
+        query = select(func.max(MessageRow.step)).where(
+            MessageRow.run == run, MessageRow.kind.in_(scalars.KINDS)
+        )
         with self._reading() as session:
             found = session.scalar(query)
         return -1 if found is None else found
@@ -424,6 +480,16 @@ class Store:
 def _being_imported() -> Select[str]:
     """The ids of runs whose import has not ended."""
     return select(MetaRow.value).where(MetaRow.key.startswith(IMPORTING))
+
+
+def _understood(run: str, row: Any) -> Iterator[Message]:
+    """A message, buckets as scalars, if it is not damaged."""
+    with contextlib.suppress(DamagedError):
+        data = unpack(row.data)
+        if row.kind == "buckets":
+            yield Message(row.seq, "scalars", row.step, scalars.rows_of(run, row.seq, data))
+        else:
+            yield Message(row.seq, row.kind, row.step, data)
 
 
 def _in_parts(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
