@@ -16,10 +16,11 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from descent import __version__
+from descent import __version__, problems
 from descent.errors import DescentError
 from descent.executors.local import LocalExecutor
 from descent.guard import Guard, problem
+from descent.heads import Heads
 from descent.registry import experiments
 from descent.routes import archive as archive_routes
 from descent.routes import experiments as experiment_routes
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(Heads)
     app.add_middleware(Guard, settings=settings, uploads={archive_routes.IMPORT: settings.import_mb << 20})
     app.include_router(experiment_routes.router)
     app.include_router(archive_routes.router)  # before `runs`: `import` is no run's id
@@ -107,6 +109,15 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         return JSONResponse(
             body, error.status_code, media_type="application/problem+json", headers=error.headers
         )
+
+    told = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            problems.declare(told())
+        return told()
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
     if STATIC.is_dir():
         app.mount("/", Page(directory=STATIC, html=True))

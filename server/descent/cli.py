@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import inspect
+import ipaddress
 import json
 import sys
 import threading
@@ -30,6 +31,11 @@ cli = typer.Typer(
 )
 register(runs)
 cli.add_typer(runs, name="runs")
+OPEN_TO_ALL = """\
+Descent listens on {host}, beyond this machine, and it has no password: whoever reaches it can see, change and
+delete every run, and fill the disk. To limit it, listen on 127.0.0.1 (--host) and come by an SSH tunnel, or
+keep others out by a firewall, or by a reverse proxy that asks for a password and speaks HTTPS. Browsers get
+in by names in DESCENT_ALLOWED_HOSTS only, but that stops no other program."""
 UPDATES = 10  # of the terminal's progress display, per second
 
 
@@ -76,11 +82,21 @@ def _serve(open: bool = False, **options: Any) -> None:
         shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else settings.host
         address = f"http://{shown}:{port}/"
         typer.echo(f"Descent is at {address}  (Ctrl+C stops it)")
+        if not _is_loopback(settings.host):
+            typer.echo(OPEN_TO_ALL.format(host=settings.host))
         if open:  # what comes before the server is up waits in the socket's queue
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
         gc.freeze()  # what is loaded by now stays: to look through it for garbage took 0.1 s every time
         with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly shutdown
             server.run(sockets=[listening])
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _with_settings_as_options() -> None:

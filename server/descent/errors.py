@@ -198,6 +198,20 @@ class DifferentShape(DescentError):
     code = "different-shape"
 
 
+class BadCheckpoint(DescentError):
+    """A checkpoint that the run cannot be continued from; `cause` says why."""
+
+    status = 409
+    code = "bad-checkpoint"
+
+
+class WorkerLost(DescentError):
+    """The process that should have gone on was killed, or crashed; `cause` says by what."""
+
+    status = 500
+    code = "worker-lost"
+
+
 class NoScript(DescentError):
     """The run cannot be told as a script."""
 

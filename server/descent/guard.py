@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
-from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
+import re
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -15,6 +16,19 @@ from descent.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 POLICY_VIOLATION = 1008
+HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
+REFUSED = """<!doctype html>
+<meta charset="utf-8">
+<title>Descent</title>
+<h1>Descent</h1>
+<p>This server does not answer to the name <b>{name}</b>. Whoever runs it can allow that: start it with
+<code>DESCENT_ALLOWED_HOSTS={name}</code>, or the option <code>--allowed-hosts={name}</code>. It has no
+password: whoever reaches it can see, change and delete every run.</p>
+<p lang="ko">이 서버는 <b>{name}</b> 주소로 온 요청에 답하지 않습니다. 서버를 운영하는 사람이
+<code>DESCENT_ALLOWED_HOSTS={name}</code> 설정이나 <code>--allowed-hosts={name}</code> 옵션으로 다시
+시작하면 열립니다. 비밀번호가 없으므로, 접속할 수 있는 사람은 누구나 모든 실행을 보고, 바꾸고, 지울 수
+있습니다.</p>
+"""
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -42,7 +56,9 @@ class Guard:
         self._app = app
         self._max_body = settings.max_body
         self._uploads = uploads or {}
-        self._names = set(_names(settings))
+        allowed = [name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()]
+        self._names = {*LOOPBACK, settings.host.lower(), *(_hostname(name) or name for name in allowed)}
+        self._origins = {name for name in allowed if ":" in name}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is allowed."""
@@ -60,13 +76,18 @@ class Guard:
         headers = Headers(scope=scope)
         try:
             self._check(headers)
+            _check_site(scope, headers)
             if scope["type"] == "http":
                 most = self._uploads.get(scope["path"])
                 receive = _counted(headers, receive, most) if most else await self._bounded(headers, receive)
         except DescentError as error:
             if scope["type"] == "websocket":
                 await receive()
-                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": error.detail})
+                await send(
+                    {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": error.detail[:100]}
+                )
+            elif error.field == "Host" and "text/html" in headers.get("accept", ""):
+                await _refusal(headers)(scope, receive, send_guarded)
             else:
                 await problem(error)(scope, receive, send_guarded)
             return
@@ -78,9 +99,17 @@ class Guard:
             raise NotAllowed(
                 f"Host {host[:100]!r} is not one this server answers to; add it to ALLOWED_HOSTS", "Host"
             )
-        origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2] != host:
-            raise NotAllowed(f"Origin {origin[:100]!r} is not this server's own", "Origin")
+        if not headers.getlist("origin"):
+            return
+        origin = ", ".join(headers.getlist("origin"))
+        scheme, _, place = origin.lower().partition("://")
+        if scheme not in ("http", "https") or place not in {host.lower(), *self._origins}:
+            raise NotAllowed(
+                f"Origin {origin[:100]!r} is not this server's own: the Host is {host[:100]!r}. A proxy must "
+                "hand on Host with its port (nginx: proxy_set_header Host $http_host), or ALLOWED_HOSTS name "
+                "it with the port",
+                "Origin",
+            )
 
     async def _bounded(self, headers: Headers, receive: Receive) -> Receive:
         """The whole body, read ahead, if it is not too large."""
@@ -120,14 +149,21 @@ def _counted(headers: Headers, receive: Receive, most: int) -> Receive:
     return count
 
 
-def _names(settings: Settings) -> Iterable[str]:
-    yield from LOOPBACK
-    yield settings.host.lower()
-    yield from (name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip())
+def _check_site(scope: Scope, headers: Headers) -> None:
+    """Other sites may lead here, and no more; a browser says where a request comes from."""
+    leads = scope.get("method") in ("GET", "HEAD") and headers.get("sec-fetch-mode", "") == "navigate"
+    if headers.get("sec-fetch-site") == "cross-site" and not leads:
+        raise NotAllowed("pages of other sites may not ask this server", "Sec-Fetch-Site")
+
+
+def _refusal(headers: Headers) -> Response:
+    """The page for someone who opened this server by a name it does not have."""
+    host = headers.get("host", "")
+    name = html.escape(_hostname(host) or host[:100])
+    return Response(REFUSED.replace("{name}", name), 403, media_type="text/html")
 
 
 def _hostname(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
+    """The name in a Host, without port and brackets; nothing where it is no Host."""
+    found = HOST.fullmatch(host)
+    return found["name"].lower().strip("[]") if found else ""

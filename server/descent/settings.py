@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         "",
         description="Further names this server answers to, separated by commas (the Host and Origin of every "
-        "request are checked). Loopback names and HOST are always allowed.",
+        "request are checked); with the port, where a proxy drops it. Loopback names and HOST always are.",
     )
     home: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("descent")),

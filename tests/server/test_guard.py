@@ -71,6 +71,14 @@ async def test_it_answers_to_its_own_names(host):
         "[::1",
         "evil@localhost@x",
         "0x7f.1",
+        "localhost#.evil.com",
+        "127.0.0.1/evil",
+        "evil.com@127.0.0.1",
+        "localhost:80:80",
+        "localhost:",
+        "localhost:port",
+        "localhost ",
+        "::1",
     ],
 )
 async def test_it_answers_to_no_other_name(host):
@@ -93,6 +101,10 @@ async def test_it_answers_to_no_other_name(host):
         "",
         "http://[",
         "localhost:8000",
+        "ftp://localhost:8000",
+        "chrome-extension://localhost:8000",
+        "http://localhost:8000/",
+        "://localhost:8000",
     ],
 )
 async def test_pages_from_elsewhere_may_not_ask(origin):
@@ -114,6 +126,52 @@ async def test_its_own_page_and_clients_that_are_no_page_may_ask():
     ):
         said = await open_socket(headers)
         assert [message["type"] for message in said][:2] == ["websocket.accept", "websocket.send"]
+
+
+async def test_two_origins_are_none():
+    own = ("Origin", "http://localhost:8000")
+    answer = await ask("POST", headers=[("Host", "localhost:8000"), own, own])
+    assert (answer.status_code, answer.json()["field"]) == (403, "Origin")
+
+
+@pytest.mark.parametrize(
+    ("method", "mode", "status"),
+    [("GET", "navigate", 200), ("GET", "no-cors", 403), ("GET", "", 403), ("POST", "navigate", 403)],
+)
+async def test_pages_of_other_sites_may_lead_here_and_no_more(method, mode, status):
+    headers = {"Host": "localhost", "Sec-Fetch-Site": "cross-site"} | (
+        {"Sec-Fetch-Mode": mode} if mode else {}
+    )
+    assert (await ask(method, headers=headers)).status_code == status
+    (refusal,) = await open_socket({"host": "localhost", "sec-fetch-site": "cross-site"})
+    assert refusal["type"] == "websocket.close"
+    for site in ("same-origin", "same-site", "none"):
+        assert (await ask(method, headers={**headers, "Sec-Fetch-Site": site})).status_code == 200
+
+
+async def test_behind_a_proxy_that_drops_the_port_the_name_is_allowed_with_it_or_the_refusal_says_so():
+    headers = {"Host": "lab.example", "Origin": "https://lab.example:8443"}
+    answer = await ask("POST", headers=headers, allowed_hosts="lab.example")
+    assert answer.status_code == 403
+    for word in ("$http_host", "ALLOWED_HOSTS", "'lab.example'"):
+        assert word in answer.json()["detail"]
+    answer = await ask("POST", headers=headers, allowed_hosts="lab.example:8443")
+    assert answer.status_code == 200
+    answer = await ask(
+        "POST", headers={**headers, "Origin": "https://lab.example:9"}, allowed_hosts="lab.example:8443"
+    )
+    assert answer.status_code == 403
+
+
+async def test_a_browser_gets_a_page_that_says_what_to_set():
+    headers = {"Host": "192.168.1.5:8000", "Accept": "text/html,*/*"}
+    answer = await ask(headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert "DESCENT_ALLOWED_HOSTS=192.168.1.5<" in answer.text
+    assert "비밀번호가 없으므로" in answer.text
+    answer = await ask(headers={**headers, "Host": "<script>alert(1)</script>"})
+    assert answer.status_code == 403
+    assert "<script>" not in answer.text
 
 
 async def test_two_hosts_are_none():

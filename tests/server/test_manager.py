@@ -342,6 +342,20 @@ async def test_a_paused_run_that_was_abandoned_ends_when_too_many_are_alive(make
     assert not kept.ended
 
 
+async def test_paused_runs_that_nobody_ever_watched_make_room_too_but_never_a_watched_one(make, executor):
+    manager = make(max_live=32)
+    runs = [(await started(manager, executor, paused=True))[0] for _ in range(32)]
+    for run in runs:
+        executor.workers[run.id].say("paused")
+    watch(manager, runs[0])
+    manager.leave(runs[5], watch(manager, runs[5]))
+    await started(manager, executor)
+    assert [run for run in runs if run.ended] == [runs[5]]  # someone has seen it, and gone
+    await started(manager, executor)
+    assert [run for run in runs if run.ended] == [runs[1], runs[5]]
+    assert (runs[1].status, runs[1].reason) == ("stopped", "made-room")
+
+
 # Ends
 
 

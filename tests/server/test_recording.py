@@ -8,11 +8,13 @@ import contextlib
 import json
 import sqlite3
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from descent import errors, wire
 from descent.app import open_store
@@ -517,8 +519,35 @@ async def test_bad_knobs_are_refused_before_there_is_a_branch(serve, knobs):
 async def test_a_live_knob_that_the_experiment_refuses_ends_the_branch(serve):
     manager = await serve()
     run = await finished(manager, max_steps=5)
-    with pytest.raises(errors.DifferentShape, match="word: anything else"):
+    with pytest.raises(errors.BadKnob, match="word: anything else"):
         await manager.branch(run, 3, {"word": "no"})
+    assert list(manager.runs) == [run.id]
+
+
+async def test_a_worker_that_is_lost_as_a_branch_begins_is_not_called_another_shape(serve, monkeypatch):
+    manager = await serve()
+    run = await finished(manager, max_steps=5)
+
+    async def start(spec, deliver, ended):
+        asyncio.get_running_loop().call_soon(ended, "the worker process was killed by signal 9")
+        return SimpleNamespace(send=lambda _: None, kill=lambda: None)
+
+    monkeypatch.setattr(manager._executor, "start", start)
+    with pytest.raises(errors.WorkerLost, match="killed by signal 9"):
+        await manager.branch(run, 3, {"size": 4})
+    assert list(manager.runs) == [run.id]
+
+
+async def test_a_checkpoint_that_does_not_fit_is_not_called_another_shape(serve, often):
+    manager = await serve()
+    run = await finished(manager, max_steps=60)
+    await manager.recorder.flush()
+    with Session(manager.history.store.engine) as session, session.begin():
+        for row in session.scalars(select(CheckpointRow)):
+            row.data = pack(b"nonsense")
+    step = (await manager.kept(run))["checkpoints"][-1]
+    with pytest.raises(errors.BadCheckpoint, match=f"cannot be continued from step {step}: this is no check"):
+        await manager.branch(run, step, {"lr": 0.3})
     assert list(manager.runs) == [run.id]
 
 

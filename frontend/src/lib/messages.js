@@ -569,6 +569,14 @@ export const MESSAGES = {
     'Changing {field} changes the model’s shape, so the saved weights no longer fit. Start a new run instead.',
     '{field} 값을 바꾸면 모델의 모양이 달라져 저장된 가중치를 이어받을 수 없습니다. 새 실행을 시작하세요.',
   ],
+  'error.bad-checkpoint': [
+    'What is recorded there cannot be continued: {cause}',
+    '그 스텝의 기록은 이어서 학습할 수 없습니다: {cause}',
+  ],
+  'error.worker-lost': [
+    'The process that trains ended without a word ({cause}). Try again; if memory is short, stop another run first.',
+    '학습 프로세스가 갑자기 끝났습니다({cause}). 다시 시도하세요. 메모리가 모자라면 다른 실행을 먼저 중지하세요.',
+  ],
   'error.no-device': ['This machine has no such device.', '이 컴퓨터에는 그런 장치가 없습니다.'],
   'error.too-large': ['The request is too large.', '요청이 너무 큽니다.'],
   'error.fixed-knob': ['{field} cannot be changed during a run.', '{field} 값은 실행 중에 바꿀 수 없습니다.'],

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sys
-import termios
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -14,6 +12,14 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 
 from descent.engine.messages import Output
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    TELLS = False
+else:
+    TELLS = sys.platform == "linux"  # how much of a pipe is unread
 
 MOST_UNSENT = 4096  # durable messages; a server further behind than that makes training wait
 ROOM = 1 << 20  # bytes of the pipe, where the system lets us choose (Linux)
@@ -98,7 +104,7 @@ def _ended_with_the_server() -> Iterator[None]:
 
 def _widen(pipe: int) -> int:
     """Make room in a pipe; returns how many bytes it holds, 0 where the system does not tell."""
-    if sys.platform != "linux":
+    if not TELLS:
         return 0
     with contextlib.suppress(OSError):  # the user's pipes may hold too much already
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, ROOM)

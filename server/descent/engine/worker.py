@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -57,8 +58,8 @@ def train(entry: Entry, spec: RunSpec, inbox: Inbox, emit: Callable[[Output], No
 
 
 def _read(commands: Connection, inbox: Inbox) -> None:
-    """Hand on what comes, a JSON object a line, for as long as the server lives."""
-    with open(commands.fileno(), "rb", closefd=False) as lines:
-        for line in lines:
-            inbox.put(Control(**json.loads(line)))
+    """Hand on what comes, JSON objects, for as long as the server lives."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            inbox.put(Control(**json.loads(commands.recv_bytes())))
     os._exit(1)  # the server is gone, and nobody is left to train for

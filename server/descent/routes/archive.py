@@ -106,7 +106,7 @@ async def export(
         file = await asyncio.to_thread(write, history.store, run.id, manager.settings.home)
     ending = ".zip" if format == "bundle" else "-tensorboard.zip"
     headers = _named(f"{run.entry.id}-{run.id}{ending}")
-    headers["Content-Length"] = str(file.seek(0, 2))
+    headers |= {"Content-Length": str(file.seek(0, 2)), "X-Accel-Buffering": "no"}
     return StreamingResponse(_chunks(file), media_type=ZIP, headers=headers)
 
 

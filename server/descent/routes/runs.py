@@ -254,6 +254,7 @@ async def sweep(body: SweepOrder, run: TheRun, manager: Manager) -> Response:
     return StreamingResponse(
         (len(frame).to_bytes(4, "little") + frame async for frame in frames),
         media_type="application/octet-stream",
+        headers={"X-Accel-Buffering": "no"},  # a proxy hands on what comes, as it comes
     )
 
 

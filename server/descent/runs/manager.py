@@ -187,8 +187,8 @@ class RunManager:
     ) -> Run:
         """A new run that goes on from where `parent` was after `step` steps, with some knobs changed.
 
-        Raises `NotRecorded`, `BadField` for the step, `BadKnob`, and `DifferentShape` where the knobs would
-        make another model.
+        Raises `NotRecorded`, `BadField` for the step, `BadKnob`, `DifferentShape` where the knobs would make
+        another model, `BadCheckpoint`, and `WorkerLost`.
         """
         replay, damaged = await self._history().plan(parent, step)
         self._need_known(parent)
@@ -229,13 +229,7 @@ class RunManager:
         if run.status == "failed":
             with contextlib.suppress(errors.NotWritten):
                 await self.delete(run)
-            why = run.reason.strip().splitlines()[-1]
-            changed = ", ".join(fixed)
-            raise errors.DifferentShape(
-                f"{changed or 'the run'} cannot be continued from step {replay.until}: {why}",
-                next(iter(fixed), "step"),
-                cause=why,
-            )
+            raise _not_continued(run, replay.until, fixed, override)
         if not paused:
             await self.resume(run)
         return run
@@ -287,8 +281,12 @@ class RunManager:
         return run
 
     def _retire(self) -> None:
-        """End the paused run that was abandoned first, so that another can live. Raises `TooManyRuns`."""
-        abandoned = [run for run in self._abandoned() if run.status == "paused"]
+        """End the paused run that was abandoned first, so that another can live. Raises `TooManyRuns`.
+
+        What nobody has watched yet comes last: someone may be about to.
+        """
+        paused = [run for run in self.runs.values() if run.status == "paused" and not run.watched]
+        abandoned = sorted(paused, key=lambda run: (not run.ever_watched, run.unwatched_since))
         if not abandoned:
             raise errors.TooManyRuns(
                 f"{self.settings.max_live} runs are alive; stop one (setting MAX_LIVE)", "experiment"
@@ -444,6 +442,7 @@ class RunManager:
         """The worker is no more."""
         run.worker = None
         if not run.ended:
+            run.lost = True
             self._end(run, "failed", why)
 
     def _kill(self, run: Run, status: Status, reason: str) -> None:
@@ -736,7 +735,8 @@ class RunManager:
                 self._let_lie(run)
 
     async def close(self) -> None:
-        """Write down what was said, and end every worker."""
+        """Write down what was said, and end every worker. Nothing begins any more."""
+        self._queue.clear()
         for duty in self._duties:
             duty.cancel()
         await asyncio.gather(*self._duties, return_exceptions=True)
@@ -769,6 +769,22 @@ def _fits(run: Run, *, experiment: str = "", search: str = "", starred: bool = F
 def _line(text: str) -> str:
     """A text as one line that any database takes."""
     return " ".join("".join(char if char.isprintable() or char == "\u200d" else " " for char in text).split())
+
+
+def _not_continued(
+    run: Run, step: int, fixed: Mapping[str, Any], live: Mapping[str, Any]
+) -> errors.DescentError:
+    """Why a branch from `step`, with these knobs changed, failed before it began."""
+    why = run.reason.strip().splitlines()[-1]
+    knob = why.partition(":")[0]
+    if run.lost:
+        return errors.WorkerLost(f"the branch could not begin: {why}", "step", cause=why)
+    if fixed:
+        detail = f"{', '.join(fixed)} cannot be continued from step {step}: {why}"
+        return errors.DifferentShape(detail, next(iter(fixed)), cause=why)
+    if knob in live:
+        return errors.BadKnob(why, knob, reason="refused")
+    return errors.BadCheckpoint(f"the run cannot be continued from step {step}: {why}", "step", cause=why)
 
 
 def _wrong_state(run: Run, *statuses: Status) -> errors.WrongState:

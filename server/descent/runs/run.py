@@ -80,6 +80,7 @@ class Run:
     watching: tuple[tuple[str, ...], float] = ((), 30.0)  # panels and frames/s, as the worker was told
     unwatched_since: float = field(default_factory=time.monotonic)
     ever_watched: bool = False
+    lost: bool = False  # its worker ended without a word
 
     @property
     def ended(self) -> bool:
