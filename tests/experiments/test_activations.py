@@ -232,47 +232,6 @@ def test_two_clouds_need_no_activation() -> None:
     assert accuracy(experiment, "none") == 1
 
 
-def test_preset_no_activation_leaves_many_points_wrong() -> None:
-    experiment, knobs = built(**Activations.presets["no-activation"].knobs)
-    train(experiment, knobs, 400)
-    assert accuracy(experiment, "none") < 0.75
-    assert accuracy(experiment, "relu") > 0.99
-    assert look(experiment, knobs, "collapse").notes[0].startswith("W₂W₁ = (")
-
-
-def test_preset_sigmoid_hears_half_a_millionth() -> None:
-    experiment, knobs = built(**Activations.presets["sigmoid"].knobs)
-    found = flow(experiment.networks["sigmoid"], experiment.x, experiment.y)
-    assert 3e-7 < float(found[0] / found[-1]) < 7e-7
-    train(experiment, knobs, 300)
-    found = flow(experiment.networks["sigmoid"], experiment.x, experiment.y)
-    assert 3e-7 < float(found[0] / found[-1]) < 7e-7
-
-
-def test_preset_one_sigmoid_learns() -> None:
-    experiment, knobs = built(**Activations.presets["one-sigmoid"].knobs)
-    train(experiment, knobs, 600)
-    assert accuracy(experiment, "sigmoid") > 0.99
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_preset_dead_relus_kills_relus_and_not_leaky_ones(seed: int) -> None:
-    experiment, knobs = built(seed, **Activations.presets["dead-relus"].knobs)
-    train(experiment, knobs, 400)
-    asleep = dict(zip(NAMES, look(experiment, knobs, "asleep").values[0].tolist(), strict=True))
-    assert asleep["relu"] > 0.9
-    assert asleep["leaky"] == 0
-    assert accuracy(experiment, "relu") < 0.75
-    assert accuracy(experiment, "leaky") > 0.99
-    before = [layer.weight.clone() for layer in experiment.networks["relu"].layers[:2]]
-    lower = ActivationKnobs(depth=2)
-    experiment.changed(lower, {"lr"})
-    train(experiment, lower, 50)
-    asleep = dict(zip(NAMES, look(experiment, knobs, "asleep").values[0].tolist(), strict=True))
-    assert asleep["relu"] > 0.9
-    assert torch.equal(before[0], experiment.networks["relu"].layers[0].weight)
-
-
 def test_a_sleeping_unit_is_one_that_no_point_wakes() -> None:
     experiment, knobs = built(depth=1)
     bias = experiment.networks["relu"].layers[0].bias

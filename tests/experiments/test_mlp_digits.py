@@ -305,37 +305,3 @@ def test_mnist_without_its_files_says_what_was_expected(
 
 
 # --- what the presets promise
-
-
-def test_preset_no_digit_is_called_a_four_without_a_doubt(trained: tuple[MLPDigits, Rows]) -> None:
-    experiment, _ = trained
-    p = look(experiment, DigitsKnobs(**MLPDigits.presets["no-digit"].knobs), "probabilities").values[0]
-    assert p.argmax() == 4
-    assert p[4] > 0.99
-
-
-def test_preset_few_learns_71_digits_by_heart() -> None:
-    rows = train(*built(**MLPDigits.presets["few"].knobs), steps=500)
-    assert of(rows, "acc/train")[-1] == 1
-    assert 0.86 <= of(rows, "acc/test")[-1] <= 0.9
-    assert max(of(rows, "acc/test")) < 0.91
-
-
-def test_preset_bottleneck_cannot_hold_ten_digits() -> None:
-    rows = train(*built(**MLPDigits.presets["bottleneck"].knobs), steps=900)
-    assert 0.55 < of(rows, "acc/test")[-1] < 0.75
-
-
-def test_preset_too_large_kills_units_which_a_smaller_rate_does_not_wake() -> None:
-    experiment, knobs = built(**MLPDigits.presets["too-large"].knobs)
-    rows = train(experiment, knobs, 300)
-
-    def dead() -> float:
-        return float((experiment.model.first(experiment.x) <= 0).all(0).float().mean())
-
-    assert dead() > 0.95
-    assert max(of(rows, "acc/test")) < 0.8
-    lower = DigitsKnobs(lr=2e-3)
-    experiment.changed(lower, {"lr"})
-    train(experiment, lower, 200)
-    assert dead() > 0.95

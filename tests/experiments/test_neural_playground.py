@@ -505,55 +505,11 @@ def test_the_defaults_learn_the_circle_within_2000_steps(seed: int) -> None:
     assert Playground(seed, dataset="circle").train(2000).last("acc/test") >= 0.95
 
 
-def test_the_defaults_wind_up_the_spiral_within_20000_steps() -> None:
-    playground = Playground()
-    assert playground.train(1000).last("acc/test") < 0.7
-    assert playground.train(19_000).last("acc/test") > 0.85
-
-
-def test_sines_and_adam_learn_the_spiral() -> None:
-    knobs = NeuralPlayground.presets["spiral"].knobs
-    assert Playground(**knobs).train(1500).last("acc/test") >= 0.95
-
-
 def test_a_linear_model_is_stable_below_two_over_its_curvature_and_not_above() -> None:
     knobs = dict(NeuralPlayground.presets["edge"].knobs)
     below, above = Playground(**knobs | {"lr": 0.07}).train(250), Playground(**knobs | {"lr": 0.1}).train(100)
     assert below.losses[-1] < 1e-3
     assert above.losses[-1] > 1e6
-
-
-def test_the_dead_relu_preset_kills_units() -> None:
-    playground = Playground(**NeuralPlayground.presets["dead-relus"].knobs).train(600)
-    maps = playground.look("network").maps[2:-1]
-    assert (maps.flatten(1).abs().amax(1) == 0).sum() >= 5
-
-
-def test_the_too_large_preset_saturates_for_good() -> None:
-    playground = (
-        Playground(**NeuralPlayground.presets["too-large"].knobs).train(500).change(lr=0.03).train(500)
-    )
-    assert playground.last("acc/test") < 0.6
-
-
-def test_the_overfitting_preset_overfits() -> None:
-    playground = Playground(**NeuralPlayground.presets["overfitting"].knobs).train(2000)
-    tests = [row["loss/test"] for row in playground.rows if "loss/test" in row]
-    assert tests[-1] > 1.3 * min(tests)
-    assert playground.last("acc/train") > playground.last("acc/test") + 0.1
-
-
-def test_the_vanishing_preset_loses_the_gradient_layer_by_layer() -> None:
-    norms = Playground(**NeuralPlayground.presets["vanishing"].knobs).train(100).look("gradients").values[0]
-    assert (norms[1:] > norms[:-1]).all()
-    assert norms[-1] > 1000 * norms[0]
-
-
-def test_the_sparse_preset_keeps_the_squares() -> None:
-    playground = Playground(**NeuralPlayground.presets["sparse"].knobs).train(3000)
-    size = dict(zip(playground.knobs.features, playground.weights()[0].abs().amax(1).tolist(), strict=True))
-    squares = min(size.pop("x1^2"), size.pop("x2^2"))
-    assert squares > 10 * max(size.values())
 
 
 # --- bad knobs

@@ -200,7 +200,7 @@ class Activations(Experiment[ActivationKnobs]):
         "dead-relus": Preset(
             "Dead ReLUs",
             {"activation": "relu", "depth": 2, "lr": 5.0},
-            watch="Wild steps push nearly all ReLUs to where they are 0 on every point: asleep, for good. "
+            watch="Wild steps push most ReLUs to where they are 0 on every point: asleep, for good. "
             "LeakyReLU makes the same steps, has slope 0.01 there, and learns.",
         ),
     }

@@ -407,7 +407,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         "too-large": Preset(
             title="Too large a rate",
             knobs={"dataset": "circle", "lr": 3.0},
-            watch="One colour everywhere: each tanh is saturated, its gradient gone. Lowering η is too late.",
+            watch="One or two flat colours: each tanh is saturated, its gradient gone. Lowering η is too late.",
         ),
         "edge": Preset(
             title="The edge of stability",
@@ -429,7 +429,8 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         "vanishing": Preset(
             title="The vanishing gradient",
             knobs={"dataset": "circle", "activation": "sigmoid", "hidden": [8, 8, 8, 8, 8]},
-            watch="Each sigmoid layer passes on less than a quarter of the gradient. Switch to ReLU or tanh.",
+            watch="A sigmoid’s slope is ¼ at most, so the gradient shrinks from layer to layer, "
+            "a thousandfold in all. Switch to tanh.",
         ),
         "sparse": Preset(
             title="L1 selects features",

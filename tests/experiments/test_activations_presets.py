@@ -1,0 +1,53 @@
+"""What the presets of `activations` say is to be seen, within fifteen seconds at its pace."""
+
+from __future__ import annotations
+
+import pytest
+
+from claims import claim
+from descent.experiments.training.activations import NAMES, Activations, flow
+from driving import Driven
+
+SECONDS = int(Activations.pace)  # steps of one
+
+
+def accuracy(run: Driven, name: str) -> float:
+    answers = run.experiment.networks[name](run.experiment.x)
+    return float((answers * run.experiment.y > 0).float().mean())
+
+
+def asleep(run: Driven) -> dict[str, float]:
+    return dict(zip(NAMES, run.look("asleep").values[0].tolist(), strict=True))
+
+
+@claim(Activations, "no-activation")
+def test_a_product_of_matrices_is_one_and_draws_a_line(run: Driven) -> None:
+    run.train(10 * SECONDS)
+    deep, single = run.look("collapse").values[0]  # (2, 81)
+    assert float(abs(deep - single).max()) < 1e-5
+    assert 0.3 < 1 - accuracy(run, "none") < 0.65
+    assert accuracy(run, "relu") > 0.95
+
+
+@claim(Activations, "sigmoid")
+def test_half_a_millionth_arrives_and_the_loss_stays(run: Driven) -> None:
+    found = flow(run.experiment.networks["sigmoid"], run.experiment.x, run.experiment.y)
+    assert 2e-7 < float(found[0] / found[-1]) < 1e-6
+    run.train(5 * SECONDS)
+    assert run.last("loss/relu") < 0.1
+    assert run.train(10 * SECONDS).last("loss/sigmoid") == pytest.approx(0.693, abs=0.01)
+
+
+@claim(Activations, "one-sigmoid")
+def test_a_single_sigmoid_layer_learns(run: Driven) -> None:
+    assert accuracy(run.train(10 * SECONDS), "sigmoid") > 0.99
+
+
+@claim(Activations, "dead-relus")
+def test_relus_sleep_and_leaky_ones_learn(run: Driven) -> None:
+    found = asleep(run.train(400))
+    assert found["relu"] > 0.7
+    assert found["leaky"] == 0
+    assert accuracy(run, "relu") < 0.75
+    assert accuracy(run, "leaky") > 0.99
+    assert asleep(run.change(lr=0.05).train(50))["relu"] > 0.7
