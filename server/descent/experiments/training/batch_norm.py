@@ -19,7 +19,7 @@ Source: Ioffe and Szegedy 2015, "Batch Normalization: Accelerating Deep Network 
 Covariate Shift", arXiv:1502.03167, §3 (algorithms 1 and 2), §4.1 and figure 1 (activations over training).
 Departures: running averages during training, as in PyTorch, instead of a pass over the training set after it;
 m is the weight of the newest batch. A batch of one, which PyTorch refuses, is computed: it has σ²_B = 0, so
-x̂ = 0, and feeds 0 to the running variance.
+x̂ = 0, and with B/max(B − 1, 1) for B/(B − 1), which is 1/0, it feeds 0 to the running variance.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
 
     order = 3
     pace = 60.0
-    invite = "Drag η to the right until one of the two networks breaks."
+    invite = "Drag the learning rate η to the right until one of the two networks breaks."
     measures: ClassVar[Mapping[str, Measure]] = {
         "loss/plain": Measure("loss", of="plain"),
         "loss/bn": Measure("loss", of="batch norm", knobs=("momentum", "eps")),
@@ -234,14 +234,15 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         "small-weights": Preset(
             "Initial weights too small",
             {"gain": 0.2},
-            watch="Plain, each layer passes on about a seventh of the signal, down to a spike at 0. "
+            watch="Plain, each layer passes on about an eighth of the signal, down to a spike at 0. "
             "Normalised, a factor in the weights cancels out.",
         ),
         "batch-of-two": Preset(
             "Batches of two",
             {"batch_size": 2, "lr": 0.03},
             watch="Of two numbers, one becomes +1 and the other −1: at first x̂ can say no more, hence two "
-            "spikes. Now the plain network learns and the normalised one stays below 25 %.",
+            "spikes. By step 900 the plain network reads more than half of the digits, the other not a "
+            "third.",
         ),
         "batch-of-one": Preset(
             "Batches of one",
@@ -429,7 +430,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
 
     @lines(
         title="Loss after 200 steps, by η",
-        caption="Each point is a copy trained alongside at its own η. A wide valley is tolerance.",
+        caption="Each point is a copy trained with its own η. A wider valley means that more rates work.",
         size="wide",
     )
     def tolerance(self, knobs: BatchNormKnobs) -> Lines:
@@ -501,12 +502,12 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         )
 
     mean = scalars(
-        {"unit/mean": "μ_B", "unit/running-mean": "running μ", "unit/beta": "β"},
+        {"unit/mean": "batch μ", "unit/running-mean": "running μ", "unit/beta": "β"},
         title="Mean of that unit",
         caption="Before: of the batch, and its running average. After: β.",
     )
     variance = scalars(
-        {"unit/var": "σ²_B", "unit/running-var": "running σ²", "unit/gamma": "γ"},
+        {"unit/var": "batch σ²", "unit/running-var": "running σ²", "unit/gamma": "γ"},
         title="Spread of that unit",
         caption="Before: variance of the batch, and its running average. After: γ.",
     )

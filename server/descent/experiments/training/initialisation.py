@@ -181,7 +181,7 @@ class Initialisation(Experiment[InitKnobs]):
 
     order = 2
     pace = 30.0
-    invite = "Choose another initialisation and compare its histograms with He's."
+    invite = "Choose another initialisation and compare its histograms with those of He."
     measures: ClassVar[Mapping[str, Measure]] = {
         f"loss/{scheme}": Measure("loss", of=title) for scheme, title in TITLES.items()
     }
@@ -189,14 +189,14 @@ class Initialisation(Experiment[InitKnobs]):
         "small": Preset(
             "Too small",
             {"scheme": "small"},
-            watch="Each layer leaves 7 % of the signal: less than 1e-10 of it reaches the tenth. The loss "
+            watch="Each layer leaves 7 % of the signal: less than 10⁻¹⁰ of it reaches the tenth. The loss "
             "stays at log 10 = 2.303, for good.",
         ),
         "large": Preset(
             "Too large",
             {"scheme": "large"},
-            watch="Each layer makes the signal seven times larger. The first loss is in the hundreds of "
-            "millions: out of bounds before the first step.",
+            watch="Each layer makes the signal seven times larger: in the tenth it is tens of millions of "
+            "times what it was in the first. The loss is out of bounds before the first step.",
         ),
         "zeros": Preset(
             "Zeros: all units alike",
@@ -208,13 +208,14 @@ class Initialisation(Experiment[InitKnobs]):
             "Xavier and tanh",
             {"scheme": "xavier", "activation": "tanh"},
             watch="Xavier's own case: at the start the tenth layer's signal is about 0.8 of the first's. "
-            "Then choose large: nearly all units sit at −1 or 1.",
+            "Then choose large: from the second layer on, nearly all units sit near −1 or 1.",
         ),
         "gain": Preset(
             "Twice what it takes",
-            {"scheme": "own", "gain": 3.0},
-            watch="σ is twice what ReLU needs. That doubles the signal in each layer, makes it hundreds of "
-            "times larger in all, and training breaks within a few steps.",
+            {"scheme": "own", "gain": 2.83},
+            watch="σ is twice what ReLU needs. That doubles the signal in each layer and makes it hundreds "
+            "of times larger in all. The loss begins in the hundreds, and the first step throws it out of "
+            "bounds.",
         ),
     }
 
@@ -335,8 +336,8 @@ class Initialisation(Experiment[InitKnobs]):
         return Bars(values=torch.stack(shares)[None], labels=list(TITLES.values()), range=(0.0, 1.0))
 
     @bars(
-        title="σ",
-        caption="Of the weights between hidden layers, and what φ needs to keep the signal.",
+        title="Size of the weights, σ",
+        caption="Between hidden layers, and what φ needs to keep the signal.",
         log=True,
     )
     def sizes(self, knobs: InitKnobs) -> Bars:

@@ -214,19 +214,19 @@ class Losses(Experiment[LossKnobs]):
     presets: ClassVar[Mapping[str, Preset]] = {
         "equal": Preset(
             title="The same noise everywhere",
-            knobs={"growth": 0.0, "spread": 0.4},
-            watch="Now MSE's assumption is true: the bands nearly coincide, both hold about 68 % and 95 % at "
-            "either end, and learning σ(x) gains nothing.",
+            knobs={"growth": 0.0, "spread": 0.4, "points": 2000},
+            watch="Now MSE's assumption is true: the Gaussian bands nearly coincide, both hold about 68 % "
+            "within ±1σ and 95 % within ±2σ at either end, and learning σ(x) gains nothing.",
         ),
         "outliers": Preset(
             title="One point in seven is wrong",
             knobs={"outliers": 0.15},
             watch="Both Gaussian curves run about 0.5 too high, 0.15 · 3: a mean gives way to outliers. "
-            "L1 and Laplace, which fit the median, give way by 0.1.",
+            "L1 and Laplace, which fit the median, give way by about 0.1.",
         ),
         "laplace": Preset(
             title="Laplace's noise",
-            knobs={"noise": "laplace", "growth": 0.0, "spread": 0.4},
+            knobs={"noise": "laplace", "growth": 0.0, "spread": 0.4, "points": 2000},
             watch="The loss that matches the noise wins: held out, L1 costs less than MSE. MSE's ±1σ holds "
             "about 75 % of the points, not 68 %: there are more near the middle and more far out.",
         ),
@@ -234,7 +234,7 @@ class Losses(Experiment[LossKnobs]):
             title="Confidently wrong",
             knobs={"conviction": 12.0},
             watch="Cross-entropy takes its error back within 10 steps. Squared error, nearly without "
-            "gradient, still says 1 everywhere after 1,000.",
+            "gradient, still says 1 everywhere after 900.",
         ),
         "line": Preset(
             title="A line, by hand",
@@ -247,7 +247,7 @@ class Losses(Experiment[LossKnobs]):
             title="A likelihood without a floor",
             knobs={"points": 15, "hidden": 64},
             watch="The learnt σ(x) shrinks around single points: the surer, the likelier, without end. Held "
-            "out, Gaussian NLL costs more than 3 by step 500; the truth, −0.2.",
+            "out, Gaussian NLL costs more than 3 most of the time from step 500 on; the truth, −0.2.",
         ),
     }
 
