@@ -38,7 +38,7 @@ def rising(driven: Driven) -> torch.Tensor:
 def test_one_diagonal_is_enough_to_reverse(driven: Driven) -> None:
     driven.train(241)
     assert len(rising(driven)) == 1
-    assert float(rising(driven)) > 0.5
+    assert float(rising(driven)) > 0.4  # of all the attention in these rows, where an even share is 0.11
     assert driven.last("acc/token") > 0.8
 
 
