@@ -79,6 +79,16 @@ def test_at_good_rates_a_step_moves_the_samples_little() -> None:
     assert redrawn(Driven(DCGAN, 0).train(100)) < 0.2
 
 
+@pytest.mark.slow
+def test_against_a_frozen_d_the_samples_collapse_and_come_back() -> None:
+    driven = Driven(DCGAN, 0).train(150)
+    driven.change(lr_d=1e-6).train(200)
+    assert over(driven, "diversity", 20) < 0.6
+    assert missing(driven) >= 3
+    driven.change(lr_d=5e-4).train(50)
+    assert missing(driven) <= 2
+
+
 @claim(DCGAN, "momentum-0.9")
 def test_with_momentum_g_overshoots_d_wins_and_classes_go_missing(driven: Driven) -> None:
     assert missing_on_average(driven, 100, 250) >= 2.5

@@ -24,7 +24,8 @@ def chance(driven: Driven) -> float:
 
 @claim(LSTMCells, "crisp")
 def test_after_300_steps_one_cell_tracks_quotes(driven: Driven) -> None:
-    assert best(driven.train(300)) > 0.79
+    assert best(driven.train(301)) > 0.79
+    assert driven.last("bits/held-out") < 1.38  # what the preset of a short-sighted gradient compares with
     assert best(driven) > chance(driven) + 0.3
     text = driven.look("text")
     values, inside = torch.as_tensor(text.values), torch.as_tensor(text.marks).bool()
@@ -45,6 +46,19 @@ def test_a_gru_keeps_by_a_z_close_to_1(driven: Driven) -> None:
 def test_a_vanilla_rnn_tracks_no_brackets(driven: Driven) -> None:
     assert list(driven.look("gates").names) == ["h"]
     assert best(driven.train(350)) < 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_lstm_tracks_brackets_within_500_steps(seed: int) -> None:
+    lstm = Driven(LSTMCells, seed, corpus="brackets")
+    assert max(best(lstm.train(steps)) for steps in (250, 100, 100)) > 0.9
+
+
+@claim(LSTMCells, "short")
+def test_a_short_sighted_gradient_learns_no_more_than_what_stands_close_by(driven: Driven) -> None:
+    driven.train(2001)
+    assert driven.last("bits/held-out") == pytest.approx(1.41, abs=0.015)
 
 
 @claim(LSTMCells, "by-heart")

@@ -28,18 +28,17 @@ def whole(driven: Driven) -> torch.Tensor:
     return right
 
 
-def rising(weights: torch.Tensor) -> torch.Tensor:
-    """What each head (h,) gives on average to the diagonal from the lower left, the ⊣'s row left out."""
-    length = weights.shape[2]
+def rising(driven: Driven) -> torch.Tensor:
+    """What each head (h,) gives on average to the diagonal of the word's letters, from the lower left."""
+    weights, length = cross(driven), len(driven.knobs.word)
     return torch.stack([weights[:, t, length - 1 - t] for t in range(length)]).mean(0)
 
 
 @claim(TransformerExperiment, "one-head")
 def test_one_diagonal_is_enough_to_reverse(driven: Driven) -> None:
     driven.train(241)
-    weights = cross(driven)
-    assert weights.shape[0] == 1
-    assert float(rising(weights)) > 0.5
+    assert len(rising(driven)) == 1
+    assert float(rising(driven)) > 0.4  # of all the attention in these rows, where an even share is 0.11
     assert driven.last("acc/token") > 0.8
 
 
@@ -55,7 +54,7 @@ def test_to_sort_rows_follow_the_letters_and_repeated_ones_are_right_last(driven
     weights = cross(driven)
     on_letter = torch.stack([weights[:, row, "zygote".index(c)] for row, c in enumerate("egotyz")])
     assert on_letter.amax(1).mean() > 0.6, "some head looks at the letter that is written"
-    assert rising(weights).max() < 0.5, "no diagonal"
+    assert rising(driven).max() < 0.5, "no diagonal"
 
 
 @claim(TransformerExperiment, "dates")

@@ -29,9 +29,8 @@ NOT = {
 }
 NORMALISATION = {"batch_norm.md", "dcgan.md", "transformer.md"}  # where 정규화 is normalisation, not 규제
 OTHERS = """
-    activations batch_norm descent_2d effects ensembles gradient_check initialisation learning_rate
-    linear_regression losses mlp_digits moving_average neural_playground optimizers regularisation
-    schedules search
+    activations batch_norm ensembles gradient_check initialisation losses mlp_digits neural_playground
+    optimizers regularisation schedules search
 """
 NOT_YET = {f"{name}.md" for name in OTHERS.split()}
 

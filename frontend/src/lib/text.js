@@ -6,8 +6,7 @@ const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3
 /** Those that would not be seen. */
 const SIGNS = /** @type {Record<string, string>} */ ({ ' ': '␣', '\n': '↵', '\r': '␍', '\t': '⇥', '': '∅' });
 const MARK = /^\p{M}$/u; // joins the letter before it: an accent, a vowel sign
-// eslint-disable-next-line no-misleading-character-class -- variation selectors are meant one by one
-const UNSEEN = /^[\p{C}\p{Z}\u115f\u1160\u3164\u{fe00}-\u{fe0f}\u{e0100}-\u{e01ef}]$/u; // joiners, controls, blanks
+const UNSEEN = /^[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]$/u; // blanks, controls, joiners, fillers
 const HOLE = '◌'; // where the letter would be
 const BOX = '□';
 

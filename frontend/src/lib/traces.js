@@ -4,8 +4,7 @@ const MARGIN = 0.15; // of the window, kept between its edges and the picked sam
 
 /** How tokens without a shape of their own are written. @type {Record<string, string>} */
 const SHAPES = { '\n': '↵', '\r': '↵', '\t': '⇥', ' ': '·' };
-// eslint-disable-next-line no-misleading-character-class -- variation selectors are meant one by one
-const UNSEEN = /^[\p{C}\u115f\u1160\u3164\ufe00-\ufe0f]+$/u; // joiners, controls, fillers
+const UNSEEN = /^[\p{C}\p{Default_Ignorable_Code_Point}]+$/u; // controls, joiners, fillers
 const MARK = /^\p{M}$/u; // belongs on the letter before it
 
 /**

@@ -196,8 +196,8 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
     presets: ClassVar[Mapping[str, Preset]] = {
         "one-head": Preset(
             "One head, one layer",
-            {"heads": 1, "layers": 1},
-            "One attention, one diagonal: to reverse, no more is needed.",
+            {"heads": 1, "layers": 1, "lr": 6e-3, "warmup": 100},
+            "One attention, one diagonal: after 240 steps it has four of five tokens right.",
         ),
         "sort": Preset(
             "Sorting letters",

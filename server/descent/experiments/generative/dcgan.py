@@ -201,8 +201,8 @@ class DCGAN(Experiment[DCGANKnobs]):
     """G and D, their two optimizers, and what can be seen of the game."""
 
     invite = (
-        "Once digits appear, drag the learning rate of D to its left end: G runs ahead and all samples "
-        "melt into one shape."
+        "Once digits appear, drag the learning rate of D to its left end: G runs ahead and the samples "
+        "melt into a few shapes."
     )
     measures: ClassVar[Mapping[str, Measure]] = {
         "distance": Measure("loss"),
