@@ -1,4 +1,4 @@
-"""Each rule against torch.optim, the map against the networks it pictures, and what the presets promise."""
+"""Each rule against torch.optim, the map against the networks it pictures."""
 
 from __future__ import annotations
 
@@ -306,38 +306,3 @@ def test_the_watched_weights_history_is_the_latest_oldest_first() -> None:
     assert picture.x.tolist() == list(range(4, LAST + 4))
     np.testing.assert_allclose(picture.values[0, 1], moved[4:], rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(picture.values[0, 0], picture.values[0, 1], rtol=1e-2, atol=1e-5)  # SGD: g
-
-
-# What the presets promise
-
-
-def after(preset: str, steps: int) -> dict[str, list[float]]:
-    experiment, knobs = race(**(Optimizers.presets[preset].knobs if preset else {}))
-    run(experiment, knobs, steps)
-    return dict(zip(NAMES, look(experiment, knobs, "standings").values.tolist(), strict=True))
-
-
-def test_at_one_rate_adam_is_far_ahead_of_sgd_and_with_their_own_all_are_alike() -> None:
-    one = {name: row[0] for name, row in after("one-rate", 100).items()}
-    assert one["adam"] < 0.04 < 1.2 < one["sgd"] < one["adadelta"]
-    assert max(row[0] for row in after("", 100).values()) < 0.06
-
-
-def test_where_scales_differ_rates_per_weight_win() -> None:
-    loss = {name: row[0] for name, row in after("scales", 100).items()}
-    assert loss["sgd"] > 0.15 > 0.07 > loss["adam"]
-    assert max(loss[name] for name in ("adagrad", "rmsprop", "adam")) < min(
-        loss[name] for name in ("sgd", "momentum", "nag")
-    )
-
-
-def test_without_momentum_three_are_one_to_the_last_digit() -> None:
-    rows = run(*race(**Optimizers.presets["no-momentum"].knobs), 30)
-    assert all(row["loss/sgd"] == row["loss/momentum"] == row["loss/nag"] for row in rows)
-    assert rows[-1]["loss/sgd"] != rows[-1]["loss/adagrad"]
-
-
-def test_weight_decay_in_the_gradient_has_one_minimum_for_seven_rules() -> None:
-    lengths = {name: row[2] for name, row in after("decay", 150).items()}
-    assert all(7.5 < lengths[name] < 8.5 for name in NAMES if name != "adamw")
-    assert lengths["adamw"] > 15

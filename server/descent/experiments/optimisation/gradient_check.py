@@ -86,7 +86,7 @@ class CheckKnobs(Knobs):
         help="How far a parameter is moved either way.",
     )
     bug: Bug = live(
-        "none", name="Bug", group="bug",
+        "slope", name="Bug", group="bug",
         options={
             "none": "none", "slope": "φ′ forgotten", "sign": "a minus too many",
             "sum": "sum in place of mean", "bias": "bias of one point only", "unit": "last unit left out",
@@ -239,7 +239,9 @@ class GradientCheck(Experiment[CheckKnobs]):
 
     order = 8
     pace = 20.0
-    invite = "Choose a bug, and see what stands up. Then move it to another layer."
+    invite = (
+        "A bug is planted: which layer is it in? Move it, choose another, or none, and see what stands up."
+    )
     measures: ClassVar[Mapping[str, Measure]] = {
         "loss/hand": Measure("loss", of="by hand", knobs=("bug", "bug_layer")),
         "loss/autograd": Measure("loss", of="autograd"),
@@ -248,7 +250,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         "hidden": Preset(
             "A bug that hides",
             {"bug": "bias", "bug_layer": 2},
-            "b₂ gets the slope of one point only. The twins' losses stay within 10 % of each other: the loss "
+            "b₂ gets the slope of one point only. The twins' losses stay within 10% of each other: the loss "
             "tells nothing. The check says b₂ at once, whatever ε is: that is no rounding.",
         ),
         "faster": Preset(
@@ -265,15 +267,15 @@ class GradientCheck(Experiment[CheckKnobs]):
         ),
         "single": Preset(
             "In float32",
-            {"epsilon": 1e-6},
-            "At ε = 1e-6 float64 is right in nine digits. float32 is hardly in one: its f is a staircase. "
-            "Its own valley lies at an ε a thousand times larger.",
+            {"bug": "none", "epsilon": 1e-6},
+            "At ε = 10⁻⁶ float64 is right in nine digits. float32 is hardly in one: its f is a staircase. "
+            "Its own valley lies at an ε some thousand times larger.",
         ),
         "kink": Preset(
             "When the check is wrong",
-            {"activation": "relu", "epsilon": 0.003},
+            {"bug": "none", "activation": "relu", "epsilon": 0.003},
             "By hand and autograd stand equally high: neither is wrong, the check is. Some point lies so "
-            "near the kink of a ReLU that ε reaches across. Lower ε to 1e-5.",
+            "near the kink of a ReLU that ε reaches across. At 10⁻⁵ that hardly ever happens.",
         ),
     }
 
@@ -336,7 +338,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         return differences(self.network(), self.x, self.y, knobs.activation, steps, dtype)
 
     @lines(
-        title="Error by ε",
+        title="Relative error, for each ε",
         caption="Right: the curve bends. Left: rounding. A bug does not care about ε.",
         size="hero",
     )
@@ -366,7 +368,7 @@ class GradientCheck(Experiment[CheckKnobs]):
             y_ranges=[(1e-12, 3.0)],
         )
 
-    @lines(title="Two points", caption="f around the parameter picked. Steps are rounding.")
+    @lines(title="f between the two points", caption="f around the parameter picked. Steps are rounding.")
     def around(self, knobs: CheckKnobs) -> Lines:
         """f along one parameter, in either precision, with the line through the two points of the check."""
         θ, i = self.network(), knobs.parameter
@@ -386,7 +388,7 @@ class GradientCheck(Experiment[CheckKnobs]):
             values=torch.stack([*curves, middle + slope * t])[None],
             groups=[""],
             series=["f", "float32", "slope"],
-            x_label="ε ·",
+            x_label="t of θ + tε",
             notes=[f"Δf/2ε = {figure(numeric, 4)}, ∂f/∂θ = {figure(right, 4)}"],
             dots=torch.tensor(
                 [[0, 2, -1, exact[20].item()], [0, 2, 1, exact[40].item()]], dtype=torch.float64
@@ -448,7 +450,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         return errors, torch.where(numeric != 0, hand / numeric, math.nan)
 
     @ranking(
-        title="The worst first",
+        title="Parameters, the worst first",
         caption="Ratio: by hand ÷ Δf/2ε. Pick a row to draw its slope.",
         edits="parameter",
     )
@@ -483,7 +485,7 @@ class GradientCheck(Experiment[CheckKnobs]):
             "check/float32": "autograd, float32",
             "check/layer": "layer",
         },
-        title="Relative error",
+        title="Relative error, step by step",
         caption="Of all parameters together.",
         log=True,
     )

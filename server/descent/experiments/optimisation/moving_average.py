@@ -139,7 +139,7 @@ class MovingAverage(Experiment[AverageKnobs]):
             "Fifty days: β = 0.98",
             {"beta": 0.98},
             watch="Smooth, but summer comes about 40 days late, and the average never gets "
-            "as warm as it was.",
+            "as warm as the truth.",
         ),
         "beginning": Preset(
             "The first days",

@@ -406,7 +406,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
 
     order = 4
     pace = 30.0
-    invite = "Pull η for all up and down: who breaks first, who never gets going?"
+    invite = "Drag the learning rate η of all up and down: who breaks first, who never gets going?"
     measures: ClassVar[Mapping[str, Measure]] = {
         f"loss/{name}": Measure("loss", of=racer.title, knobs=(f"lr_{name}", *racer.followed))
         for name, racer in RACERS.items()
@@ -415,15 +415,16 @@ class Optimizers(Experiment[OptimizersKnobs]):
         "one-rate": Preset(
             "One rate for all",
             {f"lr_{name}": 0.05 for name in NAMES},
-            watch="With η = 0.05 for all, Adam's loss is 0.03 after 100 steps, SGD's 1.3. With rates of "
-            "their own (the defaults) all eight are between 0.02 and 0.06. Compare none but tuned rules.",
+            watch="With η = 0.05 for all, Adam's loss is about 0.03 after 100 steps, SGD's still above 1.3. "
+            "With rates of their own (the defaults) all eight are between 0.02 and 0.07. Compare rules only "
+            "when each is tuned.",
         ),
         "scales": Preset(
             "Pixels in unlike units",
             {"spread": 100.0, "lr_sgd": 4.0, "lr_momentum": 0.5, "lr_nag": 0.8, "lr_adagrad": 0.6}
             | {"lr_adadelta": 20.0, "lr_rmsprop": 0.07, "lr_adam": 0.1, "lr_adamw": 0.1},
-            watch="Each has its best rate, yet after 100 steps SGD's loss is above 0.15, Adam's near 0.05. "
-            "One rate is too small for pixels in small units; a rate per weight is not.",
+            watch="Each has a rate tuned to it, yet after 100 steps SGD's loss is above 0.15, Adam's below "
+            "0.07. One rate is too small for pixels in small units; a rate per weight is not.",
         ),
         "no-momentum": Preset(
             "Without momentum, three are one",
@@ -627,8 +628,8 @@ class Optimizers(Experiment[OptimizersKnobs]):
         )
 
     @histogram(
-        title="Step of each weight",
-        caption="Weights by |Δθ| of their last step, from 1e-6 at the left to 1 at the right.",
+        title="How far each weight moved last",
+        caption="Weights by log₁₀ |Δθ| of their last step: −6 is a millionth, 0 is 1.",
     )
     def moves(self, knobs: OptimizersKnobs) -> Histogram:
         """The distribution of log₁₀ |Δθ| over the weights of each racer."""
@@ -651,7 +652,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
     )
 
     @lines(
-        title="Variance shown",
+        title="How much of the paths the map shows",
         caption="How much of the paths' variance so many directions hold. The map has two.",
     )
     def shares(self, knobs: OptimizersKnobs) -> Lines:
@@ -718,7 +719,10 @@ class Optimizers(Experiment[OptimizersKnobs]):
             notes=[self._spelled(i, *glass[-1, i].tolist()) for i in range(len(NAMES))],
         )
 
-    @bars(title="Memory", caption="Numbers that a rule keeps for each weight, besides the weight.")
+    @bars(
+        title="Numbers kept per weight",
+        caption="Numbers that a rule keeps for each weight, besides the weight.",
+    )
     def memory(self, knobs: OptimizersKnobs) -> Bars:
         """Elements of all buffers, for each parameter."""
         kept = [

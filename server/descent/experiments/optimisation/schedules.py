@@ -97,7 +97,7 @@ class ScheduleKnobs(Knobs):
     factor: float = live(
         0.2,
         name="Drop",
-        help="What the rate is multiplied with at each stair, a quarter of the race.",
+        help="What the rate is multiplied by at each stair, a quarter of the race.",
         symbol="f",
         ge=0.05,
         le=1.0,
@@ -196,28 +196,29 @@ class Schedules(Experiment[ScheduleKnobs]):
     """The race, on scikit-learn's digits."""
 
     order = 5
-    invite = "Watch the stairs where the rate drops, then pull Drop to 1: the stairs are gone."
+    invite = "Watch the loss fall by a stair where the rate drops, then pull Drop to 1: the stairs are gone."
     measures: ClassVar[Mapping[str, Measure]] = {
         f"loss/{name}": Measure("loss", of=title) for name, title in TITLES.items()
     }
     presets: ClassVar[Mapping[str, Preset]] = {
         "too-large": Preset(
             "Too large a rate",
-            {"lr": 0.4},
-            watch="The constant rate bounces high above the others and gets no lower. Whoever lowers it "
-            "recovers: a schedule forgives a rate that is too large.",
+            {"lr": 0.2, "steps": 1050},
+            watch="The constant rate bounces about twice as high as the six that have come down when the "
+            "race ends, and warm-up, which only begins low, bounces with it. A schedule that ends low "
+            "forgives a rate that is too large.",
         ),
         "too-small": Preset(
             "Too small a rate",
-            {"lr": 0.002},
-            watch="Now the constant rate is lowest at the end. The floor was not reached: lowering the rate "
-            "only stops the descent.",
+            {"lr": 0.002, "steps": 600},
+            watch="Now the constant rate is lowest when the race ends, at step 600. The floor was not "
+            "reached: lowering the rate only stops the descent.",
         ),
         "no-noise": Preset(
             "Large batches",
-            {"batch_size": 256, "wrong": 0},
-            watch="With hardly any noise there is hardly a floor: the constant rate does as well as any, and "
-            "those that dropped early come last.",
+            {"batch_size": 256, "wrong": 0, "steps": 600},
+            watch="With hardly any noise there is hardly a floor: the constant rate is lowest when the race "
+            "ends, at step 600, and those that dropped early, step decay and exponential, come last.",
         ),
     }
 
@@ -303,7 +304,7 @@ class Schedules(Experiment[ScheduleKnobs]):
 
     @lines(
         title="The race",
-        caption="Training loss of all, and test accuracy. Marks: where the step schedule drops.",
+        caption="Training loss of all, and test accuracy. Marks: where step decay drops; T, the end.",
         size="hero",
     )
     def race(self, knobs: ScheduleKnobs) -> Lines:
@@ -316,6 +317,8 @@ class Schedules(Experiment[ScheduleKnobs]):
         drops = [
             (f"×{knobs.factor:g}", float(quarter * k)) for k in (1, 2, 3) if quarter * k <= self.step_index
         ]
+        if knobs.steps <= self.step_index:
+            drops.append(("T", float(knobs.steps)))
         return Lines(
             x=steps,
             values=values,
@@ -343,7 +346,7 @@ class Schedules(Experiment[ScheduleKnobs]):
         )
 
     @lines(
-        title="The floor",
+        title="Loss against rate: the floor",
         caption="Each dot a loss and the rate it came with. Higher rates hover higher.",
         legend=False,
     )
@@ -372,7 +375,7 @@ class Schedules(Experiment[ScheduleKnobs]):
     )
     losses = scalars(
         {f"loss/{name}": title for name, title in TITLES.items()},
-        title="Loss, logarithmic",
+        title="Loss, on a logarithmic axis",
         caption="A stair is a drop by a share of what was left.",
         log=True,
     )

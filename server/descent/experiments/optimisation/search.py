@@ -228,15 +228,15 @@ class Search(Experiment[SearchKnobs]):
         ),
         "lucky": Preset(
             "A lucky grid",
-            {"side": 4},
-            watch="One of the grid's four columns stands in the valley: with 16 trials it beats random "
-            "search in most rounds. Nobody knows beforehand where that column should be.",
+            {"side": 3, "rate_low": 0.004, "rate_high": 1000.0},
+            watch="The middle one of the grid's three columns, η = 2, stands in the valley: with 9 trials it "
+            "beats random search in most rounds. Nobody knows beforehand where that column should be.",
         ),
         "both": Preset(
             "Both knobs matter",
             {"decay_low": 1e-4, "decay_high": 10.0},
-            watch="Large λ now spoils every network, and What matters has two bars. Random search still "
-            "beats the grid in most rounds: √n values are few for either knob.",
+            watch="Large λ now spoils every network, and “Which knob matters” has two bars. Random search "
+            "still beats the grid in most rounds: √n values are few for either knob.",
         ),
     }
 
@@ -395,8 +395,8 @@ class Search(Experiment[SearchKnobs]):
         )
 
     @ranking(
-        title="Rounds",
-        caption="Lowest loss now and on average; past rounds in which it beat the grid.",
+        title="Who won how many rounds",
+        caption="Lowest loss now and on average; % of past rounds in which it beat the grid.",
     )
     def rounds(self, knobs: SearchKnobs) -> Ranking:
         """Each strategy's lowest loss now and on average, and how often it was lower than the grid's."""
@@ -418,7 +418,7 @@ class Search(Experiment[SearchKnobs]):
             sort=2,
         )
 
-    @bars(title="Different values", caption="Of each knob, in as many trials as a round has.")
+    @bars(title="Different values tried", caption="Of each setting, in as many trials as a round has.")
     def distinct(self, knobs: SearchKnobs) -> Bars:
         """How many different η and λ each strategy has among the latest trials."""
         counts = [[len(tried[:, knob].unique()) for knob in range(2)] for tried in self._latest(knobs)]
@@ -429,7 +429,7 @@ class Search(Experiment[SearchKnobs]):
         )
 
     @bars(
-        title="What matters",
+        title="Which knob matters",
         caption="% of the variance of ln L that each knob explains alone.",
     )
     def importance(self, knobs: SearchKnobs) -> Bars:
