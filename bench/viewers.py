@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import re
 import socket
@@ -31,11 +32,15 @@ async def serve(home: str) -> None:
     """A server that allows as many viewers as there are, and has a run with a long history."""
     from descent import wire
     from descent.app import create_server
+    from descent.cli import TURN
     from descent.settings import Settings
 
     limits = {"viewers": 9999, "viewers_per_run": 9999, "connections": 9999, "tape_mb": 1024}
     server = create_server(Settings(home=Path(home), idle_pause=0, record=False, **limits))
     listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `descent serve` does, and the rest:
+    sys.setswitchinterval(TURN)
+    gc.freeze()
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
         await asyncio.sleep(0.05)
