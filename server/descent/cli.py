@@ -36,6 +36,7 @@ Descent listens on {host}, beyond this machine, and it has no password: whoever 
 delete every run, and fill the disk. To limit it, listen on 127.0.0.1 (--host) and come by an SSH tunnel, or
 keep others out by a firewall, or by a reverse proxy that asks for a password and speaks HTTPS. Browsers get
 in by names in DESCENT_ALLOWED_HOSTS only, but that stops no other program."""
+TURN = 0.001  # seconds a busy thread keeps the event loop waiting; 5 ms by default, several times an answer
 UPDATES = 10  # of the terminal's progress display, per second
 
 
@@ -86,6 +87,7 @@ def _serve(open: bool = False, **options: Any) -> None:
             typer.echo(OPEN_TO_ALL.format(host=settings.host))
         if open:  # what comes before the server is up waits in the socket's queue
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+        sys.setswitchinterval(TURN)
         gc.freeze()  # what is loaded by now stays: to look through it for garbage took 0.1 s every time
         with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly shutdown
             server.run(sockets=[listening])

@@ -341,7 +341,8 @@ async def test_pages_from_elsewhere_cannot_open_a_stream(server):
         assert refused.value.response.status_code == 403
 
 
-async def test_what_is_watched_ends_with_the_viewer(server):
+async def test_what_is_watched_ends_with_the_viewer(live_server):
+    server = live_server(record=False)  # or the recorder looks, once a second
     run = await new_run(server)
     async with viewing(server, run) as client:
         await client.send(type="watch", panels=["weights"])

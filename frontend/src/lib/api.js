@@ -105,6 +105,16 @@ export const deleteRun = (id) => call('DELETE', `/runs/${encodeURIComponent(id)}
 export const getKept = (id) => call('GET', `/runs/${encodeURIComponent(id)}/frames`);
 
 /**
+ * Scalars in columns: `step`, then one per name, null where none was measured.
+ * @param {string} id
+ * @param {number} from  the first step
+ * @param {number} to  the last
+ * @returns {Promise<Record<string, (number | null)[]>>}
+ */
+export const getScalars = (id, from, to) =>
+  call('GET', `/runs/${encodeURIComponent(id)}/scalars?from=${from}&to=${to}`);
+
+/**
  * A new run that goes on from where another one was.
  * @param {string} id
  * @param {number} step

@@ -1,6 +1,6 @@
 /** What a chart draws of a ScalarStore: some columns, smoothed, thinned to the pixels there are. No DOM. */
 
-import { Smoother, thin } from './series.js';
+import { Smoother, nearest, thin } from './series.js';
 
 /** @typedef {import('./series.js').ScalarStore} ScalarStore */
 
@@ -15,6 +15,7 @@ export class Curves {
   #floor;
   #width = 1;
   #rows = 0; // written, of complete bins
+  #drawn = 0; // written
   #read = 0; // rows of the store that are in them
   #smoothed = 0; // rows of the store that are smoothed
   #thinnings;
@@ -68,13 +69,34 @@ export class Curves {
     const rest = columns.map((column) => column.subarray(this.#read));
     const added = this.#thin(steps.subarray(this.#read), rest, steps.length - this.#read, this.#rows);
     const rows = this.#rows + added;
-    this.#rows = rows;
+    this.#rows = this.#drawn = rows;
     this.#read = steps.length;
     this.#reopen(steps);
     return {
       steps: this.#steps.subarray(0, rows),
       values: this.#out.map((column) => column.subarray(0, rows)),
     };
+  }
+
+  /**
+   * What is drawn of a raw column in the bin of a step: its least and its greatest value, NaN where there is none.
+   * @param {number} column
+   * @param {number} step
+   * @returns {[number, number]}
+   */
+  between(column, step) {
+    const bin = this.#binOf(step);
+    let low = NaN;
+    let high = NaN;
+    let i = nearest(this.#steps.subarray(0, this.#drawn), step);
+    while (i > 0 && this.#binOf(this.#steps[i - 1]) === bin) i--;
+    for (; i >= 0 && i < this.#drawn && this.#binOf(this.#steps[i]) === bin; i++) {
+      const value = this.#out[column][i];
+      if (Number.isNaN(value)) continue;
+      low = value >= low ? low : value;
+      high = value <= high ? high : value;
+    }
+    return [low, high];
   }
 
   /**

@@ -460,6 +460,11 @@ export const MESSAGES = {
     '{n} older pictures were deleted to free space',
     '공간을 비우려고 오래된 그림 {n}장을 지웠습니다',
   ],
+  'history.scalars': [
+    'Before step {step} only the least, the mean and the greatest value of each stretch are kept',
+    '스텝 {step} 이전은 구간마다 최솟값, 평균, 최댓값만 남아 있습니다',
+  ],
+  'scalars.thinned': ['least, mean and greatest of a stretch', '구간의 최솟값, 평균, 최댓값'],
   'history.defaults': ['default settings', '기본 설정값'],
 
   'recording.disk-full': [

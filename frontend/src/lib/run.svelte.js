@@ -4,7 +4,7 @@
  */
 
 import { SvelteMap } from 'svelte/reactivity';
-import { getKept, getMoment } from './api.js';
+import { getKept, getMoment, getScalars } from './api.js';
 import { touches } from './changes.js';
 import { kindTitle } from './i18n.svelte.js';
 import { looksOf, titleOf } from './knobs.js';
@@ -29,6 +29,8 @@ export class RunView {
   at = $state(null);
   /** The past step whose pictures are all here. @type {number | null} */
   shownAt = $state(null);
+  /** Of earlier steps the record has scalars as the least, the greatest and the mean of stretches. */
+  exactFrom = $state(0);
   /** Knobs that a branch from the step looked at would set. @type {Record<string, any>} */
   wanted = $state.raw({});
   /** Whether it is among those that are compared, and shown there. */
@@ -79,6 +81,9 @@ export class RunView {
   /** The newest frame of each panel. @type {Map<string, Frame>} */
   #present = new Map();
   #seeking = false;
+  /** Scalars that were fetched, as this page has that step thinned. @type {{step: number, values: Record<string, number | null>} | null} */
+  #fetched = $state.raw(null);
+  #asking = false;
   #heardAll = 0; // the last event that its description already tells of
   /** Its knobs as the record so far tells them. @type {Record<string, any>} */
   #told;
@@ -116,6 +121,7 @@ export class RunView {
     this.step = info.step;
     this.pace = info.pace;
     this.stepsPerEpoch = info.steps_per_epoch;
+    this.exactFrom = info.scalars_exact_from;
   }
 
   /** @param {any} event */
@@ -187,7 +193,10 @@ export class RunView {
   /** The value of a scalar at the step looked at. @param {string} name */
   valueOf(name) {
     void this.scalarsVersion;
-    return this.at === null ? this.scalars.latest(name) : this.scalars.valueAt(name, this.at - 1);
+    if (this.at === null) return this.scalars.latest(name);
+    const step = this.at - 1;
+    const exact = this.#fetched?.step === step ? this.#fetched.values[name] : null;
+    return exact ?? this.scalars.valueAt(name, step);
   }
 
   /** What the knobs that follow a schedule are at the step looked at. @returns {Record<string, number>} */
@@ -224,6 +233,25 @@ export class RunView {
     this.#tellWatched();
     if (at === null) for (const [panel, frame] of this.#present) this.frames.set(panel, frame);
     else this.#fetch();
+    this.#fetchScalars();
+  }
+
+  /** Fetch the scalars of the step looked at, where this page has it thinned. */
+  async #fetchScalars() {
+    if (this.#asking) return;
+    this.#asking = true;
+    try {
+      while (this.at !== null && !this.scalars.has(this.at - 1) && this.#fetched?.step !== this.at - 1) {
+        const step = this.at - 1;
+        const table = await getScalars(this.id, step, step);
+        const values = Object.entries(table).map(([name, column]) => [name, column[0] ?? null]);
+        this.#fetched = { step, values: Object.fromEntries(values) };
+      }
+    } catch (error) {
+      this.error = /** @type {any} */ (error);
+    } finally {
+      this.#asking = false;
+    }
   }
 
   /** Fetch the pictures of the step looked at; while one answer is awaited, only the last wish counts. */

@@ -70,6 +70,19 @@ export class ScalarStore {
   }
 
   /**
+   * Whether a step is here as it was, and not in a stretch that was thinned, by this store or by the server. Those have
+   * at most four rows in a row.
+   * @param {number} step
+   */
+  has(step) {
+    const i = nearest(this.#steps.subarray(0, this.#length), step);
+    if (i < 0 || this.#steps[i] !== step) return false;
+    const first = Math.max(0, i - 2);
+    const last = Math.min(this.#length - 1, i + 2);
+    return this.#steps[last] - this.#steps[first] === last - first;
+  }
+
+  /**
    * Add a batch. Steps up to `lastStep` are already here (a replay after a reconnect) and are passed over.
    * @param {Frame} frame  `step` (n,) int64, ascending, and one float32 (n,) per name
    */

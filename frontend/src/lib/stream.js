@@ -5,6 +5,7 @@ import { decode } from './wire.js';
 const FIRST_RETRY = 250; // ms
 const LONGEST_RETRY = 5000; // ms
 const NO_SUCH_RUN = 4404;
+const POINTS = 2 ** 16; // rows of a long past, which are more than can be drawn; the rest can be asked for
 const TRY_AGAIN_LATER = 1013; // too many watch
 
 /**
@@ -38,7 +39,7 @@ export class Stream {
 
   #connect() {
     this.listener.connection('connecting');
-    const socket = (this.#socket = new WebSocket(`${this.url}?since=${this.#since}`));
+    const socket = (this.#socket = new WebSocket(`${this.url}?since=${this.#since}&points=${POINTS}`));
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
       this.#retry = FIRST_RETRY;
