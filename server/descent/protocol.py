@@ -131,7 +131,9 @@ class Hello(Message):
 
 
 class Recording(Message):
-    """Whether runs are recorded now. `reason`: `disk-full`, `locked` or `failed`; it is tried on and on."""
+    """Whether runs are recorded now. `reason`: `disk-full`, `locked`, `home-gone` (the database was deleted
+    or replaced) or `failed`; it is tried on and on. While it is `ok`, `disk-low`: not much room is left.
+    """
 
     type: Literal["recording"] = "recording"
     ok: bool

@@ -69,7 +69,9 @@ class Settings(BaseSettings):
     autoresume: bool = Field(
         False, description="Whether runs that were training when the server ended go on when it starts."
     )
-    data: Path | None = Field(None, description="Folder with larger data sets (MNIST files as IDX, gzip).")
+    data: Path | None = Field(
+        None, description="Folder with larger data sets (MNIST files as IDX, zipped or not)."
+    )
     max_running: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,

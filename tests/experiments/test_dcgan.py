@@ -379,6 +379,37 @@ def test_mnist_files_that_do_not_fit_are_refused(
         mnist(tmp_path, 16)
 
 
+@pytest.mark.parametrize("split", ["train", "t10k"])
+@pytest.mark.parametrize(
+    "name", ["{}-{}-idx{}-ubyte.gz", "{}-{}.idx{}-ubyte", "{}-{}-idx{}-ubyte", "{}-{}.idx{}-ubyte.gz"]
+)
+def test_mnist_is_read_under_every_name_it_goes_by(tmp_path: Path, name: str, split: str) -> None:
+    values = {"images": np.full((2, 28, 28), 7, np.uint8), "labels": np.array([3, 4], np.uint8)}
+    for what, one in values.items():
+        path = write_idx(tmp_path / name.format(split, what, one.ndim), one)
+        if not name.endswith(".gz"):
+            path.write_bytes(gzip.decompress(path.read_bytes()))
+    assert mnist(tmp_path, 32).labels.tolist() == [3, 4]
+
+
+def test_what_is_there_instead_of_mnist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"expected train-images-idx3-ubyte\.gz.*there is nothing"):
+        mnist(tmp_path / "nowhere", 16)
+    (tmp_path / "mnist.npz").touch()
+    with pytest.raises(FileNotFoundError, match=r"without \.gz\), and there are mnist\.npz"):
+        mnist(tmp_path, 16)
+
+
+@pytest.mark.parametrize(
+    "page", [b"<!DOCTYPE html><html>403</html>", b"\n <html>", b"<?xml version='1.0'?><Error/>"]
+)
+def test_a_web_page_saved_as_mnist_is_called_one(tmp_path: Path, page: bytes) -> None:
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(page)
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte\.gz: expected IDX values, got a web page"):
+        read_idx(path, dims=3)
+
+
 def test_mnist_without_a_folder_names_the_knob_and_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DESCENT_DATA", raising=False)
     with pytest.raises(KnobError, match="set DESCENT_DATA") as caught:

@@ -6,6 +6,7 @@ The random numbers are those of this process, so runs whose numbers are compared
 import asyncio
 import contextlib
 import json
+import shutil
 import sqlite3
 import subprocess
 from types import SimpleNamespace
@@ -29,6 +30,7 @@ from descent.runs.manager import RunManager
 from descent.settings import Settings
 from descent.store import database
 from descent.store.packing import pack
+from descent.store.reserve import Reserve
 from descent.store.schema import CheckpointRow, MessageRow
 from descent.store.store import Batch, Kept, Store
 from tiny import ThreadExecutor, Tiny, TinyKnobs, entry_of, loop_of
@@ -845,10 +847,11 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path):
+def disk(request, tmp_path, monkeypatch):
+    monkeypatch.setattr(Reserve, "is_low", lambda _: False)  # these tests count what is told
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={getattr(request, 'param', 8)}m", "tmpfs", folder]
     if subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode:
         pytest.skip("nothing can be mounted here")
     yield Disk(folder)
@@ -878,6 +881,63 @@ async def test_when_the_disk_is_full_runs_train_on_and_are_recorded_when_there_i
         assert steps == list(range(len(steps)))
         assert len(steps) > 100
     await serve.stop(manager)
+
+
+@pytest.mark.parametrize("disk", [48], indirect=True)
+async def test_on_a_full_disk_a_run_can_be_deleted_which_makes_room(serve, impatient, disk):
+    manager = await serve(home=disk.folder)
+    run = await finished(manager, max_steps=60)
+    row = manager.history.store.run(run.id)
+    chance = np.random.default_rng(0)
+    frames = {("weights", step): chance.bytes(1 << 20) for step in range(1, 17)}
+    await manager.recorder.do(lambda: manager.history.store.save([Batch(row, [], frames)]))
+    disk.fill()
+    assert shutil.disk_usage(disk.folder).free < 1 << 16
+    await manager.delete(run)
+    assert manager.history.store.run(run.id) is None
+    assert shutil.disk_usage(disk.folder).free > 24 << 20
+    assert (disk.folder / "descent.db-reserve").stat().st_size == 8 << 20  # for the next time
+    await serve.stop(manager)
+
+
+@pytest.mark.parametrize("gone", ["deleted", "replaced"])
+async def test_that_the_record_went_away_is_told_and_it_may_come_back(serve, impatient, tmp_path, gone):
+    home = tmp_path / "home"
+    manager = await serve(home=home)
+    run = manager.create("tiny", {})
+    async with Viewing(run) as viewer:
+        await until(run, lambda: run.step > 20)
+        await manager.recorder.flush()
+        home.rename(tmp_path / "elsewhere")
+        if gone == "replaced":
+            home.mkdir()
+            (home / "descent.db").write_bytes(b"")
+        await viewer.told((False, "home-gone"))
+        with pytest.raises(errors.NotWritten, match="home-gone"):
+            await manager.describe(run, name="new")
+        step = run.step
+        await until(run, lambda: run.step > step + 20)
+        shutil.rmtree(home, ignore_errors=True)
+        (tmp_path / "elsewhere").rename(home)
+        await viewer.told((False, "home-gone"), (True, ""))
+    await serve.stop(manager)
+    manager = await serve(home=home)
+    steps = table(await manager.get(run.id))["step"]
+    assert steps == list(range(len(steps)))
+    assert len(steps) > step
+    await serve.stop(manager)
+
+
+async def test_a_disk_that_is_nearly_full_is_told_before_it_is(serve, impatient, monkeypatch):
+    monkeypatch.setattr(recorder_module, "LOOK", 0)
+    low = [True]
+    monkeypatch.setattr(Reserve, "is_low", lambda _: low[0])
+    manager = await serve()
+    run = manager.create("tiny", {})
+    async with Viewing(run) as viewer:
+        await viewer.told((True, "disk-low"))
+        low[0] = False
+        await viewer.told((True, "disk-low"), (True, ""))
 
 
 @pytest.mark.parametrize("began", ["long ago", "now"])

@@ -1,13 +1,18 @@
 """The store on both databases it knows, each test on an empty one."""
 
+import contextlib
+import errno
+import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from descent import __version__
 from descent.store import database
@@ -491,6 +496,67 @@ def test_a_patient_store_is_empty_until_it_can_be_opened(sqlite_url, tmp_path, m
     assert store.trouble == ""
     assert {row.id: row.status for row in store.runs()} == {"a": "interrupted", "b": "finished"}
     store.close()
+
+
+def test_the_reserve_is_used_where_nothing_can_be_deleted_and_put_back(sqlite_url, tmp_path, monkeypatch):
+    store = Store(sqlite_url, tmp_path)
+    reserve = tmp_path / "descent.db-reserve"
+    assert reserve.stat().st_size == 8 << 20
+    save(store, run("a"))
+    delete, tried = Store._delete, []
+
+    def only_with_room(store, ids):
+        tried.append(reserve.exists())
+        if reserve.exists():
+            raise OperationalError("DELETE", {}, OSError(errno.ENOSPC, "No space left on device"))
+        delete(store, ids)
+
+    monkeypatch.setattr(Store, "_delete", only_with_room)
+    store.delete(["a"])
+    assert (tried, store.runs()) == ([True, False], [])
+    assert reserve.stat().st_size == 8 << 20
+    reserve.unlink()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=1 << 40, free=1 << 20))
+    store.give_back()
+    assert not reserve.exists()
+    store.close()
+
+
+def test_what_was_deleted_goes_back_to_the_disk(sqlite_url, tmp_path):
+    store = Store(sqlite_url, tmp_path)
+    chance = np.random.default_rng(0)
+    for id in "ab":
+        store.save([Batch(run(id), [], {("weights", step): chance.bytes(1 << 20) for step in range(4)})])
+    store.delete(["a"])
+    taken = [(tmp_path / f"descent.db{ending}").stat().st_size for ending in ("", "-wal")]
+    assert 4 << 20 < sum(taken) < 5 << 20
+    assert [kept.step for kept in store.kept("b")] == [0, 1, 2, 3]
+    store.close()
+
+
+@pytest.mark.parametrize("instead", ["nothing", "another file"])
+def test_a_database_that_is_gone_is_not_written_to(sqlite_url, tmp_path, instead):
+    store = Store(sqlite_url, tmp_path)
+    save(store, run("a"))
+    (tmp_path / "descent.db").rename(tmp_path / "moved.db")
+    if instead == "another file":
+        (tmp_path / "descent.db").write_bytes(b"")
+    with pytest.raises(StoreError, match="was deleted, moved or replaced") as refused:
+        save(store, run("b"))
+    assert database.cause(refused.value) == "home-gone"
+    (tmp_path / "moved.db").rename(tmp_path / "descent.db")
+    save(store, run("c"))
+    assert [row.id for row in store.runs()] == ["a", "c"]
+    store.close()
+
+
+def test_a_drive_on_which_sqlite_cannot_keep_its_log_is_named(tmp_path):
+    drive = sqlite3.connect(f"file:{tmp_path}/x.db?vfs=unix-none", uri=True)
+    with (
+        contextlib.closing(drive),
+        pytest.raises(StoreError, match=r"network drives.*HOME.*DATABASE_URL"),
+    ):
+        database._prepare_sqlite(drive, None)
 
 
 def test_a_full_disk_is_told_from_other_errors(sqlite_url, tmp_path):

@@ -471,6 +471,14 @@ export const MESSAGES = {
     'The disk is full: nothing is being saved. Training goes on.',
     '디스크가 가득 차 저장하지 못하고 있습니다. 학습은 계속됩니다.',
   ],
+  'recording.disk-low': [
+    'The disk is nearly full. Delete runs that you no longer need before recording stops.',
+    '디스크가 거의 찼습니다. 기록이 멈추기 전에 필요 없는 실행을 삭제하세요.',
+  ],
+  'recording.home-gone': [
+    'The record was deleted, moved or replaced while it was in use: this is not being recorded. Training goes on.',
+    '사용 중인 기록 파일이 삭제되었거나 옮겨졌거나 바뀌어 기록하지 못하고 있습니다. 학습은 계속됩니다.',
+  ],
   'recording.locked': [
     'Another program has the recording file locked: nothing is being saved for now. Training goes on.',
     '다른 프로그램이 기록 파일을 잠그고 있어 지금은 저장하지 못합니다. 학습은 계속됩니다.',

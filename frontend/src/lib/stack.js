@@ -68,7 +68,7 @@ function states(run) {
   if (run.status === 'queued') found.push({ kind: 'queued', tone: 'warn' });
   if (run.status === 'paused' && PAUSES.includes(run.reason))
     found.push({ kind: run.reason, tone: 'warn', action: 'play' });
-  if (!run.recording.ok) found.push({ kind: 'unrecorded', tone: 'warn' });
+  if (run.recording.reason) found.push({ kind: 'unrecorded', tone: 'warn' });
   const damaged = run.diagnoses.findLast((one) => one.code === 'checkpoint-damaged');
   if (damaged) found.push({ kind: 'damaged', tone: 'warn', found: damaged });
   return found;

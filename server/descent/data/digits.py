@@ -1,7 +1,8 @@
 """Handwritten digits as square grey images: scikit-learn's, which need no download, and MNIST's files.
 
 MNIST comes in IDX files (http://yann.lecun.com/exdb/mnist): two zero bytes, one for the type (8: unsigned
-byte), one for the number of dimensions, each dimension's size as a big-endian uint32, then the values.
+byte), one for the number of dimensions, each dimension's size as a big-endian uint32, then the values. People
+have them under several names, zipped and not.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import torch
 import torch.nn.functional as F
 
 _UNSIGNED_BYTE = 8
+_GZIP = b"\x1f\x8b"
+_SNIFFED = 100  # bytes, by which a file is told from a web page
+_NAMED = 8  # files of a folder in which the right ones are missing
 _MAX_BYTES = 1 << 30  # a header that promises more is taken for broken, not allocated
 
 
@@ -52,13 +56,11 @@ def mnist(folder: Path, resolution: int) -> Digits:
     Raises `FileNotFoundError` or `ValueError` naming the file and what was expected.
     """
     for split in ("train", "t10k"):
-        image_file = folder / f"{split}-images-idx3-ubyte.gz"
-        label_file = folder / f"{split}-labels-idx1-ubyte.gz"
-        if image_file.is_file() and label_file.is_file():
+        image_file, label_file = _found(folder, split, "images", 3), _found(folder, split, "labels", 1)
+        if image_file and label_file:
             break
     else:
-        names = "train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz"
-        raise FileNotFoundError(f"{folder}: expected {names}, or both with t10k for train")
+        raise FileNotFoundError(_missing(folder))
     pixels, labels = read_idx(image_file, dims=3), read_idx(label_file, dims=1)
     if pixels.shape[1:] != (28, 28):
         raise ValueError(f"{image_file}: expected images of 28×28, got {pixels.shape[1]}×{pixels.shape[2]}")
@@ -73,13 +75,33 @@ def mnist(folder: Path, resolution: int) -> Digits:
     return Digits(images, torch.from_numpy(labels).long())
 
 
-def read_idx(path: Path, dims: int) -> np.ndarray:
-    """The unsigned bytes of a gzipped IDX file of `dims` dimensions.
+def _found(folder: Path, split: str, what: str, dims: int) -> Path | None:
+    """The file of these values under the names it goes by: with a dash or a dot, zipped or not."""
+    names = [f"{split}-{what}{joint}idx{dims}-ubyte{end}" for end in (".gz", "") for joint in "-."]
+    return next((folder / name for name in names if (folder / name).is_file()), None)
 
-    Raises `ValueError` naming the file where it is no gzip, or its size is not what its header says.
+
+def _missing(folder: Path) -> str:
+    """What was looked for, and what there is instead."""
+    looked_for = "train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz"
+    others = "both with t10k for train, a dot for the last dash but one, or without .gz"
+    there = sorted(path.name for path in folder.iterdir())[:_NAMED] if folder.is_dir() else []
+    instead = f"there are {', '.join(there)}" if there else "there is nothing"
+    return f"{folder}: expected {looked_for} ({others}), and {instead}"
+
+
+def read_idx(path: Path, dims: int) -> np.ndarray:
+    """The unsigned bytes of an IDX file of `dims` dimensions, gzipped or not, whatever its name says.
+
+    Raises `ValueError` naming the file where it is neither, or its size is not what its header says.
     """
+    with path.open("rb") as file:
+        begin = file.read(_SNIFFED)
+    if begin.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise ValueError(f"{path}: expected IDX values, got a web page; download the file itself again")
+    opened = gzip.open if begin.startswith(_GZIP) or not begin.startswith(bytes(2)) else Path.open
     try:
-        with gzip.open(path, "rb") as file:
+        with opened(path, "rb") as file:
             header = file.read(4 + 4 * dims)
             if header[:4] != bytes((0, 0, _UNSIGNED_BYTE, dims)):
                 raise ValueError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -9,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from descent import wire
-from descent.errors import NoFrame
+from descent.errors import DescentError, NoFrame
 from descent.protocol import PANELS_AT_ONCE, STEPS_AT_ONCE, Device, RunInfo
 from descent.runs.knobs import planned
 from descent.runs.manager import RunManager
@@ -20,6 +22,8 @@ from descent.store.schema import NAME_LENGTH
 MOST_RUNS = 1000  # of one answer
 LAST_STEP = 10**15
 PLANNED = 240  # points of a plan: about one every other pixel
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 _run_infos = TypeAdapter(list[RunInfo])
@@ -252,7 +256,7 @@ async def sweep(body: SweepOrder, run: TheRun, manager: Manager) -> Response:
     order = Order(**body.model_dump(exclude={"step"}))
     frames = await manager.sweep(run, body.step, order)
     return StreamingResponse(
-        (len(frame).to_bytes(4, "little") + frame async for frame in frames),
+        _framed(frames),
         media_type="application/octet-stream",
         headers={"X-Accel-Buffering": "no"},  # a proxy hands on what comes, as it comes
     )
@@ -308,3 +312,12 @@ async def frame(
         media_type="application/octet-stream",
         headers={"X-Step": wire.metadata_of(found[0])["step"]},
     )
+
+
+async def _framed(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Frames, each after its length. The answer has begun: what goes wrong now is for the log, in a line."""
+    try:
+        async for frame in frames:
+            yield len(frame).to_bytes(4, "little") + frame
+    except DescentError as error:
+        logger.warning("a sweep broke off: %s", error)

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -38,6 +39,7 @@ from descent.store.store import Store
 ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
 ROOM_AFTER = 0.5  # seconds unwatched, after which a run that was watched makes room for a queued one
 MAKE_ROOM_EVERY = 60.0  # seconds between two looks at the size of the store
+UNUSED = 64 << 20  # bytes that the database keeps for what is to come
 HOUSEKEEPING = 0.5  # seconds between two looks for runs that nobody watches
 
 
@@ -714,6 +716,7 @@ class RunManager:
                 stripped = await history.recorder.strip(self.settings.store_mb << 20)
                 for run in filter(None, map(self.runs.get, stripped)):
                     run.recorded = await asyncio.to_thread(history.store.run, run.id)
+                await history.recorder.do(partial(history.store.give_back, UNUSED))
             await asyncio.sleep(MAKE_ROOM_EVERY)
 
     async def _keep_house(self) -> None:

@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 INTERVAL = 0.4  # seconds between two batches; with what the engine holds back, no second is lost
 RETRY = 3.0  # seconds between two attempts while nothing can be written
+LOOK = 5.0  # seconds between two looks at how full the disk is
 DENSEST = 0.1  # seconds between two recorded pictures of a panel
 STEADY = 200_000  # bytes per second of one panel's pictures
 UNTIDY, UNTIDY_STEPS = 256, 1 << 18  # messages and steps of scalars, after which those of a run are tidied
@@ -98,6 +99,7 @@ class Recorder:
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._one_batch = asyncio.Lock()
         self._retry_at = 0.0
+        self._look_at, self._low = 0.0, False  # at the room left on the disk
 
     # Hearing of runs
 
@@ -237,7 +239,14 @@ class Recorder:
             job.record.run.channel.tape.recorded(job.saved_seq)
             self._done(job)
         self._retry_at = 0.0
-        self._tell(Recording(ok=True))
+        self._tell(Recording(ok=True, reason="disk-low" if self._is_low() else ""))
+
+    def _is_low(self) -> bool:
+        """Whether the disk is nearly full; that is looked up every so often."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at, self._low = now + LOOK, self._store.is_low
+        return self._low
 
     def _done(self, job: _Job) -> None:
         for key, data in job.frames.items():

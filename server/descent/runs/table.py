@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from descent import wire
+from descent.archive.cells import plain
 from descent.protocol import Gap
 from descent.runs.tape import Entry, Tape
 from descent.thinned import Thinner
@@ -134,7 +135,7 @@ class Table:
         return self._json() if format == "json" else self._safetensors(run)
 
     def _csv(self) -> Iterator[bytes]:
-        yield _lines([["step", *self.names]])
+        yield _lines([["step", *map(plain, self.names)]])
         for block in self._blocks:
             cells = [_readable(self._column(block, name), "") for name in self.names]
             yield _lines(zip(self._column(block, "step").tolist(), *cells, strict=True))

@@ -74,9 +74,17 @@ def connect(url: str, home: Path, *, make: bool = True) -> tuple[Engine, str]:
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
     # NORMAL: what was committed survives the end of this process, if not always a power cut, and a commit
-    # does not wait for the disk. The file is never torn.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    # does not wait for the disk. The file is never torn. What is deleted can be given back to the disk a
+    # piece at a time: that is to be said before there is a table.
+    for pragma in ("auto_vacuum=INCREMENTAL", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    with contextlib.closing(connection.execute("PRAGMA journal_mode=WAL")) as answer:
+        (mode,) = answer.fetchone()
+    if mode not in ("wal", "memory"):
+        raise StoreError(
+            f"SQLite cannot keep its log there (it says {mode!r}), as on network drives; take a folder "
+            "on a disk of this machine (setting HOME), or PostgreSQL (setting DATABASE_URL)"
+        )
 
 
 def nothing() -> Engine:
@@ -155,7 +163,7 @@ def _scripts() -> ScriptDirectory:
 
 
 def cause(error: BaseException) -> str:
-    """Why nothing could be written, as a code: `disk-full`, `locked` or `failed`."""
+    """Why nothing could be written, as a code: `disk-full`, `locked`, `home-gone` or `failed`."""
     if isinstance(error, StoreError):
         return error.reason
     driver = getattr(error, "orig", error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +17,13 @@ from sqlalchemy.orm import Session, defer
 
 from descent.store import database, scalars
 from descent.store.packing import DamagedError, pack, unpack
+from descent.store.reserve import Reserve
 from descent.store.schema import CheckpointRow, FrameRow, MessageRow, MetaRow, RunRow
 
 RESTING = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"})
 TRAINED = "trained"  # the reason of an interrupted run that was not paused
+PAGES = 256  # given back to the disk in one go: a megabyte
+PATIENCE = 2.0  # seconds that giving back may keep others from writing
 IMPORTING = "importing:"  # before the id of a run that is not whole yet, as a key in `meta`
 AT_ONCE = 500  # keys in one statement
 ROWS = 32  # messages read at a time
@@ -82,6 +87,10 @@ class Store:
         self.trouble = ""  # why it could not be opened yet: `disk-full` or `locked`
         self.engine, self.called = database.connect(url, home, make=not read_only)
         self._read_from = self.engine
+        is_file = self.engine.dialect.name == "sqlite"
+        self._file = Path(self.called) if is_file and not read_only else None
+        self._identity: tuple[int, int] | None = None  # of the file, once it is claimed
+        self._reserve = Reserve(self._file) if self._file else None
         self._opened = contextlib.ExitStack()
         self._opened.callback(self.engine.dispose)
         try:
@@ -120,6 +129,32 @@ class Store:
             self._opened.push(claim.pop_all())
         self.trouble = ""
         self._read_from = self.engine
+        if self._reserve is not None:
+            self._identity = self._found()
+            self._reserve.fill()
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file there is where the database should be."""
+        if self._file is None:
+            return None
+        with contextlib.suppress(OSError):
+            found = self._file.stat()
+            return found.st_dev, found.st_ino
+        return None
+
+    def _need_home(self) -> None:
+        """Raises `StoreError` where the file was deleted or replaced: what is written now would be lost."""
+        if self._identity is not None and self._found() != self._identity:
+            raise database.StoreError(
+                f"{self.called} was deleted, moved or replaced while it was in use; nothing more is recorded "
+                "until it is back, or the server is started anew",
+                "home-gone",
+            )
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the disk that it lies on is nearly full."""
+        return self._reserve is not None and self._reserve.is_low()
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -127,9 +162,10 @@ class Store:
             yield
         except (SQLAlchemyError, OSError) as error:
             said = str(getattr(error, "orig", error)).strip()
-            raise database.StoreError(
-                f"the store {self.called} cannot be used: {said}", database.cause(error)
-            ) from error
+            reason = database.cause(error)
+            if reason == "locked":
+                said += " (by another program, or as a network drive does: settings HOME, DATABASE_URL)"
+            raise database.StoreError(f"the store {self.called} cannot be used: {said}", reason) from error
 
     def close(self) -> None:
         """Let go of the database."""
@@ -144,6 +180,7 @@ class Store:
     def _writing(self) -> Iterator[Session]:
         if self.trouble:
             self._claim()
+        self._need_home()
         with Session(self.engine) as session, session.begin():
             yield session
 
@@ -270,11 +307,52 @@ class Store:
             self._tidy(session, id, room)
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Forget runs and all that was recorded of them; their branches stay."""
+        """Forget runs and all that was recorded of them; their branches stay.
+
+        Where the disk is full the room kept back for this is used. What was theirs goes back to the disk.
+        """
+        try:
+            self._delete(ids)
+        except (SQLAlchemyError, database.StoreError, OSError) as error:
+            full = database.cause(error) == "disk-full"
+            if not (full and self._reserve is not None and self._reserve.release()):
+                raise
+            self._delete(ids)
+        with contextlib.suppress(SQLAlchemyError, sqlite3.Error, database.StoreError):
+            self.give_back()
+
+    def _delete(self, ids: Sequence[str]) -> None:
         with self._writing() as session:
             for some in _in_parts(ids):
                 session.execute(delete(RunRow).where(RunRow.id.in_(some)))
                 session.execute(delete(MetaRow).where(MetaRow.key.in_([IMPORTING + id for id in some])))
+
+    def give_back(self, least: int = 0) -> None:
+        """Return unused space to the disk, if there are `least` bytes of it: for so long as `PATIENCE` says.
+
+        It takes little room itself, and begins where it ended.
+        """
+        if self._reserve is None:
+            return
+        self._need_home()
+        until = time.monotonic() + PATIENCE
+        with self.engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection), driver
+
+            def pragma(said: str) -> int:
+                return int(driver.execute(f"PRAGMA {said}").fetchone()[0])
+
+            pragma("wal_checkpoint(TRUNCATE)")
+            unused = pragma("freelist_count")
+            while unused * pragma("page_size") > least and time.monotonic() < until:
+                # A script goes on to the end; executed alone, a statement without columns stops after a page.
+                driver.executescript(f"PRAGMA incremental_vacuum({PAGES})")
+                pragma("wal_checkpoint(TRUNCATE)")
+                before, unused = unused, pragma("freelist_count")
+                if unused >= before:  # a file from before there was such a way back: `shrink` mends that
+                    break
+        self._reserve.fill()
 
     def begin_import(self, id: str) -> None:
         """From now on, until its end, the run of this id is in no list; it goes if this process does."""
