@@ -485,14 +485,16 @@ export const MESSAGES = {
   'status.failed': ['failed', '실패'],
   'status.interrupted': ['interrupted', '중단됨'],
 
+  'status.unknown': ['no connection', '연결 끊김'],
+
   'connection.open': ['connected', '연결됨'],
   'connection.full': [
     'Too many pages watch. This one waits until there is room.',
     '너무 많은 페이지가 보고 있습니다. 자리가 날 때까지 기다립니다.',
   ],
   'connection.lost': [
-    'Connection lost: reconnecting. Nothing recorded is lost.',
-    '연결이 끊겨 다시 연결하고 있습니다. 기록은 사라지지 않습니다.',
+    'Connection lost: reconnecting. What you set meanwhile takes effect when it is back.',
+    '연결이 끊겨 다시 연결하고 있습니다. 그동안 바꾼 것은 연결되면 적용됩니다.',
   ],
   'connection.gone': ['This run is no longer on the server.', '이 실행은 더 이상 서버에 없습니다.'],
 

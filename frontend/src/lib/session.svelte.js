@@ -154,7 +154,7 @@ export class Session {
   }
 
   /** Go on from the step looked at, as a new run; this one pauses, and stays beside it. */
-  branch = () => this.branchAt(this.run?.now ?? 0, this.run?.wanted ?? {});
+  branch = () => this.branchAt(this.run?.now ?? 0, { ...this.run?.wishes, ...this.run?.wanted });
 
   /**
    * @param {number} step
@@ -251,21 +251,30 @@ export class Session {
     const { run } = this;
     if (!run) return;
     if (run.at !== null) run.seek(null);
-    if (run.resumable) command(run.id, 'resume').catch((error) => (this.refused = error));
+    if (run.resumable)
+      command(run.id, 'resume').then(
+        () => (this.refused = null),
+        (error) => (this.refused = error),
+      );
     else if (run.ended) this.reset();
-    else run.send({ type: run.status === 'paused' ? 'resume' : 'pause' });
+    else run.send({ type: run.halted ? 'resume' : 'pause' });
   }
 
   step() {
     const { run } = this;
     if (!run || run.ended) return;
-    if (run.status === 'running') run.send({ type: 'pause' });
+    if (!run.halted) run.send({ type: 'pause' });
     run.send({ type: 'step', steps: 1 });
   }
 
   reset() {
     const { run } = this;
     if (run) this.begin(run.knobs, run.seed, run.status === 'paused');
+  }
+
+  /** The connection is back: what failed for want of one is over. */
+  reached() {
+    if (this.refused?.code === 'offline') this.refused = null;
   }
 
   close() {

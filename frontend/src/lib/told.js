@@ -34,6 +34,7 @@ export function tell(entry, run) {
     case 'gone':
     case 'full':
     case 'lost':
+    case 'full':
       return t(`connection.${entry.kind}`);
     default:
       return t(`reason.${entry.kind}`);
