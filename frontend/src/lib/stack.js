@@ -77,10 +77,20 @@ function states(run) {
 /** @param {Seen} run @returns {Entry} */
 function diverged(run) {
   const found = run.diagnoses.findLast((one) => one.code === 'non-finite');
-  const undo = !found?.params.back && (run.touched || run.parent);
-  const back = undo ? null : wayBack(found);
+  const told = earliest(standing(run)?.params.back, found?.params.back);
+  const undo = !told && (run.touched || run.parent);
+  const back = undo ? null : (told ?? wayBack(found));
   return { kind: 'diverged', tone: 'bad', found, back, action: undo ? 'undo' : back ? '' : 'reset' };
 }
+
+/** What had become much worse before, and has not recovered: it went wrong there already. @param {Seen} run */
+function standing(run) {
+  const last = run.diagnoses.findLast((one) => one.code === 'worse' || one.code === 'recovered');
+  return last?.code === 'worse' ? last : null;
+}
+
+/** @param {Way | undefined} one @param {Way | undefined} other */
+const earliest = (one, other) => (one && (!other || one.step <= other.step) ? one : other);
 
 /**
  * Findings that hold, each code once, the newest first; and those from before training was last changed, or of what has

@@ -32,7 +32,6 @@ export function tell(entry, run) {
     case 'unrecorded':
       return t(`recording.${run.recording.reason}`);
     case 'gone':
-    case 'full':
     case 'lost':
     case 'full':
       return t(`connection.${entry.kind}`);
