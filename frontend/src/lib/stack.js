@@ -89,8 +89,8 @@ function standing(run) {
   return last?.code === 'worse' ? last : null;
 }
 
-/** @param {Way | undefined} one @param {Way | undefined} other */
-const earliest = (one, other) => (one && (!other || one.step <= other.step) ? one : other);
+/** @param {Way | null | undefined} one @param {Way | null | undefined} other */
+const earliest = (one, other) => (one && (!other || one.step <= other.step) ? one : (other ?? null));
 
 /**
  * Findings that hold, each code once, the newest first; and those from before training was last changed, or of what has
@@ -105,6 +105,7 @@ function findings(run, dismissed, known) {
   /** @type {Entry[]} */
   const earlier = [];
   const seen = new Set();
+  const broke = standing(run)?.params.back;
   for (const found of run.diagnoses.toReversed()) {
     if (found.code === 'recovered') for (const code of found.params.of ?? []) seen.add(code);
     const said = found.code === 'recovered' ? found.params.of?.some(known) : known(found.code);
@@ -113,7 +114,7 @@ function findings(run, dismissed, known) {
     seen.add(found.code);
     if (dismissed.has(found)) continue;
     const good = found.code === 'recovered';
-    const back = good ? null : wayBack(found);
+    const back = good ? null : earliest(broke, wayBack(found));
     (holds ? current : earlier).push({ kind: 'finding', tone: good ? 'good' : 'warn', found, back });
   }
   return { current, earlier };
