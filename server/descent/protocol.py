@@ -37,10 +37,14 @@ class Watch(Message):
 
 
 class SetKnobs(Message):
-    """Set live knobs; answered by the event `knobs` with the step at which they take effect, or by `look`."""
+    """Set live knobs; answered by the event `knobs` with the step at which they take effect, or by `look`.
+
+    With a `tag` it is answered to this client, too: by `done`, or by an `error` that bears the tag.
+    """
 
     type: Literal["knobs"] = "knobs"
     knobs: dict[str, Any]
+    tag: str = Field("", max_length=100)
 
 
 class Pause(Message):
@@ -205,14 +209,22 @@ class Gap(Message):
     last: int
 
 
+class Done(Message):
+    """The command that this client gave this `tag` took effect; what it changed was told before."""
+
+    type: Literal["done"] = "done"
+    tag: str
+
+
 class StreamError(Message):
-    """A command was refused. Fields as in a REST problem."""
+    """A command was refused: the one with this `tag`, if it had one. Fields as in a REST problem."""
 
     type: Literal["error"] = "error"
+    tag: str = ""
     code: str
     detail: str
     field: str = ""
     params: dict[str, Any] = {}
 
 
-Event = Hello | Recording | State | KnobsChanged | Looked | Diagnosis | Gap | StreamError
+Event = Hello | Recording | State | KnobsChanged | Looked | Diagnosis | Gap | Done | StreamError

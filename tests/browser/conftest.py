@@ -15,7 +15,7 @@ from lab import served
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-REFUSED = re.compile(r"status of (409|422)")
+REFUSED = re.compile(r"status of (409|422|501)")
 MISSING = re.compile(r"status of 404")
 
 

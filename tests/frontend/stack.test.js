@@ -48,6 +48,19 @@ test('what has recovered folds away, until it comes again', () => {
   expect(again.now[0].found.step).toBe(40);
 });
 
+test('what is found after it broke leads back to before it broke', () => {
+  const worse = found('worse', 20, { back: { step: 12, knobs: { lr: 1 } } });
+  const diagnoses = [worse, found('stuck', 25), found('exploding', 30, { healthy: 15, remedy: { lr: 40 } })];
+  const steps = (/** @type {any[]} */ all) =>
+    stackOf(seen({ diagnoses: all })).now.map((entry) => entry.back?.step);
+  expect(steps(diagnoses)).toEqual([12, 12, 12]);
+  expect(steps([...diagnoses, found('recovered', 40, { of: ['worse'] })])).toEqual([
+    undefined,
+    15,
+    undefined,
+  ]);
+});
+
 test('what was read is gone, and what has no words does not stand there', () => {
   const read = found('worse', 20);
   const stack = stackOf(seen({ diagnoses: [read, found('probe-failed', 30)] }), {

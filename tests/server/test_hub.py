@@ -160,6 +160,21 @@ async def test_what_could_not_be_kept_is_told_as_a_gap(channel, monkeypatch):
     assert wire.decode(reader.got[2]).step == 2
 
 
+async def test_an_answer_comes_after_what_was_said_before_it(channel):
+    reader = Reader(channel)
+    other = Reader(channel)
+    for seq in range(1, 5):
+        keep(channel, seq, seq - 1)
+    channel.answer(reader.viewer, "done")
+    keep(channel, 5, 4)
+    await reader.settle()
+    assert reader.steps == other.steps == list(range(5))
+    before = reader.got[: reader.got.index("done")]
+    steps = [step for message in before for step in wire.decode(message).arrays["step"].tolist()]
+    assert steps[:4] == [0, 1, 2, 3]
+    assert "done" not in await other.settle()
+
+
 async def test_viewers_are_let_go_when_the_run_is_forgotten(channel):
     reader = Reader(channel)
     await reader.settle()

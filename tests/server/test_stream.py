@@ -147,6 +147,24 @@ async def test_knobs_dragged_fast_all_arrive_in_order(server):
         assert told == [value / 1000 for value in range(1, 101)]
 
 
+async def test_a_tagged_command_is_answered_to_its_client_alone_after_what_it_changed(server):
+    run = await new_run(server, paused=True)
+    async with viewing(server, run) as client, viewing(server, run) as other:
+        await client.send(type="knobs", knobs={"lr": 0.25}, tag="a")
+        await client.send(type="knobs", knobs={"lr": -1}, tag="b")
+        await client.send(type="knobs", knobs={"lr": 0.5}, tag="c")
+        assert (await client.event("error"))["tag"] == "b"
+        await client.event("done", tag="c")
+        told = [(event["type"], event.get("tag")) for event in client.events]
+        assert told.index(("done", "a")) > told.index(("knobs", None))
+        knobs = [place for place, event in enumerate(client.events) if event["type"] == "knobs"]
+        assert told.index(("done", "c")) > knobs[1]
+        await other.event("knobs", knobs={"lr": 0.5})
+        await other.send(type="knobs", knobs={"lr": 0.75}, tag="mine")
+        await other.event("done", tag="mine")
+        assert {event.get("tag") for event in other.events} == {None, "mine"}
+
+
 async def test_pause_step_resume_pace_and_stop(server):
     run = await new_run(server)
     async with viewing(server, run) as client:

@@ -25,7 +25,7 @@ export class ApiError extends Error {
  * @returns {Promise<Response>}
  * @throws {ApiError}
  */
-async function ask(path, request) {
+export async function ask(path, request) {
   let response;
   try {
     response = await fetch(`/api${path}`, request);

@@ -113,6 +113,19 @@ export const looksOf = (experiment) =>
 export const isLook = (schema) => schema?.['x-role'] === 'look';
 
 /**
+ * Values set over others, schedules among them: a knob that is set by hand follows none any more.
+ * @param {Record<string, any>} before
+ * @param {Record<string, any>} values
+ * @returns {Record<string, any>}
+ */
+export function laidOver(before, values) {
+  const after = { ...before, ...values };
+  if (!before.schedules || values.schedules) return after;
+  const kept = Object.entries(before.schedules).filter(([name]) => !(name in values));
+  return { ...after, schedules: Object.fromEntries(kept) };
+}
+
+/**
  * What a knob is called, in the page's language.
  * @param {any} experiment
  * @param {string} name

@@ -395,6 +395,12 @@ export const MESSAGES = {
   'history.export': ['Export (zip)', '내보내기 (zip)'],
   'history.script': ['PyTorch script', 'PyTorch 스크립트'],
   'history.csv': ['Scalars (CSV)', '스칼라 (CSV)'],
+  'history.saving': ['Writing the file…', '파일을 만드는 중…'],
+  'history.scriptSure': ['Save it all the same', '그래도 저장'],
+  'history.scriptImported': [
+    'This run was imported: its script is made from values in a file that somebody gave you. Look it through before you start it.',
+    '가져온 실행입니다. 이 스크립트는 다른 사람이 준 파일의 값으로 만들어지므로 실행하기 전에 내용을 살펴보세요.',
+  ],
   'history.tensorboard': ['TensorBoard', 'TensorBoard'],
   'history.import': ['Import', '가져오기'],
   'error.bad-schedule': ['This schedule cannot be used: {detail}', '이 스케줄은 쓸 수 없습니다: {detail}'],
@@ -430,8 +436,8 @@ export const MESSAGES = {
     'Descent에서 내보낸 실행 파일이 아닙니다: {detail}',
   ],
   'error.not-installed': [
-    'This part of Descent is not installed: {detail}',
-    '설치되지 않은 기능입니다: {detail}',
+    'TensorBoard is not installed here. Install it with: pip install "descent[tensorboard]"',
+    'TensorBoard가 설치되어 있지 않습니다. 다음 명령으로 설치하세요: pip install "descent[tensorboard]"',
   ],
   'error.not-written': [
     'Could not write the recording, so nothing was changed.',
@@ -498,14 +504,16 @@ export const MESSAGES = {
   'status.failed': ['failed', '실패'],
   'status.interrupted': ['interrupted', '중단됨'],
 
+  'status.unknown': ['no connection', '연결 끊김'],
+
   'connection.open': ['connected', '연결됨'],
   'connection.full': [
     'Too many pages watch. This one waits until there is room.',
     '너무 많은 페이지가 보고 있습니다. 자리가 날 때까지 기다립니다.',
   ],
   'connection.lost': [
-    'Connection lost: reconnecting. Nothing recorded is lost.',
-    '연결이 끊겨 다시 연결하고 있습니다. 기록은 사라지지 않습니다.',
+    'Connection lost: reconnecting. What you set meanwhile takes effect when it is back.',
+    '연결이 끊겨 다시 연결하고 있습니다. 그동안 바꾼 것은 연결되면 적용됩니다.',
   ],
   'connection.gone': ['This run is no longer on the server.', '이 실행은 더 이상 서버에 없습니다.'],
 
@@ -530,9 +538,18 @@ export const MESSAGES = {
     '체크포인트 하나가 손상되어 그 앞의 스텝 {used}에서 이어졌습니다.',
   ],
   'reason.queued': [
-    'Waiting for a free core: every core already has a run.',
-    '빈 코어를 기다리고 있습니다. 모든 코어에서 이미 다른 실행이 학습하고 있습니다.',
+    'This run waits for a free core: as many train already as this machine has. Pause one of them, and this one begins.',
+    '빈 코어를 기다리고 있습니다. 이미 코어 수만큼 학습이 돌고 있으니 그중 하나를 멈추면 이 실행이 시작됩니다.',
   ],
+  'reason.crowd': [
+    '{n} other runs train on this machine, too.',
+    '이 컴퓨터에서 다른 실행 {n}개도 학습 중입니다.',
+  ],
+  'reason.crowd.one': [
+    'Another run trains on this machine, too.',
+    '이 컴퓨터에서 다른 실행 1개도 학습 중입니다.',
+  ],
+  'crowd.who': ['Which?', '어떤 실행인지 보기'],
   'reason.unwatched': ['Paused because nobody was watching.', '보고 있는 사람이 없어 일시정지했습니다.'],
   'reason.made-room': [
     'Paused to make room for another run.',

@@ -7,8 +7,9 @@ import { SvelteMap } from 'svelte/reactivity';
 import { getKept, getMoment, getScalars } from './api.js';
 import { touches } from './changes.js';
 import { kindTitle } from './i18n.svelte.js';
-import { looksOf, titleOf } from './knobs.js';
+import { changed, laidOver, looksOf, titleOf } from './knobs.js';
 import { brief } from './names.js';
+import { Pending } from './pending.js';
 import { ScalarStore } from './series.js';
 import { Stream } from './stream.js';
 
@@ -61,6 +62,10 @@ export class RunView {
   error = $state.raw(null);
   /** @type {'connecting' | 'open' | 'lost' | 'full' | 'gone'} */
   connection = $state('connecting');
+  /** What was asked for and is not the case yet. @type {'pause' | 'resume' | null} */
+  wish = $state(null);
+  /** Whether it stands still, or is about to. */
+  halted = $derived(this.wish ? this.wish === 'pause' : this.status === 'paused');
   ended = $derived(ENDED.includes(this.status));
   resumable = $derived(RESUMABLE.includes(this.status));
   /** The step that pictures and values are shown of. */
@@ -73,8 +78,11 @@ export class RunView {
   #progress = [];
   /** @type {Record<string, any>} */
   #confirmed;
-  /** @type {Record<string, any>} */
-  #unsent = {};
+  #pending = new Pending();
+  #sending = false; // with the next animation frame
+  #greeted = false; // over this connection
+  /** Commands for when the connection is back. @type {Map<string, Record<string, any>>} */
+  #queued = new Map();
   /** @type {Set<string>} */
   #visible = new Set();
   #watchScheduled = false;
@@ -109,9 +117,9 @@ export class RunView {
     this.stream = new Stream(`${scheme}://${location.host}/api/runs/${info.id}/stream`, {
       event: (event) => this.#hear(event),
       frame: (frame) => this.#arrive(frame),
-      connection: (state) => (this.connection = state),
+      connection: (state) => this.#connect(state),
     });
-    document.addEventListener('visibilitychange', this.#tellWatched);
+    document.addEventListener('visibilitychange', this.#turn);
   }
 
   /** @param {any} info */
@@ -124,14 +132,25 @@ export class RunView {
     this.exactFrom = info.scalars_exact_from;
   }
 
+  /** @param {RunView['connection']} state */
+  #connect(state) {
+    this.#greeted = false;
+    if (state !== 'connecting') this.connection = state; // trying again is lost still
+    if (state !== 'open') this.rate = null;
+  }
+
   /** @param {any} event */
   #hear(event) {
     const known = event.seq <= this.#heardAll;
     if (event.type === 'hello') {
       this.#heardAll = event.seq;
       this.#take(event.run);
+      this.#greeted = true;
       this.#confirmed = event.run.knobs;
+      this.#pending.renew(this.#confirmed);
       this.#showKnobs();
+      this.#sendQueued();
+      this.#sendKnobs();
     } else if (event.type === 'recording') {
       this.recording = event;
     } else if (event.type === 'state') {
@@ -142,26 +161,42 @@ export class RunView {
       this.stepsPerEpoch = event.steps_per_epoch ?? this.stepsPerEpoch;
       this.step = Math.max(this.step, event.step);
       this.#progress = [];
-      this.rate = null;
-      if (this.status === 'running' || this.status === 'paused') this.#sendKnobs();
+      this.rate = this.wish = null;
+      if (this.error?.code === 'wrong-state') this.error = null;
+      this.#sendKnobs();
     } else if (event.type === 'knobs') {
       this.#note(event, known);
-      if (this.at !== null) this.#showKnobs();
-      if (known) return;
-      this.#confirmed = { ...this.#confirmed, ...event.knobs };
-      if (this.at === null) this.knobs = { ...this.knobs, ...event.knobs, ...this.#unsent };
-      this.stepsPerEpoch = event.steps_per_epoch;
-      this.error = null;
+      if (!known) {
+        this.#confirmed = { ...this.#confirmed, ...event.knobs };
+        this.stepsPerEpoch = event.steps_per_epoch;
+        this.error = null;
+      }
+      this.#showKnobs();
     } else if (event.type === 'look') {
       this.#confirmed = { ...this.#confirmed, ...event.knobs };
-      if (this.at === null) this.knobs = { ...this.knobs, ...event.knobs, ...this.#unsent };
       this.error = null;
+      this.#showKnobs();
     } else if (event.type === 'diagnosis') {
       this.diagnoses = [...this.diagnoses, event];
-    } else if (event.type === 'error') {
-      this.error = event;
+    } else if (event.type === 'done') {
+      this.#pending.answered(event.tag);
+      this.error = null;
       this.#showKnobs();
+      this.#sendKnobs();
+    } else if (event.type === 'error') {
+      this.#refuse(event);
     }
+  }
+
+  /** A command was refused; a knob for which it is not the time waits. @param {any} event */
+  #refuse(event) {
+    const early = event.code === 'wrong-state' && event.tag;
+    if (early) this.#pending.postpone(event.tag);
+    else this.#pending.answered(event.tag);
+    if (!early) this.error = event;
+    if (!event.tag) this.wish = null;
+    this.#showKnobs();
+    this.#sendKnobs();
   }
 
   /** @param {any} event @param {boolean} old  from before this page looked at it */
@@ -215,7 +250,8 @@ export class RunView {
   }
 
   #showKnobs() {
-    this.knobs = this.at === null ? this.#confirmed : { ...this.knobsAt(this.at), ...this.wanted };
+    this.knobs =
+      this.at === null ? this.#pending.over(this.#confirmed) : laidOver(this.knobsAt(this.at), this.wanted);
   }
 
   /**
@@ -269,6 +305,7 @@ export class RunView {
           if (this.frames.get(frame.panel)?.seq !== frame.seq) this.frames.set(frame.panel, frame);
         }
         this.shownAt = at;
+        this.error = null;
       }
     } catch (error) {
       this.error = /** @type {any} */ (error);
@@ -290,6 +327,7 @@ export class RunView {
   #apply = () => {
     this.#scheduled = false;
     const frames = this.#arrived;
+    if (!frames.length) return;
     this.#arrived = [];
     /** @type {Map<string, Frame>} */
     const latest = new Map();
@@ -335,32 +373,54 @@ export class RunView {
     this.setKnobs({ [name]: value });
   }
 
-  /** In the past they wait for a branch. @param {Record<string, any>} values */
+  /**
+   * Shown at once, whatever the connection; in the past they wait for a branch, after the end for a new beginning.
+   * @param {Record<string, any>} values
+   */
   setKnobs(values) {
-    const { schedules } = this.knobs;
-    this.knobs = { ...this.knobs, ...values };
-    if (schedules && !values.schedules) {
-      const kept = Object.entries(schedules).filter(([name]) => !(name in values)); // set by hand it follows none
-      this.knobs = { ...this.knobs, schedules: Object.fromEntries(kept) };
-    }
+    const differ = changed(this.knobs, values);
+    const held = Object.keys(values).filter((name) => this.knobs.schedules?.[name]);
+    if (!differ.length && !held.length) return;
     if (this.at !== null) this.wanted = { ...this.wanted, ...values };
-    if (this.ended || this.at !== null) return;
-    const first = Object.keys(this.#unsent).length === 0;
-    Object.assign(this.#unsent, values);
-    const ready = this.status === 'running' || this.status === 'paused';
-    if (first && ready) requestAnimationFrame(this.#sendKnobs);
+    else this.#pending.set(values);
+    this.#showKnobs();
+    if (this.#sending || this.#pending.empty) return;
+    this.#sending = true;
+    if (document.hidden) queueMicrotask(this.#sendKnobs);
+    else requestAnimationFrame(this.#sendKnobs);
   }
 
+  /** What was set after the end, for what comes next. @returns {Record<string, any>} */
+  get wishes() {
+    return this.ended ? this.#pending.over({}) : {};
+  }
+
+  /** Send what may be sent now. */
   #sendKnobs = () => {
-    const knobs = this.#unsent;
-    if (Object.keys(knobs).length === 0) return;
-    this.#unsent = {};
-    this.stream.send({ type: 'knobs', knobs });
+    this.#sending = false;
+    if (!this.#greeted || (this.status !== 'running' && this.status !== 'paused')) return;
+    const wish = this.#pending.next();
+    if (wish) this.stream.send({ type: 'knobs', knobs: wish.knobs, tag: wish.tag });
   };
 
-  /** @param {Record<string, unknown>} command */
+  /**
+   * Tell the run what to do; while the connection is lost the last wish of each kind waits.
+   * @param {Record<string, any>} command
+   */
   send(command) {
-    return this.stream.send(command);
+    const goes = command.type === 'pause' || command.type === 'resume';
+    if (goes) this.wish = command.type;
+    if (this.#greeted && this.stream.send(command)) return;
+    const kind = goes ? 'go' : command.type;
+    const steps = (this.#queued.get('step')?.steps ?? 0) + (command.steps ?? 0);
+    this.#queued.set(kind, command.type === 'step' ? { ...command, steps } : command);
+  }
+
+  #sendQueued() {
+    const waiting = ['pace', 'go', 'step'].flatMap((kind) => this.#queued.get(kind) ?? []);
+    this.#queued.clear();
+    this.wish = null;
+    if (!this.ended) for (const command of waiting) this.send(command);
   }
 
   /**
@@ -380,6 +440,13 @@ export class RunView {
     this.#watchScheduled = true;
     queueMicrotask(this.#tellWatched);
   }
+
+  /** The page was hidden or shown. A hidden one gets no animation frames: what waits for one is done now. */
+  #turn = () => {
+    if (document.hidden && this.#scheduled) this.#apply();
+    if (document.hidden && this.#sending) this.#sendKnobs();
+    this.#tellWatched();
+  };
 
   #tellWatched = () => {
     this.#watchScheduled = false;
@@ -417,7 +484,7 @@ export class RunView {
   }
 
   close() {
-    document.removeEventListener('visibilitychange', this.#tellWatched);
+    document.removeEventListener('visibilitychange', this.#turn);
     this.stream.close();
   }
 }

@@ -3,6 +3,8 @@
 /** @typedef {import('./types.js').PanelSpec} PanelSpec */
 /** @typedef {import('./run.svelte.js').RunView} RunView */
 
+import { ask } from './api.js';
+
 /**
  * @param {Blob} blob
  * @param {string} name
@@ -41,18 +43,26 @@ export function savePicture(card, panel, run) {
 }
 
 /**
+ * Save what the server answers, under the name it gives. The answer comes first: a refusal is no file.
+ * @param {string} path  below `/api`
+ * @param {string} name  where it gives none
+ * @throws {import('./api.js').ApiError}
+ */
+export async function saveFile(path, name) {
+  const response = await ask(path);
+  const named = response.headers.get('Content-Disposition')?.match(/filename="([^"]+)"/)?.[1];
+  download(await response.blob(), named ?? name);
+}
+
+/**
  * Scalars as CSV, any other panel as the very frame the server sent.
  * @param {PanelSpec} panel
  * @param {RunView} run
+ * @throws {import('./api.js').ApiError}
  */
 export async function saveData(panel, run) {
   const scalars = panel.kind === 'scalars';
   const path = scalars ? 'scalars?format=csv' : `frames/${panel.name}?step=${run.now}`;
-  const response = await fetch(`/api/runs/${run.id}/${path}`);
-  if (response.ok) {
-    download(
-      await response.blob(),
-      `${run.experiment.id}-${panel.name}-${run.now}.${scalars ? 'csv' : 'safetensors'}`,
-    );
-  }
+  const name = `${run.experiment.id}-${panel.name}-${run.now}.${scalars ? 'csv' : 'safetensors'}`;
+  await saveFile(`/runs/${run.id}/${path}`, name);
 }

@@ -1,11 +1,14 @@
 /** What goes on in a lab: the run looked at, those beside it, and how one leads to another. */
 
-import { branchRun, command, createRun, getFamily, getKnobLog, getRun } from './api.js';
+import { branchRun, command, createRun, getFamily, getKnobLog, getRun, listRuns } from './api.js';
 import { lastMove } from './changes.js';
 import { changed, isLook } from './knobs.js';
 import { RunView } from './run.svelte.js';
 import { MOST } from './runs.js';
 import { anew } from './schedules.js';
+
+const LOOKED_AT = 100; // newest runs, among which those that train are looked for
+const ALIVE = ['running', 'queued', 'starting'];
 
 export class Session {
   /** @type {any} */
@@ -19,6 +22,10 @@ export class Session {
   family = $state.raw([]);
   /** The run that the present one took the place of. @type {{id: string, step: number} | null} */
   previous = $state.raw(null);
+  /** Other runs that train on this machine, or wait to. @type {any[]} */
+  crowd = $state.raw([]);
+  /** All experiments, for their titles. @type {any[]} */
+  experiments = $state.raw([]);
   /** A request that was refused. @type {any} */
   refused = $state.raw(null);
   /** A run that was asked for and cannot be shown: why. @type {{id: string, experiment: string, error: any} | null} */
@@ -154,7 +161,7 @@ export class Session {
   }
 
   /** Go on from the step looked at, as a new run; this one pauses, and stays beside it. */
-  branch = () => this.branchAt(this.run?.now ?? 0, this.run?.wanted ?? {});
+  branch = () => this.branchAt(this.run?.now ?? 0, { ...this.run?.wishes, ...this.run?.wanted });
 
   /**
    * @param {number} step
@@ -251,21 +258,55 @@ export class Session {
     const { run } = this;
     if (!run) return;
     if (run.at !== null) run.seek(null);
-    if (run.resumable) command(run.id, 'resume').catch((error) => (this.refused = error));
+    if (run.resumable)
+      command(run.id, 'resume').then(
+        () => (this.refused = null),
+        (error) => (this.refused = error),
+      );
     else if (run.ended) this.reset();
-    else run.send({ type: run.status === 'paused' ? 'resume' : 'pause' });
+    else run.send({ type: run.halted ? 'resume' : 'pause' });
   }
 
   step() {
     const { run } = this;
     if (!run || run.ended) return;
-    if (run.status === 'running') run.send({ type: 'pause' });
+    if (!run.halted) run.send({ type: 'pause' });
     run.send({ type: 'step', steps: 1 });
   }
 
   reset() {
     const { run } = this;
     if (run) this.begin(run.knobs, run.seed, run.status === 'paused');
+  }
+
+  /** Which other runs train now. */
+  async lookAround() {
+    try {
+      const newest = await listRuns({ limit: String(LOOKED_AT) });
+      this.crowd = newest.filter(
+        (/** @type {any} */ one) => ALIVE.includes(one.status) && one.id !== this.run?.id,
+      );
+    } catch {
+      this.crowd = []; // that it does not answer is said elsewhere
+    }
+  }
+
+  /** @param {string} id */
+  async pauseOther(id) {
+    try {
+      await command(id, 'pause');
+    } catch (error) {
+      this.refused = error;
+    }
+    await this.lookAround();
+  }
+
+  /** @param {string} id  of an experiment */
+  titleOf = (id) => this.experiments.find((one) => one.id === id)?.title ?? id;
+
+  /** The connection is back: what failed for want of one is over. */
+  reached() {
+    if (this.refused?.code === 'offline') this.refused = null;
   }
 
   close() {

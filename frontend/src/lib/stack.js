@@ -77,10 +77,20 @@ function states(run) {
 /** @param {Seen} run @returns {Entry} */
 function diverged(run) {
   const found = run.diagnoses.findLast((one) => one.code === 'non-finite');
-  const undo = !found?.params.back && (run.touched || run.parent);
-  const back = undo ? null : wayBack(found);
+  const told = earliest(standing(run)?.params.back, found?.params.back);
+  const undo = !told && (run.touched || run.parent);
+  const back = undo ? null : (told ?? wayBack(found));
   return { kind: 'diverged', tone: 'bad', found, back, action: undo ? 'undo' : back ? '' : 'reset' };
 }
+
+/** What had become much worse before, and has not recovered: it went wrong there already. @param {Seen} run */
+function standing(run) {
+  const last = run.diagnoses.findLast((one) => one.code === 'worse' || one.code === 'recovered');
+  return last?.code === 'worse' ? last : null;
+}
+
+/** @param {Way | null | undefined} one @param {Way | null | undefined} other */
+const earliest = (one, other) => (one && (!other || one.step <= other.step) ? one : (other ?? null));
 
 /**
  * Findings that hold, each code once, the newest first; and those from before training was last changed, or of what has
@@ -95,6 +105,7 @@ function findings(run, dismissed, known) {
   /** @type {Entry[]} */
   const earlier = [];
   const seen = new Set();
+  const broke = standing(run)?.params.back;
   for (const found of run.diagnoses.toReversed()) {
     if (found.code === 'recovered') for (const code of found.params.of ?? []) seen.add(code);
     const said = found.code === 'recovered' ? found.params.of?.some(known) : known(found.code);
@@ -103,7 +114,7 @@ function findings(run, dismissed, known) {
     seen.add(found.code);
     if (dismissed.has(found)) continue;
     const good = found.code === 'recovered';
-    const back = good ? null : wayBack(found);
+    const back = good ? null : earliest(broke, wayBack(found));
     (holds ? current : earlier).push({ kind: 'finding', tone: good ? 'good' : 'warn', found, back });
   }
   return { current, earlier };

@@ -11,10 +11,13 @@ import { brief, scalarTitle } from './names.js';
 /**
  * @param {Entry} entry
  * @param {RunView} run
+ * @param {{crowd: any[]}} around
  * @returns {string}
  */
-export function tell(entry, run) {
+export function tell(entry, run, around) {
   switch (entry.kind) {
+    case 'crowd':
+      return t(around.crowd.length === 1 ? 'reason.crowd.one' : 'reason.crowd', { n: around.crowd.length });
     case 'finding':
       return finding(entry.found, run);
     case 'diverged':
@@ -32,8 +35,8 @@ export function tell(entry, run) {
     case 'unrecorded':
       return t(`recording.${run.recording.reason}`);
     case 'gone':
-    case 'full':
     case 'lost':
+    case 'full':
       return t(`connection.${entry.kind}`);
     default:
       return t(`reason.${entry.kind}`);

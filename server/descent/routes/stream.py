@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from descent.errors import BadField, BadKnob, DescentError, TooManyViewers
 from descent.protocol import (
     Ack,
+    Command,
+    Done,
     Hello,
     Pace,
     Pause,
@@ -99,12 +101,21 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
 
     async def obey(text: str) -> None:
         nonlocal mistakes
+        tag = ""
         try:
-            await _obey(manager, run, viewer, text)
+            command = _understood(text)
+            tag = command.tag if isinstance(command, SetKnobs) else ""
+            await _obey(manager, run, viewer, command)
         except DescentError as error:
             mistakes += not isinstance(error, BadKnob)  # which is what a text is while it is being typed
+            if tag:
+                run.channel.answer(viewer, _refusal(error, tag))
+                return
             with contextlib.suppress(WebSocketDisconnect):
                 await socket.send_text(_refusal(error))
+        else:
+            if tag:
+                run.channel.answer(viewer, Done(tag=tag).model_dump_json())
 
     unanswered: set[asyncio.Task[None]] = set()
     try:
@@ -129,11 +140,14 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
     return POLICY_VIOLATION, f"{MISTAKES} commands were refused"
 
 
-async def _obey(manager: RunManager, run: Run, viewer: Viewer, text: str) -> None:
+def _understood(text: str) -> Command:
     try:
-        command = command_adapter.validate_json(text)
+        return command_adapter.validate_json(text)
     except ValidationError as error:
         raise bad_field(error.errors(include_url=False)[0]) from error
+
+
+async def _obey(manager: RunManager, run: Run, viewer: Viewer, command: Command) -> None:
     match command:
         case Watch():
             manager.watch(run, viewer, command.panels, command.max_fps)
@@ -159,7 +173,7 @@ def bad_field(first: Any) -> BadField:
     return BadField(f"{field}: {first['msg']}", field, reason=first["type"])
 
 
-def _refusal(error: DescentError) -> str:
+def _refusal(error: DescentError, tag: str = "") -> str:
     return StreamError(
-        code=error.code, detail=error.detail, field=error.field, params=error.params
+        tag=tag, code=error.code, detail=error.detail, field=error.field, params=error.params
     ).model_dump_json()

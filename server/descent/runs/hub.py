@@ -8,6 +8,7 @@ that acknowledges what it has drawn is sent no more than it can draw.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class Viewer:
     points: int = 0  # rows of scalars that are enough of a long history; 0: all there are
     told: Recording = field(default_factory=lambda: Recording(ok=True))
     looked: Looked | None = None  # the last it knows of
+    answers: deque[tuple[int, str]] = field(default_factory=deque)  # seq before which each is not to be sent
 
     def ack(self, seq: int) -> None:
         """Everything up to `seq` is drawn."""
@@ -95,6 +97,11 @@ class Channel:
         panels = frozenset[str]().union(*(viewer.panels for viewer in watching))
         return tuple(sorted(panels)), max((viewer.max_fps for viewer in watching), default=30.0)
 
+    def answer(self, viewer: Viewer, message: str) -> None:
+        """To this viewer alone, after all that was said until now."""
+        viewer.answers.append((self.tape.last_seq, message))
+        viewer.wake.set()
+
     def tell(self, recording: Recording) -> None:
         """Recording has failed, or works again."""
         self.recording = recording
@@ -118,6 +125,7 @@ class Channel:
         """Send `viewer` what it has not seen, for as long as the run is known."""
         while not self.closed:
             viewer.wake.clear()
+            answered = len(viewer.answers)  # what these are about is sent below, before them
             if viewer.told != self.recording:
                 viewer.told = self.recording
                 await send(viewer.told.model_dump_json())
@@ -135,6 +143,9 @@ class Channel:
                 else:
                     await send(entry.data if entry.binary else entry.data.decode())
                 viewer.cursor = entry.seq
+            while answered and viewer.answers[0][0] <= viewer.cursor:
+                answered -= 1
+                await send(viewer.answers.popleft()[1])
             for panel in sorted(viewer.panels):
                 frame = self.latest.get(panel)
                 if frame and frame.seq != viewer.sent.get(panel) and viewer.can_draw(panel):

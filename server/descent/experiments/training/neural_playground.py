@@ -407,7 +407,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         "too-large": Preset(
             title="Too large a rate",
             knobs={"dataset": "circle", "lr": 3.0},
-            watch="One or two flat colours: each tanh is saturated, no gradient left. Lowering η is too late.",
+            watch="One or two flat colours: each tanh is saturated, its slope 0. Lowering η is too late.",
         ),
         "edge": Preset(
             title="The edge of stability",

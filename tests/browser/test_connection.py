@@ -1,0 +1,235 @@
+"""What a learner does while the connection is slow or lost is neither dropped nor undone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from proxy import Proxy, proxied
+
+from lab import WITHIN, run_id, step_of, wait_for_hero, wait_past
+
+DELAY = 0.15  # seconds either way
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def errors(context: BrowserContext) -> Iterator[list[str]]:
+    """Fails the test on an exception in the page. A connection that is lost is logged, and no error."""
+    found: list[str] = []
+    context.on("weberror", lambda error: found.append(str(error.error)))
+    yield found
+    assert not found, found
+
+
+@pytest.fixture
+def slow(server: str) -> Iterator[Proxy]:
+    with proxied(server, DELAY) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def link(server: str) -> Iterator[Proxy]:
+    with proxied(server) as proxy:
+        yield proxy
+
+
+def opened(context: BrowserContext, address: str, experiment: str = "neural-playground") -> Page:
+    page = context.new_page()
+    page.goto(f"{address}/lab/{experiment}")
+    wait_for_hero(page)
+    wait_past(page, 10)
+    return page
+
+
+def knobs_of(server: str, page: Page) -> dict[str, object]:
+    knobs: dict[str, object] = httpx.get(f"{server}/api/runs/{run_id(page)}").json()["knobs"]
+    return knobs
+
+
+def until_knob(server: str, page: Page, name: str, value: object) -> None:
+    """Until the server has that value, as the page shows in the end, too."""
+    for _ in range(600):
+        if knobs_of(server, page)[name] == value:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{name} is {knobs_of(server, page)[name]!r}, not {value!r}")
+
+
+def lose(page: Page, link: Proxy) -> None:
+    link.cut()
+    expect(page.get_by_test_id("entry-lost")).to_be_visible(timeout=WITHIN)
+
+
+def test_ten_quick_clicks_over_a_slow_connection_are_ten_points(
+    context: BrowserContext, errors: list[str], slow: Proxy, server: str
+) -> None:
+    page = opened(context, slow.address)
+    box = page.locator("[data-panel=decision_map] canvas").last.bounding_box()
+    assert box
+    for i in range(10):
+        page.mouse.click(box["x"] + (0.2 + 0.06 * i) * box["width"], box["y"] + 0.3 * box["height"])
+        page.wait_for_timeout(90)
+    for _ in range(600):
+        if len(knobs_of(server, page)["points"]) == 10:  # type: ignore[arg-type]
+            break
+        page.wait_for_timeout(50)
+    assert len(knobs_of(server, page)["points"]) == 10  # type: ignore[arg-type]
+    expect(page.locator("[data-knob=points]")).to_contain_text("10")
+
+
+def test_late_echoes_do_not_move_the_thumb_under_the_pointer(
+    context: BrowserContext, errors: list[str], slow: Proxy, server: str
+) -> None:
+    page = opened(context, slow.address)
+    slider = page.locator("[data-knob=lr] input[type=range]").first
+    slider.evaluate(
+        """slider => {
+          window.seen = [];
+          const look = () => { window.seen.push(Number(slider.value)); requestAnimationFrame(look); };
+          look();
+        }"""
+    )
+    box = slider.bounding_box()
+    assert box
+    middle = box["y"] + box["height"] / 2
+    start = box["x"] + float(slider.input_value()) / 1000 * (box["width"] - 16) + 8
+    page.mouse.move(start, middle)
+    page.mouse.down()
+    for i in range(1, 41):
+        page.mouse.move(start - i, middle)
+        page.wait_for_timeout(25)
+    page.mouse.up()
+    shown = slider.input_value()
+    until_knob(server, page, "lr", float(page.locator("[data-knob=lr] input.typed").input_value()))
+    page.wait_for_timeout(4 * DELAY * 1000)  # the last echoes are on their way
+    seen = page.evaluate("() => window.seen")
+    assert seen == sorted(seen, reverse=True)
+    assert slider.input_value() == shown
+
+
+def test_what_is_set_while_the_connection_is_lost_takes_effect_when_it_is_back(
+    context: BrowserContext, errors: list[str], link: Proxy, server: str
+) -> None:
+    page = opened(context, link.address)
+    run = run_id(page)
+    lose(page, link)
+    expect(page.get_by_test_id("status")).to_have_text("no connection")
+    expect(page.get_by_test_id("rate")).to_have_text("–")
+    field = page.locator("[data-knob=lr] input.typed")
+    field.fill("0.1")
+    field.press("Enter")
+    batch = page.locator("[data-knob=batch_size] input.typed")
+    batch.fill("20")
+    batch.press("Enter")
+    link.restore()
+    expect(page.get_by_test_id("entry-lost")).to_have_count(0, timeout=WITHIN)
+    until_knob(server, page, "lr", 0.1)
+    until_knob(server, page, "batch_size", 20)
+    expect(field).to_have_value("0.1")
+    assert run_id(page) == run
+    wait_past(page, step_of(page))
+
+
+def test_pause_pressed_while_the_connection_is_lost_pauses_when_it_is_back(
+    context: BrowserContext, errors: list[str], link: Proxy
+) -> None:
+    page = opened(context, link.address)
+    lose(page, link)
+    page.get_by_test_id("play").click()
+    expect(page.get_by_test_id("play")).to_have_attribute("aria-label", "Play")
+    link.restore()
+    expect(page.get_by_test_id("status")).to_have_text("paused", timeout=WITHIN)
+    at = step_of(page)
+    page.get_by_test_id("step").click()
+    wait_past(page, at)
+    assert step_of(page) == at + 1
+
+
+def test_a_text_typed_while_the_connection_is_lost_arrives(
+    context: BrowserContext, errors: list[str], link: Proxy, server: str
+) -> None:
+    page = opened(context, link.address, "transformer")
+    lose(page, link)
+    box = page.locator("[data-knob=word] input, [data-knob=word] textarea").first
+    box.fill("abba")
+    link.restore()
+    until_knob(server, page, "word", "abba")
+    expect(box).to_have_value("abba")
+
+
+def test_a_value_refused_late_is_told_and_takes_no_other_along(
+    context: BrowserContext, errors: list[str], slow: Proxy, server: str
+) -> None:
+    page = opened(context, slow.address)
+    batch = page.locator("[data-knob=batch_size] input.typed")
+    batch.fill("20")
+    batch.press("Enter")
+    field = page.locator("[data-knob=lr] input.typed")
+    field.fill("1e9")
+    field.press("Enter")
+    expect(page.locator("[data-knob=lr] [role=alert]").first).to_be_visible(timeout=WITHIN)
+    until_knob(server, page, "batch_size", 20)
+    expect(batch).to_have_value("20")
+
+
+def test_an_error_ends_when_its_cause_does_and_leaves_resume_in_its_place(
+    context: BrowserContext, errors: list[str], link: Proxy, server: str
+) -> None:
+    page = opened(context, link.address)
+    lose(page, link)
+    page.get_by_test_id("reset").click()
+    expect(page.get_by_test_id("error")).to_contain_text("does not answer", timeout=WITHIN)
+    httpx.post(f"{server}/api/runs/{run_id(page)}/stop").raise_for_status()
+    link.restore()
+    expect(page.get_by_test_id("error")).to_have_count(0, timeout=WITHIN)
+    expect(page.get_by_test_id("status")).to_have_text("stopped", timeout=WITHIN)
+
+
+def test_a_run_deleted_while_it_is_looked_at_says_so(
+    context: BrowserContext, errors: list[str], link: Proxy, server: str
+) -> None:
+    page = opened(context, link.address)
+    httpx.delete(f"{server}/api/runs/{run_id(page)}").raise_for_status()
+    gone = page.get_by_test_id("entry-gone")
+    expect(gone).to_be_visible(timeout=WITHIN)
+    gone.get_by_role("button").click()
+    expect(gone).to_have_count(0, timeout=WITHIN)
+    expect(page.get_by_test_id("status")).to_have_text(re.compile("running|queued|starting"), timeout=WITHIN)
+
+
+def test_a_page_hidden_with_a_frame_due_keeps_up(
+    context: BrowserContext, errors: list[str], server: str
+) -> None:
+    page = opened(context, server)
+    before = step_of(page)
+    page.evaluate(
+        """() => {
+          window.requestAnimationFrame = () => 0;  // as in a hidden tab: none comes
+          document.querySelector('[data-knob=lr] input.typed').focus();
+        }"""
+    )
+    page.wait_for_timeout(300)  # a frame is due that will not come
+    page.evaluate(
+        """() => {
+          Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }"""
+    )
+    page.wait_for_function(
+        """(step) => {
+          const shown = document.querySelector('[data-testid=step-count]').textContent;
+          return Number(shown.replace(/\\D/g, '')) > step;
+        }""",
+        arg=before + 500,
+        timeout=WITHIN,
+    )

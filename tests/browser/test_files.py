@@ -1,0 +1,103 @@
+"""Runs taken home from the history: a file is saved, or the page says why not."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from lab import WITHIN, Open, run_id, wait_past
+
+
+def recorded(open_page: Open) -> tuple[str, str]:
+    """A server's address and a run that it has recorded."""
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 20)
+    server, run = page.url.partition("/lab")[0], run_id(page)
+    httpx.post(f"{server}/api/runs/{run}/stop").raise_for_status()
+    page.close()
+    return server, run
+
+
+def menu(page: Page, run: str) -> Page:
+    page.get_by_test_id(f"row-{run}").get_by_test_id("menu").click()
+    return page
+
+
+@pytest.mark.parametrize(
+    ("item", "ending", "begins"),
+    [
+        ("Export (zip)", ".zip", b"PK"),
+        ("PyTorch script", ".py", b'"""'),
+        ("Scalars (CSV)", ".csv", b"step,"),
+        ("TensorBoard", "-tensorboard.zip", b"PK"),
+    ],
+)
+def test_a_run_is_saved_as_a_file(item: str, ending: str, begins: bytes, open_page: Open) -> None:
+    if item == "TensorBoard":
+        pytest.importorskip("tensorboard")
+    _, run = recorded(open_page)
+    page = menu(open_page("/history"), run)
+    with page.expect_download(timeout=WITHIN) as waited:
+        page.get_by_role("menuitem", name=item).click()
+    assert waited.value.suggested_filename.endswith(ending)
+    assert run in waited.value.suggested_filename
+    assert waited.value.path().read_bytes().startswith(begins)
+
+
+def test_without_tensorboard_the_page_says_how_to_install_it_and_saves_nothing(open_page: Open) -> None:
+    _, run = recorded(open_page)
+    page = open_page("/history", refused=True)
+    downloads: list[str] = []
+    page.on("download", lambda download: downloads.append(download.suggested_filename))
+
+    def lack(route: Route) -> None:
+        problem = {"status": 501, "code": "not-installed", "detail": "…", "field": "format", "params": {}}
+        route.fulfill(status=501, content_type="application/problem+json", body=json.dumps(problem))
+
+    page.route("**/export?format=tensorboard", lack)
+    menu(page, run).get_by_role("menuitem", name="TensorBoard").click()
+    expect(page.get_by_test_id("problem")).to_contain_text(
+        'pip install "descent[tensorboard]"', timeout=WITHIN
+    )
+    assert not downloads
+
+
+def test_a_run_that_was_deleted_meanwhile_is_not_saved(open_page: Open) -> None:
+    server, run = recorded(open_page)
+    page = menu(open_page("/history", missing=True), run)
+    httpx.delete(f"{server}/api/runs/{run}").raise_for_status()
+    page.get_by_role("menuitem", name="Export").click()
+    expect(page.get_by_test_id("problem")).to_be_visible(timeout=WITHIN)
+
+
+def test_the_script_of_an_imported_run_is_saved_only_after_a_warning(open_page: Open) -> None:
+    server, run = recorded(open_page)
+    bundle = httpx.get(f"{server}/api/runs/{run}/export").content
+    taken = httpx.post(
+        f"{server}/api/runs/import", content=bundle, headers={"Content-Type": "application/zip"}
+    ).json()["id"]
+    page = menu(open_page("/history"), taken)
+    page.get_by_role("menuitem", name="PyTorch script").click()
+    expect(page.get_by_text("This run was imported")).to_be_visible()
+    with page.expect_download(timeout=WITHIN) as waited:
+        page.get_by_role("menuitem", name="Save it all the same").click()
+    assert waited.value.suggested_filename.endswith(".py")
+
+
+def test_a_lab_says_which_other_runs_train_and_can_pause_them(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 20)
+    server, left = page.url.partition("/lab")[0], run_id(page)
+    other = open_page("/lab/descent-2d")
+    wait_past(other, 1)
+    crowd = other.get_by_test_id("entry-crowd")
+    if crowd.count() == 0:
+        other.get_by_test_id("more").click(timeout=WITHIN)
+    crowd.get_by_test_id("who").click(timeout=WITHIN)
+    row = other.get_by_test_id("crowd").locator("li", has=other.locator(f"a[href*='{left}']"))
+    row.get_by_role("button").click()
+    expect(row).to_have_count(0, timeout=WITHIN)
+    assert httpx.get(f"{server}/api/runs/{left}").json()["status"] == "paused"
