@@ -164,7 +164,7 @@ class SweepTooLarge(DescentError):
 
 
 class SweepFailed(DescentError):
-    """A sweep's worker could not begin; `cause` says why."""
+    """A sweep's worker could not begin, or ended early; `cause` says why."""
 
     status = 500
     code = "sweep-failed"

@@ -94,7 +94,7 @@ def test_a_bad_range_is_said_at_its_field_and_nothing_begins(open_page: Open) ->
     expect(page.get_by_test_id("sweep-low")).to_have_attribute("aria-invalid", "true")
     page.get_by_test_id("sweep-low").fill("x")
     page.get_by_test_id("sweep-run").click()
-    expect(page.get_by_test_id("sweep-problem")).to_have_text("from must be a number.")
+    expect(page.get_by_test_id("sweep-problem")).to_have_text("from: “x” is not a number.")
     swept(page, low="0.1", count="2", steps="5")
     expect(page.get_by_test_id("sweep-problem")).to_have_count(0)
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SETTINGS, anew, drawnOn, read, suggest, written } from '../../frontend/src/lib/schedules.js';
+import { SETTINGS, anew, drawnOn, suggest, written } from '../../frontend/src/lib/schedules.js';
 
 describe('schedules', () => {
   it('are suggested with all settings of their kind, within the range of the knob', () => {
@@ -41,12 +41,7 @@ describe('a line drawn by hand', () => {
     expect(line.at(-1)).toEqual([4999, 4999]);
   });
 
-  it('can be written and read', () => {
+  it('can be written', () => {
     expect(written([[0, 0.1], [500, 0.0123456]])).toBe('0 0.1, 500 0.0123'); // prettier-ignore
-    expect(read('0 0.1, 500 0.01')).toEqual([
-      [0, 0.1],
-      [500, 0.01],
-    ]);
-    for (const wrong of ['', 'a b', '1', '1 2 3']) expect(read(wrong)).toBeNull();
   });
 });

@@ -3,6 +3,7 @@ import {
   around,
   best,
   breaks,
+  edgeOf,
   reach,
   read,
   results,
@@ -106,6 +107,23 @@ describe('a sweep', () => {
     expect(reach(read(rates([0.1, [1, 0.9]], [1, [1, 90]])))).toMatchObject({ log: false, high: 2.5 });
     const lucky = [0.1, 0.2, 0.3].map((lr) => /** @type {[number, number[]]} */ ([lr, [0.1, 1, 1, 1, 1, 1]]));
     expect(reach(read(rates(...lucky))).high).toBeGreaterThan(0.7); // the first mini-batch was an easy one
+  });
+});
+
+describe('where the best value lies', () => {
+  const falling = (/** @type {number} */ to) => [1, 1, 1, 1, to];
+  it('is said where it is the first or the last one tried, for a better one may lie beyond', () => {
+    const sweepOf = (/** @type {number[]} */ ...results) =>
+      read(rates(...results.map((to, i) => /** @type {[number, number[]]} */ ([10 ** i, falling(to)]))));
+    expect(edgeOf(sweepOf(0.3, 0.2, 0.1))).toBe('high');
+    expect(edgeOf(sweepOf(0.1, 0.2, 0.3))).toBe('low');
+    expect(edgeOf(sweepOf(0.3, 0.1, 0.2))).toBe('');
+    expect(edgeOf(sweepOf(0.3, 0.1))).toBe('');
+    expect(edgeOf(sweepOf(0.3, 0.2, NaN))).toBe('');
+  });
+  it('is never where there is no number', () => {
+    expect(best(read(rates([1, falling(NaN)], [2, falling(0.5)], [3, [1, NaN]])))?.value).toBe(2);
+    expect(best(read(rates([1, [NaN]], [2, [NaN]])))).toBeNull();
   });
 });
 

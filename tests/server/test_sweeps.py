@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 
 import httpx
 import numpy as np
@@ -12,6 +14,8 @@ from torch import nn
 
 from descent import errors, wire
 from descent.app import create_app
+from descent.data import batches
+from descent.engine import lanes
 from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.course import Course
@@ -248,6 +252,72 @@ def test_what_a_batched_step_would_get_wrong_goes_step_by_step(cls):
     np.testing.assert_array_equal(made.curves.losses[:, 2], expected)
 
 
+class Shuffled(Steered):
+    """From its eighth step on its loss draws, from what `draws` says."""
+
+    own = True
+
+    def loss(self):
+        if self.step_index < 8:
+            return super().loss()
+        generator = self.generator(self.step_index) if self.own else None
+        return super().loss() * (1 + 0.1 * torch.rand((), generator=generator))
+
+
+class Straying(Shuffled):
+    own = False
+
+
+@pytest.mark.parametrize(("cls", "batched"), [(Shuffled, 8), (Straying, 0)])
+def test_what_is_drawn_at_random_later_on_ends_no_sweep(cls, batched):
+    entry = entry_of(cls)
+    made = swept(bench_of(entry, at=3), [{"lr": lr / 100} for lr in range(1, 9)], steps=12)
+    assert made.batched == batched
+    for place in (0, 2, 7):
+        expected = branched(entry, {"lr": (place + 1) / 100}, 12, ["loss/train"], at=3)
+        np.testing.assert_allclose(made.curves.losses[:, place], expected, rtol=1e-5)
+    assert made.curves.taken.tolist() == [12] * 8
+
+
+def test_a_step_that_fails_on_numbers_that_are_none_has_diverged():
+    class Strict(Steered):
+        def step(self, knobs):
+            if not torch.isfinite(self.x).all():
+                raise RuntimeError("no number")
+            return {"loss/train": super().step(knobs)["loss/train"].nan_to_num(posinf=1e30)}
+
+    made = swept(bench_of(entry_of(Strict), at=0), [{"lr": 0.1}, {"lr": 10.0}], steps=300, batch=False)
+    assert made.curves.diverged.tolist() == [False, True]
+    assert made.curves.taken[0] == 300
+
+
+LONGEST = 80  # steps to an epoch's end that a test can wait for
+
+
+@pytest.mark.parametrize("entry", experiments().values(), ids=list(experiments()))
+def test_every_sweep_across_an_epochs_end_has_a_result(entry, monkeypatch):
+    stacked = lanes.stacked
+    monkeypatch.setattr(lanes, "stacked", lambda *args, **rest: stacked(*args, **{**rest, "seconds": np.inf}))
+    bench = bench_of(entry, at=0)
+    rates = [n for n in entry.knobs_type.model_fields if n.startswith("lr") and entry.knobs_type.is_live(n)]
+    if not rates:
+        pytest.skip("it has no learning rate")
+    epoch = bench.experiment.steps_per_epoch(bench.base) or 5
+    if epoch > LONGEST:
+        larger = {"batch_size": 256, "batch": 64, "length": 256}
+        fields = entry.knobs_type.model_fields
+        bench = bench_of(entry, at=0, **{name: size for name, size in larger.items() if name in fields})
+        epoch = bench.experiment.steps_per_epoch(bench.base)
+    for _ in range(int(epoch) - 3):
+        bench.take()
+    batches._epoch.cache_clear()
+    bench = Bench(bench.experiment, bench._checkpointer, bench.course)
+    now = getattr(bench.base, rates[0])
+    made = swept(bench, [{rates[0]: now * factor} for factor in (0.5, 1.0, 1.5)], steps=8, knob=rates[0])
+    assert made.curves.taken.tolist() == [8, 8, 8]
+    assert np.isfinite(made.curves.losses).any(axis=(0, 2)).all()
+
+
 def test_a_knob_that_is_no_rate_goes_step_by_step():
     made = swept(bench_of(entry_of(Steered)), [{"momentum": m / 10} for m in range(9)], knob="momentum")
     assert made.batched == 0
@@ -324,11 +394,28 @@ def test_what_an_experiment_refuses_is_said_before_anything_is_trained():
 def test_a_defect_is_said_with_its_cause():
     class Broken(Parabola):
         def step(self, knobs):
-            raise RuntimeError("out of order") if self.step_index >= 5 else super().step(knobs)
+            if self.step_index >= 5:
+                raise RuntimeError("out of order")
+            return super().step(knobs)
 
     told = said_of(entry_of(Broken), [{"lr": 0.1}])
     assert told[-1].event["code"] == "sweep-failed"
-    assert "step" in told[-1].event["detail"]
+    assert told[-1].event["params"]["cause"] == "RuntimeError: out of order"
+
+
+def test_a_defect_after_the_first_steps_is_said_in_the_last_frame():
+    class Tired(Parabola):
+        def step(self, knobs):
+            if self.step_index >= 60:
+                raise RuntimeError("out of order")
+            return super().step(knobs)
+
+    told = said_of(entry_of(Tired), [{"lr": 0.1}, {"lr": 0.2}], steps=90)
+    last = wire.decode(told[-1].payload)
+    assert wire.metadata_of(told[-1].payload)["final"] == "1"
+    assert last.meta["problem"]["code"] == "sweep-failed"
+    assert last.meta["problem"]["params"]["cause"] == "RuntimeError: out of order"
+    assert last.arrays["taken"].max() > 0
 
 
 # What is ordered
@@ -496,3 +583,24 @@ async def test_hanging_up_ends_the_worker_and_makes_room_for_others(own_server):
             await gone(pid)
         answer = await client.post(address, json={"count": 2, "steps": 1})
         assert answer.status_code == 200
+
+
+@pytest.mark.anyio
+async def test_the_end_of_its_worker_is_told_in_the_last_frame(own_server):
+    order = {"count": 25, "steps": 2000, "knob": "batch_size"}
+    async with httpx.AsyncClient(base_url=own_server.url, timeout=30) as client:
+        run = (
+            await client.post("/api/runs", json={"experiment": "neural-playground", "paused": True})
+        ).json()
+        await status_is(client, run["id"], "paused")
+        before = workers_of(own_server)
+        async with client.stream("POST", f"/api/runs/{run['id']}/sweep", json=order) as answer:
+            parts = answer.aiter_bytes()
+            body = await anext(parts)
+            (sweeper,) = workers_of(own_server) - before
+            os.kill(sweeper, signal.SIGKILL)
+            async for part in parts:
+                body += part
+        last = frames_of(body)[-1]
+        assert last.meta["problem"]["code"] == "sweep-failed"
+        assert "killed by signal 9" in last.meta["problem"]["params"]["cause"]

@@ -59,7 +59,15 @@ export const MESSAGES = {
     '{length}자입니다. {most}자까지 쓸 수 있으므로 반영하지 않았습니다. 줄여 주세요.',
   ],
   'knob.fixed': ['Starts a new run.', '바꾸면 새 실행이 시작됩니다.'],
-  'knob.range': ['From {low} to {high}.', '{low}부터 {high}까지 넣을 수 있습니다.'],
+  'number.empty': ['Type a number.', '숫자를 넣으세요.'],
+  'number.none': ['“{text}” is not a number.', '숫자로 읽을 수 없습니다: {text}'],
+  'number.percent': ['Type the number without a percent sign.', '퍼센트 기호 없이 숫자만 넣으세요.'],
+  'number.ambiguous': [
+    '“{text}” can be read in two ways. Leave out the separator of thousands, or write decimals with a point.',
+    '두 가지로 읽힙니다: {text}. 천 단위 구분 기호를 빼거나 소수점을 마침표로 쓰세요.',
+  ],
+  'number.whole': ['Use a whole number.', '정수를 넣으세요.'],
+  'number.range': ['From {low} to {high}.', '{low}부터 {high}까지 넣을 수 있습니다.'],
   'sizes.layer': ['layer', '층'],
   'sizes.add': ['Add a layer', '층 추가'],
   'sizes.remove': ['Remove the last layer', '마지막 층 제거'],
@@ -655,6 +663,10 @@ export const MESSAGES = {
   'ranking.chance': ['chance', '우연'],
   'ranking.held': ['order kept while you are looking', '보는 동안 순서 유지'],
 
+  'schedule.unread': [
+    'Write pairs of a step and a value, such as 0 0.1; 500 0.01',
+    '스텝과 값을 짝지어 쓰세요. 예: 0 0.1; 500 0.01',
+  ],
   'sweep.title': ['Sweep from here', '여기서부터 스윕'],
   'sweep.about': [
     'From step {step}: the same number of steps with each value, on copies of the run; the run itself goes on.',
@@ -671,6 +683,18 @@ export const MESSAGES = {
   'sweep.orders.help': [
     'From the same state, with this many different orders of mini-batches and noise',
     '같은 상태에서 미니배치와 잡음의 순서를 이만큼 바꾸어 봅니다',
+  ],
+  'sweep.edge.low': [
+    'The best value is the lowest tried: look further down.',
+    '가장 좋은 값이 아래쪽 끝에 있습니다. 더 작은 값도 시도해 보세요.',
+  ],
+  'sweep.edge.high': [
+    'The best value is the highest tried: look further up.',
+    '가장 좋은 값이 위쪽 끝에 있습니다. 더 큰 값도 시도해 보세요.',
+  ],
+  'sweep.crowded': [
+    'Other sweeps are running; this one begins when one ends …',
+    '다른 스윕이 진행 중입니다. 하나가 끝나면 시작합니다 …',
   ],
   'sweep.run': ['Sweep', '스윕 시작'],
   'sweep.stop': ['Stop', '중지'],
@@ -708,7 +732,6 @@ export const MESSAGES = {
     'A new run from step {step} with this value',
     '스텝 {step}에서 이 값으로 이어지는 새 실행',
   ],
-  'sweep.number': ['{field} must be a number.', '{field}: 숫자를 넣으세요.'],
   'error.bad-field.sweep-empty': ['There is no value to try.', '시도할 값이 없습니다.'],
   'error.bad-field.sweep-inverted': ['{low} is not below {high}.', '{low}이(가) {high}보다 작지 않습니다.'],
   'error.bad-field.sweep-zero': [

@@ -69,19 +69,6 @@ export const written = (points) =>
   points.map(([n, value]) => `${n} ${Number(value.toPrecision(3))}`).join(', ');
 
 /**
- * What is written as a line; null where it is none.
- * @param {string} text
- * @returns {[number, number][] | null}
- */
-export function read(text) {
-  const pairs = text
-    .split(/[,;\n]/)
-    .flatMap((part) => (part.trim() ? [part.trim().split(/\s+/).map(Number)] : []));
-  const fits = pairs.every((pair) => pair.length === 2 && pair.every(Number.isFinite));
-  return pairs.length && fits ? /** @type {[number, number][]} */ (pairs) : null;
-}
-
-/**
  * Schedules as a new run begins with them: from its first step.
  * @param {Record<string, any>} knobs
  * @returns {Record<string, any>}

@@ -128,6 +128,18 @@ export function best(sweep) {
 }
 
 /**
+ * Which end of the values the best one lies at, so that a better one may lie beyond.
+ * @param {Sweep} sweep
+ * @returns {'low' | 'high' | ''}
+ */
+export function edgeOf(sweep) {
+  const top = best(sweep);
+  const values = [...new Set(sweep.curves.map((curve) => curve.value))].sort((a, b) => a - b);
+  if (!top || values.length < 3) return '';
+  return top.value === values[0] ? 'low' : top.value === values.at(-1) ? 'high' : '';
+}
+
+/**
  * The first value above the best one that led clearly further up than the smallest one did, or out of all numbers.
  * @param {Sweep} sweep
  * @returns {number | null}

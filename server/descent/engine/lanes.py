@@ -17,6 +17,7 @@ from descent.engine.build import seed
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.course import Course, merged
 from descent.engine.messages import Variant
+from descent.engine.observe import borrowed
 from descent.engine.stacked import CannotStackError, Stack, rule_of
 from descent.experiment import Experiment, Knobs, Objective
 from descent.wire import metadata_of
@@ -80,9 +81,24 @@ class Bench:
             course.turn(course.due)
         return row
 
+    @property
+    def broken(self) -> bool:
+        """Whether some parameter is no finite number any more."""
+        return not all(torch.isfinite(p).all() for objective in self.objectives for p in objective.parameters)
+
+    @property
+    def objectives(self) -> list[Objective]:
+        """What the coming step makes small."""
+        return list(self.experiment.objectives(self.course.follow()).values())
+
+    def descended(self) -> float:
+        """The sum of the objectives before the coming step, which is not disturbed."""
+        with borrowed(self.experiment), torch.no_grad():
+            return sum(float(objective.loss()) for objective in self.objectives)
+
     def objective(self) -> Objective | None:
         """The only one, if there is no other."""
-        found = list(self.experiment.objectives(self.course.follow()).values())
+        found = self.objectives
         return found[0] if len(found) == 1 else None
 
 
@@ -134,7 +150,14 @@ class Single:
                 bench.go_on(self._variant, *self._kept)
             bench.occupant = self
         for _ in range(steps):
-            row = {name: float(value) for name, value in bench.take().items()}
+            try:
+                before = {OBJECTIVE: bench.descended()} if OBJECTIVE in self._series else {}
+                row = {name: float(value) for name, value in bench.take().items()} | before
+            except Exception:
+                if bench.broken:  # what a step makes of NaN may be an error
+                    curves.diverged[place] = True
+                    return
+                raise
             if not np.isfinite(list(row.values())).all():
                 curves.diverged[place] = True
                 return

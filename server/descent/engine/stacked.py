@@ -47,8 +47,20 @@ class Stack:
             raise CannotStackError("the optimizer's parameters are not the objective's")
 
     def losses(self, loss: Callable[[], Tensor]) -> Tensor:
-        """L of each copy, (K,)."""
-        return losses_at(loss, self._originals, self._leaves, randomness="error")
+        """L of each copy, (K,). Raises `CannotStackError` where it draws from the global random numbers.
+
+        Those would come out of step with what a copy by itself draws. A generator made for the step, such as
+        that of the mini-batches' order, gives every copy the same.
+        """
+        before = self._chance()
+        found = losses_at(loss, self._originals, self._leaves, randomness="same")
+        if not torch.equal(before, self._chance()):
+            raise CannotStackError("the loss draws from the global random numbers")
+        return found
+
+    def _chance(self) -> Tensor:
+        device = self._originals[0].device
+        return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
     def step(self, loss: Callable[[], Tensor]) -> Tensor:
         """One step of each copy at its rate; the losses before it, (K,)."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -26,8 +27,9 @@ from descent.experiment import KnobError
 from descent.registry import Entry
 
 PANEL = "sweep"
-LOSSES = "loss"  # scalars whose names begin so are plotted, or the first where there is none
+LOSSES = "loss"  # scalars whose names begin so are plotted, and those declared as losses
 MOST_SERIES = 8
+MEASURED_WITHIN = 20  # steps; else what is descended is shown
 TELL_EVERY = 0.06  # seconds
 BYTES_PER_SECOND = 8 << 20  # of what is told
 LONGEST_TURN = 0.12  # seconds of one lane
@@ -43,9 +45,7 @@ class Sweep:
         self.series: list[str] = []
         self.lanes: list[Lane] = []
         self._prepare()
-        shape = (len(self.series), len(spec.variants), spec.steps)
-        count = len(spec.variants)
-        self.curves = Curves(np.full(shape, np.nan, np.float32), np.zeros(count, int), np.zeros(count, bool))
+        self.curves = self._no_curves()
 
     @property
     def batched(self) -> int:
@@ -59,7 +59,13 @@ class Sweep:
             longest = 0.0
             for lane in waiting:
                 begin = time.perf_counter()
-                lane.advance(min(chunk, self._left(lane)), self.curves)
+                try:
+                    lane.advance(min(chunk, self._left(lane)), self.curves)
+                except Exception:  # a later step may do what no batched one can
+                    if isinstance(lane, Single):
+                        raise
+                    self._begin_anew()
+                    break
                 longest = max(longest, time.perf_counter() - begin)
                 tell()
                 if stop():
@@ -91,15 +97,36 @@ class Sweep:
         row = bench.take()
         seconds = time.perf_counter() - begin
         self._least = 1 + int(SWAP_SHARE * swap / seconds)
-        names = [name for name in row if name.startswith(LOSSES)] or list(row)[:1]
-        self.series = names[:MOST_SERIES]
+        self._measured = self.series = self._losses_in(row)
         self.lanes = self._stack(rates, seconds)
         done = {place for lane in self.lanes for place in lane.places}
-        self.lanes += [
-            Single(bench, variant, place, self.series)
-            for place, variant in enumerate(variants)
-            if place not in done
-        ]
+        self.lanes += self._singles(set(range(len(variants))) - done)
+
+    def _losses_in(self, row: Mapping[str, Any]) -> list[str]:
+        """Losses that are measured within the sweep, most often in its first step, which gave this row."""
+        declared = [name for name, m in self.bench.experiment.measures.items() if m.kind == "loss"]
+        for _ in range(min(self.spec.steps, MEASURED_WITHIN)):
+            known = [name for name in (*row, *declared) if name in row]
+            names = [name for name in known if name in declared or name.startswith(LOSSES)]
+            if names or (row and not self.bench.objectives):
+                return list(dict.fromkeys(names or known))[:MOST_SERIES]
+            row = self.bench.take()
+        return [OBJECTIVE]
+
+    def _singles(self, places: Set[int]) -> list[Lane]:
+        return [Single(self.bench, self.spec.variants[place], place, self.series) for place in sorted(places)]
+
+    def _no_curves(self) -> Curves:
+        shape = (len(self.series), len(self.spec.variants), self.spec.steps)
+        count = len(self.spec.variants)
+        return Curves(np.full(shape, np.nan, np.float32), np.zeros(count, int), np.zeros(count, bool))
+
+    def _begin_anew(self) -> None:
+        """All variants from their first step, by real ones."""
+        self.bench.occupant = None
+        self.series = self._measured
+        self.lanes = self._singles(set(range(len(self.spec.variants))))
+        self.curves = self._no_curves()
 
     def _need(self, needed: int, each: int) -> None:
         most = self.spec.most_bytes
@@ -173,8 +200,8 @@ class Teller:
         self._seq = spec.first_seq
         self._next = 0.0
 
-    def __call__(self, *, final: bool = False) -> None:
-        """Say it, unless it was said a moment ago; the `final` word is always said."""
+    def __call__(self, *, final: bool = False, problem: Mapping[str, Any] | None = None) -> None:
+        """Say it, unless it was said a moment ago; the `final` word is always said, if need be why it is."""
         if time.perf_counter() < self._next and not final:
             return
         sweep, bench = self._sweep, self._sweep.bench
@@ -187,6 +214,7 @@ class Teller:
             "variants": [{"knobs": dict(v.knobs), "order": v.order} for v in spec.variants],
             "series": sweep.series,
             "batched": sweep.batched,
+            "problem": problem,
         }
         frame = wire.encode_sweep(self._spec.run, self._seq, bench.step, arrays, meta, final=final)
         self._emit(Output("panel", self._seq, bench.step, payload=frame, panel=PANEL))
@@ -197,7 +225,17 @@ class Teller:
 def sweep(
     entry: Entry, spec: RunSpec, order: SweepSpec, inbox: Inbox, emit: Callable[[Output], None]
 ) -> None:
-    """Go back to where the run was, and sweep from there. What goes wrong is said as an event `error`."""
+    """Go back to where the run was, and sweep from there. What goes wrong is said as an event `error`; once
+    curves were told, in the last frame.
+    """
+    tell: Teller | None = None
+
+    def refuse(error: errors.DescentError) -> None:
+        if tell is not None:
+            tell(final=True, problem=error.problem())
+        else:
+            emit(Output("event", spec.first_seq, 0, event={"type": "error", **error.problem()}))
+
     try:
         assert spec.replay is not None, "a sweep begins from what is recorded"
         found = go_back(lambda values: build(entry, spec, values), spec.knobs, spec.replay)
@@ -207,17 +245,12 @@ def sweep(
         made.run(tell, lambda: inbox.waiting)
         tell(final=True)
     except errors.DescentError as error:
-        _refuse(spec, emit, error)
+        refuse(error)
     except KnobError as error:
         params = {"reason": "refused", "message": error.message, **error.params}
-        _refuse(spec, emit, errors.BadKnob(str(error), error.knob, **params))
+        refuse(errors.BadKnob(str(error), error.knob, **params))
     except Exception as error:
         known = isinstance(error, CheckpointError | ValidationError)
         why = str(error) if known else traceback.format_exc()[-2000:]
         cause = why.strip().splitlines()[-1]
-        _refuse(spec, emit, errors.SweepFailed(f"the sweep failed: {why}", "run", cause=cause))
-
-
-def _refuse(spec: RunSpec, emit: Callable[[Output], None], error: errors.DescentError) -> None:
-    event = {"type": "error", **error.problem()}
-    emit(Output("event", spec.first_seq, 0, event=event))
+        refuse(errors.SweepFailed(f"the sweep failed: {why}", "run", cause=cause))

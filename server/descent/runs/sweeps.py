@@ -100,16 +100,27 @@ class Sweeps:
             raise errors.SweepFailed(
                 f"no worker could be started: {error}", "run", cause=str(error)
             ) from error
+        last = b""
         try:
             while isinstance(output := await said.get(), Output):
                 if output.kind != "panel":
                     raise _refusal(output.event)
-                yield output.payload
-                if wire.metadata_of(output.payload)["final"] == "1":
+                yield (last := output.payload)
+                if wire.metadata_of(last)["final"] == "1":
                     return
-            raise errors.SweepFailed(f"the sweep failed: {output}", "run", cause=output)
+            failed = errors.SweepFailed(f"the sweep failed: {output}", "run", cause=output)
+            if not last:
+                raise failed
+            yield _ended(last, failed)  # the answer has begun: what went wrong is in its last frame
         finally:
             worker.kill()
+
+
+def _ended(last: bytes, failed: errors.DescentError) -> bytes:
+    """The last frame once more, with why nothing comes after it."""
+    frame = wire.decode(last)
+    meta = {**(frame.meta or {}), "problem": failed.problem()}
+    return wire.encode_sweep(frame.run, frame.seq + 1, frame.step, frame.arrays, meta, final=True)
 
 
 async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
