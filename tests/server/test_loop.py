@@ -395,7 +395,6 @@ def test_nan_ends_the_run_as_diverged_at_that_step():
         "scalars": {"loss/train": "nan"},
         "parameters": ["2.weight"],
         "rates": {"lr": 0.1},
-        "healthy": 0,
         "remedy": {},
     }
     assert said.events("state")[-1] | {"seq": 0} == {
