@@ -80,13 +80,16 @@ class Loop:
         else:
             self.experiment, self._checkpointer, self._course = go_back(self._build, spec.knobs, spec.replay)
         self._effects = Effects(self.experiment, self._checkpointer)
-        self._health = Health(self.experiment, coming=self._effects.coming)
+        self._health = self._new_health()
         self._examine_soon = 0.0
         self._examine_at = 0.0  # at once: what it is like in the beginning tells causes apart
         self._batch = ScalarBatch(deferred=spec.device != "cpu")
 
     def _build(self, values: Mapping[str, Any]) -> Experiment[Any]:
         return build(self.entry, self.spec, values)
+
+    def _new_health(self) -> Health:
+        return Health(self.experiment, coming=self._effects.coming)
 
     @property
     def knobs(self) -> Knobs:
@@ -101,8 +104,10 @@ class Loop:
     def run(self) -> Status:
         """Train until the run ends, and say how it ended."""
         self._watch(self.spec.watch, self.spec.max_fps)
-        if self.spec.replay is not None and (refusal := self._set_knobs(self.spec.replay.override)):
-            raise KnobError(*refusal.split(": ", 1))
+        if self.spec.replay is not None:
+            if refusal := self._set_knobs(self.spec.replay.override):
+                raise KnobError(*refusal.split(": ", 1))
+            self._health = self._new_health()  # what a branch begins with is no change
         self._become("paused" if self.spec.paused else "running")
         if self.step == self.spec.max_steps:  # it was interrupted before it could say so
             self._end("finished")
