@@ -61,6 +61,12 @@ class Watched:
         elif output.event.get("type") == "knobs":
             self.changes.append((output.step, output.event["knobs"]))
 
+    def begun(self) -> Watched:
+        """Itself, once its first scalars are here."""
+        while not self.values and self._thread.is_alive():
+            time.sleep(0.01)
+        return self
+
     def set(self, **knobs: Any) -> None:
         self._inbox.put(Control("knobs", {"knobs": knobs}))
 
@@ -85,7 +91,7 @@ def rescued(entry: Entry, seed: int, warm: float) -> str:
     knobs = entry.cls.knobs_type().model_dump(mode="json")
     knob = RATES.get(entry.id, "lr")
     normal, largest = knobs[knob], entry.cls.knobs_type.model_json_schema()["properties"][knob]["maximum"]
-    run = Watched(entry, seed, knobs)
+    run = Watched(entry, seed, knobs).begun()
     time.sleep(WARM.get(entry.id, warm))
     measures = entry.cls.measures
     scalar = next(name for name, measure in measures.items() if measure.kind == "loss")
@@ -106,9 +112,7 @@ def rescued(entry: Entry, seed: int, warm: float) -> str:
         live = {name: value for name, value in knobs.items() if entry.cls.knobs_type.is_live(name)}
         replay = Replay(back["step"], live, changes=changes, override=back["knobs"])
         branch = Watched(entry, seed, knobs, replay)
-        deadline = time.perf_counter() + 60  # going back takes the steps again
-        while not branch.values and time.perf_counter() < deadline:
-            time.sleep(0.05)
+        branch.begun()  # going back takes the steps again
         time.sleep(AFTER)
         branch.end()
         after, then = branch.level(scalar), [event["code"] for _, event in branch.said]
@@ -123,7 +127,7 @@ def rescued(entry: Entry, seed: int, warm: float) -> str:
 
 def quiet(entry: Entry, seed: int, seconds: float) -> str:
     """What is said of a default run."""
-    run = Watched(entry, seed, entry.cls.knobs_type().model_dump(mode="json"))
+    run = Watched(entry, seed, entry.cls.knobs_type().model_dump(mode="json")).begun()
     begin = time.perf_counter()
     time.sleep(seconds)
     run.end()

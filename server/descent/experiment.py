@@ -234,13 +234,14 @@ class Objective:
 
     `loss` computes it on the mini-batch of the coming step, as that step will; the same each time it is
     called, given the same parameters and random numbers. `layers`: parameters by the layer's name, for the
-    gradient flow; by default each is its own.
+    gradient flow; by default each is its own. `penalty`: λ, where the loss holds λ½‖w‖² of the weights.
     """
 
     loss: Callable[[], torch.Tensor]
     parameters: Sequence[torch.Tensor]
     optimizer: torch.optim.Optimizer
     layers: Mapping[str, Sequence[torch.Tensor]] | None = None
+    penalty: float = 0.0
 
 
 def by_layer(model: torch.nn.Module) -> dict[str, list[torch.Tensor]]:

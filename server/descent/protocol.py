@@ -197,6 +197,10 @@ class Diagnosis(Message):
         "overfitting",
         "d-overpowers",
         "mode-collapse",
+        "worse",
+        "out",
+        "uphill",
+        "recovered",
     ]
     params: dict[str, Any]
 

@@ -154,20 +154,22 @@ def test_what_goes_wrong_between_two_networks(name: str, code: str) -> None:
 def test_a_healthy_run_raises_no_alarm(id: str) -> None:
     experiment, knobs = built(experiments()[id].cls, {})
     steps = {"descent-2d": 400, "neural-playground": 6000, "next-word": 1000}.get(id, 60)
-    assert lived(experiment, knobs, steps, every=steps // 12) == []
+    found = lived(experiment, knobs, steps, every=steps // 12)
+    assert [finding.code for finding in found] == (["out"] if id == "initialisation" else [])  # "large"
 
 
-def test_a_finding_is_told_once_until_a_knob_is_changed() -> None:
+def test_a_finding_is_told_once_and_again_when_knobs_were_moved_and_rest() -> None:
     experiment, knobs = built(*preset("neural-playground", "vanishing"))
     for _ in range(2000):
         experiment.step(knobs)
         experiment.step_index += 1
-    health = Health(experiment)
-    first = [finding.code for _ in range(6) for finding in health.examine(knobs)]
-    assert first == ["vanishing"]
-    health.changed(knobs, knobs)
-    assert [finding.code for _ in range(3) for finding in health.examine(knobs)] == []
+    now = [0.0]
+    health = Health(experiment, lambda: now[0])
+    assert [finding.code for _ in range(6) for finding in health.examine(knobs)] == ["vanishing"]
     health.changed(knobs, knobs.model_copy(update={"lr": 0.02}))
+    assert [finding.code for _ in range(3) for finding in health.examine(knobs)] == []
+    now[0] += 2
+    health.hear([2000], {}, knobs)
     assert [finding.code for _ in range(3) for finding in health.examine(knobs)] == ["vanishing"]
 
 

@@ -97,7 +97,24 @@ def test_going_back_is_to_before_the_cause_and_not_to_a_later_change_that_did_no
     run = Played().go(60, a=0.5).set(lr=3.0).go(3, a=0.5).go(2, a=0.6)
     run.now += 2
     run.set(lr_b=0.2).go(12, a=1.4)
+    assert run.found[0].params["changes"] == {"lr": [0.1, 3.0]}
+    assert run.found[0].params["back"] == {"step": 60, "knobs": {"lr": 0.1}}
+
+
+def test_changes_too_soon_after_each_other_to_be_told_apart_are_taken_back_together() -> None:
+    run = Played().go(60, a=0.5).set(lr=3.0).go(2, a=0.5).set(lr_b=0.2, lr=4.0).go(12, a=1.4)
     assert run.found[0].params["back"] == {"step": 60, "knobs": {"lr": 0.1, "lr_b": 0.1}}
+
+
+def test_it_is_said_again_when_the_knob_has_come_to_rest() -> None:
+    run = Played().go(60, a=0.5)
+    for rate in (2.0, 3.0, 4.0, 5.0):
+        run.set(lr=rate).go(12, a=1.4)
+    assert run.codes == ["worse"]
+    run.go(30, a=1.6)
+    assert run.codes == ["worse", "worse"]
+    assert run.found[1].params["changes"] == {"lr": [0.1, 5.0]}
+    assert run.found[1].params["back"] == {"step": 60, "knobs": {"lr": 0.1}}
 
 
 def test_a_change_that_did_no_harm_is_not_blamed_for_a_later_ones() -> None:

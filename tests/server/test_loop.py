@@ -8,7 +8,7 @@ import torch
 
 from descent import wire
 from descent.engine import loop as loop_module
-from descent.engine.messages import Output
+from descent.engine.messages import Output, Replay
 from descent.engine.scalars import ScalarBatch
 from descent.experiment import Heatmap, heatmap
 from tiny import EagerBudget, Said, Script, Tiny, TinyKnobs, loop_of
@@ -395,7 +395,6 @@ def test_nan_ends_the_run_as_diverged_at_that_step():
         "scalars": {"loss/train": "nan"},
         "parameters": ["2.weight"],
         "rates": {"lr": 0.1},
-        "healthy": 0,
         "remedy": {},
     }
     assert said.events("state")[-1] | {"seq": 0} == {
@@ -480,3 +479,24 @@ def test_a_scalar_that_float32_cannot_hold_ends_the_run():
 
 def test_said_is_empty_before_run():
     assert loop_of(Tiny)[1] == Said()
+
+
+def test_what_a_branch_begins_with_is_no_change_that_could_be_blamed():
+    replay = Replay(3, {"lr": 0.1, "word": "a"}, override={"lr": 0.5})
+    loop, said = loop_of(Exploding, max_steps=50, replay=replay)
+    assert loop.run() == "diverged"
+    (diagnosis,) = said.events("diagnosis")
+    assert "back" not in diagnosis["params"]
+
+
+def test_a_run_that_diverges_after_a_change_says_which_and_how_to_go_back():
+    def change(output):
+        if output.kind == "event" and output.event.get("status") == "running":
+            inbox.tell("knobs", knobs={"lr": 0.5})
+
+    inbox = Script()
+    loop, said = loop_of(Exploding, inbox=inbox, hear=change, max_steps=50)
+    assert loop.run() == "diverged"
+    (diagnosis,) = said.events("diagnosis")
+    assert diagnosis["params"]["changes"] == {"lr": [0.1, 0.5]}
+    assert diagnosis["params"]["back"] == {"step": 0, "knobs": {"lr": 0.1}}

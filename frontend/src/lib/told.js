@@ -49,7 +49,7 @@ function finding(found, run) {
   const shown = Object.fromEntries(
     Object.entries(params).map(([name, value]) => [name, typeof value === 'number' ? number(value) : value]),
   );
-  return t(`health.${found.code}`, {
+  return t(worded(`health.${found.code}`, params), {
     ...shown,
     step: count(found.step),
     steps: count(params.steps ?? 0),
@@ -57,7 +57,9 @@ function finding(found, run) {
     at: count(params.at ?? 0),
     percent: Math.round(100 * (params.value ?? 0)),
     layer: run.word(params.layer ?? ''),
-    racer: run.word(params.racer ?? ''),
+    racer: (params.racers ?? [params.racer ?? ''])
+      .map((/** @type {string} */ name) => run.word(name))
+      .join(', '),
     scalar: scalarTitle(run.experiment, params.scalar ?? ''),
     changes: changesInWords(params.changes ?? {}, run),
     of: (params.of ?? [])
@@ -67,13 +69,20 @@ function finding(found, run) {
   });
 }
 
+/** The words for its cause, where there are some. @param {string} key @param {{cause?: string}} params */
+const worded = (key, { cause }) => (known(`${key}.${cause}`) ? `${key}.${cause}` : key);
+
 /** @param {any} found @param {RunView} run */
 function diverged(found, run) {
   if (!found) return t('reason.diverged', { step: count(run.step), scalars: '–', rates: '–' });
   const rates = Object.entries(found.params.rates).map(
     ([name, value]) => `${run.knobTitle(name)} ${number(/** @type {number} */ (value))}`,
   );
-  return t('reason.diverged', {
+  const { penalty = 0, rate = 0, below = 0 } = found.params;
+  return t(worded('reason.diverged', found.params), {
+    penalty: number(penalty),
+    rate: number(rate),
+    below: number(below),
     step: count(found.step),
     scalars: Object.keys(found.params.scalars)
       .map((name) => scalarTitle(run.experiment, name))

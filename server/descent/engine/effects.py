@@ -134,6 +134,10 @@ class Effects:
         with borrowed(self._experiment):
             return look(knobs)
 
+    def coming(self, knobs: Knobs) -> dict[str, Vector]:
+        """By objective, what the coming step adds to its parameters."""
+        return {name: coming.step for name, coming in self._steps(knobs).items()}
+
     def what_if(self, knobs: Knobs) -> Lines:
         """The loss by learning rate, along the coming step."""
         values, marks, ranges = [], [], []

@@ -36,6 +36,7 @@ SCALAR_INTERVAL = 1 / 30  # seconds between two batches of scalars
 UNWATCHED_INTERVAL = 1 / 4  # the same, while nobody watches
 LONGEST_BATCH = 4096  # steps
 EXAMINED_EVERY = 1.0  # seconds between two looks at gradients and curvature, at least
+EXAMINED_SOON = 0.25  # the same, where a loss climbs
 EXAMINED_SHARE = 0.005  # of its time at most
 RECORDED_FPS = 1  # pictures per second of a panel nobody watches, at most
 
@@ -79,12 +80,16 @@ class Loop:
         else:
             self.experiment, self._checkpointer, self._course = go_back(self._build, spec.knobs, spec.replay)
         self._effects = Effects(self.experiment, self._checkpointer)
-        self._health = Health(self.experiment)
-        self._examine_at = time.perf_counter() + EXAMINED_EVERY
+        self._health = self._new_health()
+        self._examine_soon = 0.0
+        self._examine_at = 0.0  # at once: what it is like in the beginning tells causes apart
         self._batch = ScalarBatch(deferred=spec.device != "cpu")
 
     def _build(self, values: Mapping[str, Any]) -> Experiment[Any]:
         return build(self.entry, self.spec, values)
+
+    def _new_health(self) -> Health:
+        return Health(self.experiment, coming=self._effects.coming)
 
     @property
     def knobs(self) -> Knobs:
@@ -99,8 +104,10 @@ class Loop:
     def run(self) -> Status:
         """Train until the run ends, and say how it ended."""
         self._watch(self.spec.watch, self.spec.max_fps)
-        if self.spec.replay is not None and (refusal := self._set_knobs(self.spec.replay.override)):
-            raise KnobError(*refusal.split(": ", 1))
+        if self.spec.replay is not None:
+            if refusal := self._set_knobs(self.spec.replay.override):
+                raise KnobError(*refusal.split(": ", 1))
+            self._health = self._new_health()  # what a branch begins with is no change
         self._become("paused" if self.spec.paused else "running")
         if self.step == self.spec.max_steps:  # it was interrupted before it could say so
             self._end("finished")
@@ -208,6 +215,8 @@ class Loop:
             self._diverge(steps[-1], bad)
         elif self.status == "running":
             self._tell(self._health.hear(steps, columns, self.knobs))
+            if self._health.pressing:
+                self._examine_at = min(self._examine_at, self._examine_soon)
 
     def _diverge(self, step: int, scalars: Mapping[str, float]) -> None:
         parameters = [
@@ -219,9 +228,7 @@ class Loop:
         rates = {name: value for name, value in self.knobs.model_dump(mode="json").items() if "lr" in name}
         values = {name: str(value) for name, value in scalars.items()}
         params: dict[str, Any] = {"scalars": values, "parameters": parameters, "rates": rates}
-        params |= self._health.blame()
-        if self._health.well_at < step:
-            params |= {"healthy": self._health.well_at, "remedy": self._health.slower(self.knobs)}
+        params |= self._health.last_word(self.knobs)
         self._say("diagnosis", step=step, code="non-finite", params=params)
         self._end("diverged", f"{', '.join(scalars)} is not finite at step {step}")
 
@@ -235,8 +242,13 @@ class Loop:
             self._examine_at = inf
             self._say("diagnosis", step=self.step, code="examination-failed", params={"error": str(error)})
             return
-        spent = self._cost_clock() - begin
-        self._examine_at = time.perf_counter() + max(EXAMINED_EVERY, spent / EXAMINED_SHARE)
+        self._examined(self._cost_clock() - begin)
+
+    def _examined(self, spent: float) -> None:
+        """It was looked at, at this cost: say when the next look is due, and the first one that may be."""
+        now = time.perf_counter()
+        self._examine_soon = now + max(EXAMINED_SOON, spent / EXAMINED_SHARE)
+        self._examine_at = now + max(EXAMINED_EVERY, spent / EXAMINED_SHARE)
 
     def _tell(self, findings: Iterable[Finding]) -> None:
         for finding in findings:

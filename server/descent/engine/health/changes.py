@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,10 @@ class Change:
     counts: Mapping[str, int]  # bins until then
 
     def move(self, knobs: Mapping[str, tuple[Any, Any]], now: float) -> None:
-        """The same movement goes on."""
-        self.knobs |= {name: (self.knobs.get(name, pair)[0], pair[1]) for name, pair in knobs.items()}
+        """The same movement goes on. Where it comes back to what it was, what it was before that counts."""
+        for name, (before, after) in knobs.items():
+            first, last = self.knobs.get(name, (before, after))
+            self.knobs[name] = first, last if after == first else after
         self.moved = now
 
 
@@ -49,15 +51,21 @@ class Changes:
         self._suspects: list[Change] = []
         # Scalars that are much worse → what they were, and how many bins there were when that was found.
         self._standing: dict[str, tuple[Level, int]] = {}
+        self._cause: list[Change] = []  # of what stands
+        self._word: dict[str, Any] = {}  # the rest of what was told of it
 
     @property
     def standing(self) -> bool:
         """Whether something is much worse than before a change."""
         return bool(self._standing)
 
+    def doubtful(self, series: Mapping[str, Series]) -> bool:
+        """Whether the last change may yet turn out to have done harm."""
+        return bool(self._suspects) and self._in_doubt(self._suspects[-1], series)
+
     def forget(self) -> None:
         """What is measured is another thing from now on."""
-        self._suspects.clear()
+        self._suspects, self._cause = [], []
         self._standing.clear()
 
     def made(
@@ -85,34 +93,42 @@ class Changes:
         }
         if found and not told:
             _, scalar, index = max(found)
-            params = {
+            self._cause = self._suspects[self._first(index) : index + 1]
+            at = self._cause[0].at
+            self._word = {
                 "scalar": scalar,
                 "was": self._standing[scalar][0].value,
-                "value": series[scalar].now,
-                "others": [name for name in self._standing if name != scalar],
+                "healthy": min(healthy, at),
             }
-            blamed = self.blamed(self._first(index))
-            yield Finding("worse", {**params, **blamed, "healthy": min(healthy, blamed["at"])})
+            yield self._tell(series)
         elif told and self._recovered(series):
             self.forget()
             yield Finding("recovered", {"of": ["worse"]})
         self._acquit(series, now)
 
-    def blamed(self, index: int = -1) -> dict[str, Any]:
-        """What was changed from a suspect on, and the way back to before it. Nothing where there is none."""
-        if not self._suspects:
-            return {}
-        since = self._suspects[index:]
-        changes: dict[str, list[Any]] = {}
-        for change in since:
-            for name, (before, after) in change.knobs.items():
-                changes[name] = [changes.get(name, [before])[0], after]
-        back = {"step": since[0].at, "knobs": {name: pair[0] for name, pair in changes.items()}}
-        return {"changes": changes, "at": since[0].at, "back": back}
+    def again(self, series: Mapping[str, Series]) -> list[Finding]:
+        """What stands, as it is now; for when the knobs have come to rest."""
+        return [self._tell(series)] if self.standing else []
 
-    def blame(self) -> dict[str, Any]:
-        """The same for the last change and those just before it, where nothing could be judged any more."""
-        return self.blamed(self._first(len(self._suspects) - 1)) if self._suspects else {}
+    def _tell(self, series: Mapping[str, Series]) -> Finding:
+        scalar = self._word["scalar"]
+        others = [name for name in self._standing if name != scalar]
+        now = {"value": series[scalar].now, "others": others}
+        return Finding("worse", {**self._word, **now, **told_of(self._cause)})
+
+    def blame(self, of: str | None = None) -> dict[str, Any]:
+        """What was changed, at which step, and the way back to before it: the cause of what stands, or else
+        the last change and those just before it, if it acts on the learner `of`. Nothing where there is none.
+        """
+        if self._cause:
+            return told_of(self._cause)
+        if not self._suspects or not self._concerns(self._suspects[-1].knobs, of):
+            return {}
+        return told_of(self._suspects[self._first(len(self._suspects) - 1) :])
+
+    def _concerns(self, knobs: Collection[str], of: str | None) -> bool:
+        scalars = [name for name, measure in self._measures.items() if of is None or measure.of == of]
+        return not scalars or any(self._acts(knobs, name) for name in scalars)
 
     def _worse(self, series: Mapping[str, Series]) -> list[tuple[float, str, int]]:
         """By how much, which scalar, and since which suspect."""
@@ -177,3 +193,13 @@ class Changes:
     def _in_doubt(change: Change, series: Mapping[str, Series]) -> bool:
         counts = change.counts.items()
         return any(series[name].count - count < SURE for name, count in counts if name in series)
+
+
+def told_of(changes: Sequence[Change]) -> dict[str, Any]:
+    """Changes one after the other: each knob from what to what, since which step, and the way back."""
+    knobs: dict[str, list[Any]] = {}
+    for change in changes:
+        for name, (before, after) in change.knobs.items():
+            knobs[name] = [knobs.get(name, [before])[0], after]
+    back = {"step": changes[0].at, "knobs": {name: pair[0] for name, pair in knobs.items()}}
+    return {"changes": knobs, "at": changes[0].at, "back": back}

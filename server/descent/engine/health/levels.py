@@ -16,6 +16,7 @@ BEGUN = 5  # bins that are a beginning
 MUCH = 0.5  # of the loss: so much more is much worse
 MOST = 0.25  # of the loss in the beginning: more is much worse in any case
 LEAST = 0.01  # the same: less is nothing
+FAR = 0.05  # the same: more above the lowest is far
 ACCURACY = 0.15  # lost: much worse
 TRAINED = 2.0  # of the loss: so much more is much worse where the loss in the beginning is not known
 
@@ -100,6 +101,12 @@ class Series:
         """Whether it is about as good as it has been."""
         best = self.sign * self.best
         return self.count < BEGUN or self.sign * (self.now - best) <= self._rise(best) / 5
+
+    @property
+    def climbs(self) -> bool:
+        """Whether it is far above its lowest."""
+        best, first = self.sign * self.best, abs(self.first)
+        return self.count >= BEGUN and self.sign * (self.now - best) > max(self._rise(best), FAR * first)
 
     def level(self, fresh: bool) -> Level | None:
         """Where it stands. `fresh`: what it began with is that of a network that knew nothing."""

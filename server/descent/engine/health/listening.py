@@ -7,18 +7,21 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from descent.engine.health.finding import Finding
-from descent.engine.health.levels import Series
+from descent.engine.health.levels import FAR, Series
 from descent.experiment import Measure
 
 STUCK_AFTER = 5000  # values
+STUCK_FOR = 20.0, 300  # seconds and values, where there are fewer a second
 STUCK_AT = 0.98  # of the loss it began with
-OVERFIT = 1.3  # the loss on unseen data, to its lowest
-OVERFIT_AFTER = 20  # bins
+PERFECT = 0.98  # an accuracy at which nothing is stuck
+OVERFIT = 1.25  # the loss on unseen data, to its lowest
+OVERFIT_AFTER = 15  # bins
 SETTLED = 200  # values after which a mean says something
 LATELY = 50  # bins
 OVERPOWERED = 0.02  # what D takes for real of what is not, and misses of what is
 COLLAPSED = 0.4  # distance of samples from each other, to that of real ones
-GAME = ("d/real", "d/fake", "diversity")
+FEW_KINDS = 3.5  # as many kinds of samples, evenly drawn, would be as varied
+GAME = ("d/real", "d/fake", "diversity", "kinds")
 
 
 class Listening:
@@ -28,14 +31,22 @@ class Listening:
         self._measures = measures
         self._fresh = fresh
         self._heard = (*measures, *GAME)
+        self._begun = math.nan  # in seconds
+        self._seconds = 0.0  # since then
+        self._first = self._last = 0  # steps
         self.series: dict[str, Series] = {}
 
     def forget(self) -> None:
-        """What is measured is another thing from now on: this is a beginning."""
+        """What is measured is another thing from now on, and this no beginning of one that knows nothing."""
         self.series.clear()
+        self._fresh = False
 
-    def add(self, step: int, columns: Mapping[str, Sequence[float]]) -> None:
-        """Scalars of consecutive steps up to `step`."""
+    def add(self, step: int, columns: Mapping[str, Sequence[float]], now: float) -> None:
+        """Scalars of consecutive steps up to `step`, heard at `now`, in seconds."""
+        if math.isnan(self._begun):
+            self._begun, self._first = now, step
+        self._last = step
+        self._seconds = now - self._begun
         for name in self._heard:
             if name in columns:
                 if name not in self.series:
@@ -43,10 +54,13 @@ class Listening:
                     self.series[name] = Series(accuracy)
                 self.series[name].add(step, columns[name])
 
-    def signs(self, broken: bool) -> list[Finding]:
-        """What goes wrong by the scalars. `broken`: it is much worse since a knob was changed."""
+    def signs(self, broken: bool, doubtful: bool) -> list[Finding]:
+        """What goes wrong by the scalars. `broken`: it is much worse since a knob was changed; `doubtful`: it
+        is too early to say whether it will be.
+        """
         stuck = [] if broken else self._stuck()
-        return [*stuck, *self._overfitting(), *self._overpowered(), *self._collapsed()]
+        overfitting = [] if broken or doubtful else self._overfitting()
+        return [*stuck, *overfitting, *self._overpowered(), *self._collapsed()]
 
     @property
     def good(self) -> bool:
@@ -57,42 +71,59 @@ class Listening:
             if measure.kind == "loss" and not measure.rival and name in self.series
         )
 
+    @property
+    def any_climbs(self) -> bool:
+        """Whether somebody's loss is far above its lowest."""
+        return any(self.series[n].climbs for n in self._kind("loss") if not self._measures[n].rival)
+
     def climbing(self, of: str) -> bool:
-        """Whether the loss of a learner rises well above its lowest."""
-        return any(not self.series[name].good for name in self._of("loss", of))
+        """The same of one learner."""
+        return any(self.series[name].climbs for name in self._of("loss", of))
+
+    def _kind(self, kind: str) -> list[str]:
+        return [n for n, measure in self._measures.items() if measure.kind == kind and n in self.series]
 
     def _of(self, kind: str, of: str) -> list[str]:
-        found = [n for n, m in self._measures.items() if m.kind == kind and n in self.series]
-        own = [name for name in found if self._measures[name].of == of]
-        return own or found
+        """The measured scalars of a kind of this learner; all of them if none is its own."""
+        found = self._kind(kind)
+        return [name for name in found if self._measures[name].of == of] or found
 
     def _stuck(self) -> list[Finding]:
-        names = [n for n in self._of("loss", "") if not self._measures[n].rival]
-        if not names or not self._fresh:
+        """Nobody's loss is lower than in the beginning, and nobody is right on next to all."""
+        losses = {
+            name: self.series[name]
+            for name, measure in self._measures.items()
+            if measure.kind == "loss" and not measure.rival and name in self.series
+        }
+        if not self._fresh or not losses or not all(map(self._is_stuck, losses.values())):
             return []
-        name, series = names[0], self.series[names[0]]
-        bound = STUCK_AT * series.first
-        if series.values < STUCK_AFTER or not series.first > 0 or series.best < bound:
+        accuracies = [self.series[name] for name in self._kind("accuracy")]
+        if any(series.count and series.now >= PERFECT for series in accuracies):
             return []
-        return [
-            Finding("stuck", {"scalar": name, "value": series.now, "bound": bound, "steps": series.values})
-        ]
+        name, series = next(iter(losses.items()))
+        params = {
+            "scalar": name,
+            "value": series.now,
+            "bound": STUCK_AT * series.first,
+            "steps": series.values,
+        }
+        return [Finding("stuck", params)]
+
+    def _is_stuck(self, series: Series) -> bool:
+        seconds, values = STUCK_FOR
+        long = series.values >= STUCK_AFTER or (self._seconds >= seconds and series.values >= values)
+        return long and series.first > 0 and series.best >= STUCK_AT * series.first
 
     def _overfitting(self) -> list[Finding]:
-        for name in self._of("held-out", ""):
-            seen = next(iter(self._of("loss", self._measures[name].of)), None)
+        for name in self._kind("held-out"):
             unseen = self.series[name]
-            if seen is None or unseen.count < OVERFIT_AFTER or unseen.best <= 0:
+            learnt = [self.series[loss] for loss in self._of("loss", self._measures[name].of)]
+            bound = max(OVERFIT * unseen.best, unseen.best + FAR * abs(unseen.first))
+            if unseen.count < OVERFIT_AFTER or not unseen.best > 0 or not unseen.now > bound:
                 continue
-            if unseen.now < OVERFIT * unseen.best or self.series[seen].now > 0.9 * unseen.best:
-                continue
-            bound = OVERFIT * unseen.best
-            return [
-                Finding(
-                    "overfitting",
-                    {"scalar": name, "value": unseen.now, "bound": bound, "since": unseen.best_at},
-                )
-            ]
+            if learnt and all(series.good for series in learnt):
+                params = {"scalar": name, "value": unseen.now, "bound": bound, "since": unseen.best_at}
+                return [Finding("overfitting", params)]
         return []
 
     def _overpowered(self) -> list[Finding]:
@@ -102,8 +133,14 @@ class Listening:
         return [Finding("d-overpowers", {"real": real, "fake": fake, "bound": OVERPOWERED})]
 
     def _collapsed(self) -> list[Finding]:
-        value = self._lately("diversity")
-        return [Finding("mode-collapse", {"value": value, "bound": COLLAPSED})] if value < COLLAPSED else []
+        """Samples that all look alike, or are of few kinds. What D finds out at once was no drawing yet."""
+        if self._overpowered():
+            return []
+        if (value := self._lately("diversity")) < COLLAPSED:
+            return [Finding("mode-collapse", {"value": value, "bound": COLLAPSED})]
+        if (kinds := self._lately("kinds")) < FEW_KINDS:
+            return [Finding("mode-collapse", {"value": kinds, "bound": FEW_KINDS, "cause": "kinds"})]
+        return []
 
     def _lately(self, name: str) -> float:
         """The median of a scalar over the latest bins; NaN before there are enough values."""

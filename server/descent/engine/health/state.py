@@ -1,111 +1,175 @@
 """One run's state of health.
 
 Two kinds of signs. Scalars, as they are flushed: cheap, and none is missed. Gradients and curvature, now and
-then, within a share of the time. A finding is told once, and again only after a knob was moved.
+then, within a share of the time. A finding is told once, and again when knobs were moved and rest again.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from descent.engine.health.changes import Changes
+from torch import Tensor
+
+from descent.engine.health.changes import DRAG, Changes
 from descent.engine.health.finding import Finding
-from descent.engine.health.gradients import Gradients
+from descent.engine.health.gradients import DEAD_OVER, Gradients
 from descent.engine.health.listening import Listening
 from descent.experiment import Experiment, Knobs
 
 CONFIRMED = 3  # examinations in a row that must agree
-HARM = frozenset(
-    {"exploding", "vanishing", "above-edge", "dead-units", "d-overpowers", "mode-collapse", "stuck"}
-)
+SOONER = {"uphill": 1, "above-edge": 2}  # these are as good as certain
+NEWS = frozenset({"overfitting", "recovered", "worse", "stuck"})  # they tell where to go back to, if anywhere
+FROM_THE_START = frozenset({"batch", "sigmoid", "start"})  # causes that no way back undoes
+REMEMBERED = 32  # examinations at which all was well
 
 
 class Health:
     """What is known of one run, and what was told of it."""
 
-    def __init__(self, experiment: Experiment[Any], clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        experiment: Experiment[Any],
+        clock: Callable[[], float] = time.perf_counter,
+        coming: Callable[[Knobs], Mapping[str, Sequence[Tensor]]] | None = None,
+    ) -> None:
+        """`clock`: seconds. `coming`: the steps that the objectives' parameters are about to take."""
         self._experiment = experiment
         self._clock = clock
-        fresh = experiment.step_index == 0
         self._began = experiment.step_index
+        fresh = self._began == 0
         self._listening = Listening(experiment.measures, fresh=fresh)
         self._changes = Changes(experiment.measures, fresh=fresh)
-        self._gradients = Gradients(experiment, self._listening)
+        self._gradients = Gradients(experiment, self._listening, coming)
         self._told: set[str] = set()
+        self._out: list[str] = []  # learners, in the order in which they left
         self._agreed: dict[str, int] = {}  # examinations in a row that saw a sign
-        self._heard: set[str] = set()  # signs in the scalars that hold
-        self._clean: list[int] = [self._began]  # steps of examinations at which all was well
+        self._standing: dict[str, Finding] = {}  # of gradients and curvature, that were told and hold
+        self._missed: dict[str, int] = {}  # examinations in a row that did not see them
+        self._clean: list[int] = []  # steps of examinations at which all was well
+        self._rests_at = math.inf  # seconds, after knobs were moved
 
     def changed(self, before: Knobs, after: Knobs) -> None:
-        """Knobs were changed: what was told may be told again, and is judged anew."""
-        fields = type(after).model_fields
+        """Knobs were changed. What was told is told again once they are at rest, if it holds."""
         moved = {
-            name: (getattr(before, name), getattr(after, name))
-            for name in fields.keys() - after.looks()
+            name: (_plain(getattr(before, name)), _plain(getattr(after, name)))
+            for name in type(after).model_fields.keys() - after.looks()
             if getattr(before, name) != getattr(after, name)
         }
         if not moved:
             return
-        step = self._experiment.step_index
+        self._rests_at = self._clock() + DRAG
         if moved.keys() & after.tasks():
             self._listening.forget()
             self._changes.forget()
-        elif not self._changes.made(step, _plain(moved), self._listening.series, self._clock()):
-            return
-        self._told.clear()
-        self._agreed.clear()
-        self._gradients.forget()
+            self._gradients.forget()
+            self._agreed.clear()
+            self._standing.clear()
+        else:
+            step, series = self._experiment.step_index, self._listening.series
+            self._changes.made(step, moved, series, self._clock())
 
     def hear(
         self, steps: Sequence[int], columns: Mapping[str, Sequence[float]], knobs: Knobs
     ) -> list[Finding]:
         """Scalars of consecutive steps."""
-        self._listening.add(steps[-1], columns)
-        signs = self._listening.signs(self._changes.standing)
-        self._heard = {sign.code for sign in signs}
-        worse = list(self._changes.judge(self._listening.series, self._clock(), self.well_at))
-        if any(finding.code == "worse" for finding in worse):
-            self._told.add("stuck")  # it broke
-        return worse + self._news(signs)
+        now = self._clock()
+        self._listening.add(steps[-1], columns, now)
+        found = [*self._who_is_out(), *self._changes.judge(self._listening.series, now, self.well_at)]
+        if now >= self._rests_at:
+            self._rests_at = math.inf
+            self._told.clear()
+            if not found:
+                found = [*self._who_is_out(again=True), *self._changes.again(self._listening.series)]
+        return found + self._news(self._signs())
+
+    def _signs(self) -> list[Finding]:
+        return self._listening.signs(self._changes.standing, self._changes.doubtful(self._listening.series))
+
+    def _who_is_out(self, again: bool = False) -> list[Finding]:
+        """Who has left, as soon as somebody has; and that all are back, after a new start."""
+        before, now = self._out, self._experiment.out()
+        self._out = [name for name in before if name in now] + [name for name in now if name not in before]
+        if before and not now:
+            return [Finding("recovered", {"of": ["out"]})]
+        if not now or (set(now) <= set(before) and not again):
+            return []
+        step = self._experiment.step_index
+        blamed = self._changes.blame(self._out[-1])
+        return [Finding("out", {**blamed, "racer": self._out[-1], "racers": list(self._out), "at": step})]
 
     def examine(self, knobs: Knobs) -> list[Finding]:
         """Look at the gradients of the coming step, and at the curvature there."""
-        signs = self._gradients.examine(knobs)
-        seen = {sign.code for sign in signs}
-        for code in {*self._agreed, *seen}:
-            self._agreed[code] = self._agreed.get(code, 0) + 1 if code in seen else 0
-        if not seen and not self._heard and not self._changes.standing and self._listening.good:
-            self._clean = [*self._clean[-15:], self._experiment.step_index]
-        return self._news([sign for sign in signs if self._agreed[sign.code] >= CONFIRMED])
+        signs = {sign.code: sign for sign in reversed(self._gradients.examine(knobs))}
+        self._agreed = {code: self._agreed.get(code, 0) + 1 for code in signs}
+        self._keep_in_mind(signs.keys())
+        over = self._over(signs.keys())
+        confirmed = {
+            code: sign for code, sign in signs.items() if self._agreed[code] >= SOONER.get(code, CONFIRMED)
+        }
+        news = self._news(list(confirmed.values()))
+        self._standing |= {sign.code: sign for sign in news}
+        return ([Finding("recovered", {"of": over})] if over else []) + news
 
-    def blame(self) -> dict[str, Any]:
-        """What was changed last, at which step, and the way back to before it; for a run that has ended."""
-        return self._changes.blame()
+    def _over(self, seen: Collection[str]) -> list[str]:
+        """What was told and has not been seen for some examinations. Of a network that is gone none is."""
+        over = []
+        for code, sign in tuple(self._standing.items()):
+            gone = code not in seen and self._gradients.looks_at(sign.params.get("objective", ""))
+            self._missed[code] = self._missed.get(code, 0) + 1 if gone else 0
+            if self._missed[code] >= CONFIRMED:
+                over.append(code)
+                del self._standing[code]
+        self._told -= set(over)
+        return over
+
+    @property
+    def pressing(self) -> bool:
+        """Whether it is worth looking at gradients soon: a loss climbs, and why is not known."""
+        return self._listening.any_climbs and not self._standing.keys() & {"above-edge", "uphill"}
+
+    def _keep_in_mind(self, signs: Collection[str]) -> None:
+        """Whether all is well. What is seen only after several looks was there before the first of them."""
+        if self._agreed.get("dead-units") == 1:
+            del self._clean[-DEAD_OVER:]
+        heard = self._changes.standing or self._out or self._signs()
+        if not signs and not heard and self._listening.good:
+            self._clean = [*self._clean[-REMEMBERED + 1 :], self._experiment.step_index]
+
+    def last_word(self, knobs: Knobs) -> dict[str, Any]:
+        """For a run whose numbers are none any more: why, what was changed last, and ways back."""
+        known = {**self._gradients.cause(knobs), **self._changes.blame()}
+        if self.well_at > self._began:
+            known["healthy"] = self.well_at
+        return known | {"remedy": self._gradients.slower(knobs)}
 
     def slower(self, knobs: Knobs) -> dict[str, float]:
-        """Live learning rates at half of what they are, or less where curvature last set a lower bound."""
+        """Live learning rates that are lower, where that heals."""
         return self._gradients.slower(knobs)
 
     @property
     def well_at(self) -> int:
         """The last step before which nothing was wrong and the loss was as good as it had been."""
-        return self._clean[-1]
+        return self._clean[-1] if self._clean else self._began
 
     def _news(self, findings: Sequence[Finding]) -> list[Finding]:
-        news = []
-        for finding in findings:
-            if finding.code in self._told:
-                continue
-            self._told.add(finding.code)
-            if finding.code in HARM and self.well_at > self._began:
-                finding = replace(finding, params={**finding.params, "healthy": self.well_at})
-            news.append(finding)
-        return news
+        news = [finding for finding in findings if finding.code not in self._told]
+        self._told |= {finding.code for finding in news}
+        return [self._with_way_back(finding) for finding in news]
+
+    def _with_way_back(self, finding: Finding) -> Finding:
+        if finding.code in NEWS or finding.params.get("cause") in FROM_THE_START:
+            return finding
+        if self._changes.standing:
+            return replace(finding, params={**finding.params, **self._changes.blame()})
+        if self.well_at > self._began:
+            return replace(finding, params={**finding.params, "healthy": self.well_at})
+        return finding
 
 
-def _plain(knobs: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
-    """Values as JSON has them."""
-    return {name: tuple(list(v) if isinstance(v, tuple) else v for v in pair) for name, pair in knobs.items()}  # type: ignore[misc]
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

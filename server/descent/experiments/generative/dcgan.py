@@ -55,6 +55,7 @@ from descent.experiment import (
 )
 
 SAMPLES = 64  # fixed noise vectors behind most panels
+COUNTED_EVERY, REFERENCES = 10, 2000  # steps between two counts of the kinds drawn; real digits they go by
 WALK = (4, 12)  # rows and images per row of the latent walk
 
 
@@ -178,6 +179,13 @@ def between(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
     return torch.cdist(real.flatten(1), fake.flatten(1)).mean()
 
 
+def effective_number(labels: torch.Tensor) -> torch.Tensor:
+    """exp of the entropy of the shares of `labels` (N,): k, where k kinds are equally common."""
+    shares = labels.unique(return_counts=True)[1] / len(labels)
+    entropy: torch.Tensor = -(shares * shares.log()).sum()
+    return entropy.exp()
+
+
 def nearest(samples: torch.Tensor, pictures: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """L2 distances and indices, (S, k) each, of the `k` pictures nearest to each sample, nearest first."""
     distances = torch.cdist(samples.flatten(1), pictures.flatten(1))  # (S, N)
@@ -253,8 +261,13 @@ class DCGAN(Experiment[DCGANKnobs]):
     )
     diversity = scalars(
         {"diversity": "samples / real"},
-        title="Diversity",
-        caption="Distance between samples, over that of real digits. Far below 1: collapse.",
+        title="Distance between samples",
+        caption="Over that of real digits. Copies of one make 0, of k different ones about 1 − 1/k.",
+    )
+    kinds = scalars(
+        {"kinds": "kinds drawn"},
+        title="Kinds of digits",
+        caption="exp of the entropy of the classes. All ten alike: 10. A few: mode collapse.",
     )
 
     def build(self, knobs: DCGANKnobs) -> None:
@@ -289,7 +302,12 @@ class DCGAN(Experiment[DCGANKnobs]):
                 group["lr"], group["betas"] = lr, (knobs.beta1, 0.999)
 
     def step(self, knobs: DCGANKnobs) -> Scalars:
-        """`k` updates of D, then one of G. The scalars of D are those of its last update, before it."""
+        """`k` updates of D, then one of G. The scalars of D are those of its last update, before it.
+
+        `distance` is the energy distance of generated images from real ones, in units of E‖x − x′‖:
+        (2 E‖x − G‖ − E‖G − G′‖) / E‖x − x′‖ − 1, or 0 where G draws the data's own distribution
+        (Székely and Rizzo 2013).
+        """
         generator = self.generator(self.step_index)
         for _ in range(knobs.d_steps):
             real, z = self._draw(knobs, generator)
@@ -306,7 +324,7 @@ class DCGAN(Experiment[DCGANKnobs]):
         loss_g.backward(inputs=list(self.G.parameters()))  # spares the gradients of D
         self.optimizer_g.step()
         apart = mean_distance(fake.detach()) / self.spread
-        return {
+        row = {
             "loss/d": loss_d.detach(),
             "loss/g": loss_g.detach(),
             "d/real": on_real.detach().sigmoid().mean(),
@@ -314,6 +332,10 @@ class DCGAN(Experiment[DCGANKnobs]):
             "distance": 2 * between(real, fake.detach()) / self.spread - apart - 1,
             "diversity": apart,
         }
+        if self.step_index % COUNTED_EVERY == 0:
+            _, rows = nearest(fake.detach(), self.data.images[:REFERENCES], 1)
+            row["kinds"] = effective_number(self.data.labels[rows[:, 0]])
+        return row
 
     def _draw(self, knobs: DCGANKnobs, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Real digits (B, 1, R, R), and noise (B, Z)."""

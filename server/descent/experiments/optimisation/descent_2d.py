@@ -203,7 +203,7 @@ class Descent2D(Experiment[DescentKnobs]):
     pace = 60.0
     invite = "Drag the start, then drag the learning rate η of all to the right until it breaks."
     measures: ClassVar[Mapping[str, Measure]] = {
-        f"loss/{name}": Measure("loss", of=name, knobs=(f"lr_{name}", *racer.tuned.values()))
+        f"loss/{name}": Measure("loss", of=racer.title, knobs=(f"lr_{name}", *racer.tuned.values()))
         for name, racer in RACERS.items()
     }
     presets: ClassVar[Mapping[str, Preset]] = {
@@ -347,13 +347,17 @@ class Descent2D(Experiment[DescentKnobs]):
                 row["taylor/actual"] = self.landscape.loss(after[SGD]) - losses[SGD]
         return row
 
+    def out(self) -> list[str]:
+        """Racers that took part and have flown off."""
+        return [TITLES[name] for name in self.entered if NAMES.index(name) not in self.racing]
+
     def objectives(self, knobs: DescentKnobs) -> Mapping[str, Objective]:
         """The height at each racer's point; noise in the gradient is no part of it."""
 
         def of(point: Tensor, optimizer: optim.Optimizer) -> Objective:
             return Objective(lambda: self.landscape.loss(point), [point], optimizer, {"θ": [point]})
 
-        return {NAMES[i]: of(self.points[i], self.optimizers[i]) for i in self.racing}
+        return {TITLES[NAMES[i]]: of(self.points[i], self.optimizers[i]) for i in self.racing}
 
     @contour(
         title="The race",

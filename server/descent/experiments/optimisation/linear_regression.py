@@ -316,6 +316,10 @@ class LinearRegression(Experiment[RegressionKnobs]):
         self.trail_looked_at[now] = torch.tensor(self.looked_at, dtype=torch.float64)
         return row
 
+    def out(self) -> list[str]:
+        """Learners that have left the map."""
+        return [name for i, name in enumerate(NAMES) if i not in self.racing]
+
     def objectives(self, knobs: RegressionKnobs) -> Mapping[str, Objective]:
         """Each learner's loss on the points it looks at."""
 

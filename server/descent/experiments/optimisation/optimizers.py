@@ -514,6 +514,10 @@ class Optimizers(Experiment[OptimizersKnobs]):
             self._record(theta)
         return row or {f"loss/{name}": math.nan for name in NAMES}
 
+    def out(self) -> list[str]:
+        """Rules whose loss has gone too far."""
+        return [TITLES[name] for i, name in enumerate(NAMES) if i not in self.racing]
+
     def objectives(self, knobs: OptimizersKnobs) -> Mapping[str, Objective]:
         """The loss of each racer on the coming mini-batch; weight decay is no part of it."""
         x, y = self._batch(knobs)

@@ -240,6 +240,10 @@ class Activations(Experiment[ActivationKnobs]):
         rows = minibatch(self.seed, self.step_index, BATCH, POINTS).to(self.device)
         return loss_of(self.networks[name](self.x[rows]), self.y[rows])
 
+    def out(self) -> list[str]:
+        """Networks whose loss has gone too far."""
+        return [title for name, title in TITLES.items() if name not in self.racing]
+
     def objectives(self, knobs: ActivationKnobs) -> Mapping[str, Objective]:
         """The loss of the network that is taken apart."""
         name, network = knobs.activation, self.networks[knobs.activation]

@@ -376,6 +376,10 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
             "test/running": shown(losses(running, labels)),
         }
 
+    def out(self) -> list[str]:
+        """The plain network, once it is no number any more."""
+        return [] if self.plain.weights[-1].isfinite().all() else ["plain"]
+
     def objectives(self, knobs: BatchNormKnobs) -> Mapping[str, Objective]:
         """What the coming mini-batch's step descends. A network that is no number any more has none."""
         images, labels = self._batch(knobs)

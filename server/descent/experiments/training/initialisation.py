@@ -259,6 +259,10 @@ class Initialisation(Experiment[InitKnobs]):
         rows = minibatch(self.seed, self.step_index, BATCH, len(self.y)).to(self.device)
         return F.cross_entropy(self.networks[scheme](self.x[rows]), self.y[rows])
 
+    def out(self) -> list[str]:
+        """Networks whose loss has gone too far."""
+        return [title for scheme, title in TITLES.items() if scheme not in self.racing]
+
     def objectives(self, knobs: InitKnobs) -> Mapping[str, Objective]:
         """The loss of the network that is taken apart."""
         scheme, network = knobs.scheme, self.networks[knobs.scheme]

@@ -488,6 +488,9 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
                 list(self.model.parameters()),
                 self.optimizer,
                 layers,
+                knobs.regularisation_rate
+                if knobs.regularisation == "l2" and knobs.optimizer != "adamw"
+                else 0.0,
             )
         }
 

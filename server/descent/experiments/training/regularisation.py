@@ -383,6 +383,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
                 list(self.model.parameters()),
                 self.optimizers[0],
                 {name: list(pair) for name, pair in zip(LAYERS, pairs, strict=True)},
+                knobs.l2,
             )
         }
 
