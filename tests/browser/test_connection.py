@@ -167,19 +167,23 @@ def test_a_text_typed_while_the_connection_is_lost_arrives(
     expect(box).to_have_value("abba")
 
 
-def test_a_value_refused_late_is_told_and_takes_no_other_along(
+def test_a_text_refused_late_is_told_and_takes_no_other_value_along(
     context: BrowserContext, errors: list[str], slow: Proxy, server: str
 ) -> None:
-    page = opened(context, slow.address)
-    batch = page.locator("[data-knob=batch_size] input.typed")
-    batch.fill("20")
-    batch.press("Enter")
-    field = page.locator("[data-knob=lr] input.typed")
-    field.fill("1e9")
-    field.press("Enter")
-    expect(page.locator("[data-knob=lr] [role=alert]").first).to_be_visible(timeout=WITHIN)
-    until_knob(server, page, "batch_size", 20)
-    expect(batch).to_have_value("20")
+    page = opened(context, slow.address, "transformer")
+    word = page.locator("[data-knob=word] input, [data-knob=word] textarea").first
+    rate = page.locator("[data-knob=lr] input.typed")
+    rate.fill("0.0002")
+    rate.press("Enter")
+    word.fill("no digits: 7")
+    problem = page.locator("[data-knob=word] .problem")
+    expect(problem).to_be_visible(timeout=WITHIN)
+    until_knob(server, page, "lr", 0.0002)
+    expect(rate).to_have_value(re.compile("^(2e-4|0.0002)$"))
+    expect(problem).to_be_visible()
+    expect(word).to_have_value("no digits: 7")
+    word.fill("abba")
+    expect(problem).to_have_count(0, timeout=WITHIN)
 
 
 def test_an_error_ends_when_its_cause_does_and_leaves_resume_in_its_place(

@@ -58,7 +58,7 @@ export class RunView {
   diagnoses = $state.raw([]);
   /** Whether it is recorded now. @type {{ok: boolean, reason: string}} */
   recording = $state.raw({ ok: true, reason: '' });
-  /** The last refused command. @type {{code: string, detail: string, field: string, params: Record<string, unknown>} | null} */
+  /** The last refused command. @type {{tag?: string, code: string, detail: string, field: string, params: Record<string, unknown>} | null} */
   error = $state.raw(null);
   /** @type {'connecting' | 'open' | 'lost' | 'full' | 'gone'} */
   connection = $state('connecting');
@@ -146,6 +146,7 @@ export class RunView {
       this.#heardAll = event.seq;
       this.#take(event.run);
       this.#greeted = true;
+      if (this.error?.code === 'offline') this.error = null;
       this.#confirmed = event.run.knobs;
       this.#pending.renew(this.#confirmed);
       this.#showKnobs();
@@ -169,18 +170,16 @@ export class RunView {
       if (!known) {
         this.#confirmed = { ...this.#confirmed, ...event.knobs };
         this.stepsPerEpoch = event.steps_per_epoch;
-        this.error = null;
       }
       this.#showKnobs();
     } else if (event.type === 'look') {
       this.#confirmed = { ...this.#confirmed, ...event.knobs };
-      this.error = null;
       this.#showKnobs();
     } else if (event.type === 'diagnosis') {
       this.diagnoses = [...this.diagnoses, event];
     } else if (event.type === 'done') {
       this.#pending.answered(event.tag);
-      this.error = null;
+      if (!this.error?.tag || Number(event.tag) > Number(this.error.tag)) this.error = null; // success comes after
       this.#showKnobs();
       this.#sendKnobs();
     } else if (event.type === 'error') {

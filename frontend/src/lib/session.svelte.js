@@ -304,9 +304,11 @@ export class Session {
   /** @param {string} id  of an experiment */
   titleOf = (id) => this.experiments.find((one) => one.id === id)?.title ?? id;
 
-  /** The connection is back: what failed for want of one is over. */
+  /** The connection is back: what failed for want of one is over, and what was wished then is not to be. */
   reached() {
-    if (this.refused?.code === 'offline') this.refused = null;
+    if (this.refused?.code !== 'offline') return;
+    this.refused = null;
+    if (this.run) this.wanted = null;
   }
 
   close() {
