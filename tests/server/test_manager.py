@@ -356,6 +356,15 @@ async def test_paused_runs_that_nobody_ever_watched_make_room_too_but_never_a_wa
     assert (runs[1].status, runs[1].reason) == ("stopped", "made-room")
 
 
+async def test_a_server_that_ends_begins_no_queued_runs(make, executor):
+    manager = make(max_running=1)
+    first, _ = await started(manager, executor)
+    queued = [(await started(manager, executor))[0] for _ in range(3)]
+    await manager.close()
+    assert list(executor.workers) == [first.id]
+    assert all(run.ended for run in queued)
+
+
 # Ends
 
 

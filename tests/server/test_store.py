@@ -502,7 +502,9 @@ def test_the_reserve_is_used_where_nothing_can_be_deleted_and_put_back(sqlite_ur
     store = Store(sqlite_url, tmp_path)
     reserve = tmp_path / "descent.db-reserve"
     assert reserve.stat().st_size == 8 << 20
-    save(store, run("a"))
+    steps = [("weights", step) for step in range(1200)]
+    save(store, run("a"), messages=[scalars(1, 0)], frames=steps, checkpoints=[1, 2])
+    save(store, run("b"), messages=[scalars(1, 0)], frames=steps[:3])
     delete, tried = Store._delete, []
 
     def only_with_room(store, ids):
@@ -513,7 +515,9 @@ def test_the_reserve_is_used_where_nothing_can_be_deleted_and_put_back(sqlite_ur
 
     monkeypatch.setattr(Store, "_delete", only_with_room)
     store.delete(["a"])
-    assert (tried, store.runs()) == ([True, False], [])
+    assert (tried, [row.id for row in store.runs()]) == ([True, False], ["b"])
+    assert ([*store.messages("a")], store.kept("a")) == ([], [])
+    assert (len([*store.messages("b")]), len(store.kept("b"))) == (1, 3)
     assert reserve.stat().st_size == 8 << 20
     reserve.unlink()
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=1 << 40, free=1 << 20))

@@ -75,8 +75,11 @@ def connect(url: str, home: Path, *, make: bool = True) -> tuple[Engine, str]:
 def _prepare_sqlite(connection: Any, record: object) -> None:
     # NORMAL: what was committed survives the end of this process, if not always a power cut, and a commit
     # does not wait for the disk. The file is never torn. What is deleted can be given back to the disk a
-    # piece at a time: that is to be said before there is a table.
-    for pragma in ("auto_vacuum=INCREMENTAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    # piece at a time: that is to be said before there is a table. It is not overwritten with zeros, as some
+    # builds of SQLite do: to delete a run would take as much room again as it has.
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    for pragma in ("secure_delete=FAST", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
     with contextlib.closing(connection.execute("PRAGMA journal_mode=WAL")) as answer:
         (mode,) = answer.fetchone()

@@ -11,7 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
-SIZE = 8 << 20  # bytes: the log of deleting a run of a gigabyte takes about four
+SIZE = 8 << 20  # bytes, of which the log of deleting bit by bit takes one or two
 LOW = 512 << 20  # bytes left on the disk, below which that is told
 LOW_SHARE = 10  # of a small disk, this part
 ZEROS = bytes(1 << 20)

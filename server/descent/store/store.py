@@ -317,7 +317,7 @@ class Store:
             full = database.cause(error) == "disk-full"
             if not (full and self._reserve is not None and self._reserve.release()):
                 raise
-            self._delete(ids)
+            self._delete_bit_by_bit(ids)
         with contextlib.suppress(SQLAlchemyError, sqlite3.Error, database.StoreError):
             self.give_back()
 
@@ -326,6 +326,26 @@ class Store:
             for some in _in_parts(ids):
                 session.execute(delete(RunRow).where(RunRow.id.in_(some)))
                 session.execute(delete(MetaRow).where(MetaRow.key.in_([IMPORTING + id for id in some])))
+
+    def _delete_bit_by_bit(self, ids: Sequence[str]) -> None:
+        """The same with a log that stays small. Until a run is gone it is marked as one that is not whole."""
+        for id in ids:
+            self.begin_import(id)
+            for table in (MessageRow, FrameRow, CheckpointRow):
+                keys = tuple(table.__table__.primary_key.columns)
+                some = select(*keys).where(keys[0] == id).limit(AT_ONCE)
+                while True:
+                    with self._writing() as session:
+                        found = session.execute(some).all()
+                        session.execute(delete(table).where(tuple_(*keys).in_(found)))
+                    if not found:
+                        break
+                    self._shorten_log()
+        self._delete(ids)
+
+    def _shorten_log(self) -> None:
+        with self.engine.connect() as connection:
+            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     def give_back(self, least: int = 0) -> None:
         """Return unused space to the disk, if there are `least` bytes of it: for so long as `PATIENCE` says.
@@ -388,7 +408,10 @@ class Store:
     def shrink(self) -> None:
         """Give the space of what was deleted back to the disk. It takes as much again while it works."""
         with self.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM"))
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            if self.engine.dialect.name == "sqlite":  # from now on, where it was made without
+                connection.execute(text("PRAGMA auto_vacuum=INCREMENTAL"))
+            connection.execute(text("VACUUM"))
             if self.engine.dialect.name == "sqlite":
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
