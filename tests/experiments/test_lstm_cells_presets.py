@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from statistics import mean
 
 import pytest
 import torch
@@ -58,7 +59,8 @@ def test_an_lstm_tracks_brackets_within_500_steps(seed: int) -> None:
 @claim(LSTMCells, "short")
 def test_a_short_sighted_gradient_learns_no_more_than_what_stands_close_by(driven: Driven) -> None:
     driven.train(2001)
-    assert driven.last("bits/held-out") == pytest.approx(1.41, abs=0.015)
+    held_out = [row["bits/held-out"] for row in driven.rows if "bits/held-out" in row]
+    assert mean(held_out[-10:]) > 1.4
 
 
 @claim(LSTMCells, "by-heart")

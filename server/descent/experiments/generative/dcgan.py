@@ -227,13 +227,13 @@ class DCGAN(Experiment[DCGANKnobs]):
             "Mode collapse",
             {"lr_g": 1e-3, "lr_d": 2e-5},
             "All 64 samples are one and the same shape, which moves when D catches on. "
-            "The losses look balanced; diversity, at 0.3, tells.",
+            "The losses look balanced; the distance between samples, 0.3 of that of real ones, tells.",
         ),
         "g-too-fast": Preset(
             "G too fast",
             {"lr_g": 0.1},
             "Every step redraws the samples by about half the distance between two of them: black and white "
-            "speckle at first, diversity beyond 1.3, then shapes that never settle.",
+            "speckle at first, farther apart than real digits, then shapes that never settle.",
         ),
         "momentum-0.9": Preset(
             "Adam's usual β₁ = 0.9",
