@@ -20,6 +20,7 @@ from descent.engine.messages import Control, Output, RunSpec
 from descent.registry import experiments
 
 MOST = 1 / 50  # share of runs with an alarm
+SHOWN = {"initialisation": {"out"}, "regularisation": {"overfitting"}}  # what default runs are made to show
 
 
 def alarms(id: str, seed: int, seconds: float) -> list[str]:
@@ -28,7 +29,7 @@ def alarms(id: str, seed: int, seconds: float) -> list[str]:
     found: list[str] = []
 
     def hear(output: Output) -> None:
-        if output.event.get("type") == "diagnosis":
+        if output.event.get("type") == "diagnosis" and output.event["code"] not in SHOWN.get(id, ()):
             found.append(f"{output.event['code']} {dict(output.event['params'])}")
 
     inbox = Inbox()
