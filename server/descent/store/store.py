@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import Select, delete, exists, func, insert, inspect, or_, select, text, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, defer
 
@@ -332,7 +332,7 @@ class Store:
         for id in ids:
             self.begin_import(id)
             for table in (MessageRow, FrameRow, CheckpointRow):
-                keys = tuple(table.__table__.primary_key.columns)
+                keys = inspect(table).primary_key
                 some = select(*keys).where(keys[0] == id).limit(AT_ONCE)
                 while True:
                     with self._writing() as session:
