@@ -81,7 +81,7 @@ def test_of_two_samples_one_becomes_plus_and_the_other_minus_one(run: Driven) ->
 @claim(BatchNormalisation, "batch-of-one")
 def test_a_single_sample_is_its_own_mean(run: Driven) -> None:
     run.train(SECONDS_15 + 1)
-    xs, ys, logits = run.experiment.normalised.signals(run.experiment.images[:5, None], run.knobs)
+    _, ys, logits = run.experiment.normalised.signals(run.experiment.images[:5, None], run.knobs)
     for layer, y in enumerate(ys):
         torch.testing.assert_close(y, run.experiment.normalised.norm(layer).beta.expand_as(y))
     torch.testing.assert_close(logits, logits[:1].expand_as(logits))

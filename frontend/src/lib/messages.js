@@ -514,6 +514,11 @@ export const MESSAGES = {
     '스텝 {step}에서 발산했습니다. {scalars} 값이 유한하지 않게 되었습니다(무한대 또는 NaN). 학습률({rates})을 낮추고 다시 시작해 보세요.',
   ],
   'reason.failed': ['The run failed: {reason}', '실행이 실패했습니다: {reason}'],
+  'reason.finished': ['Finished at step {step}. {reason}', '스텝 {step}에서 끝났습니다. {reason}'],
+  'reason.finished.epoch': [
+    'Finished at step {step}, epoch {epoch}. {reason}',
+    '스텝 {step}, 에포크 {epoch}에서 끝났습니다. {reason}',
+  ],
   'reason.undo': ['Go back to before the last change', '마지막 변경 전으로 돌아가기'],
   'reason.previous': [
     'This is a new run; the one before is kept.',

@@ -335,7 +335,7 @@ export class RunView {
     this.setKnobs({ [name]: value });
   }
 
-  /** In the past they wait for a branch. @param {Record<string, any>} values */
+  /** In the past and after the end they wait for a branch. @param {Record<string, any>} values */
   setKnobs(values) {
     const { schedules } = this.knobs;
     this.knobs = { ...this.knobs, ...values };
@@ -343,7 +343,7 @@ export class RunView {
       const kept = Object.entries(schedules).filter(([name]) => !(name in values)); // set by hand it follows none
       this.knobs = { ...this.knobs, schedules: Object.fromEntries(kept) };
     }
-    if (this.at !== null) this.wanted = { ...this.wanted, ...values };
+    if (this.at !== null || this.ended) this.wanted = { ...this.wanted, ...values };
     if (this.ended || this.at !== null) return;
     const first = Object.keys(this.#unsent).length === 0;
     Object.assign(this.#unsent, values);

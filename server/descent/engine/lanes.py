@@ -18,7 +18,7 @@ from descent.engine.checkpoint import Checkpointer
 from descent.engine.course import Course, merged
 from descent.engine.messages import Variant
 from descent.engine.stacked import CannotStackError, Stack, rule_of
-from descent.experiment import Experiment, Knobs, Objective
+from descent.experiment import Experiment, Finished, Knobs, Objective
 from descent.wire import metadata_of
 
 CHECKED = 3  # steps that the batched way is compared with the real one over
@@ -134,7 +134,11 @@ class Single:
                 bench.go_on(self._variant, *self._kept)
             bench.occupant = self
         for _ in range(steps):
-            row = {name: float(value) for name, value in bench.take().items()}
+            try:
+                row = {name: float(value) for name, value in bench.take().items()}
+            except Finished:
+                curves.taken[place] = curves.losses.shape[-1]  # nothing comes after
+                return
             if not np.isfinite(list(row.values())).all():
                 curves.diverged[place] = True
                 return
