@@ -358,7 +358,7 @@ export const MESSAGES = {
   ],
   'health.stuck': [
     'No progress by step {step}: the loss is {value} after {steps} steps, no lower than in the beginning. Too small an η crawls; too large a one, or a gradient that vanishes, holds it where it is. Start anew with another.',
-    '스텝 {step}까지 나아진 것이 없습니다. {steps}스텝 뒤의 손실이 {value}로 처음보다 낮지 않습니다. η가 너무 작으면 기어가고, 너무 크거나 그래디언트가 소실되면 제자리에 머뭅니다. 다른 η로 다시 시작해 보세요.',
+    '스텝 {step}까지 나아진 것이 없습니다. {steps}스텝 뒤의 손실이 {value}(으)로 처음보다 낮지 않습니다. η가 너무 작으면 기어가고, 너무 크거나 그래디언트가 소실되면 제자리에 머뭅니다. 다른 η로 다시 시작해 보세요.',
   ],
   'health.overfitting': [
     'Overfitting: {scalar} on unseen data was lowest at step {since} and is {value} now, while the training loss is as low as ever. The network learns the noise by heart. Go back there, or regularise.',
@@ -366,7 +366,7 @@ export const MESSAGES = {
   ],
   'health.d-overpowers': [
     'D overpowers G at step {step}: it gives real images {real} and generated ones {fake} probability of being real. So sure a judge leaves G no slope to climb. Lower D’s rate, or raise G’s.',
-    '스텝 {step}에서 D가 G를 압도합니다. 진짜일 확률을 진짜 이미지에는 {real}, 생성된 이미지에는 {fake}로 봅니다. 판정이 이렇게 확실하면 G가 따라갈 그래디언트가 없습니다. D의 학습률을 낮추거나 G의 학습률을 높이세요.',
+    '스텝 {step}에서 D가 G를 압도합니다. 진짜일 확률을 진짜 이미지에는 {real}, 생성된 이미지에는 {fake}(으)로 봅니다. 판정이 이렇게 확실하면 G가 따라갈 그래디언트가 없습니다. D의 학습률을 낮추거나 G의 학습률을 높이세요.',
   ],
   'health.mode-collapse': [
     'Mode collapse at step {step}: the samples lie {value} as far apart as real ones do, below {bound}. G has found one drawing that passes. A faster D would find it out.',
