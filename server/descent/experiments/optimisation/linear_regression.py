@@ -106,7 +106,7 @@ class RegressionKnobs(Knobs):
     )
     standardise: Literal["custom", "always", "never"] = live(
         "custom", name="Standardise x", group="data",
-        options={"custom": "only for your own table", "always": "always", "never": "never"},
+        options={"custom": "own table only", "always": "always", "never": "never"},
         help="Learn from (x − mean)/sd in place of x: the bowl becomes round, whatever the unit of x.",
         role="task",
     )

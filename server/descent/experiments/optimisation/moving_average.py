@@ -264,7 +264,7 @@ class MovingAverage(Experiment[AverageKnobs]):
             x=x,
             values=np.array([truth_at(x, knobs.truth), v, v_hat, np.full(t, math.nan)])[None],
             groups=["°C"],
-            series=["truth", "average v", "corrected v̂", "each day"],
+            series=["truth", "v", "v̂", "each day"],
             x_label="day",
             dots=np.stack(dots, 1),
             notes=[note if theta else ""],
