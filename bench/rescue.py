@@ -4,10 +4,9 @@ that is offered brings.
 For each experiment a run learns for a while, its rate is dragged to the right end in half a second, left
 there until eight seconds are over, and dragged back. Told: the seconds from the beginning of the drag to the
 first word, what was said, and the main loss 10 s after going on from the step and with the knobs that were
-offered, beside the loss before the drag. With `--quiet`, default runs are only listened to: each word is a
-false alarm, unless the experiment shows exactly that.
+offered, beside the loss before the drag.
 
-    python bench/rescue.py [--only ID …] [--warm 8] [--quiet 60] [--seed 0]
+    python bench/rescue.py [--only ID …] [--warm 8] [--seed 0]
 """
 
 from __future__ import annotations
@@ -125,32 +124,16 @@ def rescued(entry: Entry, seed: int, warm: float) -> str:
     )
 
 
-def quiet(entry: Entry, seed: int, seconds: float) -> str:
-    """What is said of a default run."""
-    run = Watched(entry, seed, entry.cls.knobs_type().model_dump(mode="json")).begun()
-    begin = time.perf_counter()
-    time.sleep(seconds)
-    run.end()
-    words = [f"{event['code']} {at - begin:.0f} s {event['params']}" for at, event in run.said]
-    return f"| {entry.id} | {len(words)} | {'; '.join(words)} |"
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", nargs="*", default=list(experiments()))
     parser.add_argument("--warm", type=float, default=8.0)
-    parser.add_argument("--quiet", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     for id in options.only:
         entry = experiments()[id]
-        row = (
-            quiet(entry, options.seed, options.quiet)
-            if options.quiet
-            else rescued(entry, options.seed, options.warm)
-        )
-        print(row, flush=True)
+        print(rescued(entry, options.seed, options.warm), flush=True)
 
 
 if __name__ == "__main__":
