@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, insert, inspect, or_, select, text, tuple_, update
+from sqlalchemy import Select, delete, exists, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session, class_mapper, defer
 
 from descent.store import database, scalars
 from descent.store.packing import DamagedError, pack, unpack
@@ -332,7 +332,7 @@ class Store:
         for id in ids:
             self.begin_import(id)
             for table in (MessageRow, FrameRow, CheckpointRow):
-                keys = inspect(table).primary_key
+                keys = list(class_mapper(table).primary_key)
                 some = select(*keys).where(keys[0] == id).limit(AT_ONCE)
                 while True:
                     with self._writing() as session:
