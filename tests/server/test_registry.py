@@ -68,7 +68,7 @@ def write(tmp_path, monkeypatch):
 
     yield write
     for name in [name for name in sys.modules if name.startswith("descent.experiments.")]:
-        monkeypatch.delitem(sys.modules, name)
+        del sys.modules[name]  # not by monkeypatch, which would put them back
 
 
 def find():
