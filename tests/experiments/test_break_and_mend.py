@@ -154,7 +154,6 @@ def test_the_bound_of_the_penalty(lr: float, holds: bool) -> None:
         ("neural-playground", "dead-relus", "dead-units", "relu"),
         pytest.param("regularisation", "l1", "dead-units", "zeros", marks=SLOW),
         pytest.param("transformer", "no-warm-up", "vanishing", "rate", marks=SLOW),
-        pytest.param("schedules", "too-large", "vanishing", "rate", marks=SLOW),
     ],
 )
 def test_the_cause_that_is_told(id: str, preset: str, code: str, cause: str) -> None:
