@@ -253,14 +253,14 @@ class Course:
     @property
     def epoch(self) -> float | None:
         """Passes over the training data so far, whatever a batch held; None where that means nothing."""
-        done, since = self._experiment.epochs
+        done, since = self._experiment.epochs_counted
         each = self._experiment.steps_per_epoch(self.knobs)
         return done + (self._experiment.step_index - since) / each if each else None
 
     def settle(self) -> None:
         """What is counted so far stays, whatever an epoch is from now on."""
         if (done := self.epoch) is not None:
-            self._experiment.epochs = (done, self._experiment.step_index)
+            self._experiment.epochs_counted = (done, self._experiment.step_index)
 
     def follow(self) -> Knobs:
         """The knobs of the step that comes. The experiment is told where they differ from those before."""
