@@ -279,6 +279,7 @@ class Experiment(ABC, Generic[K]):
         self.seed = seed
         self.device = device
         self.step_index = 0
+        self.epochs_counted = (0.0, 0)  # done, and at which step, when steps per epoch last changed
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -145,7 +145,9 @@ class Recording(Message):
 
 
 class State(Message):
-    """The run's status changed. `reason` is a code (`unwatched`, `made-room`, `user`, …) or a message."""
+    """The run's status changed. `reason` is a code (`unwatched`, `made-room`, `user`, …) or a message;
+    `epoch` counts passes over the training data, whatever a batch held.
+    """
 
     type: Literal["state"] = "state"
     seq: int
@@ -154,6 +156,7 @@ class State(Message):
     reason: str = ""
     pace: float | None = None
     steps_per_epoch: float | None = None
+    epoch: float | None = None
 
 
 class KnobsChanged(Message):
@@ -164,6 +167,7 @@ class KnobsChanged(Message):
     step: int
     knobs: dict[str, Any]
     steps_per_epoch: float | None = None
+    epoch: float | None = None
 
 
 class Looked(Message):

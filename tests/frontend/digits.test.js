@@ -13,7 +13,13 @@ describe('fixed', () => {
   it('keeps trailing zeros, and has no negative zero', () => {
     expect(fixed(0.5, 3)).toBe('0.500');
     expect(fixed(-0.5, 2)).toBe('−0.50');
-    expect(fixed(-0.0001, 3)).toBe('0.000');
+    expect(fixed(-0, 3)).toBe('0.000');
+  });
+
+  it('shows what would be rounded away', () => {
+    expect(fixed(-0.0001, 3)).toBe('−1e-4');
+    expect(fixed(5e-8, 4)).toBe('5e-8');
+    expect(fixed(0, 4)).toBe('0.0000');
   });
 
   it('leaves what is not finite, large or tiny to the usual notation', () => {

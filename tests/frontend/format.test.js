@@ -10,6 +10,8 @@ test.each([
   [12, '12'],
   [-3.14159, '−3.14'],
   [999.4, '999'],
+  [999.6, '1\u202f000'],
+  [-999.6, '−1\u202f000'],
   [1204, '1\u202f204'],
   [2.5e7, '2.5e7'],
   [1e-30, '1e-30'],
@@ -26,6 +28,8 @@ test.each([
 
 test('a number is never rounded before its point', () => {
   expect(number(133, 2)).toBe('133');
+  expect(steady(999.6)).toBe('1\u202f000');
+  expect(steady(999.4)).toBe('999');
   expect(steady(1204)).toBe('1\u202f204');
   expect(steady(2.5e7)).toBe('2.50e7');
 });

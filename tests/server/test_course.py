@@ -17,10 +17,11 @@ from test_recording import (  # noqa: F401  (serve and often are fixtures)
 )
 from torch.optim import lr_scheduler
 
-from descent.engine.course import Course
+from descent.engine.course import Course, heard_by, range_of
 from descent.errors import BadSchedule
 from descent.experiment import Experiment, Scalars, live
 from descent.nn import schedules
+from descent.registry import experiments
 from descent.runs.knobs import check, planned
 from tiny import Parabola, Script, Tiny, TinyKnobs, entry_of, loop_of
 
@@ -204,6 +205,34 @@ def test_a_plateau_lowers_its_knob_and_says_so():
     assert changes == [event["step"] for event in lowered]
 
 
+@pytest.mark.parametrize(
+    ("id", "knob", "scalar"),
+    [
+        ("lstm-cells", "lr", "bits/train"),
+        ("dcgan", "lr_g", "loss/g"),
+        ("dcgan", "lr_d", "loss/d"),
+        ("ensembles", "lr_snapshot", "loss/snapshots"),
+        ("descent-2d", "lr_adam", "loss/adam"),
+        ("mlp-digits", "lr", "loss/train"),
+    ],
+)
+def test_a_plateau_hears_the_loss_of_the_learner_that_its_knob_acts_on(id, knob, scalar):
+    assert heard_by(experiments()[id].cls, knob, []) == scalar
+
+
+@pytest.mark.parametrize("entry", experiments().values(), ids=list(experiments()))
+def test_every_number_that_trains_can_follow_a_plateau(entry):
+    for name in entry.knobs_type.model_fields:
+        live = entry.knobs_type.is_live(name) and name not in entry.knobs_type.looks()
+        if live and range_of(entry.knobs_type, name) is not None:
+            check(entry, {"schedules": {name: {"kind": "plateau"}}})
+
+
+def test_a_plateau_that_hears_nothing_is_refused_with_what_there_is():
+    with pytest.raises(BadSchedule, match=r"no scalar 'loss/x'; there are .*loss/train"):
+        check(experiments()["mlp-digits"], {"schedules": {"lr": {"kind": "plateau", "watch": "loss/x"}}})
+
+
 class Whole(TinyKnobs):
     count: int = live(100, name="Count", help="How many.", ge=1, le=100)
 
@@ -233,6 +262,36 @@ def test_a_schedule_on_a_parabola_ends_what_a_constant_rate_cannot():
     constant.run()
     assert said.column("loss/train")[-1] < 1e-6
     assert other.column("loss/train")[-1] > 1
+
+
+# Epochs
+
+
+class Passing(Counting):
+    """Of 100 samples; `count` is how many a batch holds."""
+
+    def steps_per_epoch(self, knobs: Whole) -> float:
+        return 100 / knobs.count
+
+
+async def test_epochs_go_on_when_the_batch_changes_and_in_a_branch(serve, often):  # noqa: F811
+    manager = await serve(Passing)
+    run = manager.create("tiny", {"count": 1}, paused=True)
+    await take(manager, run, 50)
+    await manager.set_knobs(run, {"count": 100})
+    await take(manager, run, 3)
+    await manager.set_knobs(run, {"count": 1})
+
+    def told(of):
+        events = [json.loads(e.data) for e in of.channel.tape.after(0) if e.data and not e.binary]
+        return [e["epoch"] for e in events if e["type"] == "knobs"]
+
+    assert told(run) == pytest.approx([0.5, 3.5])
+    branch = await manager.branch(run, 52, {"count": 50}, paused=True)
+    assert told(branch) == pytest.approx([2.5])
+    await take(manager, branch, 4)
+    await manager.set_knobs(branch, {"count": 1})
+    assert told(branch)[-1] == pytest.approx(4.5)
 
 
 # Going back

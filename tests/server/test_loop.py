@@ -405,6 +405,7 @@ def test_nan_ends_the_run_as_diverged_at_that_step():
         "reason": "loss/train is not finite at step 6",
         "pace": None,
         "steps_per_epoch": None,
+        "epoch": None,
     }
 
 

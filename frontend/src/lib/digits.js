@@ -20,5 +20,6 @@ export function decimals([low, high]) {
 export function fixed(value, places) {
   if (!Number.isFinite(value) || places > MOST || Math.abs(value) >= 1000) return number(value);
   const text = value.toFixed(places);
+  if (value !== 0 && Number(text) === 0) return number(value, 2); // else it would look like nothing
   return Number(text) < 0 ? text.replace('-', '−') : text.replace('-', '');
 }

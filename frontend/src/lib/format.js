@@ -13,7 +13,7 @@ export function number(value, digits = 3) {
     const [mantissa, exponent] = value.toExponential(digits - 1).split('e');
     return minus(`${trim(mantissa)}e${Number(exponent)}`);
   }
-  if (size >= 1000) return count(value);
+  if (Math.round(size) >= 1000) return count(value);
   const whole = size >= 100 ? 3 : size >= 10 ? 2 : 1;
   return minus(trim(value.toPrecision(Math.max(digits, whole))));
 }
@@ -25,7 +25,7 @@ export function number(value, digits = 3) {
 export function steady(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return number(value);
   const size = Math.abs(value);
-  if (size >= 1000 && size < 1e6) return count(value);
+  if (Math.round(size) >= 1000 && size < 1e6) return count(value);
   return minus(
     size !== 0 && (size < 1e-3 || size >= 1e6)
       ? value.toExponential(2).replace('+', '')

@@ -465,6 +465,10 @@ export const MESSAGES = {
     'This setting touches no training: choose one that does',
     '학습에 영향을 주지 않는 설정값입니다. 다른 설정값을 고르세요',
   ],
+  'error.bad-schedule.unheard': [
+    'There is no scalar {watch} to listen to; there are {names}',
+    '{watch} 스칼라가 없습니다. 쓸 수 있는 것: {names}',
+  ],
   'error.bad-schedule.missing': [
     'Something is missing: fill in every field',
     '빠진 값이 있습니다. 모든 칸을 채우세요',

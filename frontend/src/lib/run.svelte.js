@@ -6,6 +6,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import { getKept, getMoment, getScalars } from './api.js';
 import { touches } from './changes.js';
+import { counted } from './epochs.js';
 import { kindTitle } from './i18n.svelte.js';
 import { changed, laidOver, looksOf, titleOf } from './knobs.js';
 import { brief } from './names.js';
@@ -48,6 +49,8 @@ export class RunView {
   pace = $state(null);
   /** @type {number | null} */
   stepsPerEpoch = $state(null);
+  /** Where the count of epochs goes on at another pace. @type {import('./epochs.js').Count[]} */
+  epochs = $state.raw([]);
   /** What the learner sees: set at once, corrected if the server refuses. @type {Record<string, any>} */
   knobs = $state.raw({});
   /** @type {import('./changes.js').Change[]} */
@@ -155,6 +158,7 @@ export class RunView {
     } else if (event.type === 'recording') {
       this.recording = event;
     } else if (event.type === 'state') {
+      this.epochs = counted(this.epochs, event);
       if (known) return;
       this.status = event.status;
       this.reason = event.reason;
@@ -167,6 +171,7 @@ export class RunView {
       this.#sendKnobs();
     } else if (event.type === 'knobs') {
       this.#note(event, known);
+      this.epochs = counted(this.epochs, event);
       if (!known) {
         this.#confirmed = { ...this.#confirmed, ...event.knobs };
         this.stepsPerEpoch = event.steps_per_epoch;

@@ -104,7 +104,8 @@ class InverseSqrt(_Schedule):
 class Plateau(_Schedule):
     """Times `factor` when the mean loss of `window` steps has not fallen `patience` times in a row.
 
-    `watch` is the scalar it hears; none: the first loss. `state`: what it has heard so far.
+    The window counts values of the loss, of which there may be one in several steps. `watch` is the scalar it
+    hears; none: the loss of the learner that the knob acts on. `state`: what it has heard so far.
     """
 
     kind: Literal["plateau"]
@@ -249,6 +250,18 @@ class Course:
             done[KEY] = self._schedules()
         return done
 
+    @property
+    def epoch(self) -> float | None:
+        """Passes over the training data so far, whatever a batch held; None where that means nothing."""
+        done, since = self._experiment.epochs_counted
+        each = self._experiment.steps_per_epoch(self.knobs)
+        return done + (self._experiment.step_index - since) / each if each else None
+
+    def settle(self) -> None:
+        """What is counted so far stays, whatever an epoch is from now on."""
+        if (done := self.epoch) is not None:
+            self._experiment.epochs_counted = (done, self._experiment.step_index)
+
     def follow(self) -> Knobs:
         """The knobs of the step that comes. The experiment is told where they differ from those before."""
         if self._followed:
@@ -266,7 +279,7 @@ class Course:
             shown[PREFIX + name] = now = float(getattr(self.knobs, name))
             if followed.plateau is None:
                 continue
-            watched = getattr(followed.schedule, "watch", "") or _first_loss(row)
+            watched = getattr(followed.schedule, "watch", "") or heard_by(type(self._experiment), name, row)
             if watched in row and followed.plateau.hear(float(row[watched])):
                 self.due[name] = followed.lowered(now)
         if self.due:
@@ -297,10 +310,23 @@ class Course:
 
     def _become(self, after: Knobs, names: Iterable[str]) -> None:
         """`names`: those that may differ."""
-        before, self.knobs = self.knobs, after
+        before = self.knobs
         if differ := {name for name in names if getattr(before, name) != getattr(after, name)}:
+            each = self._experiment.steps_per_epoch
+            if each(before) != each(after):
+                self.settle()
+        self.knobs = after
+        if differ:
             self._experiment.changed(after, differ)
 
 
-def _first_loss(row: Mapping[str, Any]) -> str:
-    return next((name for name in row if name.startswith("loss")), "")
+def heard_by(kind: type[Experiment[Any]], knob: str, scalars: Iterable[str]) -> str:
+    """The loss that a plateau of this knob hears if it names none: its learner's own, or the main one.
+
+    Where none is declared, the first of the `scalars` that is called a loss; "" where there is none.
+    """
+    losses = [(name, measure) for name, measure in kind.measures.items() if measure.kind == "loss"]
+    own = [name for name, measure in losses if knob in measure.knobs]
+    shared = [name for name, measure in losses if not measure.knobs]
+    called = [name for name in scalars if name.startswith("loss")]
+    return next(iter([*own, *shared, *(name for name, _ in losses), *called]), "")

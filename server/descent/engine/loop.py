@@ -386,6 +386,7 @@ class Loop:
                 step=self.step,
                 knobs=trained,
                 steps_per_epoch=self.experiment.steps_per_epoch(self.knobs),
+                epoch=self._course.epoch,
             )
         if len(trained) < len(applied):
             self._say_look(looks)
@@ -405,8 +406,9 @@ class Loop:
         self._say_state(status=status, reason=reason)
 
     def _say_state(self, **fields: Any) -> None:
-        epoch = self.experiment.steps_per_epoch(self.knobs)
-        self._say("state", step=self.step, pace=self._pace, steps_per_epoch=epoch, **fields)
+        each = self.experiment.steps_per_epoch(self.knobs)
+        count = {"steps_per_epoch": each, "epoch": self._course.epoch}
+        self._say("state", step=self.step, pace=self._pace, **count, **fields)
 
     def _end(self, status: Status, reason: str = "") -> None:
         """The last scalars, the last picture of every panel, then the last word."""

@@ -28,6 +28,7 @@ def go_back(
         others, earlier = replay.origin
         _, before, then = go_back(make, {**built_with, **others}, earlier)
         then.follow()
+        then.settle()
         values, checkpoint, at = _live(then), before.take(), earlier.until
     experiment = make(built_with)
     checkpointer = Checkpointer(experiment)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from descent.engine.course import KEY, Followed, apart, merged, range_of, schedule_adapter
+from descent.engine.course import KEY, Followed, Plateau, apart, heard_by, merged, range_of, schedule_adapter
 from descent.errors import BadKnob, BadSchedule, FixedKnob
 from descent.experiment import KnobError, Knobs
 from descent.registry import Entry
@@ -99,6 +99,19 @@ def _schedule(entry: Entry, name: str, told: Any) -> dict[str, Any]:
         told_why = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
         reason = first["type"]
         raise refuse(reason, f"{setting}: {told_why}", setting=setting, why=told_why, **limits) from None
+    if isinstance(schedule, Plateau):
+        known = [*entry.cls.measures]
+        known += [n for panel in entry.panels.values() for n in panel.options.get("series", {})]
+        heard = schedule.watch or heard_by(entry.cls, name, known)
+        if heard not in known:
+            names = ", ".join(dict.fromkeys(known))
+            raise refuse(
+                "unheard",
+                f"watch: there is no scalar {heard!r}; there are {names}",
+                setting="watch",
+                watch=heard,
+                names=names,
+            )
     low, high, _ = numbers
     for setting, value in schedule.targets():
         if not low <= value <= high:
