@@ -53,6 +53,7 @@ __all__ = [
     "Contour",
     "Experiment",
     "Field",
+    "Finished",
     "Graph",
     "Heatmap",
     "Histogram",
@@ -102,6 +103,14 @@ class KnobError(ValueError):
         self.knob = knob
         self.message = message
         self.params = params
+
+
+class Finished(Exception):  # noqa: N818 - not an error
+    """Raised by `step` instead of taking one, when there is nothing more to learn: the run is finished.
+
+    The argument is the reason, a sentence that a lesson's `[words]` can translate; the page adds step and
+    epoch. Nothing may have been changed before it is raised.
+    """
 
 
 class Knobs(BaseModel):
@@ -287,7 +296,8 @@ class Experiment(ABC, Generic[K]):
         """Take exactly one optimisation step and return its scalars by name (`loss/train`, …).
 
         Values are floats or 0-d tensors. A scalar that is measured only now and then may be left out of
-        the other steps. One that is not finite ends the run as diverged.
+        the other steps. One that is not finite ends the run as diverged. Raises `Finished` where there is
+        no further step.
         """
 
     def changed(self, knobs: K, names: set[str]) -> None:

@@ -583,6 +583,11 @@ export const MESSAGES = {
     '스텝 {step}에서 발산했습니다. 규제가 가중치를 키웠습니다. λ = {penalty}, η = {rate}이면 스텝마다 가중치에 1 − ηλ가 곱해집니다. η < 2/(λ + λ_max), 여기서는 {below}보다 작아야 안정적입니다. λ나 η를 낮추세요.',
   ],
   'reason.failed': ['The run failed: {reason}', '실행이 실패했습니다: {reason}'],
+  'reason.finished': ['Finished at step {step}. {reason}', '스텝 {step}에서 끝났습니다. {reason}'],
+  'reason.finished.epoch': [
+    'Finished at step {step}, epoch {epoch}. {reason}',
+    '스텝 {step}, 에포크 {epoch}에서 끝났습니다. {reason}',
+  ],
   'reason.undo': ['Go back to before the last change', '마지막 변경 전으로 돌아가기'],
   'reason.previous': [
     'This is a new run; the one before is kept.',

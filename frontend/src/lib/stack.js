@@ -8,7 +8,7 @@
  * @property {'bad' | 'warn' | 'past' | 'good' | 'quiet'} tone
  * @property {any} [found]  the event `diagnosis` that tells of it
  * @property {Way | null} [back]  where one can go on from, and with which knobs
- * @property {string} [action]  `undo`, `reset`, `resume`, `play`, `leave`: what helps, beside what a finding offers
+ * @property {string} [action]  `undo`, `branch`, `reset`, `resume`, `play`, `leave`: what helps, beside what a finding offers
  */
 /**
  * What of a run it looks at; `RunView` has all of it.
@@ -65,6 +65,8 @@ function states(run) {
   if (run.status === 'diverged') found.push(diverged(run));
   if (run.status === 'failed') found.push({ kind: 'failed', tone: 'bad', action: 'resume' });
   if (run.status === 'interrupted') found.push({ kind: 'interrupted', tone: 'warn', action: 'resume' });
+  if (run.status === 'finished' && run.reason)
+    found.push({ kind: 'finished', tone: 'good', action: 'branch' });
   if (run.status === 'queued') found.push({ kind: 'queued', tone: 'warn' });
   if (run.status === 'paused' && PAUSES.includes(run.reason))
     found.push({ kind: run.reason, tone: 'warn', action: 'play' });

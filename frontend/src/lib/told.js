@@ -28,6 +28,8 @@ export function tell(entry, run, around) {
       return branched(run);
     case 'failed':
       return t('reason.failed', { reason: explainReason(lastLine(run.reason), run.experiment) });
+    case 'finished':
+      return finished(run);
     case 'interrupted':
       return t('reason.interrupted', { step: count(run.step) });
     case 'damaged':
@@ -89,6 +91,13 @@ function diverged(found, run) {
       .join(', '),
     rates: rates.join(', '),
   });
+}
+
+/** @param {RunView} run */
+function finished(run) {
+  const told = { step: count(run.step), reason: run.word(run.reason) };
+  if (!run.stepsPerEpoch) return t('reason.finished', told);
+  return t('reason.finished.epoch', { ...told, epoch: count(Math.floor(run.step / run.stepsPerEpoch)) });
 }
 
 /** @param {RunView} run */

@@ -6,6 +6,7 @@ They look at the coming step: it is really taken, with the optimizer's own rule 
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from torch.optim import Optimizer
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.curvature import Curvature, Vector, dot, norm
 from descent.engine.observe import borrowed
-from descent.experiment import Experiment, Knobs, Objective
+from descent.experiment import Experiment, Finished, Knobs, Objective
 from descent.numerals import term
 from descent.panels import Lines, Panel, Picture, Range
 
@@ -294,7 +295,8 @@ class Effects:
         for parameter, _ in gradients:
             parameter.grad = None  # the step makes its own, and writes into none that a panel shows
         with self._checkpointer.rehearsal():
-            self._experiment.step(knobs)
+            with contextlib.suppress(Finished):  # then nothing moves
+                self._experiment.step(knobs)
             coming = {
                 name: Coming(
                     [p.detach() - b for p, b in zip(o.parameters, before[name], strict=True)],

@@ -19,7 +19,7 @@ from descent.engine.course import Course, merged
 from descent.engine.messages import Variant
 from descent.engine.observe import borrowed
 from descent.engine.stacked import CannotStackError, Stack, rule_of
-from descent.experiment import Experiment, Knobs, Objective
+from descent.experiment import Experiment, Finished, Knobs, Objective
 from descent.wire import metadata_of
 
 CHECKED = 3  # steps that the batched way is compared with the real one over
@@ -153,6 +153,9 @@ class Single:
             try:
                 before = {OBJECTIVE: bench.descended()} if OBJECTIVE in self._series else {}
                 row = {name: float(value) for name, value in bench.take().items()} | before
+            except Finished:
+                curves.taken[place] = curves.losses.shape[-1]  # nothing comes after
+                return
             except Exception:
                 if bench.broken:  # what a step makes of NaN may be an error
                     curves.diverged[place] = True

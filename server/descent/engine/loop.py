@@ -27,7 +27,7 @@ from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.observe import ProbeWroteError, look, modules_of
 from descent.engine.replay import CheckpointClock, go_back
 from descent.engine.scalars import ScalarBatch
-from descent.experiment import Experiment, KnobError, Knobs
+from descent.experiment import Experiment, Finished, KnobError, Knobs
 from descent.panels import Picture
 from descent.protocol import ENDED, Status
 from descent.registry import Entry
@@ -152,18 +152,22 @@ class Loop:
         experiment, knobs, commands = self.experiment, self.knobs, self._inbox.waiting
         take_step, keep, clock = experiment.step, self._batch.add, time.perf_counter
         course, scheduled = self._course, self._course.scheduled
-        # Every microsecond in here is taken from training.
-        while True:
-            if scheduled:
-                finite = keep(course.hear(take_step(course.follow())))
-                if course.due:
-                    last = step + 1
-            else:
-                finite = keep(take_step(knobs))
-            experiment.step_index = step = step + 1
-            now = clock()
-            if commands or now >= interrupt_at or step >= last or not finite:
-                break
+        now, finite, over = begin, True, None
+        try:
+            # Every microsecond in here is taken from training.
+            while True:
+                if scheduled:
+                    finite = keep(course.hear(take_step(course.follow())))
+                    if course.due:
+                        last = step + 1
+                else:
+                    finite = keep(take_step(knobs))
+                experiment.step_index = step = step + 1
+                now = clock()
+                if commands or now >= interrupt_at or step >= last or not finite:
+                    break
+        except Finished as reason:
+            over = str(reason)
         self._until_checkpoint.trained(now - begin)
         if course.due and finite:
             self._set_knobs(course.due)
@@ -181,8 +185,8 @@ class Loop:
             if not self._steps_left:
                 self._flush()
                 self._soon_look_at(self._budget.panels)
-        if step == self.spec.max_steps and self.status not in ENDED:
-            self._end("finished")
+        if (over is not None or step == self.spec.max_steps) and self.status not in ENDED:
+            self._end("finished", over or "")
 
     def _rest(self) -> None:
         """Until the next step is due, send what waits and look at what was not seen since the last one."""

@@ -23,7 +23,7 @@ from descent.engine.inbox import Inbox
 from descent.engine.lanes import OBJECTIVE, Bench, Curves, Lane, Rates, Single, Stacked
 from descent.engine.messages import Output, RunSpec, SweepSpec, Variant
 from descent.engine.replay import go_back
-from descent.experiment import KnobError
+from descent.experiment import Finished, KnobError
 from descent.registry import Entry
 
 PANEL = "sweep"
@@ -250,7 +250,7 @@ def sweep(
         params = {"reason": "refused", "message": error.message, **error.params}
         refuse(errors.BadKnob(str(error), error.knob, **params))
     except Exception as error:
-        known = isinstance(error, CheckpointError | ValidationError)
+        known = isinstance(error, CheckpointError | Finished | ValidationError)
         why = str(error) if known else traceback.format_exc()[-2000:]
         cause = why.strip().splitlines()[-1]
         refuse(errors.SweepFailed(f"the sweep failed: {why}", "run", cause=cause))
