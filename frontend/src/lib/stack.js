@@ -8,7 +8,7 @@
  * @property {'bad' | 'warn' | 'past' | 'good' | 'quiet'} tone
  * @property {any} [found]  the event `diagnosis` that tells of it
  * @property {Way | null} [back]  where one can go on from, and with which knobs
- * @property {string} [action]  `undo`, `reset`, `resume`, `play`, `leave`: what helps, beside what a finding offers
+ * @property {string} [action]  `undo`, `branch`, `reset`, `resume`, `play`, `leave`: what helps, beside what a finding offers
  */
 /**
  * What of a run it looks at; `RunView` has all of it.
