@@ -22,6 +22,7 @@ class Proxy:
         self._delay = delay
         self._open = True
         self._pipes: set[asyncio.Task[None]] = set()
+        self._ends: list[asyncio.StreamWriter] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -50,7 +51,9 @@ class Proxy:
 
     async def _end(self) -> None:
         self._server.close()
-        await asyncio.sleep(0)  # lets sockets that were aborted close
+        for end in self._ends:
+            end.transport.abort()
+        await asyncio.gather(*(end.wait_closed() for end in self._ends), return_exceptions=True)
 
     async def _drop(self) -> None:
         pipes = list(self._pipes)
@@ -59,6 +62,7 @@ class Proxy:
         await asyncio.gather(*pipes, return_exceptions=True)
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._ends.append(writer)
         if not self._open:
             writer.transport.abort()
             return
@@ -71,6 +75,7 @@ class Proxy:
         try:
             far_reader, far = await asyncio.open_connection(*self._target)
             ends.append(far)
+            self._ends.append(far)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pass_on(reader, far))
                 group.create_task(self._pass_on(far_reader, writer))
