@@ -412,8 +412,8 @@ def _is_yet_to_rescale(objective: Objective) -> bool:
 
 
 def stable_rate(optimizer: Optimizer, sharpness: float) -> float:
-    """The learning rate above which its steps diverge on a quadratic of that sharpness: 2/λ for plain descent,
-    NaN where none is known.
+    """The learning rate above which its steps diverge on a quadratic of that sharpness: 2/λ for plain
+    descent; NaN where none is known.
     """
     limit = rate_of(optimizer) * bound(optimizer)
     return limit / sharpness if sharpness > 0 else math.nan
