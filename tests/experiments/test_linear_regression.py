@@ -65,6 +65,21 @@ def test_each_slip_makes_the_slopes_wrong_in_its_own_way() -> None:
     assert no_x == (right[1], right[1])
 
 
+def test_slopes_that_are_rounding_are_not_coloured_as_slopes_are() -> None:
+    experiment, knobs = make(lr=0.1)
+    before = experiment.derivatives(knobs)
+    assert before.range is not None
+    assert before.range[1] == pytest.approx(float(before.values.detach().abs().max()))
+    for _ in range(2000):
+        experiment.step(knobs)
+    after = experiment.derivatives(knobs)
+    assert after.range is not None
+    least, most = after.range
+    assert least == -most
+    assert float(after.values.detach().abs().max()) < 1e-10
+    assert float(after.values.detach().abs().max()) < 1e-3 * most
+
+
 @pytest.mark.parametrize("knobs", [{}, {"data": "hubble"}, {"data": "custom"}, {"standardise": "always"}])
 @pytest.mark.parametrize("loss", ["mse", "half"])
 def test_the_bowl_is_the_loss(knobs: dict[str, Any], loss: str) -> None:

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { Curves, drawable } from '../../frontend/src/lib/curves.js';
+import { lone } from '../../frontend/src/lib/chart.js';
+import { Curves, cut, drawable, endsOf, logNote, signs } from '../../frontend/src/lib/curves.js';
 import { ScalarStore, nearest, smooth, thin } from '../../frontend/src/lib/series.js';
 
 /**
@@ -267,9 +268,97 @@ test.each([
   expect(nearest(steps, step)).toBe(index);
 });
 
-test('what a chart cannot draw is a gap', () => {
-  expect(drawable([1, NaN, Infinity, -2, 0], false, [])).toEqual([1, null, null, -2, 0]);
-  expect(drawable([1, NaN, Infinity, -2, 0], true, [])).toEqual([1, null, null, null, null]);
+describe('what a chart draws', () => {
+  test('joins what was not measured and ends at what has no place', () => {
+    expect(drawable([1, NaN, 2, Infinity, -2, 0], false, [])).toStrictEqual([1, undefined, 2, null, -2, 0]);
+    expect(drawable([1, NaN, 2, Infinity, -2, 0], true, [])).toStrictEqual([
+      1,
+      undefined,
+      2,
+      null,
+      null,
+      null,
+    ]);
+    expect(drawable([1, NaN, 2], false, [], null)).toStrictEqual([1, null, 2]);
+  });
+
+  test('has a gap as wide as the next numbers on both sides', () => {
+    expect(drawable([1, NaN, Infinity, NaN, NaN, 5], false, [])).toStrictEqual([
+      1,
+      null,
+      null,
+      null,
+      null,
+      5,
+    ]);
+  });
+
+  const steps = range(0, 8);
+  const ends = endsOf([
+    { code: 'non-finite', step: 5, params: { scalars: { a: 'NaN' } } },
+    { code: 'out', step: 3, params: { racer: 'SGD', at: 3 } },
+    { code: 'stuck', step: 1, params: {} },
+  ]);
+
+  test('ends where a scalar became NaN, which is marked', () => {
+    const out = drawable([5, NaN, NaN, 4, NaN, NaN, NaN, NaN], false, []);
+    expect(cut(steps, out, 'a', ends)).toEqual([3]);
+    expect(out).toStrictEqual([5, undefined, undefined, 4, null, null, null, null]);
+  });
+
+  test('ends where a racer left, and is not joined with its return', () => {
+    const out = drawable([5, 4, 9, NaN, NaN, NaN, 1, 1], false, []);
+    expect(cut(steps, out, 'b', ends)).toEqual([2]);
+    expect(out).toStrictEqual([5, 4, 9, null, null, null, 1, 1]);
+  });
+
+  test('goes on where another scalar ended, and where one is measured rarely', () => {
+    const whole = drawable([8, 7, 6, 5, 4, 3, 2, 1], false, []);
+    expect(cut(steps, whole, 'b', ends)).toEqual([]);
+    const rare = drawable([8, NaN, 6, NaN, NaN, 3, NaN, 1], false, []);
+    expect(cut(steps, rare, 'b', ends)).toEqual([]);
+    expect(rare).not.toContain(null);
+  });
+
+  test('shows as points the values that no line reaches', () => {
+    const at = (/** @type {any[]} */ values) => lone(/** @type {any} */ ({ data: [[], values] }), 1);
+    expect(at([1, undefined, 2, null, 3, null, undefined, 4])).toEqual([4, 7]);
+    expect(at([1, 2])).toBeNull();
+  });
+});
+
+describe('a log axis', () => {
+  test('says how many values have no place on it', () => {
+    expect(signs([[1, 0, -2, NaN, -Infinity], [3]])).toEqual({
+      positive: 2,
+      rest: 2,
+    });
+    expect([logNote(2, 0), logNote(2, 3), logNote(0, 3), logNote(0, 0)]).toEqual(
+      ['', 'scalars.unplaced', 'scalars.linear', ''], // prettier-ignore
+    );
+  });
+
+  test('counts values as they come, each once', () => {
+    const store = new ScalarStore();
+    const curves = new Curves(store, ['a', 'b'], 0, 16, true);
+    for (let from = 0; from < 300; from += 7) {
+      const steps = range(from, Math.min(300, from + 7));
+      store.append(scalars(steps, { a: steps.map((s) => s - 3), b: steps.map(() => NaN) }));
+      curves.update();
+    }
+    expect(curves.signs).toEqual([{ positive: 296, rest: 4 }, { positive: 0, rest: 0 }]); // prettier-ignore
+  });
+
+  test('has its curves smoothed in the logarithm: a spike is soon over', () => {
+    const values = [100, ...new Array(40).fill(0.01)];
+    const store = new ScalarStore();
+    store.append(scalars(range(0, 41), { a: values }));
+    const [, smoothed] = new Curves(store, ['a'], 0.9, 100, true).update().values;
+    expect(smoothed[20] / 0.01).toBeGreaterThan(1);
+    expect(smoothed[20] / 0.01).toBeLessThan(1.14);
+    expect(smooth([1, 0, 100], 0.5, true)[1]).toBe(0);
+    expect(smooth([1, 0, 100], 0.5, true)[2]).toBeCloseTo(100 ** (2 / 3), 3);
+  });
 });
 
 describe('Curves', () => {

@@ -8,8 +8,18 @@ import torch
 from torch import nn
 
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.effects import PANELS, REMEMBERED, SILENT_OVER, Effects, History, bound, preconditioner
+from descent.engine.effects import (
+    BELOW_ROUNDING,
+    PANELS,
+    REMEMBERED,
+    SILENT_OVER,
+    Effects,
+    History,
+    bound,
+    preconditioner,
+)
 from descent.experiment import Objective
+from descent.lessons import read_lesson
 from descent.panels import Lines
 from tiny import Parabola, ParabolaKnobs
 
@@ -62,13 +72,90 @@ def test_what_if_marks_the_present_the_best_and_the_critical_rate():
         experiment.x[1] = 0  # along one axis the critical rate is 2 / curvature
     marks = dict(effects.look("what_if", knobs).marks[0])
     assert marks["now"] == 0.1
-    assert marks["best"] == pytest.approx(1 / 4, rel=0.2)  # the rates are a third apart
+    assert marks["best for this one step"] == pytest.approx(1 / 4, rel=0.2)  # the rates are a third apart
     assert marks["critical"] == pytest.approx(2 / 4, rel=0.1)
 
 
-def test_a_rate_of_zero_has_no_mark():
+def test_a_rate_of_zero_has_no_mark_and_says_nothing_of_rounding():
     _, effects, knobs = looked(lr=0.0)
-    assert "now" not in dict(effects.look("what_if", knobs).marks[0])
+    picture = effects.look("what_if", knobs)
+    assert "now" not in dict(picture.marks[0])
+    assert picture.notes == [""]
+
+
+def test_what_if_and_sharpness_tell_the_same_bound():
+    """Momentum's is 2(1 + β)/λ: in the one panel of η, in the other of λ."""
+    experiment, effects, knobs = looked(lr=0.1, momentum=0.5)
+    measured, look = [], effects._sharpness.look
+    effects._sharpness.look = lambda *a, **k: measured.append(look(*a, **k)) or measured[-1]
+    for _ in range(3):
+        marks = dict(effects.look("what_if", knobs).marks[0])
+        value, limit = last(effects.look("sharpness", knobs))
+        assert marks["η stable below"] == pytest.approx(0.1 * limit / value, rel=1e-5)
+        experiment.step(knobs)
+        experiment.step_index += 1
+    assert marks["η stable below"] == pytest.approx(2 * 1.5 / 4, rel=0.01)
+    assert len(measured) == 3  # once a step, for both
+
+
+def test_the_best_of_one_step_may_lie_beyond_what_is_stable():
+    """Along the flat axis the best single step is 1/1, twice what the steep one bears."""
+    experiment, effects, knobs = looked(lr=0.1)
+    with torch.no_grad():
+        experiment.x[0] = 1e-3
+    marks = dict(effects.look("what_if", knobs).marks[0])
+    assert marks["best for this one step"] == pytest.approx(1, rel=0.2)
+    assert marks["η stable below"] == pytest.approx(2 / 4, rel=0.01)
+
+
+class Adaptive(Parabola):
+    def build(self, knobs):
+        super().build(knobs)
+        self.optimizer = torch.optim.Adam([self.x], knobs.lr)
+
+
+def test_an_adaptive_optimizer_has_no_bound_before_it_rescales():
+    knobs = ParabolaKnobs(lr=0.01)
+    experiment = Adaptive(0, torch.device("cpu"))
+    experiment.build(knobs)
+    effects = Effects(experiment, Checkpointer(experiment))
+    assert "η stable below" not in dict(effects.look("what_if", knobs).marks[0])
+    assert math.isnan(last(effects.look("sharpness", knobs))[0])
+    experiment.step(knobs)
+    experiment.step_index += 1
+    (divided,) = preconditioner(experiment.optimizer, [experiment.x])
+    steepest = (experiment.curvature / divided).max().item()
+    marks = dict(effects.look("what_if", knobs).marks[0])
+    assert marks["η stable below"] == pytest.approx(2 * 1.9 / 0.1 / steepest, rel=0.01)
+
+
+class Raised(Parabola):
+    """A parabola on top of a large loss, in which small changes are lost."""
+
+    def loss(self) -> torch.Tensor:
+        return super().loss() + 1.0
+
+
+def test_what_is_lost_in_rounding_is_neither_best_nor_critical():
+    knobs = ParabolaKnobs(lr=0.1)
+    experiment = Raised(0, torch.device("cpu"))
+    experiment.build(knobs)
+    effects = Effects(experiment, Checkpointer(experiment))
+    assert effects.look("what_if", knobs).notes == [""]
+    with torch.no_grad():
+        experiment.x.mul_(1e-4)
+    experiment.step_index += 1
+    picture = effects.look("what_if", knobs)
+    assert [name for name, _ in picture.marks[0]] == ["now", "η stable below"]
+    assert picture.notes == [BELOW_ROUNDING]
+
+
+def test_every_word_of_what_if_and_sharpness_is_translated():
+    _, effects, knobs = looked(lr=0.1)
+    lesson = read_lesson("ko", "effects")
+    what_if, sharpness = effects.look("what_if", knobs), effects.look("sharpness", knobs)
+    words = {name for name, _ in what_if.marks[0]} | {*what_if.series, *sharpness.series, BELOW_ROUNDING}
+    assert words - {"λ"} <= set(lesson.words["words"])
 
 
 def test_sharpness_against_its_bound():

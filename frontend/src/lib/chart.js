@@ -6,6 +6,7 @@ import { logSplits } from './ticks.js';
 import { short } from './draw.js';
 import { count, number } from './format.js';
 import { colourOf, dashOf } from './runs.js';
+import { nearest } from './series.js';
 
 const FONT = '11px system-ui, sans-serif';
 const DECADE = 10;
@@ -22,6 +23,7 @@ const HAIRLINE = 1; // px: several times cheaper to rasterise when a curve goes 
  * @property {Record<string, string>} colours  of the theme
  * @property {() => number[]} changes  steps at which knobs changed
  * @property {() => number | null} at  the step looked at, if it is in the past
+ * @property {() => [number, number][]} ends  curves (1: the first), and the steps after which they are no numbers
  * @property {number[]} others  places of the runs to compare with: a curve per name each, after the own ones
  * @property {(left: number, index: number | null) => void} onCursor  position in the plot, row under the cursor
  */
@@ -88,6 +90,7 @@ export function chartOptions(chart) {
     hooks: {
       draw: [
         (u) => markChanges(u, chart.changes(), colours.accent),
+        (u) => markEnds(u, chart.ends(), colours.text),
         (u) => markStep(u, chart.at(), colours.warn),
       ],
       setCursor: [(u) => chart.onCursor(u.cursor.left ?? -1, u.cursor.idx ?? null)],
@@ -105,7 +108,7 @@ export function chartOptions(chart) {
 function curve(label, i, theme, faint) {
   const stroke = categorical(i, theme) + (faint ? '48' : '');
   const dash = faint ? [] : DASHES[i % DASHES.length].map((length) => length * uPlot.pxRatio);
-  return { label, stroke, dash, width: faint ? HAIRLINE : LINE, spanGaps: true, points: { show: lonely } };
+  return { label, stroke, dash, width: faint ? HAIRLINE : LINE, points: { show: false, filter: lone } };
 }
 
 /**
@@ -118,7 +121,7 @@ function curve(label, i, theme, faint) {
 function otherCurve(label, place, i, theme) {
   const stroke = `${colourOf(place, theme)}c0`; // it stays behind the run looked at
   const dash = dashOf(place, i).map((length) => length * uPlot.pxRatio);
-  return { label, stroke, dash, width: HAIRLINE, spanGaps: true, points: { show: lonely } };
+  return { label, stroke, dash, width: HAIRLINE, points: { show: false, filter: lone } };
 }
 
 /**
@@ -133,14 +136,28 @@ export function setWidths(u, curves, dense) {
 }
 
 /**
- * Show the points of a curve that has only one: a line needs two.
+ * The rows of values that no line leads to or from: they are drawn as points.
  * @param {uPlot} u
  * @param {number} i
+ * @returns {number[] | null}
  */
-function lonely(u, i) {
-  let known = 0;
-  for (const value of u.data[i]) if (value !== null && ++known > 1) return false;
-  return known === 1;
+export function lone(u, i) {
+  const values = u.data[i];
+  /** @type {number[]} */
+  const rows = [];
+  let length = 0; // of the stretch so far
+  let at = -1;
+  for (let row = 0; row <= values.length; row++) {
+    const value = row < values.length ? values[row] : null;
+    if (typeof value === 'number') {
+      length++;
+      at = row;
+    } else if (value === null) {
+      if (length === 1) rows.push(at);
+      length = 0;
+    }
+  }
+  return rows.length ? rows : null;
 }
 
 /**
@@ -154,7 +171,7 @@ const strokeOf = (u, i) => /** @type {string} */ (/** @type {any} */ (u.series[i
  * @param {number} index
  */
 export function lastKnown(values, index) {
-  for (let i = index; i >= 0; i--) if (values[i] !== null) return i;
+  for (let i = index; i >= 0; i--) if (typeof values[i] === 'number') return i;
   return index;
 }
 
@@ -236,6 +253,35 @@ function markChanges(u, steps, colour) {
     ctx.stroke();
     ctx.globalAlpha = 1;
     diamond(ctx, x, bbox.top - 4 * ratio, 4 * ratio);
+  }
+  ctx.restore();
+}
+
+/**
+ * A small cross where a curve ceases to be a number.
+ * @param {uPlot} u
+ * @param {[number, number][]} ends
+ * @param {string} colour
+ */
+function markEnds(u, ends, colour) {
+  const { ctx } = u;
+  const arm = 4 * uPlot.pxRatio;
+  ctx.save();
+  ctx.setLineDash([]);
+  ctx.lineWidth = 1.75 * uPlot.pxRatio;
+  ctx.strokeStyle = colour;
+  for (const [i, step] of ends) {
+    const row = nearest(u.data[0], step);
+    const value = u.data[i]?.[row];
+    if (typeof value !== 'number' || !u.series[i].show) continue;
+    const x = u.valToPos(u.data[0][row], 'x', true);
+    const y = u.valToPos(value, 'y', true);
+    ctx.beginPath();
+    ctx.moveTo(x - arm, y - arm);
+    ctx.lineTo(x + arm, y + arm);
+    ctx.moveTo(x - arm, y + arm);
+    ctx.lineTo(x + arm, y - arm);
+    ctx.stroke();
   }
   ctx.restore();
 }

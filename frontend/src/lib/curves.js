@@ -18,6 +18,8 @@ export class Curves {
   #drawn = 0; // written
   #read = 0; // rows of the store that are in them
   #smoothed = 0; // rows of the store that are smoothed
+  #counted = 0; // rows of the store that are in the signs
+  #signs;
   #thinnings;
   /** @type {Smoother[]} */
   #smoothers;
@@ -40,8 +42,9 @@ export class Curves {
     this.#bins = Math.max(16, Math.ceil(pixels));
     this.#floor = log ? 0 : -Infinity;
     this.#thinnings = store.thinnings;
-    this.#smoothers = weight > 0 ? names.map(() => new Smoother(weight)) : [];
+    this.#smoothers = weight > 0 ? names.map(() => new Smoother(weight, log)) : [];
     this.#averages = this.#smoothers.map(() => new Float32Array(0));
+    this.#signs = names.map(() => ({ positive: 0, rest: 0 }));
     const room = 2 * (this.#bins + 1);
     this.#steps = new Float64Array(room);
     this.#out = [...names, ...this.#smoothers].map(() => new Float32Array(room));
@@ -52,6 +55,11 @@ export class Curves {
     return this.#thinnings !== this.#store.thinnings;
   }
 
+  /** By name: how many of the finite values are above 0, and how many are not. */
+  get signs() {
+    return this.#signs;
+  }
+
   /**
    * Take in what the store has got since the last call.
    * @returns {{steps: Float64Array, values: Float32Array[]}} views of at most 2 × pixels rows, valid until the next
@@ -60,6 +68,7 @@ export class Curves {
   update() {
     const { steps, values } = this.#store.columns(this.#names);
     const columns = [...values, ...this.#smooth(values)];
+    this.#count(values);
     const last = steps.length - 1;
     while (last >= 0 && this.#binOf(steps[last]) - this.#binOf(steps[0]) >= this.#bins) {
       this.#width *= 2;
@@ -128,6 +137,15 @@ export class Curves {
   }
 
   /** @param {Float32Array[]} values */
+  #count(values) {
+    this.#signs = this.#signs.map((before, i) => {
+      const more = signs([values[i].subarray(this.#counted)]);
+      return { positive: before.positive + more.positive, rest: before.rest + more.rest };
+    });
+    this.#counted = this.#store.length;
+  }
+
+  /** @param {Float32Array[]} values */
   #smooth(values) {
     const length = this.#store.length;
     this.#smoothers.forEach((smoother, i) => {
@@ -144,16 +162,104 @@ export class Curves {
 }
 
 /**
- * Finite numbers, and null for everything else: a gap, which the chart bridges.
+ * Finite numbers; undefined where nothing was measured, which the chart bridges; and null where a line ends, at what is
+ * infinite or has no place on the axis.
  * @param {ArrayLike<number>} values
  * @param {boolean} positive  leave out what a log axis cannot show
- * @param {(number | null)[]} out  filled and returned
+ * @param {(number | null | undefined)[]} out  filled and returned
+ * @param {null | undefined} [missing]  for NaN; null where it, too, ends a line
  */
-export function drawable(values, positive, out) {
+export function drawable(values, positive, out, missing) {
   out.length = values.length;
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
-    out[i] = value - value === 0 && (!positive || value > 0) ? value : null;
+    if (Number.isNaN(value)) out[i] = missing;
+    else out[i] = value - value === 0 && (!positive || value > 0) ? value : null;
   }
+  for (let i = 1; i < out.length; i++) if (out[i] === undefined && out[i - 1] === null) out[i] = null;
+  for (let i = out.length - 2; i >= 0; i--) if (out[i] === undefined && out[i + 1] === null) out[i] = null;
   return out;
+}
+
+/** @typedef {{step: number, names: string[] | null}} End  where scalars ceased to be numbers; null: whichever did */
+
+/**
+ * What the findings of a run say of where its curves end.
+ * @param {{code: string, step: number, params: any}[]} findings
+ * @returns {End[]}
+ */
+export function endsOf(findings) {
+  /** @type {End[]} */
+  const ends = [];
+  for (const { code, step, params } of findings) {
+    if (code === 'non-finite') ends.push({ step, names: Object.keys(params.scalars ?? {}) });
+    if (code === 'out') ends.push({ step: params.at ?? step, names: null });
+  }
+  return ends;
+}
+
+/**
+ * End a drawn column where its scalar ceased to be a number, instead of bridging what follows.
+ * @param {ArrayLike<number>} steps
+ * @param {(number | null | undefined)[]} out  of `drawable`; changed
+ * @param {string} name
+ * @param {End[]} ends
+ * @returns {number[]} the rows of its last numbers, to be marked
+ */
+export function cut(steps, out, name, ends) {
+  /** @type {number[]} */
+  const marks = [];
+  for (const { step, names } of ends) {
+    if (names && !names.includes(name)) continue;
+    const last = lastBefore(steps, out, step, names === null);
+    if (last < 0) continue;
+    for (let i = last + 1; i < out.length && typeof out[i] !== 'number'; i++) out[i] = null;
+    if (!marks.includes(last)) marks.push(last);
+  }
+  return marks;
+}
+
+/**
+ * The row of a column's last number at or before about `step`, −1 where it goes on. `steady`: only of a scalar that was
+ * measured at every step, for one measured rarely pauses without an end.
+ * @param {ArrayLike<number>} steps
+ * @param {(number | null | undefined)[]} out
+ * @param {number} step
+ * @param {boolean} steady
+ */
+function lastBefore(steps, out, step, steady) {
+  let row = Math.min(nearest(steps, step) + 1, out.length - 1);
+  if (row < 0 || typeof out[row] === 'number') return -1;
+  while (row >= 0 && typeof out[row] !== 'number') row--;
+  if (!steady) return row;
+  const near = row > 0 && nearest(steps, step) - row <= 2;
+  return near && typeof out[row - 1] === 'number' ? row : -1;
+}
+
+/**
+ * What a log axis has no place for, in words; nothing where it shows all.
+ * @param {number} positive  how many values are above 0
+ * @param {number} rest  how many are not
+ * @returns {'' | 'scalars.unplaced' | 'scalars.linear'}  the last where the axis has to be linear
+ */
+export function logNote(positive, rest) {
+  if (!rest) return '';
+  return positive ? 'scalars.unplaced' : 'scalars.linear';
+}
+
+/**
+ * How many of the finite numbers are positive, and how many are not.
+ * @param {ArrayLike<number>[]} columns
+ * @returns {{positive: number, rest: number}}
+ */
+export function signs(columns) {
+  let positive = 0;
+  let rest = 0;
+  for (const column of columns) {
+    for (let i = 0; i < column.length; i++) {
+      if (column[i] > 0 && column[i] < Infinity) positive++;
+      else if (column[i] <= 0 && column[i] > -Infinity) rest++;
+    }
+  }
+  return { positive, rest };
 }

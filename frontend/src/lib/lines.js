@@ -1,7 +1,7 @@
 /** How curves over any axis look: uPlot's options for a `Lines` picture. */
 
 import uPlot from 'uplot';
-import { labelWidth, lastKnown, linearRange, logRange, valueLabels } from './chart.js';
+import { labelWidth, lastKnown, linearRange, logRange, lone, valueLabels } from './chart.js';
 import { DASHES, categorical, lutFor } from './colour.js';
 import { short } from './draw.js';
 import { count } from './format.js';
@@ -123,8 +123,7 @@ export function linesOptions(lines) {
         stroke: stroke(i),
         dash: series.length <= NAMED ? DASHES[i % DASHES.length].map((length) => length * uPlot.pxRatio) : [],
         width: series.length <= NAMED ? 1.75 : 1.25,
-        spanGaps: true,
-        points: { show: (/** @type {uPlot} */ u) => u.data[0].length < 2 },
+        points: { show: false, filter: lone },
       })),
     ],
     hooks: {

@@ -104,6 +104,14 @@ export const MESSAGES = {
 
   'scalars.smoothing': ['Smoothing', '평활화'],
   'scalars.log': ['log', '로그'],
+  'scalars.unplaced': [
+    'Values ≤ 0, which have no place on a log axis: {count}',
+    '0 이하라서 로그 축에 나타낼 수 없는 값: {count}개',
+  ],
+  'scalars.linear': [
+    'No value is above 0: the axis is linear instead of logarithmic.',
+    '0보다 큰 값이 없어 로그 축 대신 선형 축으로 그립니다.',
+  ],
   'scalars.logHelp': ['Logarithmic axis', '로그 축'],
   'legend.toggle': ['Show or hide this series', '이 곡선 보이기 / 숨기기'],
   'images.count': ['{count} images', '이미지 {count}장'],

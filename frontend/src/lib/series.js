@@ -239,20 +239,27 @@ function thinColumn(column, bins, out, floor) {
 }
 
 /**
- * Exponential moving average without the bias of its start:
+ * Exponential moving average without the bias of its start; on a log axis of the values' logarithms, where one spike does
+ * not lift the curve for a hundred steps:
  *
  *     s_t = w·s_{t−1} + (1 − w)·x_t,  s_0 = 0;   result_t = s_t / (1 − w^t)
  *
- * where t counts the finite values only. A value that is not finite stays in its place and does not enter the average.
+ * where t counts the finite values only. A value that is not finite, or has no logarithm, stays in its place and does not
+ * enter the average.
  */
 export class Smoother {
   #weight;
+  #log;
   #sum = 0;
   #missing = 1; // w^t
 
-  /** @param {number} weight  w, 0 (no smoothing) … < 1 */
-  constructor(weight) {
+  /**
+   * @param {number} weight  w, 0 (no smoothing) … < 1
+   * @param {boolean} [log]
+   */
+  constructor(weight, log = false) {
     this.#weight = weight;
+    this.#log = log;
   }
 
   /**
@@ -263,16 +270,18 @@ export class Smoother {
    */
   run(values, out, from) {
     const weight = this.#weight;
+    const log = this.#log;
     let sum = this.#sum;
     let missing = this.#missing;
     for (let i = from; i < values.length; i++) {
       const value = values[i];
-      if (value - value === 0) {
-        sum = weight * sum + (1 - weight) * value;
+      if (value - value === 0 && (!log || value > 0)) {
+        sum = weight * sum + (1 - weight) * (log ? Math.log(value) : value);
         missing *= weight;
-        out[i] = sum / (1 - missing);
+        const mean = sum / (1 - missing);
+        out[i] = log ? Math.exp(mean) : mean;
       } else {
-        out[i] = value; // NaN or ±∞
+        out[i] = value; // NaN or ±∞, or not positive
       }
     }
     this.#sum = sum;
@@ -284,11 +293,12 @@ export class Smoother {
  * All of `values` smoothed; see `Smoother`.
  * @param {ArrayLike<number>} values
  * @param {number} weight
+ * @param {boolean} [log]
  * @returns {Float32Array}
  */
-export function smooth(values, weight) {
+export function smooth(values, weight, log = false) {
   const out = new Float32Array(values.length);
-  new Smoother(weight).run(values, out, 0);
+  new Smoother(weight, log).run(values, out, 0);
   return out;
 }
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from descent.engine.exchange import losses_at
 
+ROUNDING = 10 * torch.finfo(torch.float32).eps  # of a loss: what a change of it must exceed to say something
 AT_ONCE = 1 << 20  # numbers, of all copies of the parameters together, that are looked at in one pass
 Vector = list[Tensor]  # one tensor per parameter, shaped like it
 
@@ -37,8 +38,8 @@ class Anatomy:
 class WhatIf:
     """The loss after a step of each learning rate along one direction.
 
-    `best`: the rate with the smallest loss; `critical`: where the loss is again what it was before, NaN if
-    it is nowhere within the rates.
+    `best`: the rate with the smallest loss; `critical`: where the loss is again what it was before. Each is
+    NaN if it is nowhere within the rates, and where no rate lowers the loss by more than rounding.
     """
 
     rates: list[float]
@@ -46,6 +47,7 @@ class WhatIf:
     before: float
     best: float
     critical: float
+    lost_in_rounding: bool  # no rate lowers the loss by more than that
 
 
 class Curvature:
@@ -107,8 +109,15 @@ class Curvature:
         before = self.loss()
         losses = self._at_once(direction, rates) or [self._at(direction, rate) for rate in rates]
         finite = [loss if math.isfinite(loss) else math.inf for loss in losses]
-        best = rates[min(range(len(rates)), key=finite.__getitem__)]
-        return WhatIf(list(rates), losses, before, best, critical(rates, finite, before))
+        lower = before - ROUNDING * abs(before)
+        falls = next((i for i, loss in enumerate(finite) if loss < lower), None)
+        if falls is None:
+            return WhatIf(list(rates), losses, before, math.nan, math.nan, math.isfinite(before))
+        at = min(range(len(rates)), key=finite.__getitem__)
+        best = rates[at] if at < len(rates) - 1 else math.nan  # at the end it may be anywhere beyond
+        return WhatIf(
+            list(rates), losses, before, best, critical(rates[falls:], finite[falls:], before), False
+        )
 
     @torch.no_grad()
     def sharpness(

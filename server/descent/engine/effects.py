@@ -24,6 +24,7 @@ from descent.numerals import term
 from descent.panels import Lines, Panel, Picture, Range
 
 GROUP = "effects"
+BELOW_ROUNDING = "No rate lowers the loss by more than rounding."
 RATES = torch.logspace(-5, 1, 48, dtype=torch.float64).tolist()
 REMEMBERED = 512  # looks; then every other one is forgotten
 FEWEST = 4  # units of a layer of which a share says something
@@ -43,7 +44,7 @@ PANELS: Mapping[str, Panel] = {
             "what_if",
             "hero",
             "What if the rate were …?",
-            "The loss after the coming step, for each η. Right of the critical rate it would rise.",
+            "The loss after the coming step, for each η. Right of “critical”, if it is marked, it rises.",
         ),
         _panel(
             "sharpness",
@@ -128,6 +129,7 @@ class Effects:
             str, list[Tensor]
         ] = {}  # layer → which of its units were silent, at the last looks
         self._coming: tuple[tuple[int, Knobs], dict[str, Coming]] | None = None
+        self._curvatures: tuple[tuple[int, Knobs], dict[str, float]] | None = None
 
     def look(self, panel: str, knobs: Knobs) -> Picture:
         """One panel's picture. The experiment is in the end what it was."""
@@ -141,16 +143,23 @@ class Effects:
 
     def what_if(self, knobs: Knobs) -> Lines:
         """The loss by learning rate, along the coming step."""
-        values, marks, ranges = [], [], []
+        values, marks, ranges, notes = [], [], [], []
         objectives, steps = self._objectives(knobs), self._steps(knobs)
+        curvatures = self._sharpnesses(knobs)
         for name, objective in objectives.items():
             step, rate = steps[name]
             direction = [part / rate for part in step] if rate else step
             found = curvature_of(objective).what_if(direction, RATES)
             values.append([found.losses, [found.before] * len(RATES)])
-            places = [("now", rate), ("best", found.best), ("critical", found.critical)]
-            marks.append([(word, place) for word, place in places if math.isfinite(place) and place > 0])
+            places = [
+                ("now", rate),
+                ("best for this one step", found.best),
+                ("critical", found.critical),
+                ("η stable below", stable_rate(objective.optimizer, curvatures[name])),
+            ]
+            marks.append([(word, at) for word, at in places if math.isfinite(at) and at > 0])
             ranges.append(_around(found.losses, found.before))
+            notes.append(BELOW_ROUNDING if found.lost_in_rounding and rate else "")
         return Lines(
             x=np.array(RATES, np.float32),
             values=_finite(np.array(values)),
@@ -159,6 +168,7 @@ class Effects:
             x_label="η",
             x_log=True,
             marks=marks,
+            notes=notes,
             y_ranges=ranges,
         )
 
@@ -176,12 +186,22 @@ class Effects:
 
     def sharpness(self, knobs: Knobs) -> Lines:
         """The Hessian's top eigenvalue, preconditioned as the optimizer does, against its bound."""
-        rows = []
-        objectives = self._objectives(knobs)
-        for name, objective in objectives.items():
-            value = self._sharpness.look(name, objective, first=ITERATIONS, then=ITERATIONS)
-            rows.append([value, bound(objective.optimizer)])
-        return self._running("sharpness", list(objectives), ["λ", "stable below"], rows, log=True)
+        objectives, curvatures = self._objectives(knobs), self._sharpnesses(knobs)
+        rows = [[curvatures[name], bound(one.optimizer)] for name, one in objectives.items()]
+        return self._running("sharpness", list(objectives), ["λ", "λ stable below"], rows, log=True)
+
+    def _sharpnesses(self, knobs: Knobs) -> dict[str, float]:
+        """By objective, the sharpness at this step: measured once for all panels, so that they agree."""
+        now = (self._experiment.step_index, knobs)
+        if self._curvatures is None or self._curvatures[0] != now:
+            found = {
+                name: math.nan  # what divides its steps comes with the first one
+                if _is_yet_to_rescale(objective)
+                else self._sharpness.look(name, objective, first=ITERATIONS, then=ITERATIONS)
+                for name, objective in self._objectives(knobs).items()
+            }
+            self._curvatures = now, found
+        return self._curvatures[1]
 
     def gradient_norms(self, knobs: Knobs) -> Lines:
         """‖∇L‖ of each layer."""
@@ -383,6 +403,20 @@ def bound(optimizer: Optimizer) -> float:
     if group.get("nesterov"):
         return 2 * (1 + beta) / ((1 + 2 * beta) * rate)
     return 2 * (1 + beta) / rate
+
+
+def _is_yet_to_rescale(objective: Objective) -> bool:
+    """Whether its optimizer is an adaptive one that has taken no step."""
+    adaptive = {"betas", "alpha", "rho"} & set(objective.optimizer.param_groups[0])
+    return bool(adaptive) and preconditioner(objective.optimizer, objective.parameters) is None
+
+
+def stable_rate(optimizer: Optimizer, sharpness: float) -> float:
+    """The learning rate above which its steps diverge on a quadratic of that sharpness: 2/λ for plain
+    descent; NaN where none is known.
+    """
+    limit = rate_of(optimizer) * bound(optimizer)
+    return limit / sharpness if sharpness > 0 else math.nan
 
 
 def preconditioner(optimizer: Optimizer, parameters: Sequence[Tensor]) -> Vector | None:

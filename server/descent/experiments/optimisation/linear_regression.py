@@ -59,6 +59,7 @@ GRID = 96  # samples along either side of the drawn surface
 SHOWN = 150  # points of a curve over the points looked at
 FAR = 10.0  # maps: how far from the middle a learner is out
 SETTLED = 1e-9  # what is smaller is left out: it would take up most of a logarithmic chart
+FAINT = 1e-6  # of the scale of slopes: less is shown as next to nothing
 ROUND = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # what half a map may be, times a power of ten
 
 TABLE = "hours, score\n1, 52\n2, 55\n2.5, 61\n3, 60\n4, 68\n5, 71\n6, 80\n7.5, 84\n8, 91"
@@ -400,11 +401,16 @@ class LinearRegression(Experiment[RegressionKnobs]):
         with torch.enable_grad():
             loss = loss_of(line, self.x, self.y, knobs)
             autograd = torch.stack(torch.autograd.grad(loss, [line.w, line.b]))
+        values = torch.stack([hand, autograd, hand - autograd], 1)
+        # The slopes of a flat line at 0, near enough: rounding, far below, is not to be as red as they are.
+        scale = float(self.y.abs().mean() * self.x.abs().mean().clamp(min=1))
+        end = max(float(values.detach().abs().max()), FAINT * scale)
         return Heatmap(
-            values=torch.stack([hand, autograd, hand - autograd], 1),
+            values=values,
             rows=["∂L/∂w", "∂L/∂b"],
             columns=["by hand", "autograd", "difference"],
             scale="diverging",
+            range=(-end, end) if math.isfinite(end) and end > 0 else None,
             annotate=True,
         )
 
