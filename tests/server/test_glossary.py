@@ -30,7 +30,7 @@ NOT = {
 # Where 정규화 is normalisation, not 규제.
 NORMALISATION = {"batch_norm.md", "dcgan.md", "transformer.md", "messages.js"}
 OTHERS = """
-    activations ensembles initialisation losses mlp_digits neural_playground regularisation
+    regularisation
 """
 NOT_YET = {f"{name}.md" for name in OTHERS.split()}
 

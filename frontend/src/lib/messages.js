@@ -357,8 +357,8 @@ export const MESSAGES = {
     '스텝 {step}에서 학습률 {rate} 값이 안정 한계를 넘었습니다. 곡률이 {value}인데 이 학습률에서는 {bound}까지만 안정적입니다. 스텝마다 골짜기를 지나쳐 손실이 커집니다. η < {below}이어야 합니다.',
   ],
   'health.above-edge.penalty': [
-    'The penalty is too strong for this rate (step {step}): with λ = {penalty} and η = {rate} each step multiplies the weights by 1 − ηλ, beyond 0 and farther out. That is stable only for η < 2/(λ + λ_max) = {below}. Lower η or λ.',
-    '스텝 {step}: 이 학습률에 비해 규제가 너무 강합니다. λ = {penalty}, η = {rate}이면 스텝마다 가중치에 1 − ηλ가 곱해져 0을 지나 더 멀리 나갑니다. η < 2/(λ + λ_max) = {below}일 때만 안정적입니다. η나 λ를 낮추세요.',
+    'The penalty is too strong for this rate (step {step}): with λ = {penalty} and η = {rate} each step multiplies the weights by 1 − ηλ, beyond 0 and farther out. That is stable only for η < 2/(λ + λₘₐₓ) = {below}. Lower η or λ.',
+    '스텝 {step}: 이 학습률에 비해 규제가 너무 강합니다. λ = {penalty}, η = {rate}이면 스텝마다 가중치에 1 − ηλ가 곱해져 0을 지나 더 멀리 나갑니다. η < 2/(λ + λₘₐₓ) = {below}일 때만 안정적입니다. η나 λ를 낮추세요.',
   ],
   'health.uphill': [
     'The steps lead uphill (step {step}): they follow the gradient instead of going against it, so the loss climbs at any η. Set the derivative right.',
@@ -591,8 +591,8 @@ export const MESSAGES = {
     '스텝 {step}에서 발산했습니다. {scalars} 값이 유한하지 않게 되었습니다(무한대 또는 NaN). 스텝이 오르막으로 향하므로 학습률로는 고칠 수 없습니다. 도함수를 바로잡으세요.',
   ],
   'reason.diverged.penalty': [
-    'Diverged at step {step}: the penalty blew the weights up. With λ = {penalty} and η = {rate} each step multiplies them by 1 − ηλ. That is stable only for η < 2/(λ + λ_max), here less than {below}. Lower λ or η.',
-    '스텝 {step}에서 발산했습니다. 규제가 가중치를 키웠습니다. λ = {penalty}, η = {rate}이면 스텝마다 가중치에 1 − ηλ가 곱해집니다. η < 2/(λ + λ_max), 여기서는 {below}보다 작아야 안정적입니다. λ나 η를 낮추세요.',
+    'Diverged at step {step}: the penalty blew the weights up. With λ = {penalty} and η = {rate} each step multiplies them by 1 − ηλ. That is stable only for η < 2/(λ + λₘₐₓ), here less than {below}. Lower λ or η.',
+    '스텝 {step}에서 발산했습니다. 규제가 가중치를 키웠습니다. λ = {penalty}, η = {rate}이면 스텝마다 가중치에 1 − ηλ가 곱해집니다. η < 2/(λ + λₘₐₓ), 여기서는 {below}보다 작아야 안정적입니다. λ나 η를 낮추세요.',
   ],
   'reason.failed': ['The run failed: {reason}', '실행이 실패했습니다: {reason}'],
   'reason.finished': ['Finished at step {step}. {reason}', '스텝 {step}에서 끝났습니다. {reason}'],

@@ -221,7 +221,7 @@ class DCGAN(Experiment[DCGANKnobs]):
         "d-too-strong": Preset(
             "D too strong",
             {"lr_g": 2e-5, "lr_d": 2e-3},
-            "D(x) sits at 1, D(G(z)) and L_D at 0: D is always right, G still a grey texture at step 200.",
+            "D(x) sits at 1, D(G(z)) and L(D) at 0: D is always right, G still a grey texture at step 200.",
         ),
         "mode-collapse": Preset(
             "Mode collapse",
@@ -250,9 +250,9 @@ class DCGAN(Experiment[DCGANKnobs]):
     }
 
     losses = scalars(
-        {"loss/d": "L_D", "loss/g": "L_G"},
+        {"loss/d": "L(D)", "loss/g": "L(G)"},
         title="Losses",
-        caption="Balance: L_D = 1.39, L_G = 0.69. Who goes below is winning.",
+        caption="Balance: L(D) = 1.39, L(G) = 0.69. Who goes below is winning.",
     )
     discriminator = scalars(
         {"d/real": "D(x)", "d/fake": "D(G(z))"},

@@ -298,8 +298,8 @@ class Activations(Experiment[ActivationKnobs]):
         return pixels.flip(1)
 
     @bars(
-        title="Asleep",
-        caption="Hidden units with |φ′| < 0.001 on every point: they cannot learn.",
+        title="Units that cannot learn",
+        caption="Share of hidden units that sleep: |φ′| < 0.001 on every point.",
     )
     def asleep(self, knobs: ActivationKnobs) -> Bars:
         """As a share of all hidden units, by network."""
@@ -338,7 +338,7 @@ class Activations(Experiment[ActivationKnobs]):
         )
 
     @lines(
-        title="One matrix?",
+        title="Are all layers one matrix?",
         caption="The chosen network along x₁, and the product of its matrices.",
     )
     def collapse(self, knobs: ActivationKnobs) -> Lines:
@@ -369,8 +369,8 @@ class Activations(Experiment[ActivationKnobs]):
     )
 
     @histogram(
-        title="Sums",
-        caption="z of the chosen network, layer by layer, all on one scale.",
+        title="Sums that reach the units, z",
+        caption="Of the chosen network, layer by layer, all on one scale.",
     )
     def sums(self, knobs: ActivationKnobs) -> Histogram:
         """z_l over all units and points, within three times their root mean square."""

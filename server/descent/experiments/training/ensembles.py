@@ -205,14 +205,16 @@ class Ensembles(Experiment[EnsembleKnobs]):
         "bagging": Preset(
             title="Bagging",
             knobs={"differ": "bootstrap"},
-            watch="Each member sees only about 63 of the 100 points, and by step 1,000 is right on 80 to "
-            "85 % of the test points. They err in different places: the average is right on about 90 %.",
+            watch="Each member sees only about 63 of the 100 points. By step 1,000 the members are right on "
+            "80 to 85 % of the test points, on average. They err in different places: together they are "
+            "right on about 90 %.",
         ),
         "snapshots": Preset(
             title="Train 1, get M for free",
             knobs={"shown": "snapshots"},
-            watch="At each restart the accuracy falls, and comes back. By step 2,000 the average of six "
-            "snapshots of one training is right on 90 % or more, as six trainings are.",
+            watch="After each of the first two restarts the accuracy falls by 5 points or more, and comes "
+            "back. By step 2,000 the average of six snapshots of one training is right on about 90 % or "
+            "more, as six trainings are.",
         ),
         "short": Preset(
             title="Cycles too short",
@@ -224,8 +226,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
             title="What no average removes",
             knobs={"dataset": "circle"},
             watch="Here the labels near the border are drawn by chance. The average is right hardly more "
-            "often than its members, by 2 points at most, but less sure where it errs: see the log "
-            "loss.",
+            "often than its members, by a point or so, but less sure where it errs: see the log loss.",
         ),
     }
 
@@ -372,7 +373,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
 
     @field_map(
         title="Disagreement",
-        caption="√((1/M) Σ (p_m − p̄)²): most along the border, and far from any point.",
+        caption="√((1/M) Σ (pₘ − p̄)²): most along the border, and far from any point.",
     )
     def disagreement(self, knobs: EnsembleKnobs) -> Field:
         """The standard deviation of the members' probabilities over the plane."""
@@ -388,7 +389,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
     scores = scalars(
         {"brier/members": "members", "brier/average": "average", "brier/disagreement": "disagreement"},
         title="Brier score",
-        caption="The first less the third is the second: it pays to disagree.",
+        caption="Average = members − disagreement, so disagreement helps.",
     )
 
     @images(

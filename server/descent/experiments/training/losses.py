@@ -9,7 +9,7 @@ A loss is the mean of −log p(y | x), less what no parameter can change. Each r
     Laplace(ŷ, b)        |y − ŷ|/b + log 2b                 → L1 = (1/N) Σ |y − ŷ|,  best b̂ = L1
     N(μ(x), σ(x)²)       the same with a second output,     → Gaussian NLL, σ(x) = ς + exp s(x)
     Laplace(μ(x), b(x))  which says how large the noise is  → Laplace NLL
-    Categorical(ŷ)       −Σ_d y_d log ŷ_d, ŷ = softmax z    → cross-entropy, ∂/∂z = ŷ − y
+    Categorical(ŷ)       −Σ_k y_k log ŷ_k, ŷ = softmax z    → cross-entropy, ∂/∂z = ŷ − y
 
 A line ŷ = wx + b (no hidden units) has ∂MSE/∂w = −(2/N) Σ (y − ŷ) x and ∂MSE/∂b = −(2/N) Σ (y − ŷ).
 
@@ -193,8 +193,8 @@ def regression_loss(name: RegressorName, out: Tensor, y: Tensor) -> Tensor:
 def label_loss(name: ClassifierName, z: Tensor, y: Tensor) -> Tensor:
     """What a classifier descends, of its logits z (N, D) and the one-hot labels y (N, D)."""
     if name == "cross-entropy":
-        return -(y * z.log_softmax(1)).sum(1).mean()  # −(1/N) Σ Σ_d y_d log ŷ_d
-    return (y - z.softmax(1)).square().sum(1).mean()  # (1/N) Σ Σ_d (y_d − ŷ_d)²
+        return -(y * z.log_softmax(1)).sum(1).mean()  # −(1/N) Σ Σ_k y_k log ŷ_k
+    return (y - z.softmax(1)).square().sum(1).mean()  # (1/N) Σ Σ_k (y_k − ŷ_k)²
 
 
 class Losses(Experiment[LossKnobs]):
@@ -448,7 +448,7 @@ class Losses(Experiment[LossKnobs]):
             groups=["p"],
             series=["truth", *CLASSIFIERS.values()],
             x_label="x",
-            notes=[f"−(1/N) Σ Σ_d y_d log ŷ_d = {cost}"],
+            notes=[f"−(1/N) Σᵢ Σₖ yₖ log ŷₖ = {cost}"],
             y_ranges=[(-0.05, 1.05)],
         )
 

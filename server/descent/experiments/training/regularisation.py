@@ -413,7 +413,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
             series=["training", "validation", "validation, unregularised"],
             x_label="epoch",
             marks=[marks],
-            notes=[f"L_val({epoch}) = {loss:.3f},  L_val({self.epochs}) = {self.last:.3f}"],
+            notes=[f"L({epoch}) = {loss:.3f},  L({self.epochs}) = {self.last:.3f}"],
         )
 
     gap = scalars(
