@@ -105,7 +105,7 @@ class KnobError(ValueError):
         self.params = params
 
 
-class Finished(Exception):  # noqa: N818 - not an error
+class Finished(Exception):
     """Raised by `step` instead of taking one, when there is nothing more to learn: the run is finished.
 
     The argument is the reason, a sentence that a lesson's `[words]` can translate; the page adds step and
