@@ -31,6 +31,12 @@ test('findings stand the newest first, each kind once', () => {
   expect(stack.now[0].found.step).toBe(40);
 });
 
+test('a run that its experiment ended says why, and can be branched from', () => {
+  const [entry] = stackOf(seen({ status: 'finished', reason: 'Early stopping.' })).now;
+  expect(entry).toEqual({ kind: 'finished', tone: 'good', action: 'branch' });
+  expect(stackOf(seen({ status: 'finished' })).now).toEqual([]);
+});
+
 test('findings from before training was last changed fold away', () => {
   const diagnoses = [found('worse', 20), found('stuck', 60)];
   const stack = stackOf(seen({ diagnoses, touched: 50 }));

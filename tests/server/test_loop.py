@@ -10,7 +10,7 @@ from descent import wire
 from descent.engine import loop as loop_module
 from descent.engine.messages import Output, Replay
 from descent.engine.scalars import ScalarBatch
-from descent.experiment import Heatmap, heatmap
+from descent.experiment import Finished, Heatmap, heatmap
 from tiny import EagerBudget, Said, Script, Tiny, TinyKnobs, loop_of
 
 
@@ -46,6 +46,30 @@ def test_it_takes_exactly_max_steps_then_finishes():
     assert said.steps == list(range(50))
     assert said.states == ["running", "finished"]
     assert loop.step == 50
+
+
+class Over(Tiny):
+    """Knows an end, and how to go on."""
+
+    def step(self, knobs):
+        if self.step_index == 7 and knobs.word == "a":
+            raise Finished("Nothing more to learn.")
+        return super().step(knobs)
+
+
+@pytest.mark.parametrize("pace", [None, 1e6])
+def test_an_experiment_ends_its_run_and_says_why(pace):
+    loop, said = loop_of(Over, max_steps=50, pace=pace)
+    assert loop.run() == "finished"
+    assert loop.step == 7
+    assert said.steps == list(range(7))
+    assert said.events("state")[-1]["reason"] == "Nothing more to learn."
+
+
+def test_a_branch_with_other_knobs_goes_on_where_it_ended():
+    loop, said = loop_of(Over, max_steps=9, replay=Replay(7, {}, override={"word": "b"}))
+    loop.run()
+    assert said.steps == [7, 8]
 
 
 def test_scalars_are_what_step_returned():

@@ -24,7 +24,7 @@ from descent.engine.lanes import OBJECTIVE, Bench
 from descent.engine.messages import Replay, RunSpec, SweepSpec, Variant
 from descent.engine.replay import go_back
 from descent.engine.sweep import Sweep, sweep
-from descent.experiment import Objective
+from descent.experiment import Finished, Objective
 from descent.registry import experiments
 from descent.runs.sweeps import MOST_VARIANTS, Order, variants_of
 from tiny import Parabola, Tiny, entry_of
@@ -130,6 +130,23 @@ def test_a_variant_that_diverges_stops_and_the_others_go_on():
     assert made.curves.taken[0] == 300
     assert made.curves.taken[1] == 97  # 2 (1 − 10·4)²ⁿ is the first that float64 cannot hold
     assert np.isnan(made.curves.losses[0, 1, made.curves.taken[1] :]).all()
+
+
+class Ending(Tiny):
+    """Knows an end; some knobs go on."""
+
+    def step(self, knobs):
+        if self.step_index >= AT + 5 and knobs.word == "a":
+            raise Finished("Nothing more to learn.")
+        return super().step(knobs)
+
+
+def test_a_variant_that_its_experiment_ends_leaves_the_others_going():
+    made = swept(bench_of(entry_of(Ending)), [{"word": "a"}, {"word": "b"}], steps=12, knob="word")
+    losses = made.curves.losses[0]
+    assert np.isfinite(losses[0]).sum() == 5
+    assert np.isfinite(losses[1]).all()
+    assert not made.curves.diverged.any()
 
 
 def test_another_order_has_other_mini_batches_and_the_first_is_the_runs_own():

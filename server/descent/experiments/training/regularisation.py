@@ -38,6 +38,7 @@ from descent.data.digits import sklearn_digits
 from descent.experiment import (
     Bars,
     Experiment,
+    Finished,
     Histogram,
     Images,
     KnobError,
@@ -88,12 +89,12 @@ class RegularisationKnobs(Knobs):
     l2: float = live(
         0.0, name="L2", symbol="λ_2", ge=0.0, le=0.1, step=0.001, typical=(0.005, 0.03),
         group="regularisation",
-        help="Price of ½Σw²: each step pulls a weight towards 0 in proportion to its size.",
+        help="Penalty on ½Σw²: each step pulls a weight towards 0 in proportion to its size.",
     )
     l1: float = live(
         0.0, name="L1", symbol="λ_1", ge=0.0, le=0.01, step=0.0001, typical=(0.0003, 0.002),
         group="regularisation",
-        help="Price of Σ|w|: each step pulls every weight towards 0 by the same length.",
+        help="Penalty on Σ|w|: each step pulls every weight towards 0 by the same length.",
     )
     l1_step: Literal["proximal", "subgradient"] = live(
         "proximal", name="L1 step", group="regularisation",
@@ -106,7 +107,7 @@ class RegularisationKnobs(Knobs):
     )
     stop_early: bool = live(
         False, name="Stop early", group="early stopping",
-        help="Freeze the weights once patience has run out. Without it, the place is only marked.",
+        help="End the run once patience has run out. Without it, the place is only marked.",
     )
     train_size: int = fixed(
         200, name="Training digits", ge=50, le=1000, step=50, help="The fewer, the easier to learn by heart."
@@ -219,7 +220,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
 
     order = 4
     pace = 200.0
-    invite = "Let the gap open, then raise dropout to 0.7 or λ₂ to 0.02."
+    invite = "Let the gap open, then raise dropout p to 0.7 or L2's λ₂ to 0.04."
     measures: ClassVar[Mapping[str, Measure]] = {
         "objective/loss": Measure("loss"),
         "loss/train": Measure("loss"),
@@ -236,27 +237,29 @@ class Regularisation(Experiment[RegularisationKnobs]):
         ),
         "l2": Preset(
             "L2",
-            {"l2": 0.03},
+            {"l2": 0.04},
             watch="The weights stay in a narrow hill about 0, the gap below 0.3, and most wrong labels are "
-            "not learnt. Drag λ₂ further up and too little is learnt.",
+            "not learnt. Drag λ₂ up to 0.1 and too little is learnt: both losses climb above 1.4.",
         ),
         "l1": Preset(
             "L1",
             {"l1": 0.001},
-            watch="After 200 epochs seven in ten weights of layer 1 and nine in ten of layer 2 are exactly "
-            "0. Switch the L1 step to subgradient: none is 0 any more, though the peak stays.",
+            watch="After 200 epochs about two in three weights of layer 1 and nearly nine in ten of layer 2 "
+            "are exactly 0. Switch the L1 step to subgradient: the peak stays, but only weights that no "
+            "gradient reaches are still 0; the others tremble about it.",
         ),
         "early": Preset(
             "Early stopping",
             {"stop_early": True},
-            watch="Between epochs 40 and 50 the weights freeze, and the bars show the best ones beside the "
-            "last. Switch it off to see what would have come.",
+            watch="The lowest validation loss comes near epoch 25; twenty epochs later, near 45, training "
+            "ends, and the bars show the best weights beside the last. Switch it off and branch to see what "
+            "would have come.",
         ),
         "impatient": Preset(
             "Too little patience",
             {"stop_early": True, "patience": 1},
             watch="The first epoch that is no better ends it, near epoch 9 and at a loss above 1. Raise the "
-            "patience to 20: it goes on, and finds one below 0.9.",
+            "patience to 20 and branch: it goes on, and finds one below 0.9.",
         ),
         "more-data": Preset(
             "Five times the data",
@@ -296,7 +299,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
         return batches_per_epoch(knobs.batch_size, knobs.train_size)
 
     def stopped(self, knobs: RegularisationKnobs) -> bool:
-        """Whether early stopping has frozen the weights."""
+        """Whether early stopping has ended training."""
         return knobs.stop_early and self.early.stop(knobs.patience) is not None
 
     def _batch(self, knobs: RegularisationKnobs) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -320,9 +323,12 @@ class Regularisation(Experiment[RegularisationKnobs]):
         return loss, l2, l1
 
     def step(self, knobs: RegularisationKnobs) -> Scalars:
-        """One mini-batch; at the end of an epoch also every digit. Nothing once stopped."""
+        """One mini-batch; at the end of an epoch also every digit. Finished once early stopping stops."""
         if self.stopped(knobs):
-            return {}
+            raise Finished(
+                "Early stopping: patience has run out. Raise it or switch early stopping off, then branch, "
+                "to go on."
+            )
         images, labels, masks = self._batch(knobs)
         loss, l2, l1 = self._terms(images, labels, masks, knobs)
         proximal = knobs.l1_step == "proximal"
@@ -528,7 +534,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
     objective = scalars(
         {"objective/loss": "loss", "objective/l2": "λ₂ ½Σw²", "objective/l1": "λ₁ Σ|w|"},
         title="What is made small",
-        caption="The mini-batch's loss, under dropout, and the prices of the weights.",
+        caption="The mini-batch's loss, under dropout, and the penalties on the weights.",
         smoothing=0.9,
     )
     zeros = scalars(
