@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(1)
+settings.register_profile("descent", deadline=None)  # speed belongs to the benches
+settings.load_profile("descent")
 
 
 @pytest.fixture(autouse=True)
