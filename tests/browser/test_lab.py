@@ -249,9 +249,11 @@ def test_back_leads_to_the_run_before(open_page: Open) -> None:
     branch = run_id(page)
     page.go_back()
     page.wait_for_function("(run) => location.search.includes('run=' + run)", arg=parent, timeout=WITHIN)
-    expect(page.get_by_test_id("runs").locator(".own")).to_contain_text(parent[:6], timeout=WITHIN)
+    expect(page.locator(".timeline .branch")).to_have_count(1, timeout=WITHIN)
     page.go_forward()
-    expect(page.get_by_test_id("runs").locator(".own")).to_contain_text(branch[:6], timeout=WITHIN)
+    page.wait_for_function("(run) => location.search.includes('run=' + run)", arg=branch, timeout=WITHIN)
+    expect(page.locator(".timeline .branch")).to_have_count(0, timeout=WITHIN)
+    expect(page.get_by_test_id("timeline")).to_have_attribute("aria-valuemin", re.compile(r"[1-9]\d*"))
 
 
 # Addresses that lead nowhere

@@ -281,7 +281,12 @@ export class RunView {
     if (this.#asking) return;
     this.#asking = true;
     try {
-      while (this.at !== null && !this.scalars.has(this.at - 1) && this.#fetched?.step !== this.at - 1) {
+      while (
+        this.at !== null &&
+        this.at > this.first && // before that nothing was measured
+        !this.scalars.has(this.at - 1) &&
+        this.#fetched?.step !== this.at - 1
+      ) {
         const step = this.at - 1;
         const table = await getScalars(this.id, step, step);
         const values = Object.entries(table).map(([name, column]) => [name, column[0] ?? null]);
