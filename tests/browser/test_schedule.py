@@ -84,7 +84,7 @@ def test_a_setting_that_cannot_be_is_told_beside_it(open_page: Open) -> None:
     page.locator("[data-setting=low]").fill("-3")
     page.locator("[data-setting=low]").press("Enter")
     problem = page.locator(".schedule [role=alert]")
-    expect(problem).to_contain_text("outside the knob’s range", timeout=WITHIN)
+    expect(problem).to_contain_text("outside the setting’s range", timeout=WITHIN)
     expect(page.locator("[data-setting=low]")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_test_id("follow")).to_be_disabled()
 
