@@ -610,7 +610,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             log=True,
         )
 
-    @histogram(title="Weights", caption="Saturation drives weights outwards; L1 makes a peak at zero.")
+    @histogram(title="Weights", caption="Saturation drives weights outwards; L1 makes a peak near 0.")
     def weights(self, knobs: PlaygroundKnobs) -> Histogram:
         """The distribution of each layer's weights."""
         return Histogram.of(dict(zip(_layer_names(knobs), self.model.weights, strict=True)), bins=30)
