@@ -255,7 +255,8 @@ def test_watching_changes_nothing_bit_for_bit(entry: Entry, monkeypatch: pytest.
     for panel in probes_of(entry):
         after_the_last = entry.panels[panel].group == ""  # the others show the coming step
         assert len(watched_said.pictures(panel)) == STEPS + after_the_last, panel
-    assert watched_said.events("diagnosis") == []
+    # A racer may be out at once, as large first weights are; no panel may fail.
+    assert {found["code"] for found in watched_said.events("diagnosis")} <= {"out"}
     assert repr(table(watched_said)) == repr(table(plain_said))
     assert frozen(watched.experiment) == frozen(plain.experiment)
     assert chance() == plain_chance
