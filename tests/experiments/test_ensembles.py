@@ -309,7 +309,7 @@ def test_the_gallery_has_a_place_for_each_snapshot() -> None:
     grey = [bool((image == 127).all()) for image in picture.pixels]
     assert grey == [False] * (MEMBERS + 2) + [True] * (MEMBERS - 2)
     accuracy = 1 - error(experiment.kept(experiment.test_inputs).sigmoid()[-1], experiment.test_targets)
-    assert picture.captions[MEMBERS + 1] == f"t 40: {accuracy:.0%}"
+    assert picture.captions[MEMBERS + 1] == f"{accuracy:.0%}"
     upper = look(experiment, change(experiment, knobs, members=1), "average").values[-1, 0]  # top left corner
     redder = picture.pixels[0, 0, 0, 0] > picture.pixels[0, 0, 0, 2]
     assert bool(redder) == bool(upper < 0)

@@ -103,3 +103,14 @@ def test_averaging_leaves_the_errors_of_chance_and_makes_them_cheaper(run: Drive
     assert log_loss[-1] < 0.9 * log_loss[0]
     p, y = answers(run)
     assert sure_where_wrong(p.mean(0), y) < mean([sure_where_wrong(of_one, y) for of_one in p]) - POINT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_average_is_the_members_less_their_disagreement(seed: int) -> None:
+    run = Driven(Ensembles, seed).train(301)
+    difference = run.last("brier/members") - run.last("brier/disagreement")
+    assert run.last("brier/average") == pytest.approx(difference, rel=1e-6)
+    scores = run.look("by_size").values[1, 0]  # Brier score by M
+    assert (scores.diff() < 0).all()
+    assert scores.diff().argmin() == 0  # the second member brings the most

@@ -188,7 +188,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
 
     order = 5
     pace = 100.0
-    invite = "Turn the members down to 1 and up again, and watch the border."
+    invite = "Turn the members M down to 1 and up again, and watch the border."
     measures: ClassVar[Mapping[str, Measure]] = {
         "loss/seeds": Measure("loss", of="seeds", knobs=("lr",)),
         "loss/snapshots": Measure("loss", of="snapshots", knobs=("lr_snapshot", "cycle")),
@@ -408,8 +408,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
             1 - error(p, y)
             for p in (self._probabilities(self.seeds, self.test_inputs), self._snapshots(self.test_inputs))
         ]
-        captions = [f"{member}: {share:.0%}" for member, share in enumerate(right[0].tolist(), 1)]
-        captions += [f"t {t}: {share:.0%}" for t, share in zip(self.taken_at, right[1].tolist(), strict=True)]
+        captions = [f"{share:.0%}" for share in torch.cat(right).tolist()]
         captions += ["–"] * (2 * MEMBERS - len(captions))
         return Images(pixels=pixels, columns=MEMBERS, captions=captions)
 
