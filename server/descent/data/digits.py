@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import random
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +42,10 @@ class Digits:
 
 def sklearn_digits(resolution: int) -> Digits:
     """scikit-learn's 1,797 digits of 8×8 pixels, upsampled bilinearly to `resolution`."""
+    chance = random.getstate()  # what scikit-learn imports draws from it, the first time
     from sklearn.datasets import load_digits
 
+    random.setstate(chance)
     pixels, labels = load_digits(return_X_y=True)
     images = torch.from_numpy(pixels).float().view(-1, 1, 8, 8) / 8 - 1  # 0…16 → [-1, 1]
     images = F.interpolate(images, size=(resolution, resolution), mode="bilinear", align_corners=False)
