@@ -362,7 +362,8 @@ def test_every_live_knob_takes_effect_without_a_restart(entry: Entry) -> None:
         assert event["step"] == 2
         assert loop.experiment is experiment
         assert said.steps == list(range(STEPS))
-        assert said.events("diagnosis") == [], (name, value)
+        found = {event["code"] for event in said.events("diagnosis")}
+        assert found <= {"out"}, (name, value, found)  # what a knob starts may be out at once
         for panel in own_probes_of(entry):
             assert said.pictures(panel), (name, value, panel)
 

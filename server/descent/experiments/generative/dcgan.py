@@ -260,7 +260,7 @@ class DCGAN(Experiment[DCGANKnobs]):
         caption="Mean probability of real. Far apart: D wins. At ½: it only guesses.",
     )
     diversity = scalars(
-        {"diversity": "samples / real"},
+        {"diversity": "samples / real", "distance": "from real (energy)"},
         title="Distance between samples",
         caption="Over that of real digits. Copies of one make 0, of k different ones about 1 − 1/k.",
     )

@@ -424,6 +424,13 @@ class Ensembles(Experiment[EnsembleKnobs]):
         share = (said[:, None] - said[None]).abs().mean(2)
         return Heatmap(values=share.float(), rows=names, columns=names)
 
+    losses = scalars(
+        {"loss/seeds": "seeds, on average", "loss/snapshots": "the one in cycles"},
+        title="Training loss",
+        caption="Each restart of the cycle throws its loss up.",
+        log=True,
+    )
+
     accuracy = scalars(
         {"acc/average": "average"} | {f"acc/{member}": f"{member}" for member in range(1, MEMBERS + 1)},
         title="Accuracy of the seeds",
