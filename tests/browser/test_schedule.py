@@ -94,10 +94,12 @@ def test_a_run_that_diverged_is_branched_from_where_all_was_well_at_a_lower_rate
     wait_for_hero(page)
     response = page.request.post(
         f"{address(page)}/api/runs",
-        data={"experiment": "neural-playground", "knobs": {"dataset": "plane", "hidden": [], "lr": 5.0}},
+        data={"experiment": "neural-playground", "knobs": {"dataset": "plane", "hidden": [], "lr": 0.05}},
     )
     page.goto(f"{address(page)}/lab/neural-playground?run={response.json()['id']}")
-    page.get_by_test_id("restore").click(timeout=WITHIN)
+    wait_past(page, 3000)  # it was well for a while
+    page.request.patch(f"{address(page)}/api/runs/{response.json()['id']}", data={"knobs": {"lr": 5.0}})
+    page.get_by_test_id("restore").first.click(timeout=WITHIN)
     page.wait_for_function(
         f"() => location.search.includes('run=') && !location.search.includes('run={response.json()['id']}')",
         timeout=WITHIN,
