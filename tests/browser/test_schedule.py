@@ -105,3 +105,19 @@ def test_a_run_that_diverged_is_branched_from_where_all_was_well_at_a_lower_rate
         timeout=WITHIN,
     )
     assert 0 < knobs_of(page)["lr"] <= 2.5
+
+
+def test_a_run_that_was_never_well_begins_anew_at_a_lower_rate(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_for_hero(page)
+    response = page.request.post(
+        f"{address(page)}/api/runs",
+        data={"experiment": "neural-playground", "knobs": {"dataset": "plane", "hidden": [], "lr": 5.0}},
+    )
+    page.goto(f"{address(page)}/lab/neural-playground?run={response.json()['id']}")
+    page.get_by_test_id("again").click(timeout=WITHIN)
+    page.wait_for_function(
+        f"() => location.search.includes('run=') && !location.search.includes('run={response.json()['id']}')",
+        timeout=WITHIN,
+    )
+    assert 0 < knobs_of(page)["lr"] <= 2.5

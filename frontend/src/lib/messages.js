@@ -600,6 +600,7 @@ export const MESSAGES = {
     'Finished at step {step}, epoch {epoch}. {reason}',
     '스텝 {step}, 에포크 {epoch}에서 끝났습니다. {reason}',
   ],
+  'reason.again.with': ['Start again with {knobs}', '다시 시작: {knobs}'],
   'reason.undo': ['Go back to before the last change', '마지막 변경 전으로 돌아가기'],
   'reason.previous': [
     'This is a new run; the one before is kept.',

@@ -274,9 +274,10 @@ export class Session {
     run.send({ type: 'step', steps: 1 });
   }
 
-  reset() {
+  /** The same anew, but for these knobs. @param {Record<string, any>} values */
+  reset(values = {}) {
     const { run } = this;
-    if (run) this.begin(run.knobs, run.seed, run.status === 'paused');
+    if (run) this.begin({ ...run.knobs, ...values }, run.seed, run.status === 'paused');
   }
 
   /** Which other runs train now. */
