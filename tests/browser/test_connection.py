@@ -199,6 +199,28 @@ def test_an_error_ends_when_its_cause_does_and_leaves_resume_in_its_place(
     expect(page.get_by_test_id("status")).to_have_text("stopped", timeout=WITHIN)
 
 
+def test_new_runs_asked_for_faster_than_they_begin_lose_no_choice_and_leave_none_behind(
+    context: BrowserContext, errors: list[str], slow: Proxy, server: str
+) -> None:
+    page = opened(context, slow.address)
+    first = run_id(page)
+    before = {run["id"] for run in httpx.get(f"{server}/api/runs").json()}
+    page.locator("[data-knob=hidden] .change").last.click()  # another layer
+    page.locator("[data-knob=dataset] select").select_option("circle")
+    rate = page.locator("[data-knob=lr] input.typed")
+    rate.fill("0.2")
+    rate.press("Enter")
+    page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=first, timeout=WITHIN)
+    until_knob(server, page, "dataset", "circle")
+    until_knob(server, page, "lr", 0.2)
+    assert len(knobs_of(server, page)["hidden"]) == 3  # type: ignore[arg-type]
+    shown = run_id(page)
+    begun = [run for run in httpx.get(f"{server}/api/runs").json() if run["id"] not in before]
+    assert all(run["status"] == "stopped" for run in begun if run["id"] != shown)
+    page.get_by_test_id("previous").click(timeout=WITHIN)
+    page.wait_for_function("(run) => location.search.includes('run=' + run)", arg=first, timeout=WITHIN)
+
+
 def test_a_run_deleted_while_it_is_looked_at_says_so(
     context: BrowserContext, errors: list[str], link: Proxy, server: str
 ) -> None:

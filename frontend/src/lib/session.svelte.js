@@ -38,6 +38,12 @@ export class Session {
   watched = $state('');
 
   #branching = false;
+  /** @type {Promise<void> | null} */
+  #beginning = null;
+  /** What is to begin next. @type {{values: Record<string, any>, seed: number, paused: boolean} | null} */
+  #asked = null;
+  /** Live knobs that were set while a run began. @type {Record<string, any>} */
+  #meanwhile = {};
 
   branches = $derived(this.family.filter((info) => info.parent === this.run?.id));
   knobs = $derived(this.wanted ?? (this.run && { ...this.run.knobs, ...this.run.followed }));
@@ -214,35 +220,55 @@ export class Session {
   }
 
   /**
-   * A new run; the one before is stopped, and can be looked at again.
+   * A new run; the one before is stopped, and can be looked at again. One at a time: of those asked for meanwhile only
+   * the last begins.
    * @param {Record<string, any>} values
    * @param {number} seed
    * @param {boolean} paused
    */
   async begin(values, seed, paused) {
-    const before = this.run;
-    try {
-      const info = await createRun({ experiment: this.id, knobs: anew(values), seed, paused });
-      if (before && !before.ended) command(before.id, 'stop').catch(() => {});
-      for (const other of this.others) other.close();
-      this.others = [];
-      this.#attach(info, info.knobs);
-      this.previous = before && { id: before.id, step: before.step };
-    } catch (error) {
-      this.refused = error;
-      this.wanted = { ...(before?.knobs ?? {}), ...values };
+    this.#asked = { values, seed, paused };
+    if (this.run) this.wanted = { ...this.run.knobs, ...values };
+    this.#beginning ??= this.#beginAsked().finally(() => (this.#beginning = null));
+    await this.#beginning;
+  }
+
+  async #beginAsked() {
+    const first = this.run;
+    while (this.#asked) {
+      const { values, seed, paused } = this.#asked;
+      this.#asked = null;
+      const before = this.run;
+      try {
+        const info = await createRun({ experiment: this.id, knobs: anew(values), seed, paused });
+        if (before && !before.ended) command(before.id, 'stop').catch(() => {});
+        for (const other of this.others) other.close();
+        this.others = [];
+        const wanted = this.#asked && this.wanted;
+        this.#attach(info, info.knobs);
+        this.wanted = wanted;
+        this.previous = first && { id: first.id, step: first.step };
+      } catch (error) {
+        this.refused = error;
+        this.wanted = { ...(before?.knobs ?? {}), ...values };
+      }
     }
+    if (!this.refused) this.run?.setKnobs(this.#meanwhile);
+    this.#meanwhile = {};
   }
 
   /** Live knobs go to the run; a fixed one, or any after a refusal, starts a new run. @param {Record<string, any>} values */
   setKnobs = (values) => {
     const { run, experiment, wanted } = this;
     if (!run || !experiment) return;
-    const names = changed(run.knobs, { ...run.knobs, ...values });
+    const names = changed(wanted ?? run.knobs, values);
     if (names.some((name) => !isLook(experiment.knobs.properties[name]))) this.preset = '';
     const fixed = names.some((name) => experiment.knobs.properties[name]?.['x-live'] === false);
     if (run.at !== null) run.setKnobs(values);
-    else if (fixed || wanted)
+    else if (this.#beginning && !fixed) {
+      this.wanted = { ...wanted, ...values };
+      Object.assign(this.#meanwhile, values);
+    } else if (fixed || wanted)
       this.begin({ ...(wanted ?? run.knobs), ...values }, run.seed, run.status === 'paused');
     else run.setKnobs(values);
   };
