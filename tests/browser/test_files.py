@@ -94,8 +94,10 @@ def test_a_lab_says_which_other_runs_train_and_can_pause_them(open_page: Open) -
     other = open_page("/lab/descent-2d")
     wait_past(other, 1)
     crowd = other.get_by_test_id("entry-crowd")
+    more = other.get_by_test_id("more")
+    expect(crowd.or_(more).first).to_be_visible(timeout=WITHIN)
     if crowd.count() == 0:
-        other.get_by_test_id("more").click(timeout=WITHIN)
+        more.click()
     crowd.get_by_test_id("who").click(timeout=WITHIN)
     row = other.get_by_test_id("crowd").locator("li", has=other.locator(f"a[href*='{left}']"))
     row.get_by_role("button").click()

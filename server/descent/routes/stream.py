@@ -98,6 +98,7 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
     the next: a slider is dragged faster than a long step ends.
     """
     mistakes = 0
+    order = asyncio.Lock()  # fair: what came while the worker started goes on in the order it came
 
     async def obey(text: str) -> None:
         nonlocal mistakes
@@ -105,6 +106,9 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
         try:
             command = _understood(text)
             tag = command.tag if isinstance(command, SetKnobs) else ""
+            if not isinstance(command, Watch | Ack):
+                async with order:
+                    await manager.settle(run)
             await _obey(manager, run, viewer, command)
         except DescentError as error:
             mistakes += not isinstance(error, BadKnob)  # which is what a text is while it is being typed

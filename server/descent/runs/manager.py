@@ -224,7 +224,7 @@ class RunManager:
         )
         self._tell_damaged(run, damaged)
         try:
-            await self._settle(run)
+            await self.settle(run)
         except errors.NoAnswer:  # a long way to go
             self._spawn(self._resume_later(run, paused))
             return run
@@ -506,7 +506,7 @@ class RunManager:
         else:
             run.start_paused = True
             self._begin(run)
-            await self._settle(run)
+            await self.settle(run)
 
     async def resume(self, run: Run) -> None:
         """Train on, at once or when a slot is free; an interrupted run from its recorded end."""
@@ -568,7 +568,7 @@ class RunManager:
         self._announce(run)
         self._enter(run)
         with contextlib.suppress(errors.NoAnswer):  # a long way to go
-            await self._settle(run)
+            await self.settle(run)
 
     async def step(self, run: Run, steps: int) -> None:
         """Take some steps of a paused run."""
@@ -619,11 +619,11 @@ class RunManager:
             raise errors.UnknownRun(f"the run {run.id} was let go meanwhile; ask again", "run")
 
     async def _need(self, run: Run, *statuses: Status) -> None:
-        await self._settle(run)
+        await self.settle(run)
         if run.status not in statuses:
             raise _wrong_state(run, *statuses)
 
-    async def _settle(self, run: Run) -> None:
+    async def settle(self, run: Run) -> None:
         """Wait out the moment in which a worker starts."""
         if run.status == "starting":
             try:
@@ -637,7 +637,7 @@ class RunManager:
 
     async def _ask(self, run: Run, name: ControlName, **arguments: Any) -> int:
         """Send a command and wait until it is applied; the step at which it was."""
-        await self._settle(run)
+        await self.settle(run)
         if run.ended:
             raise _wrong_state(run)
         reply_to = next(self._reply_ids)
