@@ -38,9 +38,9 @@ def test_dead_units_stay_dead_at_a_smaller_rate(run: Driven) -> None:
 
 
 @claim(NeuralPlayground, "too-large")
-def test_a_saturated_network_shows_one_colour_and_stays_so(run: Driven) -> None:
+def test_a_saturated_network_is_flat_and_stays_so(run: Driven) -> None:
     values = torch.as_tensor(run.train(500).look("decision_map").values)
-    assert (values.sign() == values.sign().mode().values.mode().values).float().mean() > 0.9
+    assert (values.abs() > 0.95).float().mean() > 0.9
     assert run.change(lr=0.03).train(500).last("acc/test") < 0.65
 
 
