@@ -54,3 +54,11 @@ def wait_for_hero(page: Page) -> None:
 def run_id(page: Page) -> str:
     page.wait_for_url("**/lab/*?run=*", timeout=WITHIN)
     return parse_qs(urlsplit(page.url).query)["run"][0]
+
+
+def chosen(page: Page, knob: str, value: str) -> str:
+    """What is chosen from a list starts another run: its id, once it is there."""
+    before = run_id(page)
+    page.locator(f"[data-knob={knob}] select").select_option(value)
+    page.wait_for_function("(run) => !location.href.includes(run)", arg=before, timeout=WITHIN)
+    return run_id(page)

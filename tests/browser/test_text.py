@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from lab import WITHIN, Open, run_id, wait_for_hero
+from lab import WITHIN, Open, chosen, run_id, wait_for_hero
 
 
 def open_lab(open_page: Open, experiment: str, **options: str | bool) -> Page:
@@ -61,10 +61,10 @@ def test_a_text_too_long_for_its_box_stays_whole_and_is_refused(
 ) -> None:
     page = open_lab(open_page, experiment)
     for other, value in preset.items():
-        page.locator(f"[data-knob={other}] select").select_option(value)
+        chosen(page, other, value)
+    run = run_id(page)
     box = page.locator(f"[data-knob={name}] textarea")
     expect(box).to_be_visible(timeout=WITHIN)
-    run = run_id(page)
     long = "a" * (most + 1)
     paste(page, box, long)
     box.blur()
@@ -77,10 +77,9 @@ def test_a_text_too_long_for_its_box_stays_whole_and_is_refused(
 
 def test_a_pasted_table_is_taken_whole(open_page: Open, server: str) -> None:
     page = open_lab(open_page, "linear-regression")
-    page.locator("[data-knob=data] select").select_option("custom")
+    run = chosen(page, "data", "custom")
     box = page.locator("[data-knob=csv] textarea")
     expect(box).to_be_visible(timeout=WITHIN)
-    run = run_id(page)
     table = "\n".join(f"{i:.18e},{2 * i:.18e}" for i in range(450))
     paste(page, box, table)
     box.blur()

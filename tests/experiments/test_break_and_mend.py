@@ -157,7 +157,7 @@ def test_the_bound_of_the_penalty(lr: float, holds: bool) -> None:
     ],
 )
 def test_the_cause_that_is_told(id: str, preset: str, code: str, cause: str) -> None:
-    seconds = 25.0 if preset == "l1" else 8.0
+    seconds = 40.0 if preset == "l1" else 8.0
     run = started(id, preset).live(seconds, until=lambda found: found.code == code)
     assert run.told(code).params["cause"] == cause
     assert run.codes.count(code) == 1
@@ -220,3 +220,11 @@ def test_looking_is_no_change() -> None:
     run.turn(digit=7).live(0.5)
     assert run.health.well_at >= before
     assert run.codes == []
+
+
+@pytest.mark.slow
+def test_what_comes_and_goes_is_not_told_over_and_over() -> None:
+    """Under L1, units die and come back about the bound of half a layer."""
+    codes = started("regularisation", "l1").live(60.0).codes
+    assert 1 <= codes.count("dead-units") <= 2
+    assert codes.count("above-edge") <= 3
