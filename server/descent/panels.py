@@ -165,13 +165,14 @@ class Contour(Picture):
 
 @dataclass(kw_only=True)
 class Bars(Picture):
-    """Grouped bars. `values`: (S, N), one row per series."""
+    """Grouped bars. `values`: (S, N), one row per series. `note`: what was asked, if anything, above them."""
 
     values: Array
     labels: Sequence[str]
     series: Sequence[str] = ("",)
     range: Range | None = None
     log: bool = False
+    note: str = ""
 
     def __post_init__(self) -> None:
         _check("Bars", "values", self.values, 2)

@@ -48,6 +48,8 @@ def test_a_schedule_is_chosen_and_the_slider_follows_it_until_it_is_moved(open_p
     expect(page.locator(".schedule path.future")).to_be_visible(timeout=WITHIN)
     page.get_by_test_id("follow").click()
     expect(page.get_by_test_id("followed")).to_contain_text("Exponential", timeout=WITHIN)
+    badge = page.get_by_test_id("follows-lr")
+    expect(badge).to_contain_text("Exponential")
     rate = page.locator("[data-knob=lr] input.typed")
     expect(rate).to_have_value("1e-5", timeout=WITHIN)  # as low as the knob goes
     assert schedules_once(page, lambda schedules: "lr" in schedules)["lr"]["every"] == 20
@@ -55,6 +57,7 @@ def test_a_schedule_is_chosen_and_the_slider_follows_it_until_it_is_moved(open_p
     rate.press("Enter")
     expect(page.get_by_test_id("followed")).to_have_count(0, timeout=WITHIN)
     expect(rate).to_have_value("0.05")
+    expect(badge).to_have_count(0)
     schedules_once(page, lambda schedules: not schedules)
 
 
@@ -73,8 +76,11 @@ def test_a_line_drawn_on_the_chart_of_the_running_job_is_followed(open_page: Ope
     expect(page.get_by_test_id("followed")).to_contain_text("Drawn", timeout=WITHIN)
     schedule = schedules_once(page, lambda schedules: "lr" in schedules)["lr"]
     values = [value for _, value in schedule["points"]]
-    assert len(values) >= 4
-    assert values == sorted(values, reverse=True)
+    assert len(values) >= 6
+    held = knobs_of(page)["lr"]  # until the pen began
+    assert values[:2] == [held, held]
+    assert schedule["points"][0][0] == 0
+    assert values[2:] == sorted(values[2:], reverse=True)
     assert schedule["log"]
 
 

@@ -145,6 +145,7 @@ def test_both_learn_the_six_sentences(seed: int) -> None:
         beginning, _, word = sentence.rpartition(" ")
         prediction = look(experiment, NextWordKnobs(ask=beginning), "prediction")
         assert [prediction.labels[best] for best in prediction.values.argmax(1)] == [word, word]
+        assert prediction.note == f"“{beginning} …”"
 
 
 def test_sentences_typed_in_korean_are_learned() -> None:

@@ -164,3 +164,17 @@ def test_a_run_that_diverges_ends_at_the_same_step(
     scalars = table(said)
     recipe = Recipe(entry, 0, loop.knobs, [], 1000, [*scalars.keys() - {"step"}])
     assert_same(run_alone(text(recipe), tmp_path), scalars)
+
+
+@pytest.mark.slow
+def test_a_run_that_an_experiment_ends_is_ended_by_its_script(
+    run_alone: Callable[[str, Path], Columns], tmp_path: Path
+) -> None:
+    """Asked for more steps than the run took."""
+    entry = experiments()["regularisation"]
+    loop, said = loop_of(entry, knobs=entry.cls.presets["impatient"].knobs, max_steps=2000)
+    assert loop.run() == "finished"
+    scalars = table(said)
+    assert len(scalars["step"]) < 2000
+    recipe = Recipe(entry, 0, loop.knobs, [], 2000, [*scalars.keys() - {"step"}])
+    assert_same(run_alone(text(recipe), tmp_path), scalars)

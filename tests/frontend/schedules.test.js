@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SETTINGS, anew, drawnOn, suggest, written } from '../../frontend/src/lib/schedules.js';
+import { SETTINGS, anew, drawnOn, heldUntil, suggest, written } from '../../frontend/src/lib/schedules.js';
 
 describe('schedules', () => {
   it('are suggested with all settings of their kind, within the range of the knob', () => {
@@ -39,6 +39,11 @@ describe('a line drawn by hand', () => {
     for (let n = 0; n < 5000; n++) line = drawnOn(line, n, n);
     expect(line.length).toBeLessThanOrEqual(256);
     expect(line.at(-1)).toEqual([4999, 4999]);
+  });
+
+  it('leaves the value as it is until the pen begins', () => {
+    expect(heldUntil([[40, 0.1], [50, 0.2]], 3)).toEqual([[0, 3], [39, 3], [40, 0.1], [50, 0.2]]); // prettier-ignore
+    expect(heldUntil([[0, 0.1], [50, 0.2]], 3)).toEqual([[0, 0.1], [50, 0.2]]); // prettier-ignore
   });
 
   it('can be written', () => {

@@ -3,8 +3,7 @@
 import { number } from './format.js';
 
 export const FONT = '11px system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", sans-serif';
-/** Width that a colour bar with its labels takes. */
-export const BAR_WIDTH = 52;
+const BAR_WIDTH = 52; // px of a colour bar with labels of ordinary length
 
 const KEPT = 5000; // widths of texts
 
@@ -45,6 +44,12 @@ export const short = (value) => number(value, 2);
 
 /** @param {readonly string[]} texts */
 export const widest = (texts) => texts.reduce((most, text) => Math.max(most, textWidth(text)), 0);
+
+/**
+ * Width that a colour bar with its labels takes.
+ * @param {readonly number[]} range
+ */
+export const barWidth = (range) => Math.max(BAR_WIDTH, Math.ceil(14 + widest(range.map(short))));
 
 /**
  * The text, or as much of its beginning as fits, with an ellipsis.

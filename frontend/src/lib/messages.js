@@ -59,6 +59,11 @@ export const MESSAGES = {
     '{length}자입니다. {most}자까지 쓸 수 있으므로 반영하지 않았습니다. 줄여 주세요.',
   ],
   'knob.fixed': ['Starts a new run.', '바꾸면 새 실행이 시작됩니다.'],
+  'knob.follows': ['schedule: {kind}', '스케줄: {kind}'],
+  'knob.follows.help': [
+    'A schedule sets this value. Move it, and it is yours again.',
+    '스케줄이 이 값을 정합니다. 직접 바꾸면 스케줄에서 벗어납니다.',
+  ],
   'number.empty': ['Type a number.', '숫자를 넣으세요.'],
   'number.none': ['“{text}” is not a number.', '숫자로 읽을 수 없습니다: {text}'],
   'number.percent': ['Type the number without a percent sign.', '퍼센트 기호 없이 숫자만 넣으세요.'],

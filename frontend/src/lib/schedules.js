@@ -62,6 +62,19 @@ export function drawnOn(points, n, value) {
 }
 
 /**
+ * A line that the pen begins some steps ahead: until then the value is what it is.
+ * @param {[number, number][]} points
+ * @param {number} value  now
+ * @returns {[number, number][]}
+ */
+export function heldUntil(points, value) {
+  const begins = points[0]?.[0] ?? 0;
+  /** @type {[number, number][]} */
+  const before = begins > 1 ? [[0, value], [begins - 1, value]] : begins === 1 ? [[0, value]] : []; // prettier-ignore
+  return [...before, ...points];
+}
+
+/**
  * A line as it is written: `0 0.1, 500 0.01`.
  * @param {[number, number][]} points
  */

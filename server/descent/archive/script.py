@@ -22,7 +22,7 @@ from descent.archive.reduction import HEADINGS, INSTEAD, Reduction
 from descent.archive.source import Source
 from descent.engine.course import KEY, apart, range_of
 from descent.errors import NoScript, UnknownRun
-from descent.experiment import Knobs
+from descent.experiment import Finished, Knobs
 from descent.nn import schedules
 from descent.registry import Entry
 from descent.runs.manager import RunManager
@@ -74,7 +74,7 @@ def train(steps: int, device: str, out: Path) -> None:
         table.writeheader()
         while experiment.step_index < steps:
 {change}
-            found = experiment.step(knobs).items()
+{step}
             row = {{name: v.item() if isinstance(v, torch.Tensor) else v for name, v in found}}
             table.writerow({{"step": experiment.step_index, **row}})
             experiment.step_index += 1
@@ -98,6 +98,14 @@ if __name__ == "__main__":
 '''
 
 
+STEP = "            found = experiment.step(knobs).items()"
+STEP_OR_END = """\
+            try:
+                found = experiment.step(knobs).items()
+            except {finished} as reason:
+                print(reason)
+                break"""
+FINISHED = Defined(Finished.__module__, Finished.__name__)
 CHANGE = """\
             while changes and changes[0][0] <= experiment.step_index:
                 _, values = changes.pop(0)
@@ -256,6 +264,7 @@ def _code(recipe: Recipe, outside: Outside) -> str:
         knobs=flat.names[Defined(knobs_type.__module__, knobs_type.__name__)],
         experiment=flat.names[wanted],
         before=BEFORE if follows else "",
+        step=STEP_OR_END.format(finished=flat.names[FINISHED]) if FINISHED in flat.names else STEP,
         change=FOLLOW.format(followed=flat.names[FOLLOWED]) if follows else CHANGE,
     )
     body = f"{flat.text()}\n\n\n{main}"

@@ -320,9 +320,10 @@ class NextWord(Experiment[NextWordKnobs]):
     @bars(title="The next word", caption="Probability of each word after the words asked about.", size="hero")
     def prediction(self, knobs: NextWordKnobs) -> Bars:
         """p of both networks."""
-        _, x = self.asked(knobs)
+        words, x = self.asked(knobs)
         p = torch.cat([self.rnn(x)[0], self.lstm(x)[0]]).softmax(1)  # (2, V)
-        return Bars(values=p, labels=self.words, series=["RNN", "LSTM"], range=(0.0, 1.0))
+        prompt = f"“{' '.join(words)} …”"
+        return Bars(values=p, labels=self.words, series=["RNN", "LSTM"], range=(0.0, 1.0), note=prompt)
 
     @heatmap(title="RNN: hidden state", caption="h after each word: all that the RNN remembers.")
     def rnn_hidden(self, knobs: NextWordKnobs) -> Heatmap:

@@ -383,7 +383,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
             values=spread.float().view(SIDE, SIDE),
             x=(-EXTENT, EXTENT),
             y=(-EXTENT, EXTENT),
-            range=(-0.5, 0.5),
+            range=(0.0, 0.5),
         )
 
     scores = scalars(
