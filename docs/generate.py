@@ -1,4 +1,4 @@
-"""Writes the parts of README.md and docs/ that the code already knows.
+"""Writes the parts of README.md and docs/ that the code already knows; with --check, fails where one is not current.
 
 A part lies between `<!-- generated: NAME -->` and `<!-- end of NAME -->`, NAME being one of `PARTS`. Run
 `make docs` after a change; a test tells when that was forgotten.
@@ -7,6 +7,7 @@ A part lies between `<!-- generated: NAME -->` and `<!-- end of NAME -->`, NAME 
 from __future__ import annotations
 
 import re
+import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
@@ -30,9 +31,14 @@ LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiv
 
 
 def table(*head: str, rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
+    """A Markdown table. A cell is one line: what has several is joined."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(cell, line))} |" for line in lines)
+
+
+def cell(text: str) -> str:
+    """`text` as the cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def said(item: object) -> str:
@@ -231,11 +237,15 @@ def generated(text: str) -> str:
     return re.sub(pattern, write, text, flags=re.DOTALL)
 
 
-def main() -> None:
-    """Bring every document up to date."""
-    for path in DOCUMENTS:
-        path.write_text(generated(path.read_text(encoding="utf-8")), encoding="utf-8")
+def main(*arguments: str) -> None:
+    """Bring every document up to date, or with `--check` say which are not."""
+    texts = {path: path.read_text(encoding="utf-8") for path in DOCUMENTS}
+    stale = {path: new for path, text in texts.items() if (new := generated(text)) != text}
+    if "--check" in arguments:
+        sys.exit(", ".join(path.name for path in stale) + ": run `make docs`" if stale else 0)
+    for path, new in stale.items():
+        path.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

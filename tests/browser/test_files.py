@@ -60,7 +60,7 @@ def test_without_tensorboard_the_page_says_how_to_install_it_and_saves_nothing(o
     page.route("**/export?format=tensorboard", lack)
     menu(page, run).get_by_role("menuitem", name="TensorBoard").click()
     expect(page.get_by_test_id("problem")).to_contain_text(
-        'pip install "descent[tensorboard]"', timeout=WITHIN
+        'pip install "descent-playground[tensorboard]"', timeout=WITHIN
     )
     assert not downloads
 

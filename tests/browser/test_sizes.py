@@ -6,7 +6,7 @@ from collections.abc import Container
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from descent.registry import experiments
 from lab import Open, wait_for_hero
@@ -55,6 +55,19 @@ def test_nothing_is_cut_at_any_size(experiment: str, open_page: Open, screenshot
     page.get_by_test_id("language").click()
     found += problems(page, ("projector", "enlarged"), screenshots / f"{experiment}-own-ko")
     assert not found, "\n".join(found)
+
+
+def test_a_legend_without_room_is_whole_while_it_is_pointed_at(open_page: Open) -> None:
+    page = open_page("/lab/schedules", width=1366, height=768)
+    wait_for_hero(page)
+    head = page.locator(".panel").filter(has=page.locator(".head.more")).first.locator(".head.more")
+    last = head.get_by_role("button").last
+    assert last.bounding_box()["y"] > head.bounding_box()["y"] + head.bounding_box()["height"] - 10  # type: ignore[index]
+    head.hover(position={"x": 5, "y": 5})
+    expect(last).to_be_in_viewport(ratio=1)
+    assert head.evaluate("(head) => getComputedStyle(head).overflow") == "visible"
+    last.click()
+    expect(last).to_have_attribute("aria-pressed", "false")
 
 
 def problems(page: Page, sizes: Container[str], picture: Path) -> list[str]:

@@ -52,6 +52,14 @@ def test_generated_parts_are_up_to_date(path: Path) -> None:
     assert path in generate.DOCUMENTS or "<!-- generated:" not in text
 
 
+def test_a_cell_of_a_table_is_one_line() -> None:
+    text = generate.table("Call", "Does", rows=[["`GET /`", "The page.\n\nWith a | and\nmore lines."]])
+    assert text.splitlines()[2:] == [r"| `GET /` | The page. With a \| and more lines. |"]
+    for path in generate.DOCUMENTS:
+        for part in re.findall(r"<!-- generated: .*? -->\n(.*?)<!--", path.read_text(encoding="utf-8"), re.DOTALL):
+            assert all(line.startswith("|") for line in part.splitlines() if line)
+
+
 def test_every_generated_part_has_its_place() -> None:
     texts = "".join(path.read_text(encoding="utf-8") for path in generate.DOCUMENTS)
     assert set(re.findall(r"<!-- generated: ([a-z ]+) -->", texts)) == set(generate.PARTS)

@@ -506,8 +506,8 @@ export const MESSAGES = {
     'Descent에서 내보낸 실행 파일이 아닙니다: {detail}',
   ],
   'error.not-installed': [
-    'TensorBoard is not installed here. Install it with: pip install "descent[tensorboard]"',
-    'TensorBoard가 설치되어 있지 않습니다. 다음 명령으로 설치하세요: pip install "descent[tensorboard]"',
+    'TensorBoard is not installed here. Install it with: pip install "descent-playground[tensorboard]"',
+    'TensorBoard가 설치되어 있지 않습니다. 다음 명령으로 설치하세요: pip install "descent-playground[tensorboard]"',
   ],
   'error.not-written': [
     'Could not write the recording, so nothing was changed.',

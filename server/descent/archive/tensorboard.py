@@ -32,7 +32,7 @@ def write(store: Store, run_id: str, folder: Path) -> BinaryIO:
         from tensorboard.summary.writer.record_writer import RecordWriter
     except ImportError as error:
         raise NotInstalled(
-            "event files are written by TensorBoard: pip install 'descent[tensorboard]'", "format"
+            "event files are written by TensorBoard: pip install 'descent-playground[tensorboard]'", "format"
         ) from error
     record = Record(store, run_id)
     created = datetime.fromisoformat(record.row.created_at).timestamp()
