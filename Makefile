@@ -2,6 +2,7 @@
 #
 #   make run [HOST=0.0.0.0] [PORT=8080] [OPEN=0]    install, build the page, serve it, open the browser
 #   make test                                       everything that is checked
+#   make check                                      the part of it that takes a minute and a half
 #
 # Another Python: make run PYTHON=python3.12
 
@@ -23,7 +24,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint bench dev docs pictures clean
+.PHONY: run test check lint bench dev docs pictures clean
 
 run: .venv/installed
 	@exec $(BIN)/descent serve $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
@@ -35,6 +36,11 @@ test: lint
 	$(WITH_CHROMIUM) && export DESCENT_CHROMIUM && { \
 		$(BIN)/pytest --numprocesses 2 --dist worksteal || \
 		$(BIN)/pytest --last-failed --last-failed-no-failures none; }
+
+# The quick part of it: no browser, no whole experiment.
+check: lint
+	$(BIN)/python frontend/run.py test
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not (slow or contract or browser)"
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

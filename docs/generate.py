@@ -1,7 +1,7 @@
-"""Writes the parts of README.md and docs/ that the code already knows; with --check, fails where one is not current.
+"""Writes the parts of README.md and docs/ that the code already knows.
 
 A part lies between `<!-- generated: NAME -->` and `<!-- end of NAME -->`, NAME being one of `PARTS`. Run
-`make docs` after a change; a test tells when that was forgotten.
+`make docs` after a change; a test, or `--check`, tells when that was forgotten.
 """
 
 from __future__ import annotations

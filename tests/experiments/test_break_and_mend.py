@@ -9,6 +9,8 @@ from watched import Watched
 from descent.experiments.generative.dcgan import effective_number
 from descent.registry import experiments
 
+pytestmark = pytest.mark.slow
+
 SLOW = pytest.mark.slow
 SECONDS = {
     "transformer": 12.0,

@@ -30,6 +30,8 @@ from descent.registry import Entry, experiments
 from descent.runs.knobs import check
 from tiny import EagerBudget, Said, Script
 
+pytestmark = pytest.mark.contract
+
 SEEDLESS = {"descent-2d"}  # nothing in it is left to chance
 STEPS = 6
 MAY_HOLD_NAN = {("contour", "paths"), ("contour", "heights"), ("bars", "values")}  # no point yet, no bar

@@ -15,6 +15,8 @@ from descent.experiment import Experiment, Knobs, live
 from descent.registry import experiments
 from tiny import Parabola, ParabolaKnobs
 
+pytestmark = pytest.mark.slow
+
 
 def built(cls: type[Experiment[Any]], values: Mapping[str, Any], seed: int = 0) -> tuple[Any, Any]:
     torch.manual_seed(seed)

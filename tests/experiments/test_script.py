@@ -20,6 +20,8 @@ from descent.errors import DescentError
 from descent.registry import Entry, experiments
 from descent.runs.knobs import check
 
+pytestmark = pytest.mark.contract
+
 QUIET = 3  # steps before and after the changes of knobs
 # Runs script.py of each folder it is told, in a process of its own that has PyTorch loaded already. Where
 # PyTorch is installed Descent is, too: with None in its place, any import of it fails.

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from descent.archive import cli
 from descent.store.store import Store
 
+pytestmark = pytest.mark.slow
+
 runs = typer.Typer()
 cli.register(runs)
 

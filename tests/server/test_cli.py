@@ -14,6 +14,8 @@ from descent.cli import cli as app
 from descent.registry import experiments
 from descent.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def descent(*arguments, **environment):
     """Run the command as a user would: exit code, output."""

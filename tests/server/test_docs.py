@@ -56,7 +56,9 @@ def test_a_cell_of_a_table_is_one_line() -> None:
     text = generate.table("Call", "Does", rows=[["`GET /`", "The page.\n\nWith a | and\nmore lines."]])
     assert text.splitlines()[2:] == [r"| `GET /` | The page. With a \| and more lines. |"]
     for path in generate.DOCUMENTS:
-        for part in re.findall(r"<!-- generated: .*? -->\n(.*?)<!--", path.read_text(encoding="utf-8"), re.DOTALL):
+        for part in re.findall(
+            r"<!-- generated: .*? -->\n(.*?)<!--", path.read_text(encoding="utf-8"), re.DOTALL
+        ):
             assert all(line.startswith("|") for line in part.splitlines() if line)
 
 

@@ -25,6 +25,8 @@ from descent import __version__
 from descent.store.database import StoreInUse
 from descent.store.store import Store
 
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 LOST = 1.0  # seconds of a killed server's last scalars, at most
 NURSERY = """

@@ -19,6 +19,8 @@ from descent.archive.script import Recipe, text
 from descent.registry import experiments
 from descent.store.store import Store
 
+pytestmark = pytest.mark.slow
+
 # Quotes, ends of lines, escapes, what is replaced in texts, comments for tools, and what turns text round.
 PIECES = [
     *('"', "'", '"""', "'''", "\\", "\\N{x}", "\\u", "\n", "\r", "\r\n", "\t", "\x00", "\x0c", "\x85"),

@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 # Windows has neither of these; what else there is to it, this cannot show.
 WITHOUT_FORK = """
 import os, sys

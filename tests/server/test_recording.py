@@ -35,6 +35,8 @@ from descent.store.schema import CheckpointRow, MessageRow
 from descent.store.store import Batch, Kept, Store
 from tiny import ThreadExecutor, Tiny, TinyKnobs, entry_of, loop_of
 
+pytestmark = pytest.mark.slow
+
 
 class ScaledKnobs(TinyKnobs):
     """A fixed knob that changes no shape."""

@@ -13,6 +13,8 @@ from descent.store.packing import pack
 from descent.store.schema import RunRow
 from descent.store.store import Batch, Checkpoint, Message, Store
 
+pytestmark = pytest.mark.slow
+
 
 def days_ago(days):
     return (datetime.now(UTC) - timedelta(days=days)).isoformat()

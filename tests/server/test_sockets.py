@@ -12,6 +12,8 @@ import pytest
 from descent import sockets, wire
 from descent.sockets import Stream
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 0.3  # seconds
 
 

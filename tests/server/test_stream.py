@@ -16,6 +16,8 @@ from descent.protocol import VERSION
 from descent.routes.stream import MISTAKES
 from tiny import Tiny
 
+pytestmark = pytest.mark.slow
+
 
 class Client:
     """A client of one run's stream. `seq` is the last it has seen of what must not be lost."""
@@ -168,6 +170,7 @@ async def test_a_tagged_command_is_answered_to_its_client_alone_after_what_it_ch
 async def test_pause_step_resume_pace_and_stop(server):
     run = await new_run(server)
     async with viewing(server, run) as client:
+        await client.until(lambda message: getattr(message, "step", -1) >= 0)
         await client.send(type="pause")
         paused = await client.event("state", status="paused")
         assert paused["reason"] == "user"

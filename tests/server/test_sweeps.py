@@ -29,6 +29,8 @@ from descent.registry import experiments
 from descent.runs.sweeps import MOST_VARIANTS, Order, variants_of
 from tiny import Parabola, Tiny, entry_of
 
+pytestmark = pytest.mark.slow
+
 AT = 40  # steps before the sweep
 ROOM = 1 << 30
 

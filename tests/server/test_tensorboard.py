@@ -71,6 +71,6 @@ def test_without_the_extra_it_says_what_to_install(store, tmp_path, monkeypatch)
     save(store, [0], loss=[1.0])
     for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(NotInstalled, match=r"pip install 'descent\[tensorboard\]'") as refusal:
+    with pytest.raises(NotInstalled, match=r"pip install 'descent-playground\[tensorboard\]'") as refusal:
         tensorboard.write(store, "a", tmp_path)
     assert refusal.value.status == 501

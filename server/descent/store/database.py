@@ -60,7 +60,9 @@ def connect(url: str, home: Path, *, make: bool = True) -> tuple[Engine, str]:
         try:
             engine = create_engine(parsed, pool_pre_ping=True)
         except ModuleNotFoundError as error:
-            raise StoreError("PostgreSQL needs its driver: pip install 'descent-playground[postgres]'") from error
+            raise StoreError(
+                "PostgreSQL needs its driver: pip install 'descent-playground[postgres]'"
+            ) from error
         return engine, parsed.render_as_string(hide_password=True)
     if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
         raise StoreError(f"DATABASE_URL is for SQLite files and PostgreSQL, not {parsed.drivername}")
