@@ -56,9 +56,18 @@ def run_id(page: Page) -> str:
     return parse_qs(urlsplit(page.url).query)["run"][0]
 
 
+def wait_to_leave(page: Page, run: str) -> None:
+    """Until the page shows another run."""
+    page.wait_for_function(
+        "(run) => /[?&]run=/.test(location.search) && !location.search.includes('run=' + run)",
+        arg=run,
+        timeout=WITHIN,
+    )
+
+
 def chosen(page: Page, knob: str, value: str) -> str:
     """What is chosen from a list starts another run: its id, once it is there."""
     before = run_id(page)
     page.locator(f"[data-knob={knob}] select").select_option(value)
-    page.wait_for_function("(run) => !location.href.includes(run)", arg=before, timeout=WITHIN)
+    wait_to_leave(page, before)
     return run_id(page)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from proxy import Proxy, proxied
 
-from lab import WITHIN, run_id, step_of, wait_for_hero, wait_past
+from lab import WITHIN, run_id, step_of, wait_for_hero, wait_past, wait_to_leave
 
 DELAY = 0.15  # seconds either way
 
@@ -210,7 +210,7 @@ def test_new_runs_asked_for_faster_than_they_begin_lose_no_choice_and_leave_none
     rate = page.locator("[data-knob=lr] input.typed")
     rate.fill("0.2")
     rate.press("Enter")
-    page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=first, timeout=WITHIN)
+    wait_to_leave(page, first)
     until_knob(server, page, "dataset", "circle")
     until_knob(server, page, "lr", 0.2)
     assert len(knobs_of(server, page)["hidden"]) == 3  # type: ignore[arg-type]
@@ -251,11 +251,4 @@ def test_a_page_hidden_with_a_frame_due_keeps_up(
           document.dispatchEvent(new Event('visibilitychange'));
         }"""
     )
-    page.wait_for_function(
-        """(step) => {
-          const shown = document.querySelector('[data-testid=step-count]').textContent;
-          return Number(shown.replace(/\\D/g, '')) > step;
-        }""",
-        arg=before + 500,
-        timeout=WITHIN,
-    )
+    wait_past(page, before + 500)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from descent.registry import experiments
-from lab import WITHIN, Open, run_id, step_of, wait_for_hero, wait_past
+from lab import WITHIN, Open, run_id, step_of, wait_for_hero, wait_past, wait_to_leave
 
 
 def live_rate(experiment: str) -> str:
@@ -68,7 +68,7 @@ def test_space_pauses_the_arrow_takes_one_step_and_r_starts_anew(open_page: Open
     expect(page.locator(".panel.hero")).to_have_attribute("data-step", str(before + 1), timeout=WITHIN)
     run = run_id(page)
     page.keyboard.press("r")
-    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    wait_to_leave(page, run)
     expect(page.get_by_test_id("status")).to_have_text("paused", timeout=WITHIN)
     page.keyboard.press("Space")
     wait_past(page, 0)
@@ -103,7 +103,7 @@ def test_a_rate_that_is_far_too_large_ends_as_diverged_and_says_so(open_page: Op
     wait_past(page, 10)
     run = run_id(page)
     page.get_by_role("button", name="The edge of stability").click()
-    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    wait_to_leave(page, run)
     wait_past(page, 10)
     field = page.locator("[data-knob=lr] input.typed")
     field.fill("10")
@@ -112,7 +112,7 @@ def test_a_rate_that_is_far_too_large_ends_as_diverged_and_says_so(open_page: Op
     expect(page.get_by_test_id("entry-non-finite")).to_contain_text("Diverged at step")
     broken = run_id(page)
     page.keyboard.press("r")
-    page.wait_for_function("(run) => !location.search.includes(run)", arg=broken, timeout=WITHIN)
+    wait_to_leave(page, broken)
 
 
 def test_a_value_out_of_range_is_refused_at_its_field_and_the_run_goes_on(open_page: Open) -> None:
@@ -130,7 +130,7 @@ def test_a_fixed_knob_starts_a_new_run(open_page: Open) -> None:
     wait_past(page, 10)
     run = run_id(page)
     page.locator("[data-knob=hidden] .change").last.click()
-    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    wait_to_leave(page, run)
     wait_for_hero(page)
     assert page.locator("[data-knob=hidden] .size").count() == 3
 
@@ -182,7 +182,7 @@ def test_a_preset_says_what_to_watch_until_that_is_dismissed(open_page: Open) ->
     wait_past(page, 1)
     run = run_id(page)
     page.locator(".presets button").first.click()
-    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    wait_to_leave(page, run)
     watch = next(iter(experiments()["neural-playground"].cls.presets.values())).watch
     shown = page.get_by_test_id("watch")
     expect(shown).to_contain_text(watch, timeout=WITHIN)
@@ -234,7 +234,7 @@ def test_a_start_anew_keeps_the_run_before_within_reach(open_page: Open) -> None
     assert run_id(page) == first, "R on a slider starts nothing"
     page.locator("body").click(position={"x": 2, "y": 60})
     page.keyboard.press("r")
-    page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=first, timeout=WITHIN)
+    wait_to_leave(page, first)
     page.get_by_test_id("previous").click(timeout=WITHIN)
     page.wait_for_function("(run) => location.search.includes('run=' + run)", arg=first, timeout=WITHIN)
     expect(page.get_by_test_id("status")).to_have_text("stopped", timeout=WITHIN)
@@ -245,7 +245,7 @@ def test_back_leads_to_the_run_before(open_page: Open) -> None:
     wait_past(page, 200)
     parent = run_id(page)
     page.get_by_test_id("branch").click()
-    page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=parent, timeout=WITHIN)
+    wait_to_leave(page, parent)
     branch = run_id(page)
     page.go_back()
     page.wait_for_function("(run) => location.search.includes('run=' + run)", arg=parent, timeout=WITHIN)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from lab import WITHIN, Open, run_id, served, step_of, wait_for_hero, wait_past
+from lab import WITHIN, Open, run_id, served, step_of, wait_for_hero, wait_past, wait_to_leave
 
 
 def asked(page: Page, name: str) -> str | None:
@@ -107,7 +107,7 @@ def test_a_branch_with_another_rate_is_drawn_beside_its_parent(open_page: Open) 
     field.press("Enter")
     expect(page.get_by_test_id("entry-past")).to_contain_text("Learning rate 0.3")
     page.get_by_test_id("branch").click()
-    page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=parent, timeout=WITHIN)
+    wait_to_leave(page, parent)
     assert asked(page, "with") == parent
     wait_past(page, step)
     server = page.url.partition("/lab")[0]
@@ -179,7 +179,7 @@ def test_going_back_before_a_change_that_broke_it(open_page: Open) -> None:
     page = trained(open_page)
     run = run_id(page)
     page.get_by_role("button", name="The edge of stability").click()
-    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    wait_to_leave(page, run)
     wait_past(page, 10)
     before = page.locator("[data-knob=lr] input.typed").input_value()
     field = page.locator("[data-knob=lr] input.typed")
@@ -188,7 +188,7 @@ def test_going_back_before_a_change_that_broke_it(open_page: Open) -> None:
     expect(page.get_by_test_id("status")).to_have_text("diverged", timeout=WITHIN)
     broken = run_id(page)
     page.get_by_test_id("happened").locator(".strong").first.click()
-    page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=broken, timeout=WITHIN)
+    wait_to_leave(page, broken)
     expect(field).to_have_value(before, timeout=WITHIN)
     expect(page.get_by_test_id("status")).not_to_have_text("diverged")
 

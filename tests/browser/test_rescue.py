@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from lab import WITHIN, Open, run_id, wait_for_hero, wait_past
+from lab import WITHIN, Open, run_id, wait_for_hero, wait_past, wait_to_leave
 
 FOLLOWED = 150  # steps after the button
 KINDS = [("mlp-digits", 300), ("descent-2d", 100), ("neural-playground", 3000)]
@@ -61,7 +61,7 @@ def test_a_rate_dragged_until_it_breaks_is_taken_back_with_one_button(
         re.compile(rf" {re.escape(rate)}\s*$"), timeout=WITHIN
     )
     told.get_by_test_id("restore").click()
-    page.wait_for_function("(run) => !location.search.includes('run=' + run)", arg=broken, timeout=WITHIN)
+    wait_to_leave(page, broken)
     expect(page.locator("[data-knob=lr] input.typed")).to_have_value(rate, timeout=WITHIN)
     mended = httpx.get(f"{server}/api/runs/{run_id(page)}").json()
     step = mended["branched_at"]

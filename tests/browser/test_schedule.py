@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
-from lab import WITHIN, Open, run_id, wait_for_hero, wait_past
+from lab import WITHIN, Open, run_id, wait_for_hero, wait_past, wait_to_leave
 
 
 def opened(open_page: Open, **options: Any) -> Page:
@@ -95,35 +95,30 @@ def test_a_setting_that_cannot_be_is_told_beside_it(open_page: Open) -> None:
     expect(page.get_by_test_id("follow")).to_be_disabled()
 
 
-def test_a_run_that_diverged_is_branched_from_where_all_was_well_at_a_lower_rate(open_page: Open) -> None:
+def a_plane(open_page: Open, lr: float) -> tuple[Page, str]:
+    """A page that shows a linear network on a plane, at that rate: the page and the run's id."""
     page = open_page("/lab/neural-playground")
     wait_for_hero(page)
     response = page.request.post(
         f"{address(page)}/api/runs",
-        data={"experiment": "neural-playground", "knobs": {"dataset": "plane", "hidden": [], "lr": 0.05}},
+        data={"experiment": "neural-playground", "knobs": {"dataset": "plane", "hidden": [], "lr": lr}},
     )
-    page.goto(f"{address(page)}/lab/neural-playground?run={response.json()['id']}")
+    run = str(response.json()["id"])
+    page.goto(f"{address(page)}/lab/neural-playground?run={run}")
+    return page, run
+
+
+def test_a_run_that_diverged_is_branched_from_where_all_was_well_at_a_lower_rate(open_page: Open) -> None:
+    page, run = a_plane(open_page, lr=0.05)
     wait_past(page, 3000)  # it was well for a while
-    page.request.patch(f"{address(page)}/api/runs/{response.json()['id']}", data={"knobs": {"lr": 5.0}})
+    page.request.patch(f"{address(page)}/api/runs/{run}", data={"knobs": {"lr": 5.0}})
     page.get_by_test_id("restore").first.click(timeout=WITHIN)
-    page.wait_for_function(
-        f"() => location.search.includes('run=') && !location.search.includes('run={response.json()['id']}')",
-        timeout=WITHIN,
-    )
+    wait_to_leave(page, run)
     assert 0 < knobs_of(page)["lr"] <= 2.5
 
 
 def test_a_run_that_was_never_well_begins_anew_at_a_lower_rate(open_page: Open) -> None:
-    page = open_page("/lab/neural-playground")
-    wait_for_hero(page)
-    response = page.request.post(
-        f"{address(page)}/api/runs",
-        data={"experiment": "neural-playground", "knobs": {"dataset": "plane", "hidden": [], "lr": 5.0}},
-    )
-    page.goto(f"{address(page)}/lab/neural-playground?run={response.json()['id']}")
+    page, run = a_plane(open_page, lr=5.0)
     page.get_by_test_id("again").click(timeout=WITHIN)
-    page.wait_for_function(
-        f"() => location.search.includes('run=') && !location.search.includes('run={response.json()['id']}')",
-        timeout=WITHIN,
-    )
+    wait_to_leave(page, run)
     assert 0 < knobs_of(page)["lr"] <= 2.5

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from lab import WITHIN, Open, chosen, run_id, wait_for_hero
+from lab import WITHIN, Open, chosen, run_id, wait_for_hero, wait_to_leave
 
 
 def open_lab(open_page: Open, experiment: str, **options: str | bool) -> Page:
@@ -83,7 +83,7 @@ def test_a_pasted_table_is_taken_whole(open_page: Open, server: str) -> None:
     table = "\n".join(f"{i:.18e},{2 * i:.18e}" for i in range(450))
     paste(page, box, table)
     box.blur()
-    page.wait_for_function("(run) => !location.href.includes(run)", arg=run, timeout=WITHIN)
+    wait_to_leave(page, run)
     told = page.request.get(f"{server}/api/runs/{run_id(page)}").json()
     assert told["knobs"]["csv"] == table
 
@@ -146,7 +146,7 @@ def test_the_learners_own_sentences_start_a_new_run(open_page: Open) -> None:
     box = page.locator("[data-knob=sentences] textarea")
     box.fill("나는 밥을 먹는다\n너는 물을 마신다")
     box.blur()
-    page.wait_for_function("(run) => !location.search.includes(run)", arg=run, timeout=WITHIN)
+    wait_to_leave(page, run)
     wait_for_hero(page)
     hero = page.locator(".panel.hero canvas").last
     hero.focus()

@@ -11,7 +11,6 @@ from descent.registry import experiments
 
 pytestmark = pytest.mark.slow
 
-SLOW = pytest.mark.slow
 SECONDS = {
     "transformer": 12.0,
     "schedules": 5.0,
@@ -36,18 +35,18 @@ def main_loss(id: str) -> str:
         ("learning-rate", "lr"),
         ("moving-average", "beta"),
         ("mlp-digits", "lr"),
-        pytest.param("neural-playground", "lr", marks=SLOW),
-        pytest.param("optimizers", "lr", marks=SLOW),
-        pytest.param("schedules", "lr", marks=SLOW),
-        pytest.param("activations", "lr", marks=SLOW),
-        pytest.param("initialisation", "lr", marks=SLOW),
-        pytest.param("batch-norm", "lr", marks=SLOW),
-        pytest.param("regularisation", "lr", marks=SLOW),
-        pytest.param("ensembles", "lr", marks=SLOW),
-        pytest.param("losses", "lr", marks=SLOW),
-        pytest.param("lstm-cells", "lr", marks=SLOW),
-        pytest.param("transformer", "lr", marks=SLOW),
-        pytest.param("dcgan", "lr_g", marks=SLOW),
+        ("neural-playground", "lr"),
+        ("optimizers", "lr"),
+        ("schedules", "lr"),
+        ("activations", "lr"),
+        ("initialisation", "lr"),
+        ("batch-norm", "lr"),
+        ("regularisation", "lr"),
+        ("ensembles", "lr"),
+        ("losses", "lr"),
+        ("lstm-cells", "lr"),
+        ("transformer", "lr"),
+        ("dcgan", "lr_g"),
     ],
 )
 def test_a_rate_dragged_to_its_end_is_told_within_two_seconds_and_can_be_gone_back_from(
@@ -154,8 +153,8 @@ def test_the_bound_of_the_penalty(lr: float, holds: bool) -> None:
         ("batch-norm", "batch-of-two", "vanishing", "batch"),
         ("batch-norm", "batch-of-one", "dead-units", "batch"),
         ("neural-playground", "dead-relus", "dead-units", "relu"),
-        pytest.param("regularisation", "l1", "dead-units", "zeros", marks=SLOW),
-        pytest.param("transformer", "no-warm-up", "vanishing", "rate", marks=SLOW),
+        ("regularisation", "l1", "dead-units", "zeros"),
+        ("transformer", "no-warm-up", "vanishing", "rate"),
     ],
 )
 def test_the_cause_that_is_told(id: str, preset: str, code: str, cause: str) -> None:
@@ -173,7 +172,7 @@ def test_the_cause_that_is_told(id: str, preset: str, code: str, cause: str) -> 
         ("learning-rate", "diverging", "above-edge"),
         ("learning-rate", "too-small", "stuck"),
         ("losses", "few", "overfitting"),
-        pytest.param("lstm-cells", "by-heart", "overfitting", marks=SLOW),
+        ("lstm-cells", "by-heart", "overfitting"),
     ],
 )
 def test_what_a_preset_is_made_to_show_is_told(id: str, preset: str, code: str) -> None:
@@ -224,7 +223,6 @@ def test_looking_is_no_change() -> None:
     assert run.codes == []
 
 
-@pytest.mark.slow
 def test_what_comes_and_goes_is_not_told_over_and_over() -> None:
     """Under L1, units die and come back about the bound of half a layer."""
     codes = started("regularisation", "l1").live(60.0).codes

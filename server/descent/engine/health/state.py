@@ -21,7 +21,7 @@ from descent.engine.health.listening import Listening
 from descent.experiment import Experiment, Knobs
 
 CONFIRMED = 3  # examinations in a row that must agree
-PATIENCE = 4  # times longer, after each time that what was over came back
+PATIENCE = 4  # times longer, after each time that it was over
 SOONER = {"uphill": 1, "above-edge": 2}  # these are as good as certain
 NEWS = frozenset({"overfitting", "recovered", "worse", "stuck"})  # they tell where to go back to, if anywhere
 FROM_THE_START = frozenset({"batch", "sigmoid", "start"})  # causes that no way back undoes
@@ -50,7 +50,7 @@ class Health:
         self._agreed: dict[str, int] = {}  # examinations in a row that saw a sign
         self._standing: dict[str, Finding] = {}  # of gradients and curvature, that were told and hold
         self._missed: dict[str, int] = {}  # examinations in a row that did not see them
-        self._times: dict[str, int] = {}  # that they came back since knobs were moved
+        self._overs: dict[str, int] = {}  # times that they were over, since knobs were moved
         self._clean: list[int] = []  # steps of examinations at which all was well
         self._rests_at = math.inf  # seconds, after knobs were moved
 
@@ -84,7 +84,7 @@ class Health:
         if now >= self._rests_at:
             self._rests_at = math.inf
             self._told.clear()
-            self._times.clear()
+            self._overs.clear()
             if not found:
                 found = [*self._who_is_out(again=True), *self._changes.again(self._listening.series)]
         return found + self._news(self._signs())
@@ -115,7 +115,6 @@ class Health:
         }
         news = self._news(list(confirmed.values()))
         self._standing |= {sign.code: sign for sign in news}
-        self._times |= {sign.code: self._times.get(sign.code, -1) + 1 for sign in news}
         return ([Finding("recovered", {"of": over})] if over else []) + news
 
     def _over(self, seen: Collection[str]) -> list[str]:
@@ -127,8 +126,9 @@ class Health:
         for code, sign in tuple(self._standing.items()):
             gone = code not in seen and self._gradients.looks_at(sign.params.get("objective", ""))
             self._missed[code] = self._missed.get(code, 0) + 1 if gone else 0
-            if self._missed[code] >= CONFIRMED * PATIENCE ** self._times.get(code, 0):
+            if self._missed[code] >= CONFIRMED * PATIENCE ** self._overs.get(code, 0):
                 over.append(code)
+                self._overs[code] = self._overs.get(code, 0) + 1
                 del self._standing[code]
         self._told -= set(over)
         return over
