@@ -1,11 +1,11 @@
-/** Panel kinds to components: one file in `panels/` per kind, found by its name. */
+/** Panel kinds to components: a folder per kind in `panels/`, and in it the component that bears its name. */
 
 /** @type {Record<string, {default: import('svelte').Component<import('./types.js').PanelProps>}>} */
-const files = import.meta.glob('../panels/*.svelte', { eager: true });
+const files = import.meta.glob('../panels/*/*.svelte', { eager: true });
 
 export const KINDS = Object.fromEntries(
-  Object.entries(files).map(([path, module]) => [
-    path.slice(path.lastIndexOf('/') + 1, -'.svelte'.length).toLowerCase(),
-    module.default,
-  ]),
+  Object.entries(files).flatMap(([path, module]) => {
+    const [kind, file] = path.split('/').slice(-2);
+    return file.toLowerCase() === `${kind}.svelte` ? [[kind, module.default]] : [];
+  }),
 );

@@ -2,9 +2,9 @@
 
 import { interpolateRgb, interpolateRgbBasis } from 'd3-interpolate';
 import { categorical, rgb } from '../../lib/colour.js';
-import { head } from '../../lib/trails.js';
+import { head } from './trails.js';
 
-/** @typedef {ReturnType<typeof import('../../lib/surface.js').bands>} Bands */
+/** @typedef {ReturnType<typeof import('./surface.js').bands>} Bands */
 /** @typedef {import('../../lib/plane.js').Plane} Plane */
 /** @typedef {'light' | 'dark'} ThemeName */
 

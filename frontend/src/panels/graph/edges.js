@@ -1,9 +1,9 @@
 /** Drawing thousands of weights as curves: blue for positive, red for negative, wider for larger. */
 
 import { DIVERGING, colourOf } from '../../lib/colour.js';
-import { classes } from '../../lib/network.js';
+import { classes } from './network.js';
 
-/** @typedef {import('../../lib/network.js').Network} Network */
+/** @typedef {import('./network.js').Network} Network */
 
 const STEPS = 8; // widths per sign
 const WIDEST = 5; // px

@@ -2,7 +2,7 @@
 
 import { DIVERGING, colourOf } from '../../lib/colour.js';
 import { widthIn } from '../../lib/draw.js';
-import { glyph, stretches } from '../../lib/traces.js';
+import { glyph, stretches } from './traces.js';
 
 export const TEXT_FONT =
   '13px ui-monospace, "SF Mono", Menlo, Consolas, "Noto Sans Mono CJK KR", "Malgun Gothic", monospace';
