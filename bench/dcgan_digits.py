@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from descent.data.digits import Digits, sklearn_digits
 from descent.experiments.generative.dcgan import DCGAN, DCGANKnobs
+from descent.kit.data.digits import Digits, sklearn_digits
 
 SURE, SHARE, SAMPLES = 0.8, 0.7, 256
 

@@ -16,9 +16,9 @@ import time
 
 import torch
 
+from descent.contract.panels import Ranking, panels_of
 from descent.engine.observe import look
 from descent.experiments.sequence.lstm_cells import CellKnobs, LSTMCells
-from descent.panels import Ranking, panels_of
 
 BITS, AUC = 1.9, 0.95
 ROUNDS = 6  # reports while training

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from descent import wire
-from descent.app import open_store
 from descent.registry import experiments
+from descent.runs.channel import Channel
 from descent.runs.history import History
-from descent.runs.hub import Channel
 from descent.runs.manager import RunManager
 from descent.runs.recorder import Recorder
 from descent.runs.run import Run
 from descent.runs.table import Range, said
 from descent.settings import Settings
+from descent.web.app import open_store
 
 RATE = 9000  # steps per second of the fastest experiment
 AT_ONCE = 3600  # steps between two batches of the recorder

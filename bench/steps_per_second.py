@@ -61,7 +61,7 @@ async def measure(address: str, id: str, rounds: int, seconds: float) -> list[li
     entry = experiments()[id]
     figures = [list[float]() for _ in range(4)]
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["descent.engine.preload"])
+    context.set_forkserver_preload(["descent.workers.preload"])
     orders, theirs = context.Pipe()
     spec = RunSpec("bare", id, entry.knobs_type().model_dump(mode="json"), seed=0, device="cpu")
     process = context.Process(target=step_barely, args=(theirs, spec), daemon=True)

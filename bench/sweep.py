@@ -22,10 +22,10 @@ import torch
 
 from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.course import Course
-from descent.engine.lanes import Bench
+from descent.engine.knobs import Course
 from descent.engine.messages import RunSpec, SweepSpec, Variant
-from descent.engine.sweep import Sweep
+from descent.engine.sweep.sweep import Sweep
+from descent.engine.sweep.variants import Bench
 from descent.registry import experiments
 from served import new_run, served
 

@@ -15,8 +15,8 @@ import time
 
 import torch
 
+from descent.contract.panels import panels_of
 from descent.experiments.attention.transformer import TransformerExperiment, TransformerKnobs
-from descent.panels import panels_of
 
 TARGETS = {"reverse": ("acc/token", 0.99, 60), "dates": ("acc/sequence", 0.98, 180)}
 LOOKS = 10  # pictures per panel whose mean is taken

@@ -31,9 +31,9 @@ MESSAGES, STEPS = 60_000, 40
 async def serve(home: str) -> None:
     """A server that allows as many viewers as there are, and has a run with a long history."""
     from descent import wire
-    from descent.app import create_server
-    from descent.cli import TURN
+    from descent.cli.main import TURN
     from descent.settings import Settings
+    from descent.web.app import create_server
 
     limits = {"viewers": 9999, "viewers_per_run": 9999, "connections": 9999, "tape_mb": 1024}
     server = create_server(Settings(home=Path(home), idle_pause=0, record=False, **limits))

@@ -18,12 +18,13 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from descent import errors, panels, protocol
-from descent.routes import archive as archive_routes
-from descent.routes import experiments as experiment_routes
-from descent.routes import runs as run_routes
-from descent.routes import stream
+from descent import errors, protocol
+from descent.contract import panels
 from descent.settings import Settings
+from descent.web import archive as archive_routes
+from descent.web import experiments as experiment_routes
+from descent.web import runs as run_routes
+from descent.web import stream
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "protocol.md", ROOT / "docs" / "adding-an-experiment.md")

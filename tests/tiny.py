@@ -14,28 +14,14 @@ import torch
 from torch import nn
 
 from descent import wire
+from descent.contract import Experiment, KnobError, Knobs, Measure, Objective, Scalars, fixed, live
+from descent.contract.panels import Bars, Heatmap, bars, heatmap, panels_of, scalars
 from descent.engine.budget import Budget
 from descent.engine.inbox import Inbox
 from descent.engine.loop import Loop
 from descent.engine.messages import Control, ControlName, Output, RunSpec
-from descent.engine.worker import train
-from descent.experiment import (
-    Bars,
-    Experiment,
-    Heatmap,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Scalars,
-    bars,
-    fixed,
-    heatmap,
-    live,
-    scalars,
-)
-from descent.panels import panels_of
 from descent.registry import Entry
+from descent.workers.worker import train
 
 
 class TinyKnobs(Knobs):

@@ -1,6 +1,6 @@
 """`python -m descent` is the same as `descent`."""
 
-from descent.cli import main
+from descent.cli.main import main
 
 if __name__ == "__main__":
     main()

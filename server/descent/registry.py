@@ -15,10 +15,10 @@ from functools import cache
 from typing import Any
 
 import descent.experiments
-from descent.engine import effects
-from descent.experiment import Experiment, Knobs
+from descent.contract import Experiment, Knobs
+from descent.contract.panels import Panel, panels_of
+from descent.engine.objectives import effects
 from descent.lessons import LANGUAGES, Lesson, read_lesson
-from descent.panels import Panel, panels_of
 
 LONGEST_SIGN = 2  # letters: units such as % and px are the same in any language
 CHAPTERS = ("optimisation", "training", "convolution", "sequence", "attention", "generative")

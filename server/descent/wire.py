@@ -18,7 +18,7 @@ import torch
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save
 
-from descent.panels import Array, Picture, split
+from descent.contract.panels import Array, Picture, split
 
 _NARROW: dict[Any, type[np.generic]] = {
     np.dtype(np.float64): np.float32,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from descent.experiment import Experiment
+from descent.contract import Experiment
 from driving import Driven
 
 SEEDS = (0, 1, 2)

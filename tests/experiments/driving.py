@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from descent.contract import Experiment, Knobs
 from descent.engine.observe import look
-from descent.experiment import Experiment, Knobs
 
 E = TypeVar("E", bound=Experiment[Any])
 Row = dict[str, float]

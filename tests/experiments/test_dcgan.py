@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 import driving
-from descent.data.digits import mnist, read_idx, sklearn_digits
-from descent.experiment import KnobError
+from descent.contract import KnobError
+from descent.contract.panels import panels_of
 from descent.experiments.generative.dcgan import (
     DCGAN,
     DCGANKnobs,
@@ -29,7 +29,7 @@ from descent.experiments.generative.dcgan import (
     nearest,
     slerp,
 )
-from descent.panels import panels_of
+from descent.kit.data.digits import mnist, read_idx, sklearn_digits
 from descent.wire import encode_picture
 from driving import take as train
 

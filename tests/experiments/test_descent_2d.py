@@ -11,9 +11,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from descent.data.surfaces import STEEPEST, make_surface
 from descent.engine.observe import look
 from descent.experiments.optimisation.descent_2d import NAMES, TRAIL, Descent2D, DescentKnobs
+from descent.kit.data.surfaces import STEEPEST, make_surface
 from driving import change
 from driving import take as run
 

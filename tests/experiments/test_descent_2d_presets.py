@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from claims import claim
-from descent.data.surfaces import STEEPEST
 from descent.experiments.optimisation.descent_2d import NAMES, Descent2D
+from descent.kit.data.surfaces import STEEPEST
 from driving import Driven
 
 SHOWN = int(15 * (Descent2D.pace or 0))  # steps

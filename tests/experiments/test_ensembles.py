@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.data.planar import encode, grid
 from descent.engine.observe import look
 from descent.experiments.training.ensembles import (
     BATCH,
@@ -28,6 +27,7 @@ from descent.experiments.training.ensembles import (
     log_loss,
     subsets,
 )
+from descent.kit.data.planar import encode, grid
 from driving import change, latest, take
 
 

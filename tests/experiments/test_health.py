@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from descent.contract import Experiment, Knobs, live
 from descent.engine.health import Finding, Health
-from descent.experiment import Experiment, Knobs, live
 from descent.registry import experiments
 from tiny import Parabola, ParabolaKnobs
 

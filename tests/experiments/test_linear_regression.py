@@ -12,11 +12,9 @@ import pytest
 import torch
 from test_contract import messages_in
 
-from descent.data import points
-from descent.data.points import points_of
+from descent.contract import KnobError
 from descent.engine.observe import look
 from descent.errors import BadKnob
-from descent.experiment import KnobError
 from descent.experiments.optimisation.linear_regression import (
     NAMES,
     TRAIL,
@@ -26,6 +24,8 @@ from descent.experiments.optimisation.linear_regression import (
     by_hand,
     loss_of,
 )
+from descent.kit.data import points
+from descent.kit.data.points import points_of
 from descent.registry import experiments
 from descent.runs.knobs import check
 from driving import change

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Laplace, Normal
 from torch.nn import functional as F
 
-from descent.data.noisy import OUTLIER, draw, true_probability, true_sigma, truth
 from descent.engine.observe import look
 from descent.experiments.training.losses import (
     CLASSIFIERS,
@@ -27,6 +26,7 @@ from descent.experiments.training.losses import (
     laplace,
     regression_loss,
 )
+from descent.kit.data.noisy import OUTLIER, draw, true_probability, true_sigma, truth
 from driving import change, latest, take
 
 CPU = torch.device("cpu")

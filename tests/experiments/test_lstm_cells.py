@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import driving
-from descent.data.text import OTHER, PROPERTIES, SHOWN, Text, generate, load, pasted, properties_of
+from descent.contract import KnobError
+from descent.contract.panels import Ranking, Tokens, Traces
 from descent.engine.observe import look
-from descent.experiment import KnobError
 from descent.experiments.sequence.lstm_cells import (
     BEST,
     KINDS,
@@ -31,7 +31,8 @@ from descent.experiments.sequence.lstm_cells import (
     bits,
     write,
 )
-from descent.nn.gates import (
+from descent.kit.data.text import OTHER, PROPERTIES, SHOWN, Text, generate, load, pasted, properties_of
+from descent.kit.nn.gates import (
     Recurrent,
     accumulate,
     auc,
@@ -42,7 +43,6 @@ from descent.nn.gates import (
     signals,
     tracking,
 )
-from descent.panels import Ranking, Tokens, Traces
 from driving import take as train
 
 SMALL = {"corpus": "brackets", "feature": "quotes", "hidden": 16, "batch": 4, "length": 16}

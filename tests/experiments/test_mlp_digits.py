@@ -14,11 +14,11 @@ from torch import nn
 from torch.nn import functional as F
 
 import driving
-from descent.data.digits import mnist, sklearn_digits
-from descent.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
+from descent.contract import KnobError
 from descent.engine.observe import look
-from descent.experiment import KnobError
 from descent.experiments.training.mlp_digits import PAD, PLUS, DigitsKnobs, MLPDigits, Perceptron
+from descent.kit.data.digits import mnist, sklearn_digits
+from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
 from driving import take as train
 
 MNIST = Path(os.environ.get("DESCENT_DATA") or Path(__file__).parents[3] / "shared" / "data")

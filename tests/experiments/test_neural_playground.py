@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F
 
-from descent.data.planar import CLASSIFICATION, FEATURES, REGRESSION, ShuffledBatches, encode, grid
+from descent.contract.panels import Bars, Field, Graph, Heatmap, Histogram
 from descent.experiments.training.neural_playground import (
     ACTIVATIONS,
     SAMPLES,
@@ -22,7 +22,7 @@ from descent.experiments.training.neural_playground import (
     loss_of,
     penalty,
 )
-from descent.panels import Bars, Field, Graph, Heatmap, Histogram
+from descent.kit.data.planar import CLASSIFICATION, FEATURES, REGRESSION, ShuffledBatches, encode, grid
 from driving import Driven
 
 OPTIMIZERS = ("sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw")

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.effects import bound, preconditioner
+from descent.engine.objectives.effects import bound, preconditioner
 from descent.experiments.optimisation.optimizers import (
     LAST,
     NAMES,
@@ -24,7 +24,7 @@ from descent.experiments.optimisation.optimizers import (
     OptimizersKnobs,
     losses_of,
 )
-from descent.nn.plane import through
+from descent.kit.nn.plane import through
 from driving import take as run
 
 

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F
 
+from descent.contract import Finished
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.effects import Effects
+from descent.engine.objectives.effects import Effects
 from descent.errors import BadKnob
-from descent.experiment import Finished
 from descent.experiments.training.regularisation import (
     BLUE,
     KEPT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from claims import claim, preset
-from descent.experiment import Finished
+from descent.contract import Finished
 from descent.experiments.training.regularisation import ORANGE, Regularisation
 from driving import Driven
 

@@ -13,8 +13,7 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 import driving
-from descent.data.translation import DAYS, END, FIRST_DAY, FORMATS, PAD, START, Dates, Task, Words, written
-from descent.experiment import KnobError
+from descent.contract import KnobError
 from descent.experiments.attention.transformer import (
     LETTER_TASKS,
     TransformerExperiment,
@@ -22,7 +21,19 @@ from descent.experiments.attention.transformer import (
     loss_of,
     warmed_up,
 )
-from descent.nn.transformer import MultiHeadAttention, Transformer, positional_encoding, unpadded
+from descent.kit.data.translation import (
+    DAYS,
+    END,
+    FIRST_DAY,
+    FORMATS,
+    PAD,
+    START,
+    Dates,
+    Task,
+    Words,
+    written,
+)
+from descent.kit.nn.transformer import MultiHeadAttention, Transformer, positional_encoding, unpadded
 from driving import take as train
 
 SMALL = {"d_model": 16, "heads": 2, "layers": 2, "d_ff": 32, "batch_size": 16}

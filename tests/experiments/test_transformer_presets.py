@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from claims import claim
-from descent.data.translation import PAD
 from descent.experiments.attention.transformer import TransformerExperiment
+from descent.kit.data.translation import PAD
 from driving import Driven
 
 

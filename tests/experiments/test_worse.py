@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from descent.contract import Experiment, Knobs, Measure, Scalars, live
 from descent.engine.health import Finding, Health
-from descent.experiment import Experiment, Knobs, Measure, Scalars, live
 from descent.registry import experiments
 
 FRAME = 1 / 30  # seconds between two batches of scalars

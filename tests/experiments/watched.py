@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from descent.contract import Experiment
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.effects import Effects
 from descent.engine.health import Finding, Health
+from descent.engine.objectives.effects import Effects
 from descent.engine.scalars import LARGEST
-from descent.experiment import Experiment
 from driving import Driven, take
 
 FRAME = 1 / 30  # seconds between two batches of scalars

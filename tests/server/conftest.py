@@ -21,11 +21,11 @@ import uvicorn
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from descent import app
 from descent.lessons import Lesson
-from descent.routes import experiments as experiment_routes
 from descent.runs import history, manager
 from descent.settings import Settings
+from descent.web import app
+from descent.web import experiments as experiment_routes
 from tiny import ThreadExecutor, Tiny, entry_of
 
 TINY_KOREAN = {

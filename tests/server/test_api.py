@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from descent import __version__, wire
-from descent.app import create_app
-from descent.runs.hub import Viewer
+from descent.runs.channel import Viewer
 from descent.settings import Settings
+from descent.web.app import create_app
 
 JSON = {"Content-Type": "application/json"}
 

@@ -9,7 +9,7 @@ import typer
 from test_record import save
 from typer.testing import CliRunner
 
-from descent.archive import cli
+from descent.cli import archive as cli
 from descent.store.store import Store
 
 pytestmark = pytest.mark.slow

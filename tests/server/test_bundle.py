@@ -28,13 +28,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from descent import wire
-from descent.app import create_app
-from descent.archive import entries
-from descent.archive.intake import Intake
+from descent.archive.bundle import zip as entries
+from descent.archive.bundle.import_ import Intake
 from descent.errors import BadArchive, TooLarge
-from descent.runs.hub import Viewer
+from descent.runs.channel import Viewer
 from descent.store.schema import CheckpointRow
 from descent.store.store import Store
+from descent.web.app import create_app
 from tiny import Tiny, loop_of
 
 MIB = 1 << 20
@@ -324,7 +324,7 @@ async def test_a_store_that_cannot_be_written_to_is_left_as_it_was(api, monkeypa
             raise OperationalError("INSERT", {}, full)
         saved.append(save(store, batches))
 
-    monkeypatch.setattr("descent.archive.intake.AT_ONCE", 1)
+    monkeypatch.setattr("descent.archive.bundle.import_.AT_ONCE", 1)
     monkeypatch.setattr(Store, "save", save_once)
     answer = await api.post("/api/runs/import", content=data)
     monkeypatch.undo()
@@ -337,7 +337,7 @@ async def test_a_store_that_cannot_be_written_to_is_left_as_it_was(api, monkeypa
 @pytest.mark.usefixtures("tiny_settings")
 @pytest.mark.parametrize("done", [1, 2, 3])
 def test_an_import_that_was_cut_off_leaves_nothing_behind(tmp_path, monkeypatch, done):
-    monkeypatch.setattr("descent.archive.intake.AT_ONCE", 1)
+    monkeypatch.setattr("descent.archive.bundle.import_.AT_ONCE", 1)
     store = Store("", tmp_path)
     with Intake(io.BytesIO(zipped(sample())), MIB) as intake:
         for work in itertools.islice(intake.steps(store), done):
@@ -384,7 +384,7 @@ async def test_one_run_is_imported_at_a_time_one_waits_and_others_are_refused(ap
 
 
 async def test_an_upload_that_takes_for_ever_ends(api, monkeypatch):
-    monkeypatch.setattr("descent.routes.archive.UPLOAD_WITHIN", 0.05)
+    monkeypatch.setattr("descent.web.archive.UPLOAD_WITHIN", 0.05)
 
     async def never():
         yield b"PK"

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from descent import cli
-from descent.cli import cli as app
+from descent.cli import main as cli
+from descent.cli.main import cli as app
 from descent.registry import experiments
 from descent.settings import Settings
 
@@ -151,7 +151,7 @@ def created(monkeypatch):
             """It would serve here."""
             self._store.close()
 
-    monkeypatch.setattr("descent.app.create_server", NoServer)
+    monkeypatch.setattr("descent.web.app.create_server", NoServer)
     return created
 
 

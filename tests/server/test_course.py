@@ -17,10 +17,10 @@ from test_recording import (  # noqa: F401  (serve and often are fixtures)
 )
 from torch.optim import lr_scheduler
 
-from descent.engine.course import Course, heard_by, range_of
+from descent.contract import Experiment, Scalars, live
+from descent.engine.knobs import Course, heard_by, range_of
 from descent.errors import BadSchedule
-from descent.experiment import Experiment, Scalars, live
-from descent.nn import schedules
+from descent.kit.nn import schedules
 from descent.registry import experiments
 from descent.runs.knobs import check, planned
 from tiny import Parabola, Script, Tiny, TinyKnobs, entry_of, loop_of

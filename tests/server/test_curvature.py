@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from descent.engine.curvature import Curvature, critical, dot, norm
+from descent.engine.objectives.curvature import Curvature, critical, dot, norm
 
 
 class Objective(NamedTuple):

@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from descent import lessons, wire
+from descent.contract import Experiment
 from descent.engine.observe import look
-from descent.experiment import Experiment
 from descent.registry import ContractError, Entry, experiments
 
 ROOT = Path(__file__).parents[2]
@@ -84,12 +84,12 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
     def install_(chapter: str, name: str, source: str, **texts: str) -> dict[str, Entry]:
         (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
-        shutil.copytree(Path(lessons.__file__).parent, tmp_path / "lessons")
+        shutil.copytree(str(lessons.FOLDER), tmp_path / "lessons")
         for language, text in texts.items():
             (tmp_path / "lessons" / language / f"{name}.md").write_text(text, encoding="utf-8")
         package = importlib.import_module(f"descent.experiments.{chapter}")
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
-        monkeypatch.setattr(lessons, "files", lambda package: tmp_path / "lessons")
+        monkeypatch.setattr(lessons, "FOLDER", tmp_path / "lessons")
         added.append(f"descent.experiments.{chapter}.{name}")
         return dict(experiments.__wrapped__())
 

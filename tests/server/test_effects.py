@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from descent.contract import Objective
+from descent.contract.panels import Lines
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.effects import (
+from descent.engine.objectives.effects import (
     BELOW_ROUNDING,
     PANELS,
     REMEMBERED,
@@ -18,9 +20,7 @@ from descent.engine.effects import (
     bound,
     preconditioner,
 )
-from descent.experiment import Objective
 from descent.lessons import read_lesson
-from descent.panels import Lines
 from tiny import Parabola, ParabolaKnobs
 
 

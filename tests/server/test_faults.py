@@ -32,8 +32,8 @@ LOST = 1.0  # seconds of a killed server's last scalars, at most
 NURSERY = """
 import gc, json, os, sys
 from multiprocessing import forkserver
-import descent.app, descent.cli
-from descent.executors.local import LocalExecutor
+import descent.web.app, descent.cli.main
+from descent.workers.process import LocalExecutor
 
 LocalExecutor().warm_up()
 forkserver._forkserver.ensure_running = forkserver.ensure_running = lambda: None  # for all servers
@@ -42,7 +42,7 @@ for line in sys.stdin:
     server = os.fork()
     if not server:
         sys.argv = ["descent", "serve", "--port=0", "--idle-pause=0", *json.loads(line)]
-        descent.cli.main()
+        descent.cli.main.main()
     print(json.dumps({"server": server}))
     _, status = os.waitpid(server, 0)
     print(json.dumps({"ended": os.waitstatus_to_exitcode(status)}))

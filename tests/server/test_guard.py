@@ -7,8 +7,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from descent.errors import TooLarge
-from descent.guard import SECURITY_HEADERS, Guard
 from descent.settings import Settings
+from descent.web.guard import SECURITY_HEADERS, Guard
 
 LIMIT = 1024
 

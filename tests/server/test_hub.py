@@ -5,7 +5,7 @@ from collections import deque
 import pytest
 
 from descent import wire
-from descent.runs.hub import UNDRAWN, Channel, Latest, Viewer
+from descent.runs.channel import UNDRAWN, Channel, Latest, Viewer
 from descent.runs.tape import Tape
 
 

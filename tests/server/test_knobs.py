@@ -2,8 +2,8 @@ import math
 
 import pytest
 
+from descent.contract import Experiment, KnobError, live
 from descent.errors import BadKnob, FixedKnob
-from descent.experiment import Experiment, KnobError, live
 from descent.runs.knobs import check
 from tiny import Tiny, TinyKnobs, entry_of
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.optim import Optimizer
 
-from descent.nn.lean import backward, update
+from descent.kit.nn.lean import backward, update
 
 OPTIMIZERS: list[Callable[..., Optimizer]] = [
     lambda p: torch.optim.SGD(p, 0.1, fused=True),

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from test_recording import finished, often, serve, take, until  # noqa: F401
 
+from descent.contract import Experiment, live
+from descent.contract.panels import Heatmap, heatmap
 from descent.engine import loop as loop_module
 from descent.errors import BadKnob, BadSchedule
-from descent.experiment import Experiment, Heatmap, heatmap, live
-from descent.runs.hub import Viewer
+from descent.runs.channel import Viewer
 from descent.runs.sweeps import Order
 from tiny import Script, Tiny, TinyKnobs, loop_of
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from descent import wire
+from descent.contract import Finished
+from descent.contract.panels import Heatmap, heatmap
 from descent.engine import loop as loop_module
 from descent.engine.messages import Output, Replay
 from descent.engine.scalars import ScalarBatch
-from descent.experiment import Finished, Heatmap, heatmap
 from tiny import EagerBudget, Said, Script, Tiny, TinyKnobs, loop_of
 
 

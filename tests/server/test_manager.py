@@ -11,7 +11,7 @@ from descent import errors, wire
 from descent.engine.messages import Output
 from descent.runs import history as history_module
 from descent.runs import manager as manager_module
-from descent.runs.hub import Viewer
+from descent.runs.channel import Viewer
 from descent.runs.manager import RunManager
 from descent.settings import Settings
 from descent.store.store import Store

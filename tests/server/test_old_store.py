@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from descent.app import create_server
 from descent.settings import Settings
+from descent.web.app import create_server
 
 STORE = Path(__file__).parents[1] / "fixtures" / "old_store.db"
 BRANCHED_AT, STEPS = 9, 16

@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from descent.engine.messages import Output
-from descent.engine.outbox import ROOM, Outbox
+from descent.workers.outbox import ROOM, Outbox
 
 LONG = bytes(ROOM // 8)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_bundle import changed, zipped
 
 from descent.archive import script
-from descent.archive.intake import Intake
+from descent.archive.bundle.import_ import Intake
 from descent.archive.outside import Outside
 from descent.archive.script import Recipe, text
 from descent.registry import experiments

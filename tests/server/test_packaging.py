@@ -19,8 +19,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from descent import __version__
-from descent.app import create_app
 from descent.settings import Settings
+from descent.web.app import create_app
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -123,7 +123,7 @@ def test_make_test_checks_everything() -> None:
 
 
 def test_make_dev_can_create_the_app_without_arguments() -> None:
-    assert "descent.app:create_app --factory" in dry_run("dev")
+    assert "descent.web.app:create_app --factory" in dry_run("dev")
     assert create_app().title == "Descent"
 
 

@@ -20,8 +20,8 @@ del os.fork
 
 import asyncio, httpx
 from pathlib import Path
-from descent.app import create_app
-from descent.executors import local
+from descent.web.app import create_app
+from descent.workers import process as local
 from descent.settings import Settings
 
 

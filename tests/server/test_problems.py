@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from descent.app import create_app
-from descent.problems import MEDIA_TYPE, statuses
+from descent.web.app import create_app
+from descent.web.problems import MEDIA_TYPE, statuses
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from descent import wire
 from descent.archive import script
-from descent.archive.record import Record
+from descent.archive.bundle.lineage import Record
 from descent.errors import NoScript, NotRecorded, UnknownRun
 from descent.protocol import State
 from descent.store.packing import pack

@@ -12,7 +12,7 @@ from descent import wire
 from descent.engine.messages import Output
 from descent.protocol import Recording
 from descent.runs import recorder as recorder_module
-from descent.runs.hub import Channel, Latest
+from descent.runs.channel import Channel, Latest
 from descent.runs.recorder import Recorder
 from descent.runs.run import Run
 from descent.runs.tape import Tape

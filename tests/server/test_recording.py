@@ -18,14 +18,14 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from descent import errors, wire
-from descent.app import open_store
+from descent.contract import Experiment, fixed
+from descent.contract.panels import Heatmap
 from descent.engine import loop as loop_module
 from descent.engine.replay import CheckpointClock
-from descent.experiment import Experiment, Heatmap, fixed
 from descent.runs import history as history_module
 from descent.runs import manager as manager_module
 from descent.runs import recorder as recorder_module
-from descent.runs.hub import Viewer
+from descent.runs.channel import Viewer
 from descent.runs.manager import RunManager
 from descent.settings import Settings
 from descent.store import database
@@ -33,6 +33,7 @@ from descent.store.packing import pack
 from descent.store.reserve import Reserve
 from descent.store.schema import CheckpointRow, MessageRow
 from descent.store.store import Batch, Kept, Store
+from descent.web.app import open_store
 from tiny import ThreadExecutor, Tiny, TinyKnobs, entry_of, loop_of
 
 pytestmark = pytest.mark.slow

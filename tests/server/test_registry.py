@@ -16,7 +16,8 @@ GOOD = '''
 It shows what a file needs,
 and no more.
 """
-from descent.experiment import *
+from descent.contract import *
+from descent.contract.panels import *
 
 class GoodKnobs(Knobs):
     lr: float = live(0.1, name="Rate", help="Step.", ge=0, group="data", options={"0.1": "small"})

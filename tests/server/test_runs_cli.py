@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from descent import __version__
-from descent.cli import cli
+from descent.cli.main import cli
 from descent.store.packing import pack
 from descent.store.schema import RunRow
 from descent.store.store import Batch, Checkpoint, Message, Store

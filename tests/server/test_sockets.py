@@ -9,8 +9,9 @@ import time
 import httpx
 import pytest
 
-from descent import sockets, wire
-from descent.sockets import Stream
+from descent import wire
+from descent.web import sockets
+from descent.web.sockets import Stream
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from descent import wire
 from descent.protocol import VERSION
-from descent.routes.stream import MISTAKES
+from descent.web.stream import MISTAKES
 from tiny import Tiny
 
 pytestmark = pytest.mark.slow

@@ -13,20 +13,20 @@ from test_processes import gone, workers_of
 from torch import nn
 
 from descent import errors, wire
-from descent.app import create_app
-from descent.data import batches
-from descent.engine import lanes
+from descent.contract import Finished, Objective
 from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.course import Course
 from descent.engine.inbox import Inbox
-from descent.engine.lanes import OBJECTIVE, Bench
+from descent.engine.knobs import Course
 from descent.engine.messages import Replay, RunSpec, SweepSpec, Variant
 from descent.engine.replay import go_back
-from descent.engine.sweep import Sweep, sweep
-from descent.experiment import Finished, Objective
+from descent.engine.sweep import variants as lanes
+from descent.engine.sweep.sweep import Sweep, sweep
+from descent.engine.sweep.variants import OBJECTIVE, Bench
+from descent.kit.data import batches
 from descent.registry import experiments
 from descent.runs.sweeps import MOST_VARIANTS, Order, variants_of
+from descent.web.app import create_app
 from tiny import Parabola, Tiny, entry_of
 
 pytestmark = pytest.mark.slow
@@ -371,7 +371,7 @@ def test_a_batch_that_does_not_fit_is_split():
     made = swept(bench, variants, most_bytes=40 * size)
     assert made.batched == 32
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("descent.engine.lanes.activations_of", lambda objective: size)
+        patch.setattr("descent.engine.sweep.variants.activations_of", lambda objective: size)
         split = swept(bench_of(experiments()["neural-playground"]), variants, most_bytes=40 * size)
     assert (len(split.lanes), split.batched) == (2, 32)
     np.testing.assert_allclose(split.curves.losses, made.curves.losses, rtol=1e-3)

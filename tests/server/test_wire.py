@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from descent.panels import Heatmap, Histogram, Images
+from descent.contract.panels import Heatmap, Histogram, Images
 from descent.wire import decode, encode_picture, encode_scalars, to_numpy
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

@@ -19,13 +19,13 @@ from descent.archive.flatten import Defined, Imported
 from descent.archive.outside import Outside
 from descent.archive.scopes import bound
 from descent.archive.source import Piece, Source, reduced
+from descent.contract import Experiment, Knobs
+from descent.contract.panels import panels_of
 from descent.errors import NoScript
-from descent.experiment import Experiment, Knobs
-from descent.panels import panels_of
 
 BEGINNINGS = {"__init__", "build", "step", "changed"}  # what a script calls of an experiment
 FOR_THE_PAGE = {"order", "invite", "presets", "pace", "knobs_type", "__init_subclass__"}
-CONTRACT = "descent.experiment"
+CONTRACT = "descent.contract"
 ANYTHING = Imported("typing", "Any", "Any")
 INSTEAD = {Defined(CONTRACT, "Knobs"): ANYTHING, Defined(CONTRACT, "K"): ANYTHING}  # in annotations
 HEADINGS = {CONTRACT: "What the training below is written against."}
@@ -48,9 +48,11 @@ class Reduction:
 
     def adapt(self, source: Source, statement: ast.stmt) -> Piece | None:
         """What stays of a class; None for a statement that stays as it is. Raises `NoScript`."""
-        if source.module == "descent.panels":
+        if source.module == "descent.contract.panels":
             name = next(iter(bound([statement])), "")
-            raise NoScript(f"a script has no panels, and training needs {name} of descent.panels", "run")
+            raise NoScript(
+                f"a script has no panels, and training needs {name} of descent.contract.panels", "run"
+            )
         if not isinstance(statement, ast.ClassDef):
             return None
         cls = vars(sys.modules[source.module])[statement.name]

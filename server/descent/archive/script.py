@@ -15,15 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from descent.archive.bundle.lineage import fixed_apart, parent_of
 from descent.archive.flatten import Defined, Flattened, Imported
 from descent.archive.outside import Outside
-from descent.archive.record import fixed_apart, parent_of
 from descent.archive.reduction import HEADINGS, INSTEAD, Reduction
 from descent.archive.source import Source
-from descent.engine.course import KEY, apart, range_of
+from descent.contract import Finished, Knobs
+from descent.engine.knobs import KEY, apart, range_of
 from descent.errors import NoScript, UnknownRun
-from descent.experiment import Finished, Knobs
-from descent.nn import schedules
+from descent.kit.nn import schedules
 from descent.registry import Entry
 from descent.runs.manager import RunManager
 from descent.runs.run import IMPORTED, environment

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from descent.archive.record import Record
+from descent.archive.bundle.lineage import Record
 from descent.errors import NotInstalled
 from descent.store.store import Store
 

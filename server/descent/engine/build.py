@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from descent.engine.course import apart
+from descent.contract import Experiment
+from descent.engine.knobs import apart
 from descent.engine.messages import RunSpec
-from descent.experiment import Experiment
 from descent.registry import Entry
 
 

@@ -24,7 +24,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from descent.experiment import Experiment
+from descent.contract import Experiment
 from descent.wire import metadata_of
 
 FORMAT = 1

@@ -15,20 +15,20 @@ import torch
 from pydantic import ValidationError
 
 from descent import wire
-from descent.engine import effects
+from descent.contract import Experiment, Finished, KnobError, Knobs
+from descent.contract.panels import Picture
 from descent.engine.budget import Budget
 from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer, CheckpointError
-from descent.engine.course import Course
-from descent.engine.effects import Effects
 from descent.engine.health import Finding, Health
 from descent.engine.inbox import Inbox
+from descent.engine.knobs import Course
 from descent.engine.messages import Control, Output, RunSpec
+from descent.engine.objectives import effects
+from descent.engine.objectives.effects import Effects
 from descent.engine.observe import ProbeWroteError, look, modules_of
 from descent.engine.replay import CheckpointClock, go_back
 from descent.engine.scalars import ScalarBatch
-from descent.experiment import Experiment, Finished, KnobError, Knobs
-from descent.panels import Picture
 from descent.protocol import ENDED, Status
 from descent.registry import Entry
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from descent.experiment import Experiment, Knobs
-from descent.panels import Picture
+from descent.contract import Experiment, Knobs
+from descent.contract.panels import Picture
 
 
 class ProbeWroteError(RuntimeError):

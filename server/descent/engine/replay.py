@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+from descent.contract import Experiment
 from descent.engine.checkpoint import Checkpointer, CheckpointError
-from descent.engine.course import KEY, Course
+from descent.engine.knobs import KEY, Course
 from descent.engine.messages import Replay
-from descent.experiment import Experiment
 
 Make = Callable[[Mapping[str, Any]], Experiment[Any]]
 

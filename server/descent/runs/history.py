@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from descent import errors, wire
-from descent.engine.course import KEY, merged
+from descent.engine.knobs import KEY, merged
 from descent.engine.messages import Replay
 from descent.protocol import RunInfo
 from descent.registry import experiments
-from descent.runs.hub import Channel, Latest
+from descent.runs.channel import Channel, Latest
 from descent.runs.recorder import Recorder
 from descent.runs.run import IMPORTED, Run, info_of
 from descent.runs.tape import Entry, Tape

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from descent.engine.course import KEY, Followed, Plateau, apart, heard_by, merged, range_of, schedule_adapter
+from descent.contract import KnobError, Knobs
+from descent.engine.knobs import KEY, Followed, Plateau, apart, heard_by, merged, range_of, schedule_adapter
 from descent.errors import BadKnob, BadSchedule, FixedKnob
-from descent.experiment import KnobError, Knobs
 from descent.registry import Entry
 
 

@@ -17,16 +17,14 @@ import torch
 from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors
-from descent.archive.gate import Gate
-from descent.engine.course import merged
+from descent.contract.panels import Panel
+from descent.engine.knobs import merged
 from descent.engine.messages import Control, ControlName, Output, Replay, RunSpec
-from descent.executors.local import LocalExecutor
-from descent.panels import Panel
 from descent.protocol import Device, Diagnosis, Looked, Recording, RunInfo, State, Status
 from descent.registry import Entry, experiments
 from descent.runs import knobs as knob_check
+from descent.runs.channel import Channel, Latest, Viewer
 from descent.runs.history import History, knobs_after
-from descent.runs.hub import Channel, Latest, Viewer
 from descent.runs.recorder import Recorder
 from descent.runs.run import RESUMABLE, IllegalTransition, Run, now
 from descent.runs.sweeps import Order, Sweeps
@@ -35,6 +33,8 @@ from descent.runs.tape import Tape
 from descent.settings import Settings
 from descent.store.database import StoreError, cause
 from descent.store.store import Store
+from descent.web.gate import Gate
+from descent.workers.process import LocalExecutor
 
 ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
 ROOM_AFTER = 0.5  # seconds unwatched, after which a run that was watched makes room for a queued one

@@ -20,7 +20,7 @@ import numpy as np
 from descent import wire
 from descent.engine.messages import Output
 from descent.protocol import ENDED, Recording
-from descent.runs.hub import Latest
+from descent.runs.channel import Latest
 from descent.runs.run import Run
 from descent.runs.tape import Tape
 from descent.store.database import cause

@@ -16,11 +16,11 @@ import torch
 
 from descent import __version__
 from descent.engine.messages import Replay
-from descent.executors.local import LocalWorker
 from descent.protocol import ENDED, RunInfo, Status
 from descent.registry import Entry
-from descent.runs.hub import Channel
+from descent.runs.channel import Channel
 from descent.store.schema import RunRow
+from descent.workers.process import LocalWorker
 
 _ENDINGS: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed"})
 IMPORTED = "imported"  # in the environment of a run that came in a file, and of its branches: its id there

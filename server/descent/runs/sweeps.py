@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from descent import errors, wire
-from descent.engine.course import range_of
+from descent.engine.knobs import range_of
 from descent.engine.messages import Output, RunSpec, SweepSpec, Variant
-from descent.executors.local import LocalExecutor
 from descent.registry import Entry
 from descent.runs import knobs as knob_check
 from descent.runs.history import History, knobs_after
 from descent.runs.run import Run
 from descent.settings import Settings
+from descent.workers.process import LocalExecutor
 
 MOST_VARIANTS = 64
 MOST_STEPS = 2000  # of one variant

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from descent import wire
-from descent.archive.cells import plain
+from descent.cells import plain
 from descent.protocol import Gap
 from descent.runs.tape import Entry, Tape
 from descent.thinned import Thinner

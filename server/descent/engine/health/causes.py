@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from descent.engine.curvature import dot
-from descent.engine.effects import bound, curvature_of, layers_of, rate_of
-from descent.experiment import Knobs, Objective
+from descent.contract import Knobs, Objective
+from descent.engine.objectives.curvature import dot
+from descent.engine.objectives.effects import bound, curvature_of, layers_of, rate_of
 
 UPHILL = 0.9  # cosine of a step and the gradient above which it leads straight up
 MOSTLY = 0.5  # of the dead units, whose weights are all 0

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from descent.contract import Measure
 from descent.engine.health.finding import Finding
 from descent.engine.health.levels import BLOCK, SOON, Level, Series
-from descent.experiment import Measure
 
 DRAG = 1.0  # seconds between two changes of a knob that are one movement, at most
 SURE = 60  # bins after which a change did no harm, once another one has come

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from descent.engine.curvature import norm
-from descent.engine.effects import Sharpness, bound, curvature_of, layers_of, rate_of, units_of
+from descent.contract import Experiment, Knobs, Objective
 from descent.engine.health.causes import leads_uphill, of_silence, of_vanishing, penalty_of
 from descent.engine.health.finding import Finding
 from descent.engine.health.listening import Listening
+from descent.engine.objectives.curvature import norm
+from descent.engine.objectives.effects import Sharpness, bound, curvature_of, layers_of, rate_of, units_of
 from descent.engine.observe import borrowed
-from descent.experiment import Experiment, Knobs, Objective
 
 KNOWN = 3  # examinations after which it is known what gradients are like
 DEAD_OVER = 5  # batches on which a unit has no gradient, to be called dead

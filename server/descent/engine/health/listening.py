@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from descent.contract import Measure
 from descent.engine.health.finding import Finding
 from descent.engine.health.levels import FAR, Series
-from descent.experiment import Measure
 
 STUCK_AFTER = 5000  # values
 STUCK_FOR = 20.0, 300  # seconds and values, where there are fewer a second

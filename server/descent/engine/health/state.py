@@ -14,11 +14,11 @@ from typing import Any
 
 from torch import Tensor
 
+from descent.contract import Experiment, Knobs
 from descent.engine.health.changes import DRAG, Changes
 from descent.engine.health.finding import Finding
 from descent.engine.health.gradients import DEAD_OVER, Gradients
 from descent.engine.health.listening import Listening
-from descent.experiment import Experiment, Knobs
 
 CONFIRMED = 3  # examinations in a row that must agree
 PATIENCE = 4  # times longer, after each time that it was over

@@ -31,7 +31,20 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.data.translation import (
+from descent.contract import (
+    Experiment,
+    KnobError,
+    Knobs,
+    Measure,
+    Objective,
+    Preset,
+    Scalars,
+    by_layer,
+    fixed,
+    live,
+)
+from descent.contract.panels import Attention, Heatmap, Tokens, attention, heatmap, scalars, tokens
+from descent.kit.data.translation import (
     DATE_CHARACTERS,
     END,
     LETTERS,
@@ -43,26 +56,7 @@ from descent.data.translation import (
     Task,
     Words,
 )
-from descent.experiment import (
-    Attention,
-    Experiment,
-    Heatmap,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    Tokens,
-    attention,
-    by_layer,
-    fixed,
-    heatmap,
-    live,
-    scalars,
-    tokens,
-)
-from descent.nn.transformer import Transformer
+from descent.kit.nn.transformer import Transformer
 
 LONGEST_WORD = 16
 UNSEEN = 256  # pairs in the test split

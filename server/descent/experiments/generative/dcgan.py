@@ -33,26 +33,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from descent.data.digits import Digits, mnist, sklearn_digits
-from descent.experiment import (
-    Bars,
+from descent.contract import (
     Experiment,
-    Histogram,
-    Images,
     KnobError,
     Knobs,
     Measure,
     Objective,
     Preset,
     Scalars,
-    bars,
     by_layer,
     fixed,
-    histogram,
-    images,
     live,
-    scalars,
 )
+from descent.contract.panels import Bars, Histogram, Images, bars, histogram, images, scalars
+from descent.kit.data.digits import Digits, mnist, sklearn_digits
 
 SAMPLES = 64  # fixed noise vectors behind most panels
 COUNTED_EVERY, REFERENCES = 10, 2000  # steps between two counts of the kinds drawn; real digits they go by

@@ -39,21 +39,9 @@ import pydantic
 import torch
 from torch import Tensor, nn, optim
 
-from descent.data.surfaces import Surface, SurfaceName, make_surface
-from descent.experiment import (
-    Bars,
-    Contour,
-    Experiment,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    bars,
-    contour,
-    live,
-    scalars,
-)
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, live
+from descent.contract.panels import Bars, Contour, bars, contour, scalars
+from descent.kit.data.surfaces import Surface, SurfaceName, make_surface
 
 TRAIL = 1500  # latest points of a path that are kept
 GRID = 96  # samples along either side of the drawn surface

@@ -31,26 +31,10 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor, nn, optim
 
-from descent.data.planar import circle, encode
-from descent.experiment import (
-    Bars,
-    Experiment,
-    Heatmap,
-    Knobs,
-    Lines,
-    Measure,
-    Objective,
-    Preset,
-    Ranking,
-    Scalars,
-    bars,
-    heatmap,
-    lines,
-    live,
-    ranking,
-    scalars,
-)
-from descent.numerals import figure
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, live
+from descent.contract.panels import Bars, Heatmap, Lines, Ranking, bars, heatmap, lines, ranking, scalars
+from descent.kit.data.planar import circle, encode
+from descent.kit.text import figure
 
 POINTS = 32
 FEATURES = ("x1", "x2", "x1^2", "x2^2", "x1*x2", "sin x1")

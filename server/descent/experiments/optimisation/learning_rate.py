@@ -29,22 +29,9 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor, nn, optim
 
-from descent.experiment import (
-    Bars,
-    Experiment,
-    Knobs,
-    Lines,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    bars,
-    fixed,
-    lines,
-    live,
-    scalars,
-)
-from descent.numerals import figure
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
+from descent.contract.panels import Bars, Lines, bars, lines, scalars
+from descent.kit.text import figure
 
 POINTS = 40
 SPREAD, LEVEL = 0.5, 0.3  # standard deviations of the first w and b, and of the first v times √D

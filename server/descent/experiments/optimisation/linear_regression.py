@@ -31,26 +31,11 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn, optim
 
-from descent.data.batches import minibatch
-from descent.data.points import MOST, hubble, points_of
-from descent.experiment import (
-    Contour,
-    Experiment,
-    Heatmap,
-    Knobs,
-    Lines,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    contour,
-    fixed,
-    heatmap,
-    lines,
-    live,
-    scalars,
-)
-from descent.nn.lean import update
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
+from descent.contract.panels import Contour, Heatmap, Lines, contour, heatmap, lines, scalars
+from descent.kit.data.batches import minibatch
+from descent.kit.data.points import MOST, hubble, points_of
+from descent.kit.nn.lean import update
 
 NAMES = ("batch", "stochastic", "mini-batch")
 POINTS = 60  # of the line that is made up

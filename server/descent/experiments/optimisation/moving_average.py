@@ -27,21 +27,9 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 
-from descent.experiment import (
-    Experiment,
-    Knobs,
-    Lines,
-    Measure,
-    Preset,
-    Ranking,
-    Scalars,
-    fixed,
-    lines,
-    live,
-    ranking,
-    scalars,
-)
-from descent.numerals import superscript, term
+from descent.contract import Experiment, Knobs, Measure, Preset, Scalars, fixed, live
+from descent.contract.panels import Lines, Ranking, lines, ranking, scalars
+from descent.kit.text import superscript, term
 
 YEAR = 365  # days on show
 KEPT = 5000  # latest days that averages are taken of; 0.995^4635 < 1e-10

@@ -43,32 +43,24 @@ from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector
 from torch.optim import Optimizer
 
-from descent.data.batches import batches_per_epoch, minibatch
-from descent.data.digits import sklearn_digits
-from descent.experiment import (
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, by_layer, fixed, live
+from descent.contract.panels import (
     Bars,
     Contour,
-    Experiment,
     Histogram,
-    Knobs,
     Lines,
-    Measure,
-    Objective,
-    Preset,
     Ranking,
-    Scalars,
     bars,
-    by_layer,
     contour,
-    fixed,
     histogram,
     lines,
-    live,
     ranking,
     scalars,
 )
-from descent.nn.plane import Plane, through
-from descent.numerals import term
+from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.digits import sklearn_digits
+from descent.kit.nn.plane import Plane, through
+from descent.kit.text import term
 
 PIXELS, HIDDEN, CLASSES = 64, 8, 10
 TRAIN = 512  # digits; the other 1,285 are the test split

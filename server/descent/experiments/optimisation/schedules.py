@@ -31,24 +31,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.data.batches import batches_per_epoch, minibatch
-from descent.data.digits import sklearn_digits
-from descent.experiment import (
-    Experiment,
-    Knobs,
-    Lines,
-    Measure,
-    Objective,
-    Preset,
-    Ranking,
-    Scalars,
-    fixed,
-    lines,
-    live,
-    ranking,
-    scalars,
-)
-from descent.nn import schedules
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
+from descent.contract.panels import Lines, Ranking, lines, ranking, scalars
+from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.digits import sklearn_digits
+from descent.kit.nn import schedules
 
 TITLES = {
     "constant": "constant",

@@ -33,24 +33,9 @@ from pydantic import model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
-from descent.data.digits import sklearn_digits
-from descent.experiment import (
-    Bars,
-    Experiment,
-    KnobError,
-    Knobs,
-    Lines,
-    Measure,
-    Preset,
-    Ranking,
-    Scalars,
-    bars,
-    fixed,
-    lines,
-    live,
-    ranking,
-    scalars,
-)
+from descent.contract import Experiment, KnobError, Knobs, Measure, Preset, Scalars, fixed, live
+from descent.contract.panels import Bars, Lines, Ranking, bars, lines, ranking, scalars
+from descent.kit.data.digits import sklearn_digits
 
 STRATEGIES = {"grid": "grid", "random": "random", "tpe": "TPE"}
 PIXELS, HIDDEN, CLASSES = 64, 16, 10

@@ -31,32 +31,44 @@ from pydantic import field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.data import text as texts
-from descent.experiment import (
-    Bars,
+from descent.contract import (
     Experiment,
     KnobError,
     Knobs,
     Measure,
-    Note,
     Objective,
     Preset,
-    Ranking,
     Scalars,
-    Tokens,
-    Traces,
-    bars,
     by_layer,
     fixed,
     live,
+)
+from descent.contract.panels import (
+    Bars,
+    Note,
+    Ranking,
+    Tokens,
+    Traces,
+    bars,
     ranking,
     scalars,
     tokens,
     traces,
 )
-from descent.nn.gates import Recurrent, auc, correlation, memory, positive, ranks, read_out, signals, tracking
-from descent.nn.lean import backward, update
-from descent.numerals import subscript
+from descent.kit.data import text as texts
+from descent.kit.nn.gates import (
+    Recurrent,
+    auc,
+    correlation,
+    memory,
+    positive,
+    ranks,
+    read_out,
+    signals,
+    tracking,
+)
+from descent.kit.nn.lean import backward, update
+from descent.kit.text import subscript
 
 EMBEDDING = 32  # numbers that stand for a character
 MEASURED = (16, 256)  # rows and characters per row behind the held-out figure

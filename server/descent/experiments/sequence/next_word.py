@@ -32,24 +32,20 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.experiment import (
-    Bars,
+from descent.contract import (
     Experiment,
-    Heatmap,
     KnobError,
     Knobs,
     Measure,
     Objective,
     Preset,
     Scalars,
-    bars,
     by_layer,
     fixed,
-    heatmap,
     live,
-    scalars,
 )
-from descent.nn.lean import backward, update
+from descent.contract.panels import Bars, Heatmap, bars, heatmap, scalars
+from descent.kit.nn.lean import backward, update
 
 SENTENCES = "i like dog\ni love coffee\ni hate milk\nyou like cat\nyou love milk\nyou hate coffee"
 KOREAN = (

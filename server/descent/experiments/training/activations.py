@@ -36,29 +36,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.data.batches import batches_per_epoch, minibatch
-from descent.data.planar import CLASSIFICATION, EXTENT, grid
-from descent.experiment import (
-    Bars,
-    Experiment,
-    Histogram,
-    Images,
-    Knobs,
-    Lines,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    bars,
-    fixed,
-    histogram,
-    images,
-    lines,
-    live,
-    scalars,
-)
-from descent.nn.race import step_all
-from descent.numerals import rough, subscript, superscript
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
+from descent.contract.panels import Bars, Histogram, Images, Lines, bars, histogram, images, lines, scalars
+from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.planar import CLASSIFICATION, EXTENT, grid
+from descent.kit.nn.race import step_all
+from descent.kit.text import rough, subscript, superscript
 
 WIDTH = 16  # n, units in each hidden layer
 POINTS, BATCH = 400, 50

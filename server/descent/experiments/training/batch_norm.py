@@ -32,23 +32,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from descent.data.batches import batches_per_epoch, minibatch
-from descent.data.digits import sklearn_digits
-from descent.experiment import (
-    Experiment,
-    Histogram,
-    Knobs,
-    Lines,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    fixed,
-    histogram,
-    lines,
-    live,
-    scalars,
-)
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
+from descent.contract.panels import Histogram, Lines, histogram, lines, scalars
+from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.digits import sklearn_digits
 
 PIXELS, CLASSES = 64, 10
 TRAIN = 1200  # of 1,797 digits; the others are the test split

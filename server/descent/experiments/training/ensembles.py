@@ -32,26 +32,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.data.planar import CLASSIFICATION, EXTENT, encode, grid
-from descent.experiment import (
-    Experiment,
-    Field,
-    Heatmap,
-    Images,
-    Knobs,
-    Lines,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    field_map,
-    fixed,
-    heatmap,
-    images,
-    lines,
-    live,
-    scalars,
-)
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
+from descent.contract.panels import Field, Heatmap, Images, Lines, field_map, heatmap, images, lines, scalars
+from descent.kit.data.planar import CLASSIFICATION, EXTENT, encode, grid
 
 MEMBERS = 6  # trained from seeds, and snapshots kept
 BATCH = 16

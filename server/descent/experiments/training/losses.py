@@ -32,23 +32,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from descent.data.noisy import END, OUTLIER, draw, true_probability, true_sigma, truth
-from descent.experiment import (
-    Bars,
-    Experiment,
-    Knobs,
-    Lines,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    bars,
-    by_layer,
-    fixed,
-    lines,
-    live,
-    scalars,
-)
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, by_layer, fixed, live
+from descent.contract.panels import Bars, Lines, bars, lines, scalars
+from descent.kit.data.noisy import END, OUTLIER, draw, true_probability, true_sigma, truth
 
 THIRD = 2 / 3  # |x| beyond which the calibration looks
 HELD_OUT = 1200  # points nobody is trained on, without outliers

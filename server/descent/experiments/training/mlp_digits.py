@@ -18,7 +18,7 @@ initialisation (2015, arXiv:1502.01852, §2.2), Adam (Kingma and Ba 2015, arXiv:
 Departures: by default the digits are scikit-learn's real ones of 8×8 pixels, which need no download. One
 in five digits is held out as the test set. Pixels are scaled to 0…1 and not standardised. A drawing is
 brought to the size, the place and, for scikit-learn's, the slant and thickness of the data set's digits
-before the network sees it; without that hardly any is read right (see `descent.data.drawing`).
+before the network sees it; without that hardly any is read right (see `descent.kit.data.drawing`).
 """
 
 from __future__ import annotations
@@ -33,29 +33,11 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.data.batches import batches_per_epoch, minibatch
-from descent.data.digits import mnist, sklearn_digits
-from descent.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
-from descent.experiment import (
-    Bars,
-    Experiment,
-    Heatmap,
-    Images,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Ranking,
-    Scalars,
-    bars,
-    fixed,
-    heatmap,
-    images,
-    live,
-    ranking,
-    scalars,
-)
+from descent.contract import Experiment, KnobError, Knobs, Measure, Objective, Preset, Scalars, fixed, live
+from descent.contract.panels import Bars, Heatmap, Images, Ranking, bars, heatmap, images, ranking, scalars
+from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.digits import mnist, sklearn_digits
+from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
 
 CLASSES = list("0123456789")
 PAD = 28  # pixels along a side of the drawing

@@ -35,31 +35,23 @@ from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector
 from torch.optim import Optimizer
 
-from descent.data.batches import batches_per_epoch
-from descent.data.planar import CLASSIFICATION, EXTENT, REGRESSION, Samples, ShuffledBatches, encode, grid
-from descent.experiment import (
+from descent.contract import Experiment, KnobError, Knobs, Measure, Objective, Preset, Scalars, fixed, live
+from descent.contract.panels import (
     Bars,
-    Experiment,
     Field,
     Graph,
     Heatmap,
     Histogram,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
     bars,
     field_map,
-    fixed,
     graph,
     heatmap,
     histogram,
-    live,
     scalars,
 )
-from descent.nn.lean import backward, update
+from descent.kit.data.batches import batches_per_epoch
+from descent.kit.data.planar import CLASSIFICATION, EXTENT, REGRESSION, Samples, ShuffledBatches, encode, grid
+from descent.kit.nn.lean import backward, update
 
 SAMPLES = 500  # points in a data set, training and test together
 UNIT_MAP = 16  # cells along a side of a unit's map

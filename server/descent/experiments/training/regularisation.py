@@ -33,29 +33,21 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.data.batches import batches_per_epoch, minibatch
-from descent.data.digits import sklearn_digits
-from descent.experiment import (
-    Bars,
+from descent.contract import (
     Experiment,
     Finished,
-    Histogram,
-    Images,
     KnobError,
     Knobs,
-    Lines,
     Measure,
     Objective,
     Preset,
     Scalars,
-    bars,
     fixed,
-    histogram,
-    images,
-    lines,
     live,
-    scalars,
 )
+from descent.contract.panels import Bars, Histogram, Images, Lines, bars, histogram, images, lines, scalars
+from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.digits import sklearn_digits
 
 PIXELS, SIDE, CLASSES = 64, 8, 10
 VALIDATION, TEST = 400, 400  # digits of either split

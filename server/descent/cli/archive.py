@@ -1,0 +1,124 @@
+"""`descent runs export`, `import` and `script`: what the routes do, on a store, without a server."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from descent.cli.runs import DatabaseUrl, Home, opened
+
+if TYPE_CHECKING:
+    from descent.store.store import Store
+
+RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to an app."""
+    app.command("export")(export)
+    app.command("import")(import_run)
+    app.command("script")(script)
+
+
+def export(
+    run: RunId,
+    file: Annotated[Path | None, typer.Argument(help="Where to. Default: a name of its own, here.")] = None,
+    format: Annotated[
+        Literal["bundle", "tensorboard"],
+        typer.Option(
+            help="Everything, to be imported elsewhere, or the scalars as a TensorBoard event file."
+        ),
+    ] = "bundle",
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Write a recorded run to a zip file."""
+    from descent.archive import tensorboard
+    from descent.archive.bundle import write as bundle
+
+    write, ending = (bundle.write, "") if format == "bundle" else (tensorboard.write, "-tensorboard")
+    with (
+        _told(),
+        opened(home, database_url, read_only=True) as (store, settings),
+        write(store, run, settings.home) as archive,
+    ):
+        file = _free(file, f"{_experiment(store, run)}-{run}{ending}.zip")
+        with file.open("xb") as out:
+            shutil.copyfileobj(archive, out)
+    typer.echo(file)
+
+
+def import_run(
+    file: Annotated[
+        Path, typer.Argument(help="A zip file that `export` wrote.", exists=True, dir_okay=False)
+    ],
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Add a run from a zip file to the store; prints its new id."""
+    from descent.archive.bundle.import_ import Intake
+
+    otherwise = "; or import the file on its page"
+    with (
+        _told(),
+        opened(home, database_url, otherwise=otherwise) as (store, settings),
+        file.open("rb") as archive,
+        Intake(archive, settings.import_mb << 20, settings.home) as intake,
+    ):
+        intake.write(store)
+    typer.echo(intake.run_id)
+
+
+def script(
+    run: RunId,
+    file: Annotated[
+        Path | None, typer.Argument(help="Where to; - for the terminal. Default: a name of its own, here.")
+    ] = None,
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Write a recorded run as one PyTorch file that needs no Descent and trains the same numbers."""
+    from descent.archive import script as scripts
+
+    with _told(), opened(home, database_url, read_only=True) as (store, _):
+        text = scripts.write(store, run)
+        if file == Path("-"):
+            typer.echo(text, nl=False)
+            return
+        file = _free(file, f"{_experiment(store, run).replace('-', '_')}_{run}.py")
+    file.write_text(text, encoding="utf-8")
+    typer.echo(file)
+
+
+def _experiment(store: Store, run: str) -> str:
+    row = store.run(run)
+    assert row is not None, run
+    return row.experiment
+
+
+def _free(file: Path | None, name: str) -> Path:
+    """Where to write; what is there already is not overwritten."""
+    if file is None:
+        file = Path(name)
+    elif file.is_dir():
+        file = file / name
+    if file.exists():
+        raise typer.BadParameter(f"{file} exists already", param_hint="FILE")
+    return file
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Say what went wrong, and end."""
+    from descent.errors import DescentError
+
+    try:
+        yield
+    except (DescentError, OSError) as error:
+        typer.echo(f"descent: {error}", err=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,239 @@
+"""The command line: `descent serve`, `descent list`, `descent train`; `descent runs` is in `runs_cli.py`.
+
+Heavy imports wait until a command needs them: the fork server imports this module for every worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import inspect
+import ipaddress
+import json
+import sys
+import threading
+import time
+import webbrowser
+from typing import Annotated, Any, Literal
+
+import typer
+
+from descent.cli.archive import register
+from descent.cli.runs import runs
+
+Device = Literal["auto", "cpu", "cuda"]
+cli = typer.Typer(
+    name="descent",
+    help="A visual deep-learning playground on real PyTorch.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+register(runs)
+cli.add_typer(runs, name="runs")
+OPEN_TO_ALL = """\
+Descent listens on {host}, beyond this machine, and it has no password: whoever reaches it can see, change and
+delete every run, and fill the disk. To limit it, listen on 127.0.0.1 (--host) and come by an SSH tunnel, or
+keep others out by a firewall, or by a reverse proxy that asks for a password and speaks HTTPS. Browsers get
+in by names in DESCENT_ALLOWED_HOSTS only, but that stops no other program."""
+TURN = 0.001  # seconds a busy thread keeps the event loop waiting; 5 ms by default, several times an answer
+UPDATES = 10  # of the terminal's progress display, per second
+
+
+def main() -> None:
+    """The console script."""
+    cli()
+
+
+def _serve(open: bool = False, **options: Any) -> None:
+    """Start the server."""
+    import socket
+
+    from pydantic import ValidationError
+
+    from descent.settings import Settings
+
+    try:
+        settings = Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        typer.echo(f"descent: setting {first['loc'][0]}: {first['msg']} (given: {first['input']})", err=True)
+        raise typer.Exit(2) from error
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listening = socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        typer.echo(
+            f"descent: cannot listen on {settings.host}:{settings.port}: {error.strerror}; try --port",
+            err=True,
+        )
+        raise typer.Exit(1) from error
+    # asyncio does this only for sockets made by itself; without it small answers wait 40 ms for an ACK.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with listening:
+        from descent.store.database import StoreError
+        from descent.web.app import create_server, open_store  # loads torch, which takes a while
+
+        try:
+            server = create_server(settings, open_store(settings))
+        except StoreError as error:
+            typer.echo(f"descent: {error}", err=True)
+            raise typer.Exit(1) from error
+        port = listening.getsockname()[1]
+        shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else settings.host
+        address = f"http://{shown}:{port}/"
+        typer.echo(f"Descent is at {address}  (Ctrl+C stops it)")
+        if not _is_loopback(settings.host):
+            typer.echo(OPEN_TO_ALL.format(host=settings.host))
+        if open:  # what comes before the server is up waits in the socket's queue
+            threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+        sys.setswitchinterval(TURN)
+        gc.freeze()  # what is loaded by now stays: to look through it for garbage took 0.1 s every time
+        with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly shutdown
+            server.run(sockets=[listening])
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _with_settings_as_options() -> None:
+    """Give `serve` an option for every setting, with the setting's own help."""
+    from descent.settings import Settings
+
+    parameters = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=typer.Option(None, help=field.description, show_default=False),
+            annotation=field.annotation if field.annotation in (int, float) else str,
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+    opening = inspect.Parameter(
+        "open",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=typer.Option(False, "--open/--no-open", help="Open the browser."),
+        annotation=bool,
+    )
+    _serve.__signature__ = inspect.Signature([opening, *parameters])  # type: ignore[attr-defined]
+    _serve.__annotations__ = {p.name: p.annotation for p in [opening, *parameters]}
+    cli.command("serve")(_serve)
+
+
+_with_settings_as_options()
+
+
+@cli.command("list")
+def list_experiments(
+    lang: Annotated[str, typer.Option(help="Language of the titles: en or ko.")] = "en",
+) -> None:
+    """List the experiments, by chapter."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from descent.lessons import LANGUAGES
+    from descent.registry import experiments
+    from descent.web.experiments import describe
+
+    if lang not in LANGUAGES:
+        raise typer.BadParameter(f"there is {' and '.join(LANGUAGES)}", param_hint="--lang")
+    table = Table("chapter", "id", "title", box=None, header_style="bold")
+    for entry in experiments().values():
+        table.add_row(entry.chapter, entry.id, describe(entry.id, lang)["title"])
+    Console().print(table)
+
+
+@cli.command()
+def train(
+    experiment: Annotated[str, typer.Argument(help="An experiment's id; see `descent list`.")],
+    set: Annotated[
+        list[str] | None, typer.Option("--set", help="A knob, as name=value. May be repeated.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps to take.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
+    device: Annotated[Device, typer.Option()] = "auto",
+) -> None:
+    """Train an experiment in the terminal."""
+    from descent.contract import KnobError
+    from descent.errors import DescentError
+
+    try:
+        ended = _train(experiment, dict(_assignment(text) for text in set or []), steps, seed, device)
+    except (DescentError, KnobError) as error:
+        typer.echo(f"descent: {error}", err=True)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    sys.exit(0 if ended == "finished" else 1)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"expected name=value, got {text!r}", param_hint="--set")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _train(id: str, values: dict[str, Any], steps: int, seed: int, device: Device) -> str:
+    """Run the engine in this process; the last scalars and the rate are shown while it trains."""
+    import torch
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Table
+
+    from descent import wire
+    from descent.engine.inbox import Inbox
+    from descent.engine.loop import Loop
+    from descent.engine.messages import Output, RunSpec
+    from descent.runs.knobs import check
+    from descent.runs.manager import RunManager, pick_device
+
+    entry = RunManager.entry(id)
+    knobs = check(entry, values)
+    torch.set_num_threads(1)
+    latest: dict[str, float] = {}
+    reason = ""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    task = progress.add_task(entry.title, total=steps, rate="")
+    begin = time.perf_counter()
+
+    def display() -> Group:
+        table = Table(box=None, show_header=False)
+        for name, value in latest.items():
+            table.add_row(name, f"{value:.4g}")
+        return Group(progress, table)
+
+    with Live(display(), console=Console(), refresh_per_second=UPDATES) as screen:
+
+        def show(output: Output) -> None:
+            nonlocal reason
+            if output.kind == "scalars":
+                arrays = wire.decode(output.payload).arrays
+                latest.update({k: float(v[-1]) for k, v in arrays.items() if k != "step" and v[-1] == v[-1]})
+                done = int(arrays["step"][-1]) + 1
+                rate = done / (time.perf_counter() - begin)
+                progress.update(task, completed=done, rate=f"{rate:,.0f} steps/s")
+                screen.update(display())
+            elif output.event.get("type") == "state":
+                reason = output.event["reason"]
+
+        spec = RunSpec("terminal", id, knobs, seed, pick_device(device), max_steps=steps)
+        ended = Loop(entry, spec, Inbox(), show).run()
+    if ended != "finished":
+        typer.echo(f"descent: {ended}: {reason}", err=True)
+    return ended

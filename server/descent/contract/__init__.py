@@ -1,0 +1,28 @@
+"""The contract: all that an experiment may import of Descent, beside what several share in `descent.kit`."""
+
+from descent.contract.experiment import (
+    Experiment,
+    Finished,
+    K,
+    Measure,
+    Objective,
+    Preset,
+    Scalars,
+    by_layer,
+)
+from descent.contract.knobs import KnobError, Knobs, fixed, live
+
+__all__ = [
+    "Experiment",
+    "Finished",
+    "K",
+    "KnobError",
+    "Knobs",
+    "Measure",
+    "Objective",
+    "Preset",
+    "Scalars",
+    "by_layer",
+    "fixed",
+    "live",
+]

@@ -1,0 +1,143 @@
+"""The experiment contract: what one file must provide to become one thing to learn.
+
+An experiment file holds, in this order: a docstring, `Knobs`, the model, and one subclass of
+`Experiment`. It imports no web framework and does nothing heavy when imported. The docstring's first
+line is the experiment's title, its first paragraph the summary on the gallery card. Everything the page
+needs (knobs, panels, presets) is declared here in English; `lessons/<lang>/<id>.md` brings the text
+beside it and the translations. See `docs/adding-an-experiment.md`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
+
+import torch
+
+from descent.contract.knobs import Knobs
+
+Scalars = Mapping[str, float | torch.Tensor]
+
+
+class Finished(Exception):
+    """Raised by `step` instead of taking one, when there is nothing more to learn: the run is finished.
+
+    The argument is the reason, a sentence that a lesson's `[words]` can translate; the page adds step and
+    epoch. Nothing may have been changed before it is raised.
+    """
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a scalar says of how training goes; a loss falls and an accuracy rises when all is well.
+
+    `of`: the learner it belongs to, where several are trained side by side, by its objective's name;
+    `knobs`: those that act on this learner and not on all, such as its own learning rate; `rival`: the loss
+    of a player in a game, which may rise because the other one plays well.
+    """
+
+    kind: Literal["loss", "held-out", "accuracy"]
+    of: str = ""
+    knobs: tuple[str, ...] = ()
+    rival: bool = False
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One-click settings that make a point: `knobs` over the defaults, `watch` says what to look for."""
+
+    title: str
+    knobs: Mapping[str, Any]
+    watch: str
+
+
+K = TypeVar("K", bound=Knobs)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss, the parameters an optimizer makes it small by, and that optimizer.
+
+    `loss` computes it on the mini-batch of the coming step, as that step will; the same each time it is
+    called, given the same parameters and random numbers. `layers`: parameters by the layer's name, for the
+    gradient flow; by default each is its own. `penalty`: λ, where the loss holds λ½‖w‖² of the weights.
+    """
+
+    loss: Callable[[], torch.Tensor]
+    parameters: Sequence[torch.Tensor]
+    optimizer: torch.optim.Optimizer
+    layers: Mapping[str, Sequence[torch.Tensor]] | None = None
+    penalty: float = 0.0
+
+
+def by_layer(model: torch.nn.Module) -> dict[str, list[torch.Tensor]]:
+    """A model's parameters by the module that holds them."""
+    found: dict[str, list[torch.Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        found.setdefault(name.rpartition(".")[0] or name, []).append(parameter)
+    return found
+
+
+class Experiment(ABC, Generic[K]):
+    """One thing to learn.
+
+    The engine creates it, calls `build` once and then `step` over and over; between steps it may call
+    probes. `self.step_index` is the number of steps taken so far.
+    """
+
+    knobs_type: ClassVar[type[Knobs]]
+    order: ClassVar[int] = 0  # place within its chapter
+    invite: ClassVar[str]  # the one sentence that invites the first move
+    presets: ClassVar[Mapping[str, Preset]] = {}
+    measures: ClassVar[Mapping[str, Measure]] = {}  # by scalar; the first loss is the main one
+    pace: ClassVar[float | None] = None  # steps per second to begin with; None: as fast as it goes
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.seed = seed
+        self.device = device
+        self.step_index = 0
+        self.epochs_counted = (0.0, 0)  # done, and at which step, when steps per epoch last changed
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for base in getattr(cls, "__orig_bases__", ()):
+            for argument in get_args(base):
+                if isinstance(argument, type) and issubclass(argument, Knobs):
+                    cls.knobs_type = argument
+
+    @abstractmethod
+    def build(self, knobs: K) -> None:
+        """Make model, optimizer and data on `self.device`. The global RNG is seeded already."""
+
+    @abstractmethod
+    def step(self, knobs: K) -> Scalars:
+        """Take exactly one optimisation step and return its scalars by name (`loss/train`, …).
+
+        Values are floats or 0-d tensors. A scalar that is measured only now and then may be left out of
+        the other steps. One that is not finite ends the run as diverged. Raises `Finished` where there is
+        no further step.
+        """
+
+    def changed(self, knobs: K, names: set[str]) -> None:
+        """Live knobs `names` were set to the values in `knobs`; called between steps, before the next."""
+
+    def objectives(self, knobs: K) -> Mapping[str, Objective]:
+        """What its optimizers make small in the coming step, by name; with one only, the name may be "".
+
+        An experiment that gives this gets the panels on what the learning rate does.
+        """
+        return {}
+
+    def out(self) -> Collection[str]:
+        """Learners that have left the race for good, by the name their measures give them in `of`."""
+        return ()
+
+    def steps_per_epoch(self, knobs: K) -> float | None:
+        """Steps in one pass over the training data, where that means something."""
+        return None
+
+    def generator(self, n: int) -> torch.Generator:
+        """A CPU generator whose stream is a pure function of (seed, n): the data order of step n."""
+        return torch.Generator().manual_seed((self.seed * 0x9E3779B97F4A7C15 + n + 1) % 2**63)

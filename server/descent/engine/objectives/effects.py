@@ -1,0 +1,444 @@
+"""The panels on what the learning rate does, for every experiment that names its objectives.
+
+They look at the coming step: it is really taken, with the optimizer's own rule and moments, and taken back
+(see `checkpoint.py`). So each is exact for the step that training then takes, and changes no number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from descent.contract import Experiment, Finished, Knobs, Objective
+from descent.contract.panels import Lines, Panel, Picture, Range
+from descent.engine.checkpoint import Checkpointer
+from descent.engine.objectives.curvature import Curvature, Vector, dot, norm
+from descent.engine.observe import borrowed
+from descent.kit.text import term
+
+GROUP = "effects"
+BELOW_ROUNDING = "No rate lowers the loss by more than rounding."
+RATES = torch.logspace(-5, 1, 48, dtype=torch.float64).tolist()
+REMEMBERED = 512  # looks; then every other one is forgotten
+FEWEST = 4  # units of a layer of which a share says something
+SILENT = 1e-3  # of the gradient of the layer's liveliest unit
+SILENT_OVER = 4  # looks in a row
+ITERATIONS = 20  # of the power iteration, at most; it goes on from the last look's eigenvector
+
+
+def _panel(name: str, size: Any, title: str, caption: str) -> Panel:
+    return Panel(name=name, kind="lines", title=title, caption=caption, size=size, options={}, group=GROUP)
+
+
+PANELS: Mapping[str, Panel] = {
+    panel.name: panel
+    for panel in (
+        _panel(
+            "what_if",
+            "hero",
+            "What if the rate were …?",
+            "The loss after the coming step, for each η. Right of “critical”, if it is marked, it rises.",
+        ),
+        _panel(
+            "sharpness",
+            "small",
+            "Sharpness",
+            "The largest curvature against the bound that η sets. Above it, steps overshoot.",
+        ),
+        _panel(
+            "gradient_norms",
+            "small",
+            "Gradient flow",
+            "‖∇L‖ per layer. A layer far below the others hardly learns.",
+        ),
+        _panel(
+            "anatomy",
+            "wide",
+            "Anatomy of a step",
+            "Slope and curvature predict the change of the loss. Where they fail, the step is too long.",
+        ),
+        _panel(
+            "update_ratios",
+            "small",
+            "Update per weight",
+            "‖Δθ‖ / ‖θ‖ of the coming step, per layer. About 0.001 is healthy.",
+        ),
+        _panel(
+            "silent_units",
+            "wide",
+            "Silent units",
+            "Share of a layer's units that got next to no gradient lately: dead, or saturated.",
+        ),
+        _panel(
+            "turn",
+            "small",
+            "Does the slope turn?",
+            "Cosine of ∇L before and after the step. Near 1 a longer one would do; below 0 it overshoots.",
+        ),
+    )
+}
+
+
+class History:
+    """Values by step, in bounded room: when it is full, every other one goes."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.rows: list[np.ndarray] = []
+
+    def add(self, step: int, row: np.ndarray) -> None:
+        """Keep a row of the same shape as those before; after a change of shape, begin anew."""
+        if self.rows and (row.shape != self.rows[-1].shape or step < self.steps[-1]):
+            self.steps, self.rows = [], []
+        if self.steps and step == self.steps[-1]:
+            self.rows[-1] = row
+            return
+        if len(self.steps) >= REMEMBERED:
+            self.steps, self.rows = self.steps[::2], self.rows[::2]
+        self.steps.append(step)
+        self.rows.append(row)
+
+    def columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Steps (n,), and values (…, n)."""
+        return np.array(self.steps, np.float32), np.stack(self.rows, axis=-1).astype(np.float32)
+
+
+class Coming(NamedTuple):
+    """The coming step: Δθ, and the learning rate it is taken with."""
+
+    step: Vector
+    rate: float
+
+
+class Effects:
+    """Looks at the objectives of one experiment."""
+
+    def __init__(self, experiment: Experiment[Any], checkpointer: Checkpointer) -> None:
+        self._experiment = experiment
+        self._checkpointer = checkpointer
+        self._histories = {name: History() for name in PANELS}
+        self._sharpness = Sharpness()
+        self._silent: dict[
+            str, list[Tensor]
+        ] = {}  # layer → which of its units were silent, at the last looks
+        self._coming: tuple[tuple[int, Knobs], dict[str, Coming]] | None = None
+        self._curvatures: tuple[tuple[int, Knobs], dict[str, float]] | None = None
+
+    def look(self, panel: str, knobs: Knobs) -> Picture:
+        """One panel's picture. The experiment is in the end what it was."""
+        look: Callable[[Knobs], Picture] = getattr(self, panel)
+        with borrowed(self._experiment):
+            return look(knobs)
+
+    def coming(self, knobs: Knobs) -> dict[str, Vector]:
+        """By objective, what the coming step adds to its parameters."""
+        return {name: coming.step for name, coming in self._steps(knobs).items()}
+
+    def what_if(self, knobs: Knobs) -> Lines:
+        """The loss by learning rate, along the coming step."""
+        values, marks, ranges, notes = [], [], [], []
+        objectives, steps = self._objectives(knobs), self._steps(knobs)
+        curvatures = self._sharpnesses(knobs)
+        for name, objective in objectives.items():
+            step, rate = steps[name]
+            direction = [part / rate for part in step] if rate else step
+            found = curvature_of(objective).what_if(direction, RATES)
+            values.append([found.losses, [found.before] * len(RATES)])
+            places = [
+                ("now", rate),
+                ("best for this one step", found.best),
+                ("critical", found.critical),
+                ("η stable below", stable_rate(objective.optimizer, curvatures[name])),
+            ]
+            marks.append([(word, at) for word, at in places if math.isfinite(at) and at > 0])
+            ranges.append(_around(found.losses, found.before))
+            notes.append(BELOW_ROUNDING if found.lost_in_rounding and rate else "")
+        return Lines(
+            x=np.array(RATES, np.float32),
+            values=_finite(np.array(values)),
+            groups=list(objectives),
+            series=["after the step", "now"],
+            x_label="η",
+            x_log=True,
+            marks=marks,
+            notes=notes,
+            y_ranges=ranges,
+        )
+
+    def anatomy(self, knobs: Knobs) -> Lines:
+        """First- and second-order prediction of the loss's change in the coming step, and the change."""
+        rows, notes = [], []
+        objectives, steps = self._objectives(knobs), self._steps(knobs)
+        for name, objective in objectives.items():
+            found = curvature_of(objective).anatomy(steps[name].step)
+            rows.append([found.first, found.first + found.second, found.actual])
+            terms = [term(v) for v in (found.first, found.second, found.first + found.second, found.actual)]
+            notes.append("ΔL ≈ ∇L·Δθ + ½ΔθᵀHΔθ = {} + {} = {},  ΔL = {}".format(*terms))
+        series = ["∇L·Δθ", "∇L·Δθ + ½ΔθᵀHΔθ", "ΔL"]
+        return self._running("anatomy", list(objectives), series, rows, notes=notes)
+
+    def sharpness(self, knobs: Knobs) -> Lines:
+        """The Hessian's top eigenvalue, preconditioned as the optimizer does, against its bound."""
+        objectives, curvatures = self._objectives(knobs), self._sharpnesses(knobs)
+        rows = [[curvatures[name], bound(one.optimizer)] for name, one in objectives.items()]
+        return self._running("sharpness", list(objectives), ["λ", "λ stable below"], rows, log=True)
+
+    def _sharpnesses(self, knobs: Knobs) -> dict[str, float]:
+        """By objective, the sharpness at this step: measured once for all panels, so that they agree."""
+        now = (self._experiment.step_index, knobs)
+        if self._curvatures is None or self._curvatures[0] != now:
+            found = {
+                name: math.nan  # what divides its steps comes with the first one
+                if _is_yet_to_rescale(objective)
+                else self._sharpness.look(name, objective, first=ITERATIONS, then=ITERATIONS)
+                for name, objective in self._objectives(knobs).items()
+            }
+            self._curvatures = now, found
+        return self._curvatures[1]
+
+    def gradient_norms(self, knobs: Knobs) -> Lines:
+        """‖∇L‖ of each layer."""
+        objectives = self._objectives(knobs)
+        gradients = {name: curvature_of(objective).gradient() for name, objective in objectives.items()}
+        return self._by_layer("gradient_norms", objectives, gradients, lambda g, weights: norm(g))
+
+    def update_ratios(self, knobs: Knobs) -> Lines:
+        """‖Δθ‖ / ‖θ‖ of each layer, in the coming step."""
+        steps = {name: coming.step for name, coming in self._steps(knobs).items()}
+
+        def ratio(step: Vector, weights: Sequence[Tensor]) -> float:
+            length = norm(weights)
+            return norm(step) / length if length else math.nan
+
+        return self._by_layer("update_ratios", self._objectives(knobs), steps, ratio)
+
+    def silent_units(self, knobs: Knobs) -> Lines:
+        """The share of each layer's units, told by their biases, that were silent at the last looks."""
+        rows: list[list[float]] = []
+        names: list[str] = []
+        objectives = self._objectives(knobs)
+        for name, objective in objectives.items():
+            parts = zip(objective.parameters, curvature_of(objective).gradient(), strict=True)
+            gradients = {id(parameter): gradient for parameter, gradient in parts}
+            units = units_of(objective)
+            row = [self._share(f"{name}/{layer}", gradients[id(bias)]) for layer, bias in units.items()]
+            names = max(names, list(units), key=len)
+            rows.append(row)
+        names = names or [""]
+        values = [row + [math.nan] * (len(names) - len(row)) for row in rows]
+        return self._running("silent_units", list(objectives), names, values, y_range=(0.0, 1.0))
+
+    def _share(self, layer: str, gradient: Tensor) -> float:
+        sizes = gradient.detach().abs()
+        seen = self._silent.setdefault(layer, [])
+        if seen and seen[-1].shape != sizes.shape:
+            seen.clear()
+        seen.append(sizes <= SILENT * sizes.max())
+        del seen[:-SILENT_OVER]
+        return float(torch.stack(seen).all(0).float().mean())
+
+    def turn(self, knobs: Knobs) -> Lines:
+        """The cosine of the angle between the gradients before and after the coming step."""
+        rows = []
+        objectives, steps = self._objectives(knobs), self._steps(knobs)
+        for name, objective in objectives.items():
+            before, after = curvature_of(objective).around(steps[name].step)
+            length = norm(before) * norm(after)
+            rows.append([dot(before, after) / length if length else math.nan])
+        return self._running("turn", list(objectives), ["cos"], rows, y_range=(-1.05, 1.05))
+
+    def _by_layer(
+        self,
+        panel: str,
+        objectives: Mapping[str, Objective],
+        vectors: Mapping[str, Vector],
+        measure: Callable[[Vector, Sequence[Tensor]], float],
+    ) -> Lines:
+        """One number per layer; networks of fewer layers than the largest leave the rest out."""
+        names = max((list(layers_of(objective)) for objective in objectives.values()), key=len)
+        rows = []
+        for name, objective in objectives.items():
+            parts = dict(zip(map(id, objective.parameters), vectors[name], strict=True))
+            row = [
+                measure([parts[id(parameter)] for parameter in layer], layer)
+                for layer in layers_of(objective).values()
+            ]
+            rows.append(row + [math.nan] * (len(names) - len(row)))
+        return self._running(panel, list(objectives), names, rows, log=True)
+
+    def _running(
+        self,
+        panel: str,
+        groups: Sequence[str],
+        series: Sequence[str],
+        rows: Sequence[Sequence[float]],
+        *,
+        notes: Sequence[str] = (),
+        log: bool = False,
+        y_range: Range | None = None,
+    ) -> Lines:
+        history = self._histories[panel]
+        history.add(self._experiment.step_index, np.array(rows, np.float64))
+        x, values = history.columns()
+        return Lines(
+            x=x,
+            values=_finite(values),
+            groups=groups,
+            series=series,
+            x_label="step",
+            y_log=log,
+            notes=notes,
+            y_ranges=[y_range] * len(groups) if y_range else (),
+        )
+
+    def _objectives(self, knobs: Knobs) -> Mapping[str, Objective]:
+        return self._experiment.objectives(knobs)
+
+    def _steps(self, knobs: Knobs) -> dict[str, Coming]:
+        """What becomes of each objective in the coming step, which is taken and taken back."""
+        now = (self._experiment.step_index, knobs)
+        if self._coming is None or self._coming[0] != now:
+            self._coming = now, self._rehearse(knobs)
+        return self._coming[1]
+
+    def _rehearse(self, knobs: Knobs) -> dict[str, Coming]:
+        objectives = self._objectives(knobs)
+        before = {name: [p.detach().clone() for p in o.parameters] for name, o in objectives.items()}
+        gradients = [(p, p.grad) for o in objectives.values() for p in o.parameters]
+        for parameter, _ in gradients:
+            parameter.grad = None  # the step makes its own, and writes into none that a panel shows
+        with self._checkpointer.rehearsal():
+            with contextlib.suppress(Finished):  # then nothing moves
+                self._experiment.step(knobs)
+            coming = {
+                name: Coming(
+                    [p.detach() - b for p, b in zip(o.parameters, before[name], strict=True)],
+                    rate_of(o.optimizer),
+                )
+                for name, o in objectives.items()
+            }
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
+        return coming
+
+
+class Sharpness:
+    """Of objectives by name, preconditioned as their optimizers do. A look goes on where the last ended."""
+
+    def __init__(self) -> None:
+        self._eigenvectors: dict[str, Vector] = {}
+
+    def look(self, name: str, objective: Objective, *, first: int, then: int) -> float:
+        """The eigenvalue of largest size, by at most `first` iterations anew, or `then` going on."""
+        start = self._eigenvectors.get(name)
+        if start and [v.shape for v in start] != [p.shape for p in objective.parameters]:
+            start = None
+        value, self._eigenvectors[name] = curvature_of(objective).sharpness(
+            start,
+            preconditioner=preconditioner(objective.optimizer, objective.parameters),
+            iterations=then if start else first,
+        )
+        return value
+
+
+def curvature_of(objective: Objective) -> Curvature:
+    """What its loss looks like around its parameters."""
+    return Curvature(objective.loss, objective.parameters)
+
+
+def layers_of(objective: Objective) -> Mapping[str, Sequence[Tensor]]:
+    """Its parameters by layer; each is its own where it names none."""
+    if objective.layers is not None:
+        return objective.layers
+    return {str(i): [parameter] for i, parameter in enumerate(objective.parameters)}
+
+
+def units_of(objective: Objective) -> Mapping[str, Tensor]:
+    """A layer's bias, which has an element per unit; not of the last layer, nor of normalisations of few."""
+    layers = list(layers_of(objective).items())[:-1]
+    biases = {name: [p for p in parts if p.ndim == 1 and p.numel() >= FEWEST] for name, parts in layers}
+    return {name: parts[-1] for name, parts in biases.items() if parts}
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """As float32, with NaN for what has no place on a chart."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = values.astype(np.float32)
+    return np.where(np.isfinite(narrow), narrow, np.float32(np.nan))
+
+
+def _around(losses: Sequence[float], before: float) -> tuple[float, float]:
+    """From the lowest loss to as far above `before` as it lies below; at least a tenth of its size."""
+    lowest = min((loss for loss in losses if math.isfinite(loss)), default=before)
+    drop = max(before - lowest, 0.1 * abs(before), 1e-12)
+    return before - 1.15 * drop, before + 1.5 * drop
+
+
+def rate_of(optimizer: Optimizer) -> float:
+    """The learning rate it steps with."""
+    return float(optimizer.param_groups[0]["lr"])
+
+
+def bound(optimizer: Optimizer) -> float:
+    """The curvature above which its steps diverge on a quadratic.
+
+    Plain descent: 2/η. Momentum β: 2(1 + β)/η; Nesterov's: 2(1 + β)/(η(1 + 2β)). Adam, whose momentum is
+    an average: 2(1 + β₁)/(η(1 − β₁)), 38/η by default (Cohen et al. 2022).
+    """
+    group = optimizer.param_groups[0]
+    rate = rate_of(optimizer)
+    if not rate:
+        return math.inf
+    if "betas" in group:
+        beta = float(group["betas"][0])
+        return 2 * (1 + beta) / ((1 - beta) * rate)
+    beta = float(group.get("momentum", 0))
+    if group.get("nesterov"):
+        return 2 * (1 + beta) / ((1 + 2 * beta) * rate)
+    return 2 * (1 + beta) / rate
+
+
+def _is_yet_to_rescale(objective: Objective) -> bool:
+    """Whether its optimizer is an adaptive one that has taken no step."""
+    adaptive = {"betas", "alpha", "rho"} & set(objective.optimizer.param_groups[0])
+    return bool(adaptive) and preconditioner(objective.optimizer, objective.parameters) is None
+
+
+def stable_rate(optimizer: Optimizer, sharpness: float) -> float:
+    """The learning rate above which its steps diverge on a quadratic of that sharpness: 2/λ for plain
+    descent; NaN where none is known.
+    """
+    limit = rate_of(optimizer) * bound(optimizer)
+    return limit / sharpness if sharpness > 0 else math.nan
+
+
+def preconditioner(optimizer: Optimizer, parameters: Sequence[Tensor]) -> Vector | None:
+    """What an adaptive optimizer divides its steps by, per parameter; None where it has nothing such.
+
+    Adam: √v̂ + ε; RMSprop: √v + ε; Adagrad: √(sum of squares) + ε; Adadelta: √(v + ε) / √(u + ε).
+    """
+    group = optimizer.param_groups[0]
+    found = []
+    for parameter in parameters:
+        state = optimizer.state.get(parameter, {})
+        if "exp_avg_sq" in state and "betas" in group:
+            unbiased = state["exp_avg_sq"] / (1 - group["betas"][1] ** float(state["step"]))
+        elif "acc_delta" in state:
+            eps = group["eps"]
+            found.append((state["square_avg"] + eps).sqrt() / (state["acc_delta"] + eps).sqrt())
+            continue
+        elif "square_avg" in state and "alpha" in group:
+            unbiased = state["square_avg"]
+        elif "sum" in state:
+            unbiased = state["sum"]
+        else:
+            return None
+        found.append(unbiased.sqrt() + group["eps"])
+    return found

@@ -1,0 +1,256 @@
+"""A sweep: from the state a run is in, so many steps with each of several learning rates, or other knobs.
+
+Every variant is what a branch with its knobs would be: real steps, by turns, each from its own checkpoint.
+Variants that differ in the learning rate alone go in one batched step, where that was found to give the
+same (see `lanes.stacked`). All curves grow together.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from descent import errors, wire
+from descent.contract import Finished, KnobError
+from descent.engine.build import build
+from descent.engine.checkpoint import CheckpointError
+from descent.engine.inbox import Inbox
+from descent.engine.messages import Output, RunSpec, SweepSpec, Variant
+from descent.engine.replay import go_back
+from descent.engine.sweep import variants as lanes
+from descent.engine.sweep.variants import OBJECTIVE, Bench, Curves, Lane, Rates, Single, Stacked
+from descent.registry import Entry
+
+PANEL = "sweep"
+LOSSES = "loss"  # scalars whose names begin so are plotted, and those declared as losses
+MOST_SERIES = 8
+MEASURED_WITHIN = 20  # steps; else what is descended is shown
+TELL_EVERY = 0.06  # seconds
+BYTES_PER_SECOND = 8 << 20  # of what is told
+LONGEST_TURN = 0.12  # seconds of one lane
+SWAP_SHARE = 4  # a turn takes at least so many times what changing lanes takes
+
+
+class Sweep:
+    """The variants of one sweep, from preparing to the last step."""
+
+    def __init__(self, bench: Bench, spec: SweepSpec) -> None:
+        self.bench = bench
+        self.spec = spec
+        self.series: list[str] = []
+        self.lanes: list[Lane] = []
+        self._prepare()
+        self.curves = self._no_curves()
+
+    @property
+    def batched(self) -> int:
+        """Variants in batched lanes."""
+        return sum(len(lane.places) for lane in self.lanes if isinstance(lane, Stacked))
+
+    def run(self, tell: Callable[[], object], stop: Callable[[], object]) -> None:
+        """Take all steps; `tell` is called as they come, `stop` says when to give up."""
+        chunk, least = 1, 1
+        while waiting := [lane for lane in self.lanes if self._left(lane)]:
+            longest = 0.0
+            for lane in waiting:
+                begin = time.perf_counter()
+                try:
+                    lane.advance(min(chunk, self._left(lane)), self.curves)
+                except Exception:  # a later step may do what no batched one can
+                    if isinstance(lane, Single):
+                        raise
+                    self._begin_anew()
+                    break
+                longest = max(longest, time.perf_counter() - begin)
+                tell()
+                if stop():
+                    return
+            if longest < LONGEST_TURN / 2:
+                chunk *= 2
+            elif longest > LONGEST_TURN:
+                chunk = max(least, chunk // 2)
+            least = self._least
+            chunk = max(chunk, least if len(waiting) > 1 else 1)
+
+    def _left(self, lane: Lane) -> int:
+        """Steps that some variant of a lane still has to take."""
+        alive = [self.spec.steps - self.curves.taken[i] for i in lane.places if not self.curves.diverged[i]]
+        return int(max(alive, default=0))
+
+    def _prepare(self) -> None:
+        """Choose lanes. Raises `SweepTooLarge`, and `KnobError` where a variant cannot begin."""
+        bench, variants = self.bench, self.spec.variants
+        rates = []
+        for variant in variants:
+            rates.append(lanes.rates_of(bench, variant))
+        swap = time.perf_counter()
+        state = len(bench.leave()[1])
+        bench.begin(variants[0])
+        swap = 2 * (time.perf_counter() - swap)
+        self._need(len(variants) * state, state)
+        begin = time.perf_counter()
+        row = bench.take()
+        seconds = time.perf_counter() - begin
+        self._least = 1 + int(SWAP_SHARE * swap / seconds)
+        self._measured = self.series = self._losses_in(row)
+        self.lanes = self._stack(rates, seconds)
+        done = {place for lane in self.lanes for place in lane.places}
+        self.lanes += self._singles(set(range(len(variants))) - done)
+
+    def _losses_in(self, row: Mapping[str, Any]) -> list[str]:
+        """Losses that are measured within the sweep, most often in its first step, which gave this row."""
+        declared = [name for name, m in self.bench.experiment.measures.items() if m.kind == "loss"]
+        for _ in range(min(self.spec.steps, MEASURED_WITHIN)):
+            known = [name for name in (*row, *declared) if name in row]
+            names = [name for name in known if name in declared or name.startswith(LOSSES)]
+            if names or (row and not self.bench.objectives):
+                return list(dict.fromkeys(names or known))[:MOST_SERIES]
+            row = self.bench.take()
+        return [OBJECTIVE]
+
+    def _singles(self, places: Set[int]) -> list[Lane]:
+        return [Single(self.bench, self.spec.variants[place], place, self.series) for place in sorted(places)]
+
+    def _no_curves(self) -> Curves:
+        shape = (len(self.series), len(self.spec.variants), self.spec.steps)
+        count = len(self.spec.variants)
+        return Curves(np.full(shape, np.nan, np.float32), np.zeros(count, int), np.zeros(count, bool))
+
+    def _begin_anew(self) -> None:
+        """All variants from their first step, by real ones."""
+        self.bench.occupant = None
+        self.series = self._measured
+        self.lanes = self._singles(set(range(len(self.spec.variants))))
+        self.curves = self._no_curves()
+
+    def _need(self, needed: int, each: int) -> None:
+        most = self.spec.most_bytes
+        if needed > most:
+            raise errors.SweepTooLarge(
+                f"{len(self.spec.variants)} variants would take {needed >> 20} MiB, {most >> 20} are allowed "
+                f"(setting SWEEP_MB): sweep at most {most // each}",
+                "count",
+                needed=max(1, needed >> 20),
+                allowed=most >> 20,
+                most=most // each,
+            )
+
+    def _stack(self, rates: Sequence[Rates | None], seconds: float) -> list[Lane]:
+        """The batched lanes: groups of variants that differ in the learning rate alone."""
+        groups: dict[str, list[int]] = {}
+        for place, variant in enumerate(self.spec.variants):
+            others = {name: value for name, value in variant.knobs.items() if name != self.spec.knob}
+            if rates[place] is not None:
+                groups.setdefault(repr((others, variant.order)), []).append(place)
+        found: list[tuple[Stacked, set[str]]] = []
+        for group in groups.values():
+            for places in self._fitting(group):
+                of = [rate for place in places if (rate := rates[place]) is not None]
+                variants = [self.spec.variants[place] for place in places]
+                if len(places) > 1 and (
+                    made := lanes.stacked(
+                        self.bench,
+                        variants,
+                        places,
+                        of,
+                        compared=self._compared(variants),
+                        seconds=seconds,
+                    )
+                ):
+                    found.append(made)
+        shown = [name for name in self.series if all(name in names for _, names in found)]
+        complete = sum(len(lane.places) for lane, _ in found) == len(self.spec.variants)
+        if complete and found:
+            self.series = shown[:1] or [OBJECTIVE]
+        elif not shown:  # the curves of the others show something else
+            return []
+        for lane, _ in found:
+            lane.series = self.series.index(shown[0]) if shown else 0
+        return [lane for lane, _ in found]
+
+    def _fitting(self, places: Sequence[int]) -> list[Sequence[int]]:
+        """Parts that do not take more memory than they may."""
+        self.bench.begin(self.spec.variants[places[0]])
+        objective = self.bench.objective()
+        assert objective is not None, "it had rates"
+        size = sum(p.numel() * p.element_size() for p in objective.parameters)
+        each = 6 * size + 2 * lanes.activations_of(objective)  # θ, g, rates, the state; and what a step keeps
+        most = max(1, self.spec.most_bytes // each)
+        return [places[i : i + most] for i in range(0, len(places), most)]
+
+    def _compared(self, variants: Sequence[Variant]) -> tuple[int, int]:
+        """The variant nearest to what the run does, and the least of the others."""
+        now = getattr(self.bench.base, self.spec.knob)
+        values = [float(variant.knobs.get(self.spec.knob, now)) for variant in variants]
+        near = min(range(len(values)), key=lambda i: abs(np.log(max(values[i], 1e-30) / max(now, 1e-30))))
+        least = min((i for i in range(len(values)) if i != near), key=values.__getitem__)
+        return near, least
+
+
+class Teller:
+    """Says how far a sweep is, not too often."""
+
+    def __init__(self, sweep: Sweep, spec: RunSpec, emit: Callable[[Output], None]) -> None:
+        self._sweep, self._spec, self._emit = sweep, spec, emit
+        self._seq = spec.first_seq
+        self._next = 0.0
+
+    def __call__(self, *, final: bool = False, problem: Mapping[str, Any] | None = None) -> None:
+        """Say it, unless it was said a moment ago; the `final` word is always said, if need be why it is."""
+        if time.perf_counter() < self._next and not final:
+            return
+        sweep, bench = self._sweep, self._sweep.bench
+        curves, spec = sweep.curves, sweep.spec
+        arrays = {"losses": curves.losses[:, :, : curves.taken.max()]}
+        arrays |= {"taken": curves.taken, "diverged": curves.diverged}
+        meta = {
+            "knob": spec.knob,
+            "steps": spec.steps,
+            "variants": [{"knobs": dict(v.knobs), "order": v.order} for v in spec.variants],
+            "series": sweep.series,
+            "batched": sweep.batched,
+            "problem": problem,
+        }
+        frame = wire.encode_sweep(self._spec.run, self._seq, bench.step, arrays, meta, final=final)
+        self._emit(Output("panel", self._seq, bench.step, payload=frame, panel=PANEL))
+        self._seq += 1
+        self._next = time.perf_counter() + max(TELL_EVERY, len(frame) / BYTES_PER_SECOND)
+
+
+def sweep(
+    entry: Entry, spec: RunSpec, order: SweepSpec, inbox: Inbox, emit: Callable[[Output], None]
+) -> None:
+    """Go back to where the run was, and sweep from there. What goes wrong is said as an event `error`; once
+    curves were told, in the last frame.
+    """
+    tell: Teller | None = None
+
+    def refuse(error: errors.DescentError) -> None:
+        if tell is not None:
+            tell(final=True, problem=error.problem())
+        else:
+            emit(Output("event", spec.first_seq, 0, event={"type": "error", **error.problem()}))
+
+    try:
+        assert spec.replay is not None, "a sweep begins from what is recorded"
+        found = go_back(lambda values: build(entry, spec, values), spec.knobs, spec.replay)
+        made = Sweep(Bench(*found), order)
+        tell = Teller(made, spec, emit)
+        tell()
+        made.run(tell, lambda: inbox.waiting)
+        tell(final=True)
+    except errors.DescentError as error:
+        refuse(error)
+    except KnobError as error:
+        params = {"reason": "refused", "message": error.message, **error.params}
+        refuse(errors.BadKnob(str(error), error.knob, **params))
+    except Exception as error:
+        known = isinstance(error, CheckpointError | Finished | ValidationError)
+        why = str(error) if known else traceback.format_exc()[-2000:]
+        cause = why.strip().splitlines()[-1]
+        refuse(errors.SweepFailed(f"the sweep failed: {why}", "run", cause=cause))

@@ -1,0 +1,1 @@
+"""What several experiments share: data, parts of models, text."""

@@ -1,0 +1,48 @@
+"""Lessons: the text beside an experiment, Markdown with KaTeX, one file per language.
+
+A file may open with TOML front matter between two lines `+++`. In any language but English it
+translates what the experiment's Python file says in English (see `registry.untranslated`); its table
+`words` translates labels that travel inside frames, such as class names.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+LANGUAGES = ("en", "ko")
+FOLDER = files("descent") / "lessons"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """`html`: the text, formulas as `<span class="math">` of TeX. `words`: the front matter."""
+
+    html: str
+    words: Mapping[str, Any]
+
+
+_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+_markdown.use(dollarmath_plugin, allow_space=False, double_inline=True)
+
+
+def read_lesson(language: str, name: str) -> Lesson | None:
+    """The lesson `name` in `language`, or None if there is none.
+
+    Raises `tomllib.TOMLDecodeError` where the front matter is not TOML.
+    """
+    path = FOLDER / language / f"{name}.md"
+    if not path.is_file():
+        return None
+    text = path.read_text(encoding="utf-8")
+    words: dict[str, Any] = {}
+    if text.startswith("+++\n"):
+        front, _, text = text.removeprefix("+++\n").partition("\n+++\n")
+        words = tomllib.loads(front)
+    return Lesson(html=_markdown.render(text), words=words)

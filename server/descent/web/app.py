@@ -1,0 +1,162 @@
+"""The FastAPI application: routes, errors, the page, and the runs' life from start to shutdown."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from descent import __version__
+from descent.errors import DescentError
+from descent.registry import experiments
+from descent.runs.manager import RunManager
+from descent.settings import Settings
+from descent.store.store import Store
+from descent.web import archive as archive_routes
+from descent.web import experiments as experiment_routes
+from descent.web import problems, stream
+from descent.web import runs as run_routes
+from descent.web import scalars as scalar_routes
+from descent.web.guard import Guard, problem
+from descent.web.heads import Heads
+from descent.web.sockets import protocols
+from descent.web.stream import bad_field
+from descent.workers.process import LocalExecutor
+
+logger = logging.getLogger(__name__)
+
+STATIC = Path(__file__).parents[1] / "static"
+FINAL_WAIT = 1  # seconds to close what is open when the server is told to stop
+FOREVER = "public, max-age=31536000, immutable"  # Vite puts a hash into every asset's name
+
+
+def create_app(settings: Settings | None = None, store: Store | None = None) -> FastAPI:
+    """The application with these settings, by default those of the environment.
+
+    It opens the store when it starts, unless it is given one, and closes it when it ends.
+    """
+    settings = settings or Settings(**{})
+    experiments()  # a broken experiment is told before the server listens
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        executor = LocalExecutor()
+        executor.warm_up()
+        recorded = store or open_store(settings)
+        manager = app.state.manager = RunManager(settings, executor, recorded)
+        await manager.start()
+        yield
+        await manager.close()
+
+    app = FastAPI(
+        title="Descent",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(Heads)
+    app.add_middleware(Guard, settings=settings, uploads={archive_routes.IMPORT: settings.import_mb << 20})
+    app.include_router(experiment_routes.router)
+    app.include_router(archive_routes.router)  # before `runs`: `import` is no run's id
+    app.include_router(run_routes.router)
+    app.include_router(scalar_routes.router)
+    app.include_router(stream.router)
+
+    @app.get("/api/health")
+    async def health() -> dict[str, str]:
+        return {
+            "status": "ok",
+            "version": __version__,
+            "device": "cuda" if torch.cuda.is_available() else "cpu",
+        }
+
+    @app.exception_handler(DescentError)
+    async def refuse(request: Request, error: DescentError) -> Response:
+        return problem(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_fields(request: Request, error: RequestValidationError) -> Response:
+        first: dict[str, Any] = dict(error.errors()[0])
+        if first["type"] != "json_invalid":  # that one's place is an offset into the text
+            first["loc"] = first["loc"][1:] or first["loc"]  # without "body", "query", …
+        else:
+            first["loc"] = ("body",)
+        return problem(bad_field(first))
+
+    @app.exception_handler(HTTPException)
+    async def refuse_otherwise(request: Request, error: HTTPException) -> Response:
+        wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if error.status_code == 404 and wants_page and not request.url.path.startswith("/api/"):
+            return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+        body = {
+            "type": "about:blank",
+            "title": error.detail,
+            "status": error.status_code,
+            "detail": error.detail,
+        }
+        return JSONResponse(
+            body, error.status_code, media_type="application/problem+json", headers=error.headers
+        )
+
+    told = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            problems.declare(told())
+        return told()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+    if STATIC.is_dir():
+        app.mount("/", Page(directory=STATIC, html=True))
+    return app
+
+
+def open_store(settings: Settings) -> Store | None:
+    """The store these settings name, none where nothing is recorded. Raises `StoreError`."""
+    if not settings.record:
+        return None
+    store = Store(settings.database_url, settings.home, patient=True)
+    if store.trouble:
+        logger.warning("nothing is recorded until that is possible again (%s)", store.trouble)
+    return store
+
+
+def create_server(settings: Settings, store: Store | None = None) -> uvicorn.Server:
+    """The server of the application; `run` it with a listening socket."""
+    http, socket = protocols(settings)
+    config = uvicorn.Config(
+        create_app(settings, store),
+        log_level="warning",
+        http=http,
+        ws=socket,
+        # A message a little too large is read, so that its sender can be told (see stream.py): a
+        # socket closed with data unread is reset, and the reason lost.
+        ws_max_size=16 * settings.max_body,
+        ws_per_message_deflate=False,  # pictures hardly shrink, and the time is taken from training
+        timeout_graceful_shutdown=FINAL_WAIT,
+    )
+    return uvicorn.Server(config)
+
+
+class Page(StaticFiles):
+    """The built page; assets are kept by browsers for ever, the page itself is asked for each time."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """A file, with how long it may be kept."""
+        response = super().file_response(*args, **kwargs)
+        hashed = "/assets/" in str(args[0])
+        response.headers.setdefault("Cache-Control", FOREVER if hashed else "no-cache")
+        return response

@@ -1,0 +1,147 @@
+"""Runs that leave and enter: bundles, TensorBoard files, scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from typing import Annotated, BinaryIO, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import ClientDisconnect
+
+from descent import errors
+from descent.archive import script, tensorboard
+from descent.archive.bundle import write as bundle
+from descent.archive.bundle.import_ import Intake
+from descent.protocol import RunInfo
+from descent.runs.history import History
+from descent.runs.manager import RunManager
+from descent.store.database import StoreError, cause
+from descent.web.runs import Manager, TheRun
+
+IMPORT = "/api/runs/import"
+CHUNK = 1 << 20  # bytes sent or written at a time
+ZIP = "application/zip"
+UPLOAD_WITHIN = 600  # seconds; whoever sends more slowly keeps others waiting
+
+router = APIRouter(prefix="/api/runs", tags=["archive"])
+
+
+@router.post(
+    "/import",
+    status_code=201,
+    openapi_extra={"requestBody": {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+async def import_run(request: Request, manager: Manager) -> RunInfo:
+    """A bundle, as `export` gives it, becomes a run of its own id. It is at rest, and can be gone back to."""
+    history = _history(manager)
+    folder = manager.settings.home
+    with _written("the run"):
+        async with manager.imports.passed():
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                await _receive(request, file)
+                await _need_room(history, manager.settings.imports_mb << 20, file.tell())
+                limit = manager.settings.import_mb << 20
+                intake = await asyncio.to_thread(Intake, file, limit, folder)
+                with intake:
+                    await _write(history, intake)
+    return (await manager.get(intake.run_id)).info()
+
+
+async def _receive(request: Request, file: BinaryIO) -> None:
+    """The body, in a file. Raises `BadArchive` where it ends early, or takes too long."""
+    try:
+        async with asyncio.timeout(UPLOAD_WITHIN):
+            async for chunk in request.stream():
+                await asyncio.to_thread(file.write, chunk)
+    except ClientDisconnect:
+        raise errors.BadArchive("the archive was not sent to its end", "archive") from None
+    except TimeoutError:
+        detail = f"the archive was not sent within {UPLOAD_WITHIN} s"
+        raise errors.BadArchive(detail, "archive") from None
+
+
+async def _need_room(history: History, most: int, size: int) -> None:
+    """Raises `ImportsFull` where the runs that came in a file would be too large with one more."""
+    taken = await asyncio.to_thread(history.store.imported_bytes)
+    if taken + size > most:
+        raise errors.ImportsFull(
+            f"imported runs may take {most} bytes together (setting IMPORTS_MB), and have {taken}; delete "
+            "some of them",
+            "archive",
+            limit=most,
+        )
+
+
+async def _write(history: History, intake: Intake) -> None:
+    """Piece by piece, so that other runs are recorded in between; all of it, or nothing."""
+    store, recorder = history.store, history.recorder
+    steps = intake.steps(store)
+    try:
+        while (work := await asyncio.to_thread(next, steps, None)) is not None:
+            await recorder.do(work)
+    except BaseException:
+        with contextlib.suppress(SQLAlchemyError, StoreError):
+            await recorder.do(lambda: store.delete([intake.run_id]))
+        raise
+
+
+@router.get("/{run_id}/export", response_class=StreamingResponse)
+async def export(
+    run: TheRun,
+    manager: Manager,
+    format: Annotated[
+        Literal["bundle", "tensorboard"], Query(description="Everything, or scalars for TensorBoard.")
+    ] = "bundle",
+) -> Response:
+    """The recorded run as a zip: all that `import` needs, or its scalars as a TensorBoard event file."""
+    history = _history(manager)
+    await history.recorder.flush()
+    write = bundle.write if format == "bundle" else tensorboard.write
+    with _written("the archive"):
+        file = await asyncio.to_thread(write, history.store, run.id, manager.settings.home)
+    ending = ".zip" if format == "bundle" else "-tensorboard.zip"
+    headers = _named(f"{run.entry.id}-{run.id}{ending}")
+    headers |= {"Content-Length": str(file.seek(0, 2)), "X-Accel-Buffering": "no"}
+    return StreamingResponse(_chunks(file), media_type=ZIP, headers=headers)
+
+
+@router.get("/{run_id}/script", response_class=Response)
+async def standalone_script(run: TheRun, manager: Manager) -> Response:
+    """The run as one Python file, which needs PyTorch, NumPy and no Descent to train the same numbers."""
+    history = _history(manager)
+    await history.recorder.flush()
+    text = await asyncio.to_thread(script.write, history.store, run.id)
+    name = f"{run.entry.id.replace('-', '_')}_{run.id}.py"
+    return Response(text, media_type="text/x-python", headers=_named(name))
+
+
+def _history(manager: RunManager) -> History:
+    if manager.history is None:
+        raise errors.NotRecorded("this server does not record runs (setting RECORD)", "run")
+    return manager.history
+
+
+@contextlib.contextmanager
+def _written(what: str) -> Iterator[None]:
+    """Says so where the disk is full, or the database does not take it."""
+    try:
+        yield
+    except (OSError, SQLAlchemyError, StoreError) as error:
+        raise errors.NotWritten(f"{what} could not be written ({cause(error)})", "archive") from error
+
+
+def _named(file: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{file}"'}
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        while chunk := file.read(CHUNK):
+            yield chunk

@@ -1,0 +1,183 @@
+"""The stream of a run: commands in, events and frames out, over one WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from pydantic import ValidationError
+
+from descent.errors import BadField, BadKnob, DescentError, TooManyViewers
+from descent.protocol import (
+    Ack,
+    Command,
+    Done,
+    Hello,
+    Pace,
+    Pause,
+    Resume,
+    SetKnobs,
+    Step,
+    Stop,
+    StreamError,
+    Watch,
+    command_adapter,
+)
+from descent.runs.channel import Viewer
+from descent.runs.manager import RunManager
+from descent.runs.run import Run
+
+UNSUPPORTED_DATA = 1003  # close codes of RFC 6455
+POLICY_VIOLATION = 1008
+MESSAGE_TOO_BIG = 1009
+TRY_AGAIN_LATER = 1013
+NO_SUCH_RUN = 4404  # of this application
+MISTAKES = 20  # commands refused for more than a knob's value, after which a client is sent away
+UNANSWERED = 16  # commands of one client that a run has not answered yet
+LEAST_POINTS, MOST_POINTS = 3, 1 << 17  # rows of a long history
+LAST_WORD = 1.0  # seconds for closing a socket in good order
+
+Farewell = tuple[int, str]  # close code and reason
+
+router = APIRouter()
+
+
+@router.websocket("/api/runs/{run_id}/stream")
+async def stream(socket: WebSocket, run_id: str, since: int = 0, points: int = 0) -> None:
+    """Say hello, then send everything after `since`, and do what the client asks.
+
+    To one that is far behind and gives `points`, the scalars so far are sent in so many rows at most.
+    """
+    manager: RunManager = socket.app.state.manager
+    await socket.accept()
+    try:
+        run = await manager.get(run_id)
+        viewer = Viewer(cursor=min(max(0, since), run.channel.last_seq))
+        viewer.points = max(LEAST_POINTS, min(points, MOST_POINTS)) if points > 0 else 0
+        manager.join(run, viewer)
+    except DescentError as error:
+        code, reason = (
+            (TRY_AGAIN_LATER, error.detail)
+            if isinstance(error, TooManyViewers)
+            else (NO_SUCH_RUN, "there is no such run")
+        )
+        with contextlib.suppress(WebSocketDisconnect):
+            await socket.send_text(_refusal(error))
+            await socket.close(code, reason)
+        return
+
+    async def send(message: str | bytes) -> None:
+        await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
+
+    async def pump() -> Farewell:
+        await send(Hello(seq=run.channel.last_seq, run=run.info()).model_dump_json())
+        await run.channel.pump(viewer, send)
+        return NO_SUCH_RUN, "the run was deleted"
+
+    tasks = {asyncio.create_task(pump()), asyncio.create_task(_listen(socket, manager, run, viewer))}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        code, reason = done.pop().result()
+        async with asyncio.timeout(LAST_WORD):
+            await socket.close(code, reason)
+    except (WebSocketDisconnect, TimeoutError):
+        pass  # it has left, or does not read
+    finally:
+        manager.leave(run, viewer)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: Viewer) -> Farewell:
+    """Obey until the client leaves, which raises `WebSocketDisconnect`, or is to be sent away.
+
+    Commands are sent on in the order they come. That a run has not answered one yet does not hold up
+    the next: a slider is dragged faster than a long step ends.
+    """
+    mistakes = 0
+    order = asyncio.Lock()  # fair: what came while the worker started goes on in the order it came
+
+    async def obey(text: str) -> None:
+        nonlocal mistakes
+        tag = ""
+        try:
+            command = _understood(text)
+            tag = command.tag if isinstance(command, SetKnobs) else ""
+            if not isinstance(command, Watch | Ack):
+                async with order:
+                    await manager.settle(run)
+            await _obey(manager, run, viewer, command)
+        except DescentError as error:
+            mistakes += not isinstance(error, BadKnob)  # which is what a text is while it is being typed
+            if tag:
+                run.channel.answer(viewer, _refusal(error, tag))
+                return
+            with contextlib.suppress(WebSocketDisconnect):
+                await socket.send_text(_refusal(error))
+        else:
+            if tag:
+                run.channel.answer(viewer, Done(tag=tag).model_dump_json())
+
+    unanswered: set[asyncio.Task[None]] = set()
+    try:
+        while mistakes < MISTAKES:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message["code"])
+            if (text := message.get("text")) is None:
+                return UNSUPPORTED_DATA, "commands are JSON text, not binary"
+            if len(text.encode()) > manager.settings.max_body:
+                return MESSAGE_TOO_BIG, f"a message is over {manager.settings.max_body} bytes"
+            unanswered.add(asyncio.create_task(obey(text)))
+            await asyncio.sleep(0)  # lets it be sent on
+            if len(unanswered) >= UNANSWERED:
+                await asyncio.wait(unanswered, return_when=asyncio.FIRST_COMPLETED)
+            for task in [task for task in unanswered if task.done()]:
+                unanswered.remove(task)
+                task.result()
+    finally:
+        for task in unanswered:
+            task.cancel()
+    return POLICY_VIOLATION, f"{MISTAKES} commands were refused"
+
+
+def _understood(text: str) -> Command:
+    try:
+        return command_adapter.validate_json(text)
+    except ValidationError as error:
+        raise bad_field(error.errors(include_url=False)[0]) from error
+
+
+async def _obey(manager: RunManager, run: Run, viewer: Viewer, command: Command) -> None:
+    match command:
+        case Watch():
+            manager.watch(run, viewer, command.panels, command.max_fps)
+        case Ack():
+            viewer.ack(command.seq)
+        case SetKnobs():
+            await manager.set_knobs(run, command.knobs)
+        case Pause():
+            await manager.pause(run)
+        case Resume():
+            await manager.resume(run)
+        case Step():
+            await manager.step(run, command.steps)
+        case Pace():
+            await manager.set_pace(run, command.steps_per_second)
+        case Stop():
+            await manager.stop(run)
+
+
+def bad_field(first: Any) -> BadField:
+    """The error for what pydantic found first: it names the field and says what is wrong with it."""
+    field = ".".join(str(part) for part in first["loc"]) or "message"
+    return BadField(f"{field}: {first['msg']}", field, reason=first["type"])
+
+
+def _refusal(error: DescentError, tag: str = "") -> str:
+    return StreamError(
+        tag=tag, code=error.code, detail=error.detail, field=error.field, params=error.params
+    ).model_dump_json()

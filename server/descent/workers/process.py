@@ -1,0 +1,205 @@
+"""Runs as processes on this machine, forked from a server that has torch loaded already.
+
+Where nothing can be forked (Windows) each is a Python of its own, which takes seconds to load torch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import multiprocessing
+import os
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess, SpawnProcess
+from typing import Protocol
+
+from descent.engine.messages import Control, Output, RunSpec
+from descent.workers import worker
+
+try:
+    from multiprocessing import forkserver
+except ImportError:
+    FORKS = False
+else:
+    FORKS = hasattr(os, "fork")
+
+logger = logging.getLogger(__name__)
+
+Process = ForkServerProcess | SpawnProcess
+GRACE = 5.0  # seconds a worker that closed its pipe may take to exit
+MOST_UNREAD = 4 << 20  # bytes of commands; a worker that leaves so many unread hangs, and is killed
+
+# multiprocessing reads an exit status once, and looks for ended children whenever it starts another: two
+# threads that do so at the same time would lose it.
+_reaping = threading.Lock()
+
+
+class Commands(Protocol):
+    """The way of commands to a worker. None of its methods waits."""
+
+    def send(self, data: bytes) -> int:
+        """Send, or keep until it can be sent; how many bytes are kept. What nobody can hear is lost."""
+
+    def close(self) -> None:
+        """Nothing more is sent."""
+
+
+class PipeCommands:
+    """Over a pipe that the event loop writes to."""
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        self._transport = transport
+
+    @classmethod
+    async def over(cls, connection: Connection) -> Commands:
+        """Takes over a connection's pipe."""
+        # A file knows that it is closed; a Connection that is collected at exit would be closed twice.
+        with connection:
+            pipe = open(os.dup(connection.fileno()), "wb", buffering=0)  # noqa: SIM115 — the transport closes it
+        loop = asyncio.get_running_loop()
+        return cls((await loop.connect_write_pipe(asyncio.BaseProtocol, pipe))[0])
+
+    def send(self, data: bytes) -> int:
+        """As a Connection would, which puts the length before."""
+        if not self._transport.is_closing():
+            self._transport.write(len(data).to_bytes(4, "big") + data)
+        return self._transport.get_write_buffer_size()
+
+    def close(self) -> None:
+        """At once, whatever is not sent yet."""
+        if not self._transport.is_closing():
+            self._transport.abort()
+
+
+class ThreadCommands:
+    """By a thread, where the event loop cannot write to such a pipe (Windows)."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._unsent: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._size = 0
+        threading.Thread(target=self._write, name="commands", daemon=True).start()
+
+    def send(self, data: bytes) -> int:
+        """Hand it to the thread."""
+        self._size += len(data)
+        self._unsent.put(data)
+        return self._size
+
+    def close(self) -> None:
+        """The thread ends."""
+        self._unsent.put(b"")
+
+    def _write(self) -> None:
+        with self._connection, contextlib.suppress(OSError):
+            while data := self._unsent.get():
+                self._connection.send_bytes(data)
+                self._size -= len(data)
+
+
+class LocalWorker:
+    """One run's process, seen from the server."""
+
+    def __init__(self, process: Process, commands: Commands) -> None:
+        self._process = process
+        self._commands = commands
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id."""
+        return self._process.pid
+
+    def send(self, control: Control) -> None:
+        """Send a command; one to a worker that is gone is lost, and its end is told separately."""
+        if self._commands.send(json.dumps(asdict(control)).encode()) > MOST_UNREAD:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Let go of a process that has ended."""
+        self._commands.close()
+
+
+def _cause(process: Process) -> str:
+    """Why a process that says no more has ended, or had to be."""
+    if not wait([process.sentinel], GRACE):
+        process.kill()
+        wait([process.sentinel])
+    with _reaping:
+        process.join()
+    if process.exitcode is not None and process.exitcode < 0:
+        return f"the worker process was killed by signal {-process.exitcode}"
+    return f"the worker process ended with exit code {process.exitcode}"
+
+
+class LocalExecutor:
+    """Starts runs as processes of a fork server."""
+
+    def __init__(self) -> None:
+        self._context: multiprocessing.context.ForkServerContext | multiprocessing.context.SpawnContext
+        if FORKS:
+            self._context = multiprocessing.get_context("forkserver")
+            self._context.set_forkserver_preload(["descent.workers.preload"])
+        else:
+            self._context = multiprocessing.get_context("spawn")
+
+    def warm_up(self) -> None:
+        """Start the fork server, so that the first run need not wait for it."""
+        if FORKS:
+            forkserver.ensure_running()
+
+    async def start(
+        self, spec: RunSpec, deliver: Callable[[Output], None], ended: Callable[[str], None]
+    ) -> LocalWorker:
+        """Start a run. In the event loop, `deliver` gets each message, `ended` why the process is no more.
+
+        Raises `OSError` or `EOFError` where no process can be had.
+        """
+        loop = asyncio.get_running_loop()
+        process, outputs, commands = await asyncio.to_thread(self._spawn, spec)
+        way = await PipeCommands.over(commands) if FORKS else ThreadCommands(commands)
+        started = LocalWorker(process, way)
+
+        def close(cause: str) -> None:
+            started.close()
+            ended(cause)
+
+        def follow() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                with outputs, contextlib.suppress(EOFError, OSError):
+                    while True:
+                        loop.call_soon_threadsafe(deliver, outputs.recv())
+                loop.call_soon_threadsafe(close, _cause(process))
+
+        threading.Thread(target=follow, name=process.name, daemon=True).start()
+        return started
+
+    def _spawn(self, spec: RunSpec) -> tuple[Process, Connection, Connection]:
+        """The process, the pipe with what it says, and the pipe for commands to it."""
+        its_commands, commands = self._context.Pipe(duplex=False)
+        outputs, its_outputs = self._context.Pipe(duplex=False)
+        process = self._context.Process(
+            target=worker.main, args=(its_commands, its_outputs, spec), name=f"run-{spec.run}", daemon=True
+        )
+        with its_commands, its_outputs, _reaping:
+            before = _forking()
+            process.start()
+        if before not in (None, _forking()):
+            logger.warning(
+                "the process that starts workers had ended; there is a new one, the run begins later"
+            )
+        return process, outputs, commands
+
+
+def _forking() -> int | None:
+    """The id of the fork server, if there is one."""
+    return getattr(forkserver._forkserver, "_forkserver_pid", None) if FORKS else None

@@ -1,0 +1,65 @@
+"""The process in which one run trains: the engine between two threads that talk to the server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+import torch
+
+from descent.contract import KnobError
+from descent.engine.checkpoint import CheckpointError
+from descent.engine.inbox import Inbox
+from descent.engine.loop import Loop, failure
+from descent.engine.messages import Control, Output, RunSpec
+from descent.engine.sweep.sweep import sweep
+from descent.registry import Entry, experiments
+from descent.workers.outbox import Outbox
+
+TRACEBACK_TAIL = 2000  # characters
+SWITCH_INTERVAL = 0.001  # seconds; lets the reading thread in between two steps
+
+
+def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
+    """Train one run, obeying what comes over `commands` and saying everything over `outputs`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides how a run ends
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    torch.set_num_threads(1)
+    inbox = Inbox()
+    outbox = Outbox(outputs)
+    threading.Thread(target=_read, args=(commands, inbox), name="inbox", daemon=True).start()
+    train(experiments()[spec.experiment], spec, inbox, outbox.put)
+    outbox.close()
+
+
+def train(entry: Entry, spec: RunSpec, inbox: Inbox, emit: Callable[[Output], None]) -> None:
+    """Train one run to its end, or sweep from where it is; if that is an error, it says so itself."""
+    if spec.sweep is not None:
+        sweep(entry, spec, spec.sweep, inbox, emit)
+        return
+    loop: Loop | None = None
+    try:
+        loop = Loop(entry, spec, inbox, emit)
+        loop.run()
+    except Exception as error:
+        known = isinstance(error, KnobError | CheckpointError)
+        reason = str(error) if known else traceback.format_exc()[-TRACEBACK_TAIL:]
+        if loop is None:
+            emit(failure(spec, reason))
+        else:
+            loop.fail(reason)
+
+
+def _read(commands: Connection, inbox: Inbox) -> None:
+    """Hand on what comes, JSON objects, for as long as the server lives."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            inbox.put(Control(**json.loads(commands.recv_bytes())))
+    os._exit(1)  # the server is gone, and nobody is left to train for
