@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MESSAGES } from '../../frontend/src/lib/messages.js';
+import { MESSAGES } from '../../frontend/src/messages/index.js';
 import { particles } from '../../frontend/src/lib/particles.js';
 
 describe('Korean particles', () => {

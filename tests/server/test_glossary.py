@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MESSAGES = ROOT / "frontend" / "src" / "lib" / "messages.js"
+MESSAGES = sorted((ROOT / "frontend" / "src" / "messages").glob("*.js"))
 LESSONS = sorted((ROOT / "server" / "descent" / "lessons" / "ko").glob("*.md"))
 NOT = {
     "십시오": "-(으)세요",
@@ -28,7 +28,7 @@ NOT = {
     r"[\d}] (?:에포크|스텝)": "200에포크, without a space",
 }
 # Where 정규화 is normalisation, not 규제.
-NORMALISATION = {"batch_norm.md", "dcgan.md", "transformer.md", "messages.js"}
+NORMALISATION = {"batch_norm.md", "dcgan.md", "transformer.md", "health.js"}
 
 
 def strays(text: str) -> list[str]:
@@ -41,7 +41,7 @@ def strays(text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", [MESSAGES, *LESSONS], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*MESSAGES, *LESSONS], ids=lambda path: path.name)
 def test_every_term_has_one_word(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert not strays(text)

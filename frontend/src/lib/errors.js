@@ -1,6 +1,6 @@
 /** What a refused request means, in the page's language. */
 
-import { fill, known, t } from './i18n.svelte.js';
+import { fill, known, t, tOr } from './i18n.svelte.js';
 import { titleOf } from './knobs.js';
 
 /**
@@ -16,9 +16,8 @@ export function explain(error, experiment = null) {
   if (own) return `${field}: ${fill(own, params)}`;
   const precise = `error.${error.code}.${error.params.reason}`;
   if (known(precise)) return t(precise, params);
-  if (known(`error.${error.code}`))
-    return t(`error.${error.code}`, { ...params, detail: error.detail ?? error.message });
-  return error.detail ?? error.message ?? error.code;
+  const detail = error.detail ?? error.message;
+  return tOr(`error.${error.code}`, detail ?? error.code, { ...params, detail });
 }
 
 /**

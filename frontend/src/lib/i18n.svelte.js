@@ -1,12 +1,13 @@
 /** The page's language, and its texts in it. */
 
-import { MESSAGES } from './messages.js';
+import { MESSAGES } from '../messages/index.js';
 import { particles } from './particles.js';
 import { recall, remember } from './storage.js';
 
 const KEY = 'descent.language';
 
 /** @typedef {'en' | 'ko'} Language */
+/** @typedef {import('../messages/index.js').Key} Key */
 
 class Locale {
   /** @type {Language} */
@@ -30,14 +31,11 @@ export const locale = new Locale();
 
 /**
  * The text for `key` in the page's language, with `{name}` replaced by `params.name`. Reactive.
- * @param {string} key
+ * @param {Key} key
  * @param {Record<string, unknown>} [params]
  * @returns {string}
  */
-export function t(key, params = {}) {
-  const text = MESSAGES[key]?.[locale.language === 'ko' ? 1 : 0] ?? key;
-  return fill(text, params);
-}
+export const t = (key, params = {}) => fill(MESSAGES[key]?.[locale.language === 'ko' ? 1 : 0] ?? key, params);
 
 /**
  * `{name}` in a text replaced by `params.name`, with the Korean particles that fit.
@@ -47,8 +45,20 @@ export function t(key, params = {}) {
 export const fill = (text, params) =>
   particles(text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? String(params[name]) : whole)));
 
-/** @param {string} key */
-export const known = (key) => key in MESSAGES;
+/**
+ * Whether there is a text for a key that is made from what the server says, which may be newer than this page.
+ * @param {string} key
+ * @returns {key is Key}
+ */
+export const known = (key) => Object.hasOwn(MESSAGES, key);
+
+/**
+ * The text for a key that is made from what the server says, or `otherwise` where there is none.
+ * @param {string} key
+ * @param {string} otherwise
+ * @param {Record<string, unknown>} [params]
+ */
+export const tOr = (key, otherwise, params) => (known(key) ? t(key, params) : otherwise);
 
 /** What a kind of schedule is called. @param {string} kind */
-export const kindTitle = (kind) => t(`schedule.${kind}`);
+export const kindTitle = (kind) => tOr(`schedule.${kind}`, kind);

@@ -2,7 +2,9 @@
 
 /** @typedef {{kind: string, start?: number | null} & Record<string, any>} Schedule */
 
-/** The settings of each kind, in the order they are shown. @type {Record<string, string[]>} */
+/** @typedef {'every' | 'factor' | 'steps' | 'low' | 'peak' | 'rise' | 'growth' | 'warm' | 'window' | 'patience'} Setting */
+
+/** The settings of each kind, in the order they are shown. @type {Record<string, Setting[]>} */
 export const SETTINGS = {
   constant: [],
   step: ['every', 'factor'],

@@ -2,7 +2,7 @@
 
 import { explainReason } from './errors.js';
 import { count, number } from './format.js';
-import { known, t } from './i18n.svelte.js';
+import { t, tOr } from './i18n.svelte.js';
 import { brief, scalarTitle } from './names.js';
 
 /** @typedef {import('./run.svelte.js').RunView} RunView */
@@ -35,24 +35,26 @@ export function tell(entry, run, around) {
     case 'damaged':
       return t('reason.damaged', { used: count(entry.found.params.used) });
     case 'unrecorded':
-      return t(`recording.${run.recording.reason}`);
+      return tOr(`recording.${run.recording.reason}`, run.recording.reason);
     case 'gone':
     case 'lost':
     case 'full':
       return t(`connection.${entry.kind}`);
     default:
-      return t(`reason.${entry.kind}`);
+      return tOr(`reason.${entry.kind}`, entry.kind);
   }
 }
 
 /** @param {any} found @param {RunView} run */
 function finding(found, run) {
   const { params } = found;
-  const shown = Object.fromEntries(
-    Object.entries(params).map(([name, value]) => [name, typeof value === 'number' ? number(value) : value]),
-  );
-  return t(worded(`health.${found.code}`, params), {
-    ...shown,
+  const shown = {
+    ...Object.fromEntries(
+      Object.entries(params).map(([name, value]) => [
+        name,
+        typeof value === 'number' ? number(value) : value,
+      ]),
+    ),
     step: count(found.step),
     steps: count(params.steps ?? 0),
     since: count(params.since ?? 0),
@@ -65,14 +67,13 @@ function finding(found, run) {
     scalar: scalarTitle(run.experiment, params.scalar ?? ''),
     changes: changesInWords(params.changes ?? {}, run),
     of: (params.of ?? [])
-      .filter((/** @type {string} */ code) => known(`finding.${code}`))
-      .map((/** @type {string} */ code) => t(`finding.${code}`))
+      .map((/** @type {string} */ code) => tOr(`finding.${code}`, ''))
+      .filter(Boolean)
       .join(', '),
-  });
+  };
+  const plain = tOr(`health.${found.code}`, found.code, shown);
+  return tOr(`health.${found.code}.${params.cause}`, plain, shown); // in the words for its cause, where there are some
 }
-
-/** The words for its cause, where there are some. @param {string} key @param {{cause?: string}} params */
-const worded = (key, { cause }) => (known(`${key}.${cause}`) ? `${key}.${cause}` : key);
 
 /** @param {any} found @param {RunView} run */
 function diverged(found, run) {
@@ -81,7 +82,7 @@ function diverged(found, run) {
     ([name, value]) => `${run.knobTitle(name)} ${number(/** @type {number} */ (value))}`,
   );
   const { penalty = 0, rate = 0, below = 0 } = found.params;
-  return t(worded('reason.diverged', found.params), {
+  const shown = {
     penalty: number(penalty),
     rate: number(rate),
     below: number(below),
@@ -90,7 +91,8 @@ function diverged(found, run) {
       .map((name) => scalarTitle(run.experiment, name))
       .join(', '),
     rates: rates.join(', '),
-  });
+  };
+  return tOr(`reason.diverged.${found.params.cause}`, t('reason.diverged', shown), shown);
 }
 
 /** @param {RunView} run */

@@ -1,10 +1,11 @@
 /** Drawing a field's points: what the learner must tell apart is told by colour (the label) and by shape (the split). */
 
 /** @typedef {import('../../lib/plane.js').Plane} Plane */
+/** @typedef {0 | 1 | 2} Split  whether a point trains, tests, or was drawn by the learner */
 
 export const TRAIN = 0;
 export const TEST = 1;
-export const DRAWN = 2;
+export const DRAWN = /** @type {const} */ (2);
 
 const SHADES = 16; // classes of label: all points of one class and split are drawn with one path
 
@@ -27,12 +28,12 @@ const SHAPES = [
 /**
  * @param {CanvasRenderingContext2D} context
  * @param {Plane} plane
- * @param {{x: number, y: number, label: number, split: number}[]} points
+ * @param {{x: number, y: number, label: number, split: Split}[]} points
  * @param {{radius: number, range: [number, number], colour: (label: number) => string, colours: Record<string, string>}} style
  *   `colour`: of a label; `colours`: of the theme
  */
 export function drawPoints(context, plane, points, { radius, range, colour, colours }) {
-  /** @type {Map<number, {path: Path2D, label: number}>} */
+  /** @type {Map<number, {path: Path2D, label: number, split: Split}>} */
   const groups = new Map();
   for (const { x, y, label, split } of points) {
     const part = Math.max(0, Math.min(1, (label - range[0]) / (range[1] - range[0])));
@@ -42,23 +43,22 @@ export function drawPoints(context, plane, points, { radius, range, colour, colo
     if (!group) {
       groups.set(
         key,
-        (group = { path: new Path2D(), label: range[0] + (shade / SHADES) * (range[1] - range[0]) }),
+        (group = { path: new Path2D(), label: range[0] + (shade / SHADES) * (range[1] - range[0]), split }),
       );
     }
     SHAPES[split](group.path, plane.toX(x), plane.toY(y), radius);
   }
   context.lineJoin = 'miter';
-  for (const key of [...groups.keys()].sort((a, b) => a - b)) {
-    const { path, label } = /** @type {{path: Path2D, label: number}} */ (groups.get(key));
+  for (const [, { path, label, split }] of [...groups].sort(([a], [b]) => a - b)) {
     const line = Math.min(1, radius / 4); // outlines of small points are finer
-    paintGroup(context, path, Math.floor(key / (SHADES + 1)), line, colour(label), colours);
+    paintGroup(context, path, split, line, colour(label), colours);
   }
 }
 
 /**
  * @param {CanvasRenderingContext2D} context
  * @param {Path2D} path
- * @param {number} split
+ * @param {Split} split
  * @param {number} line  the outline's width against its usual one
  * @param {string} fill
  * @param {Record<string, string>} colours

@@ -1,0 +1,183 @@
+/** What the server refuses: `error.<code>`, or `error.<code>.<reason>` where that is known. */
+
+export default /** @satisfies {import('./index.js').Texts} */ ({
+  'error.offline': [
+    'The server does not answer. Is it running?',
+    '서버가 응답하지 않습니다. 실행 중인지 확인하세요.',
+  ],
+  'error.unexpected': [
+    'The server answered in an unexpected way ({status}).',
+    '서버가 예상하지 못한 응답을 보냈습니다({status}).',
+  ],
+  'error.unknown-experiment': ['There is no such experiment.', '그런 실험이 없습니다.'],
+  'error.unknown-run': ['There is no such run.', '그런 실행이 없습니다.'],
+  'error.too-many-runs': [
+    'Too many runs are active. Stop one first.',
+    '실행이 너무 많습니다. 먼저 하나를 중지하세요.',
+  ],
+  'error.too-many-tables': [
+    'Other tables are being written. Try again in a moment.',
+    '다른 표를 만드는 중입니다. 잠시 뒤에 다시 시도하세요.',
+  ],
+  'error.too-many-viewers': [
+    '{most} pages watch already, and no more are let in. Close one, or try again later.',
+    '이미 페이지 {most}개가 보고 있어 더 열 수 없습니다. 하나를 닫거나 나중에 다시 시도하세요.',
+  ],
+  'error.too-many-connections': [
+    'The server has {most} connections open, and takes no more. Close a page, or try again later.',
+    '서버에 연결이 {most}개 열려 있어 더 받지 않습니다. 페이지를 닫거나 나중에 다시 시도하세요.',
+  ],
+  'error.too-slow': [
+    'The request did not arrive in time. Try again.',
+    '요청이 제때 도착하지 않았습니다. 다시 시도하세요.',
+  ],
+  'error.wrong-state': [
+    'You can’t do that while the run is {status}.',
+    '실행 상태가 ‘{status}’일 때는 할 수 없습니다.',
+  ],
+  'error.no-answer': [
+    'The run did not answer; it may be in the middle of a long step.',
+    '실행이 응답하지 않습니다. 긴 스텝을 처리하는 중일 수 있습니다.',
+  ],
+  'error.not-recorded': ['That step is not recorded.', '그 스텝은 기록되어 있지 않습니다.'],
+  'error.different-shape': [
+    'Changing {field} changes the model’s shape, so the saved weights no longer fit. Start a new run instead.',
+    '{field} 값을 바꾸면 모델의 모양이 달라져 저장된 가중치를 이어받을 수 없습니다. 새 실행을 시작하세요.',
+  ],
+  'error.bad-checkpoint': [
+    'What is recorded there cannot be continued: {cause}',
+    '그 스텝의 기록은 이어서 학습할 수 없습니다: {cause}',
+  ],
+  'error.worker-lost': [
+    'The process that trains ended without a word ({cause}). Try again; if memory is short, stop another run first.',
+    '학습 프로세스가 갑자기 끝났습니다({cause}). 다시 시도하세요. 메모리가 모자라면 다른 실행을 먼저 중지하세요.',
+  ],
+  'error.no-device': ['This machine has no such device.', '이 컴퓨터에는 그런 장치가 없습니다.'],
+  'error.too-large': ['The request is too large.', '요청이 너무 큽니다.'],
+  'error.fixed-knob': ['{field} cannot be changed during a run.', '{field} 값은 실행 중에 바꿀 수 없습니다.'],
+  'error.bad-knob.greater_than_equal': [
+    '{field} must be at least {ge} (given: {given}).',
+    '{field} 값은 {ge} 이상이어야 합니다(입력: {given}).',
+  ],
+  'error.bad-knob.less_than_equal': [
+    '{field} must be at most {le} (given: {given}).',
+    '{field} 값은 {le} 이하여야 합니다(입력: {given}).',
+  ],
+  'error.bad-knob.greater_than': [
+    '{field} must be greater than {gt} (given: {given}).',
+    '{field} 값은 {gt}보다 커야 합니다(입력: {given}).',
+  ],
+  'error.bad-knob.string_too_short': [
+    '{field}: at least {min_length} characters.',
+    '{field}: {min_length}자 이상이어야 합니다.',
+  ],
+  'error.bad-knob.int_type': ['{field} must be a whole number.', '{field} 값은 정수여야 합니다.'],
+  'error.bad-knob.int_from_float': ['{field} must be a whole number.', '{field} 값은 정수여야 합니다.'],
+  'error.bad-knob.finite_number': ['{field} must be a finite number.', '{field} 값은 유한한 수여야 합니다.'],
+  'error.bad-knob.too_long': [
+    '{field}: too many items, at most {max_length}.',
+    '{field}: 최대 {max_length}개까지 넣을 수 있습니다.',
+  ],
+  'error.bad-knob.string_unicode': [
+    '{field}: this text holds half a character. Copy it again.',
+    '{field}: 글자가 반쪽만 들어 있습니다. 다시 복사해 넣으세요.',
+  ],
+  'error.bad-knob.string_too_long': [
+    '{field}: at most {max_length} characters.',
+    '{field}: 최대 {max_length}자까지 넣을 수 있습니다.',
+  ],
+  'error.bad-knob.look': [
+    '{field} touches no training: every loss would be the same.',
+    '학습에 영향을 주지 않는 설정값입니다({field}). 손실이 모두 같게 나옵니다.',
+  ],
+  'error.bad-knob.no-number': ['{field} is not a number.', '{field} 값이 숫자가 아닙니다.'],
+  'error.bad-field.sweep-empty': ['There is no value to try.', '시도할 값이 없습니다.'],
+  'error.bad-field.sweep-inverted': ['{low} is not below {high}.', '{low}이(가) {high}보다 작지 않습니다.'],
+  'error.bad-field.sweep-zero': [
+    'On a logarithmic scale the range must begin above 0.',
+    '로그 눈금에서는 0보다 큰 값에서 시작해야 합니다.',
+  ],
+  'error.bad-field.sweep-range': [
+    '{value} is outside the setting’s range, {low} to {high}.',
+    '{value}은(는) 설정값의 범위 {low} ~ {high} 밖입니다.',
+  ],
+  'error.bad-field.sweep-many': [
+    '{given} combinations are too many; try {most} or fewer.',
+    '조합 {given}개는 너무 많습니다. 최대 {most}개까지 됩니다.',
+  ],
+  'error.bad-field.sweep-long': [
+    'With {count} combinations, {most} steps at most.',
+    '조합 {count}개에는 최대 {most}스텝까지 됩니다.',
+  ],
+  'error.bad-field.greater_than_equal': ['That is too small.', '너무 작습니다.'],
+  'error.bad-field.less_than_equal': ['That is too large.', '너무 큽니다.'],
+  'error.bad-field.out-of-range': [
+    'This run has steps {first} to {last}.',
+    '이 실행에는 스텝 {first}부터 스텝 {last}까지 있습니다.',
+  ],
+  'error.too-many-sweeps': [
+    'Other sweeps are running. Wait until one ends, or stop it.',
+    '다른 스윕이 진행 중입니다. 끝나기를 기다리거나 중지하세요.',
+  ],
+  'error.sweep-too-large': [
+    'That would take {needed} MiB of the {allowed} MiB allowed: try {most} values or fewer.',
+    '{needed}MiB가 필요한데 {allowed}MiB까지만 쓸 수 있습니다. 값을 {most}개 이하로 줄이세요.',
+  ],
+  'error.sweep-failed': ['The sweep failed: {cause}', '스윕에 실패했습니다: {cause}'],
+  'error.bad-schedule': ['This schedule cannot be used: {detail}', '이 스케줄은 쓸 수 없습니다: {detail}'],
+  'error.bad-schedule.out-of-range': [
+    '{value} is outside the setting’s range, {low} to {high}',
+    '{value}은(는) 설정값의 범위 {low} ~ {high} 밖입니다',
+  ],
+  'error.bad-schedule.look': [
+    'This setting touches no training: choose one that does',
+    '학습에 영향을 주지 않는 설정값입니다. 다른 설정값을 고르세요',
+  ],
+  'error.bad-schedule.unheard': [
+    'There is no scalar {watch} to listen to; there are {names}',
+    '{watch} 스칼라가 없습니다. 쓸 수 있는 것: {names}',
+  ],
+  'error.bad-schedule.missing': [
+    'Something is missing: fill in every field',
+    '빠진 값이 있습니다. 모든 칸을 채우세요',
+  ],
+  'error.bad-schedule.greater_than_equal': ['Use {ge} or more', '{ge} 이상이어야 합니다'],
+  'error.bad-schedule.greater_than': ['Use more than {gt}', '{gt}보다 커야 합니다'],
+  'error.bad-schedule.less_than_equal': ['Use {le} or less', '{le} 이하여야 합니다'],
+  'error.bad-schedule.less_than': ['Use less than {lt}', '{lt}보다 작아야 합니다'],
+  'error.bad-schedule.int_from_float': ['Use a whole number', '정수여야 합니다'],
+  'error.bad-schedule.int_type': ['Use a whole number', '정수여야 합니다'],
+  'error.bad-schedule.float_type': ['Use a number', '숫자여야 합니다'],
+  'error.bad-schedule.value_error': [
+    'Steps must increase, and on a logarithmic scale every value must be above 0',
+    '스텝은 점점 커져야 하고, 로그 눈금에서는 모든 값이 0보다 커야 합니다',
+  ],
+  'error.bad-schedule.too_short': [
+    'Draw a line, or give at least one point',
+    '선을 그리거나 점을 하나 이상 적으세요',
+  ],
+  'error.bad-archive': [
+    'This file is not a run exported by Descent: {detail}',
+    'Descent에서 내보낸 실행 파일이 아닙니다: {detail}',
+  ],
+  'error.not-installed': [
+    'TensorBoard is not installed here. Install it with: pip install "descent-playground[tensorboard]"',
+    'TensorBoard가 설치되어 있지 않습니다. 다음 명령으로 설치하세요: pip install "descent-playground[tensorboard]"',
+  ],
+  'error.not-written': [
+    'Could not write the recording, so nothing was changed.',
+    '기록 파일에 쓸 수 없어 아무것도 바꾸지 않았습니다.',
+  ],
+  'error.too-many-imports': [
+    'One run is being imported and another waits. Try again when they are there.',
+    '가져오는 중인 실행과 차례를 기다리는 실행이 있습니다. 끝난 뒤에 다시 시도하세요.',
+  ],
+  'error.imports-full': [
+    'Imported runs take all the room they may have. Delete some of them first.',
+    '가져온 실행이 쓸 수 있는 공간이 가득 찼습니다. 먼저 몇 개를 삭제하세요.',
+  ],
+  'error.no-script': [
+    'This run cannot be exported as a script: {detail}',
+    '이 실행은 스크립트로 내보낼 수 없습니다: {detail}',
+  ],
+});

@@ -1,0 +1,150 @@
+/** The frame of a panel, and what each kind of panel shows. */
+
+export default /** @satisfies {import('./index.js').Texts} */ ({
+  'panel.step': ['step {step}', '스텝 {step}'],
+  'panel.stamp': ['Computed at this step', '이 스텝에서 계산한 그림'],
+  'panel.stale': [
+    'This picture is old: drawing is limited so that training is not slowed',
+    '오래된 그림입니다. 학습이 느려지지 않도록 그리는 횟수를 줄였습니다',
+  ],
+  'panel.slowed': ['slowed ·', '느리게 갱신 ·'],
+  'panel.more': ['more', '더 보기'],
+  'panel.less': ['less', '접기'],
+  'panel.menu': ['Menu of {title}', '{title} 메뉴'],
+  'panel.enlarge': ['Enlarge', '크게 보기'],
+  'panel.shrink': ['Back to its place', '제자리로'],
+  'panel.png': ['Save picture (PNG)', '그림 저장 (PNG)'],
+  'panel.data': ['Save data', '데이터 저장'],
+  'panel.hide': ['Hide', '숨기기'],
+  'panel.restore': ['Show {n} hidden', '숨긴 패널 {n}개 보기'],
+  'panel.failed': ['This panel could not be computed: {error}', '이 패널을 계산하지 못했습니다: {error}'],
+
+  'legend.toggle': ['Show or hide this series', '이 곡선 보이기 / 숨기기'],
+
+  'scalars.smoothing': ['Smoothing', '평활화'],
+  'scalars.log': ['log', '로그'],
+  'scalars.unplaced': [
+    'Values ≤ 0, which have no place on a log axis: {count}',
+    '0 이하라서 로그 축에 나타낼 수 없는 값: {count}개',
+  ],
+  'scalars.linear': [
+    'No value is above 0: the axis is linear instead of logarithmic.',
+    '0보다 큰 값이 없어 로그 축 대신 선형 축으로 그립니다.',
+  ],
+  'scalars.logHelp': ['Logarithmic axis', '로그 축'],
+  'scalars.thinned': ['least, mean and greatest of a stretch', '구간의 최솟값, 평균, 최댓값'],
+
+  'images.count': ['{count} images', '이미지 {count}장'],
+  'images.film': ['Earlier images', '이전 이미지'],
+  'images.live': ['back to live', '실시간으로'],
+
+  'heatmap.row': ['row', '행'],
+  'heatmap.column': ['column', '열'],
+
+  'lines.many': ['from {first} (dark) to {last} (bright)', '{first}(어두움)부터 {last}(밝음)까지'],
+
+  'contour.2d': ['2-D', '2차원'],
+  'contour.3d': ['3-D', '3차원'],
+  'contour.view': ['View', '보기'],
+  'contour.value': ['value', '값'],
+  'contour.minimum': ['minimum', '최솟값'],
+  'contour.out': ['diverged', '발산'],
+  'contour.show': ['Show {name}', '{name} 보이기'],
+  'contour.hide': ['Hide {name}', '{name} 숨기기'],
+  'contour.start': [
+    'Start at ({x}, {y}): drag it, or move it with the arrow keys',
+    '출발점 ({x}, {y}): 끌거나 화살표 키로 옮깁니다',
+  ],
+  'contour.summary': [
+    '{title} at step {step}. Values now: {racers}',
+    '{title}, 스텝 {step}. 현재 값: {racers}',
+  ],
+  'contour.orbit': [
+    'Drag or use the arrow keys to turn, + and − to zoom, Home to reset.',
+    '끌거나 화살표 키로 돌리고, + 키와 − 키로 확대·축소하고, Home 키로 처음 시점으로 돌아갑니다.',
+  ],
+  'contour.reset': ['Reset view', '시점 초기화'],
+  'contour.noWebgl': [
+    '3-D needs WebGL, which this browser does not offer.',
+    '3차원 보기에는 WebGL이 필요한데, 이 브라우저에서는 쓸 수 없습니다.',
+  ],
+
+  'field.summary': [
+    '{title} at step {step}: {count} points on the map, {drawn} of them your own',
+    '{title}, 스텝 {step}: 지도 위의 점 {count}개, 그중 직접 그린 점 {drawn}개',
+  ],
+  'field.value': ['output', '출력'],
+  'field.split0': ['train', '훈련'],
+  'field.split1': ['test', '테스트'],
+  'field.split2': ['your own', '직접 그린 점'],
+  'field.draw': ['Draw points', '점 그리기'],
+  'field.positive': ['+1', '+1'],
+  'field.positive.title': [
+    'Add points of label +1: click or drag on the map (key +)',
+    '레이블 +1인 점 더하기: 지도를 누르거나 끕니다 (+ 키)',
+  ],
+  'field.negative': ['−1', '−1'],
+  'field.negative.title': [
+    'Add points of label −1: click or drag on the map (key −)',
+    '레이블 −1인 점 더하기: 지도를 누르거나 끕니다 (− 키)',
+  ],
+  'field.erase': ['Erase', '지우기'],
+  'field.erase.title': [
+    'Erase your own points: click or drag over them (Backspace: the nearest)',
+    '직접 그린 점 지우기: 점 위를 누르거나 끕니다 (Backspace: 가장 가까운 점)',
+  ],
+  'field.clear': ['Clear', '모두 지우기'],
+  'field.clear.title': ['Remove all your own points', '직접 그린 점을 모두 없앱니다'],
+  'field.count': ['{count} drawn', '{count}개 그림'],
+  'field.full': ['{most} points: no more fit', '{most}개: 더 그릴 수 없습니다'],
+
+  'graph.summary': [
+    '{title} at step {step}, units per layer {layers}, largest weight {most}',
+    '{title}, 스텝 {step}, 층별 유닛 수 {layers}, 가장 큰 가중치 {most}',
+  ],
+  'graph.input': ['input {unit}', '입력 {unit}'],
+  'graph.unit': ['layer {layer}, unit {unit}', '{layer}층 유닛 {unit}'],
+  'graph.output': ['output {unit}', '출력 {unit}'],
+  'graph.noBias': ['input, no bias', '입력, 편향 없음'],
+
+  'attention.summary': [
+    '{title} at step {step}: {layers} layers of {heads} heads, shown large: {map}. Keys [ and ] show another.',
+    '{title}, 스텝 {step}: {layers}개 층, 층마다 헤드 {heads}개, 크게 보는 것은 {map}. [ 키와 ] 키로 다른 헤드를 봅니다.',
+  ],
+  'attention.map': ['layer {layer} · head {head}', '{layer}층 · 헤드 {head}'],
+  'attention.maps': ['All layers and heads', '모든 층과 헤드'],
+  'attention.layer': ['layer {n}', '{n}층'],
+  'attention.layer.short': ['L{n}', 'L{n}'],
+  'attention.head': ['head {n}', '헤드 {n}'],
+  'attention.head.short': ['H{n}', 'H{n}'],
+  'attention.query': ['query {n}: “{token}”', '쿼리 {n}: “{token}”'],
+  'attention.key': ['key {n}: “{token}”', '키 {n}: “{token}”'],
+  'attention.queries': ['query: who looks', '쿼리: 보는 쪽'],
+  'attention.keys': ['key: what is looked at', '키: 보이는 쪽'],
+  'attention.masked': ['masked', '마스크됨'],
+
+  'tokens.summary': [
+    '{title} at step {step}: {count} tokens coloured by {name}, {low} to {high}',
+    '{title}, 스텝 {step}: 토큰 {count}개, 색은 {name} ({low} ~ {high})',
+  ],
+  'tokens.value': ['value', '값'],
+  'tokens.none': ['no value', '값 없음'],
+  'tokens.place': ['“{token}”, position {n}', '“{token}”, 위치 {n}'],
+  'tokens.marked': ['{name}: yes', '{name}: 예'],
+  'tokens.unmarked': ['{name}: no', '{name}: 아니요'],
+  'tokens.mark': ['marked', '표시'],
+
+  'traces.position': ['{title}: position in the text', '{title}: 텍스트에서의 위치'],
+  'traces.picked': [
+    'Position {position} of {count}, {token}: {signals}',
+    '위치 {position}(전체 {count}), {token}: {signals}',
+  ],
+  'traces.none': ['No position picked', '선택한 위치 없음'],
+  'traces.newline': ['new line', '줄바꿈'],
+  'traces.space': ['space', '공백'],
+
+  'ranking.name': ['name', '이름'],
+  'ranking.sort': ['Sort by {name}', '{name} 기준으로 정렬'],
+  'ranking.chance': ['chance', '우연'],
+  'ranking.held': ['order kept while you are looking', '보는 동안 순서 유지'],
+});

@@ -1,0 +1,85 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { SETTINGS } from '../../frontend/src/lib/schedules.js';
+import { MESSAGES, joined } from '../../frontend/src/messages/index.js';
+
+const ROOT = join(import.meta.dirname, '../..');
+const AREAS = join(ROOT, 'frontend/src/messages');
+const PAGE = sourcesIn(join(ROOT, 'frontend/src'), /(?<!\.test)\.(js|svelte)$/, AREAS);
+const SERVER = sourcesIn(join(ROOT, 'server/descent'), /\.py$/);
+const WORDS = new Set([...`${PAGE}${SERVER}`.matchAll(/(['"])([\w.-]+)\1/g)].map((match) => match[2]));
+const PREFIXES = new Set(Object.keys(MESSAGES).map((key) => key.split('.')[0]));
+/** Keys made from a part that is not the word of the server or of a list in the page: what that part can be. */
+const PARTS = {
+  'error.*.*': null, // anything: reasons are also pydantic's
+  'history.*': ['export', 'script', 'csv', 'tensorboard'],
+  'lab.*': ['effects'],
+  'schedule.*': Object.keys(SETTINGS),
+  'schedule.set.*': Object.values(SETTINGS).flat(),
+  'sweep.*': ['low', 'high', 'count', 'steps', 'orders'],
+};
+
+/** All that the files of a folder say. */
+function sourcesIn(folder, names, without = '') {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return files
+    .filter((file) => file.isFile() && names.test(file.name) && file.parentPath !== without)
+    .map((file) => readFileSync(join(file.parentPath, file.name), 'utf8'))
+    .join('\n');
+}
+
+const literal = [...PAGE.matchAll(/(['"])([a-z]+(?:\.[\w-]+)+)\1/g)].map((match) => match[2]);
+const made = [...PAGE.matchAll(/`([a-z]+\.(?:[\w.-]|\$\{[^{}`]*\})*)`/g)]
+  .map((match) => match[1].replaceAll(/\$\{[^}]*\}/g, '*'))
+  .filter((key) => key.includes('*') && PREFIXES.has(key.split('.')[0]));
+
+/** Whether a key can come of one that is made at run time. */
+function comesOf(key, pattern) {
+  const parts = pattern.split('*').map((part) => part.replaceAll('.', '\\.'));
+  const found = key.match(new RegExp(`^${parts.join('([^.]+)')}$`));
+  const can = pattern in PARTS ? PARTS[pattern] : WORDS;
+  return Boolean(found) && (can === null || found.slice(1).every((part) => new Set(can).has(part)));
+}
+
+describe('the messages', () => {
+  it('have every key that the page names', () => {
+    const named = literal.filter((key) => PREFIXES.has(key.split('.')[0]));
+    expect(named.length).toBeGreaterThan(200);
+    expect(named.filter((key) => !(key in MESSAGES))).toEqual([]);
+  });
+
+  it('have some key for each that the page makes', () => {
+    const keys = Object.keys(MESSAGES);
+    expect(made.filter((pattern) => !keys.some((key) => comesOf(key, pattern)))).toEqual([]);
+    expect(Object.keys(PARTS).filter((pattern) => !made.includes(pattern))).toEqual([]);
+  });
+
+  it('are all used', () => {
+    const used = new Set(literal);
+    const unused = Object.keys(MESSAGES).filter(
+      (key) => !used.has(key) && !made.some((pattern) => comesOf(key, pattern)),
+    );
+    expect(unused).toEqual([]);
+  });
+
+  it('are in both languages, with the same things filled in', () => {
+    const filled = (text) => [...new Set(text.match(/\{\w+\}/g))].sort().join();
+    const unlike = Object.entries(MESSAGES).filter(
+      ([, [english, korean]]) => !english.trim() || !korean.trim() || filled(english) !== filled(korean),
+    );
+    expect(unlike).toEqual([]);
+  });
+
+  it('are each in the area of their kind', () => {
+    const areas = import.meta.glob('../../frontend/src/messages/*.js', { eager: true, import: 'default' });
+    const prefixes = Object.values(areas)
+      .filter(Boolean)
+      .flatMap((texts) => [...new Set(Object.keys(texts).map((key) => key.split('.')[0]))]);
+    expect(prefixes.sort()).toEqual([...PREFIXES].sort());
+  });
+
+  it('may not have a key twice', () => {
+    expect(() => joined({ 'a.b': ['x', 'y'] }, { 'a.b': ['x', 'y'] })).toThrow('a.b');
+  });
+});
