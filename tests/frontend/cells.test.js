@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { boxOf, cellAt } from '../../frontend/src/lib/cells.js';
+import { boxOf, cellAt } from '../../frontend/src/charts/cells.js';
 
 const AREA = { x: 10, y: 20, width: 30, height: 40 };
 

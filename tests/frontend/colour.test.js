@@ -9,7 +9,7 @@ import {
   lutFor,
   paint,
   rgb,
-} from '../../frontend/src/lib/colour.js';
+} from '../../frontend/src/charts/colour.js';
 
 const at = (/** @type {Uint8ClampedArray} */ lut, /** @type {number} */ i) => [
   ...lut.subarray(3 * i, 3 * i + 3),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Plane, bilinear, isoline } from '../../frontend/src/lib/plane.js';
+import { Plane, bilinear, isoline } from '../../frontend/src/charts/plane.js';
 
 const MARGIN = { left: 30, right: 60, top: 4, bottom: 16 };
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { lone } from '../../frontend/src/lib/chart.js';
-import { Curves, cut, drawable, endsOf, logNote, signs } from '../../frontend/src/lib/curves.js';
+import { lone } from '../../frontend/src/panels/scalars/chart.js';
+import { Curves, cut, drawable, endsOf, logNote, signs } from '../../frontend/src/charts/curves.js';
 import { ScalarStore, nearest, smooth, thin } from '../../frontend/src/lib/series.js';
 
 /**

@@ -1,6 +1,6 @@
 /** How runs that are shown together are told apart. No DOM. */
 
-import { DASHES, categorical } from './colour.js';
+import { DASHES, categorical } from '../charts/colour.js';
 import { changed } from './knobs.js';
 import { brief, symbolOf } from './names.js';
 

@@ -1,6 +1,6 @@
 /** Attention maps: their colours, and where one large map and small multiples of all of them lie. No DOM. */
 
-import { paint } from '../../lib/colour.js';
+import { paint } from '../../charts/colour.js';
 
 /** px of a line of text */
 export const LINE = 17;

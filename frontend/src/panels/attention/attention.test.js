@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { arrange, multiples, paintMaps } from './attention.js';
-import { SEQUENTIAL } from '../../lib/colour.js';
+import { SEQUENTIAL } from '../../charts/colour.js';
 
 describe('paintMaps', () => {
   it('stacks the maps and makes masked cells transparent in each', () => {

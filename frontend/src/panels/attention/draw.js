@@ -1,6 +1,6 @@
 /** What the large attention map and its small multiples draw alike: hatching, and names along the axes. */
 
-import { shorten, textWidth, widest } from '../../lib/draw.js';
+import { shorten, textWidth, widest } from '../../charts/draw.js';
 
 const SLANT = Math.PI / 4;
 const PITCH = 15; // px that a slanted name needs

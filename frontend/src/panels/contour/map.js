@@ -1,11 +1,11 @@
 /** Drawing a loss surface from above: filled contours, the trails of the racers, known minima. */
 
 import { interpolateRgb, interpolateRgbBasis } from 'd3-interpolate';
-import { categorical, rgb } from '../../lib/colour.js';
+import { categorical, rgb } from '../../charts/colour.js';
 import { head } from './trails.js';
 
 /** @typedef {ReturnType<typeof import('./surface.js').bands>} Bands */
-/** @typedef {import('../../lib/plane.js').Plane} Plane */
+/** @typedef {import('../../charts/plane.js').Plane} Plane */
 /** @typedef {'light' | 'dark'} ThemeName */
 
 /** Shapes about the origin, 5 px in radius, in SVG's path syntax: the second cue beside a path's colour. */

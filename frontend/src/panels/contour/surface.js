@@ -1,7 +1,7 @@
 /** A loss surface as heights: the scale that shows narrow valleys, its levels and their filled contours. No DOM. */
 
 import { contours } from 'd3-contour';
-import { extent } from '../../lib/colour.js';
+import { extent } from '../../charts/colour.js';
 
 const BOTTOM = 0.002; // of the samples: as many lie lower than ε above the lowest one
 const FLAT = 1e-9; // of the range: ε is at least that

@@ -1,6 +1,6 @@
 /** The paths of several racers in pixels: thinned, cut where a racer left, told apart from one that has not come yet. No DOM. */
 
-/** @typedef {import('../../lib/plane.js').Plane} Plane */
+/** @typedef {import('../../charts/plane.js').Plane} Plane */
 
 const FAR = 1e5; // px: beyond it a canvas loses precision
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Plane } from '../../lib/plane.js';
+import { Plane } from '../../charts/plane.js';
 import { drape, head, trail } from './trails.js';
 
 const plane = new Plane([0, 10], [0, 10], {

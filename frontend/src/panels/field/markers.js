@@ -1,6 +1,6 @@
 /** Drawing a field's points: what the learner must tell apart is told by colour (the label) and by shape (the split). */
 
-/** @typedef {import('../../lib/plane.js').Plane} Plane */
+/** @typedef {import('../../charts/plane.js').Plane} Plane */
 /** @typedef {0 | 1 | 2} Split  whether a point trains, tests, or was drawn by the learner */
 
 export const TRAIN = 0;

@@ -1,6 +1,6 @@
 /** Drawing thousands of weights as curves: blue for positive, red for negative, wider for larger. */
 
-import { DIVERGING, colourOf } from '../../lib/colour.js';
+import { DIVERGING, colourOf } from '../../charts/colour.js';
 import { classes } from './network.js';
 
 /** @typedef {import('./network.js').Network} Network */

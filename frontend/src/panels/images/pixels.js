@@ -6,7 +6,7 @@
  * Paint the first `count` images one under the other: image i begins at row i · H.
  * @param {Tensor} tensor  (N, H, W) grey or (N, H, W, 3) colour, uint8
  * @param {number} count  at most N
- * @param {import('../../lib/draw.js').Raster} raster
+ * @param {import('../../charts/draw.js').Raster} raster
  * @returns {HTMLCanvasElement} W × (count · H)
  */
 export function paintPixels({ shape, data }, count, raster) {

@@ -1,6 +1,6 @@
 /** Drawing tokens on their colours, and the line that says what the colours mean. */
 
-import { FONT, inkOn, short, shorten, textWidth } from '../../lib/draw.js';
+import { FONT, inkOn, short, shorten, textWidth } from '../../charts/draw.js';
 import { endsRow, visible } from '../../lib/text.js';
 
 /** @typedef {import('../../lib/text.js').Layout} Layout */

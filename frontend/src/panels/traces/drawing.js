@@ -1,7 +1,7 @@
 /** Drawing a window of curves and of the text that they belong to. */
 
-import { DIVERGING, colourOf } from '../../lib/colour.js';
-import { widthIn } from '../../lib/draw.js';
+import { DIVERGING, colourOf } from '../../charts/colour.js';
+import { widthIn } from '../../charts/draw.js';
 import { glyph, stretches } from './traces.js';
 
 export const TEXT_FONT =

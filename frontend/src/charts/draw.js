@@ -1,6 +1,6 @@
 /** What panels that draw on a canvas share: text that fits, small images scaled up, the colour bar. */
 
-import { number } from './format.js';
+import { number } from '../lib/format.js';
 
 export const FONT = '11px system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", sans-serif';
 const BAR_WIDTH = 52; // px of a colour bar with labels of ordinary length

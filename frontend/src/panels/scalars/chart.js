@@ -1,12 +1,12 @@
 /** How a line chart of scalars looks: uPlot's options, and data as uPlot wants them. */
 
 import uPlot from 'uplot';
-import { DASHES, categorical } from './colour.js';
-import { logSplits } from './ticks.js';
-import { short } from './draw.js';
-import { count, number } from './format.js';
-import { colourOf, dashOf } from './runs.js';
-import { nearest } from './series.js';
+import { DASHES, categorical } from '../../charts/colour.js';
+import { logSplits } from '../../charts/ticks.js';
+import { short } from '../../charts/draw.js';
+import { count, number } from '../../lib/format.js';
+import { colourOf, dashOf } from '../../lib/runs.js';
+import { nearest } from '../../lib/series.js';
 
 const FONT = '11px system-ui, sans-serif';
 const DECADE = 10;

@@ -1,10 +1,10 @@
 /** How curves over any axis look: uPlot's options for a `Lines` picture. */
 
 import uPlot from 'uplot';
-import { labelWidth, lastKnown, linearRange, logRange, lone, valueLabels } from './chart.js';
+import { labelWidth, lastKnown, linearRange, logRange, lone, valueLabels } from '../panels/scalars/chart.js';
 import { DASHES, categorical, lutFor } from './colour.js';
 import { short } from './draw.js';
-import { count } from './format.js';
+import { count } from '../lib/format.js';
 import { drawBands, drawDots, stretched } from './overlays.js';
 import { logSplits } from './ticks.js';
 

@@ -1,7 +1,7 @@
 /** What pictures of the plane share on their canvases: the ends of the axes, and a cross-hair for a probed point. */
 
 import { FONT } from './draw.js';
-import { number } from './format.js';
+import { number } from '../lib/format.js';
 
 /** @typedef {import('./plane.js').Plane} Plane */
 

@@ -1,8 +1,8 @@
 /** What a chart draws of a ScalarStore: some columns, smoothed, thinned to the pixels there are. No DOM. */
 
-import { Smoother, nearest, thin } from './series.js';
+import { Smoother, nearest, thin } from '../lib/series.js';
 
-/** @typedef {import('./series.js').ScalarStore} ScalarStore */
+/** @typedef {import('../lib/series.js').ScalarStore} ScalarStore */
 
 /**
  * Curves that follow a store. `update` reads only what is new: a chart of 100,000 points costs as little as one of 100.
