@@ -3,6 +3,7 @@
 import { recall, remember } from './storage.js';
 
 const KEY = 'descent.theme';
+const NAMES = /** @type {const} */ (['accent', 'grid', 'line', 'muted', 'panel', 'text', 'warn']);
 const dark = window.matchMedia('(prefers-color-scheme: dark)');
 
 class Theme {
@@ -11,8 +12,8 @@ class Theme {
   #systemDark = $state(dark.matches);
   /** @type {'light' | 'dark'} */
   resolved = $derived(this.choice === 'system' ? (this.#systemDark ? 'dark' : 'light') : this.choice);
-  /** The neutral colours of the page, as `app.css` sets them, for drawing on canvases. */
-  colours = $derived(COLOURS[this.resolved]);
+  /** The colours that `app.css` declares, for drawing on canvases. */
+  colours = $derived(coloursOf(this.resolved));
 
   constructor() {
     dark.addEventListener('change', (event) => (this.#systemDark = event.matches));
@@ -24,15 +25,15 @@ class Theme {
   }
 }
 
-export const COLOURS = {
-  light: {
-    background: '#fbfcfd', panel: '#ffffff', text: '#1b2430', muted: '#586474', line: '#dde3ea', grid: '#edf0f4',
-    accent: '#2f6fed', skeleton: '#eef1f5', warn: '#9a4b00',
-  },
-  dark: {
-    background: '#0f1318', panel: '#171c23', text: '#e4e9f0', muted: '#9aa6b5', line: '#2b333e', grid: '#222932',
-    accent: '#6ea0ff', skeleton: '#20272f', warn: '#f0b26b',
-  },
-}; // prettier-ignore
+/** @param {'light' | 'dark'} theme @returns {Record<typeof NAMES[number], string>} */
+function coloursOf(theme) {
+  const probe = document.createElement('i');
+  probe.dataset.theme = theme;
+  document.documentElement.append(probe);
+  const style = getComputedStyle(probe);
+  const colours = NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]);
+  probe.remove();
+  return Object.fromEntries(colours);
+}
 
 export const theme = new Theme();
