@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { lone } from '../../frontend/src/panels/scalars/chart.js';
+import { lone } from '../../frontend/src/charts/uplot.js';
 import { Curves, cut, drawable, endsOf, logNote, signs } from '../../frontend/src/charts/curves.js';
 import { ScalarStore, nearest, smooth, thin } from '../../frontend/src/lib/series.js';
 

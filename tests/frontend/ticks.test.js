@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { logSplits } from '../../frontend/src/charts/ticks.js';
-import { valueLabels } from '../../frontend/src/panels/scalars/chart.js';
+import { valueLabels } from '../../frontend/src/charts/uplot.js';
 
 test('a few decades get a tick each', () => {
   expect(logSplits(0.005, 200)).toEqual([0.01, 0.1, 1, 10, 100].map((tick) => expect.closeTo(tick, 10)));

@@ -2,7 +2,10 @@
 
 import { number } from '../lib/format.js';
 
-export const FONT = '11px system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", sans-serif';
+/** The page's own, for canvases. */
+export const FAMILY =
+  'system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", "Noto Sans CJK KR", sans-serif';
+export const FONT = `11px ${FAMILY}`;
 const BAR_WIDTH = 52; // px of a colour bar with labels of ordinary length
 
 const KEPT = 5000; // widths of texts

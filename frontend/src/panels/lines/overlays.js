@@ -14,7 +14,7 @@ export const NOTHING = { x: new Float32Array(), bands: [], dots: [] };
 
 /**
  * What one chart of a `Lines` frame has besides its curves.
- * @param {import('../lib/wire.js').Frame} frame
+ * @param {import('../../lib/wire.js').Frame} frame
  * @param {number} group
  * @param {number} curves  in each group
  * @returns {Overlay}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { overlayOf, stretched } from '../../frontend/src/charts/overlays.js';
+import { overlayOf, stretched } from './overlays.js';
 
 const f32 = (/** @type {number[]} */ ...values) => ({ data: Float32Array.from(values) });
 

@@ -1,14 +1,13 @@
 /** Drawing tokens on their colours, and the line that says what the colours mean. */
 
-import { FONT, inkOn, short, shorten, textWidth } from '../../charts/draw.js';
+import { FAMILY, FONT, inkOn, short, shorten, textWidth } from '../../charts/draw.js';
 import { endsRow, visible } from '../../lib/text.js';
 
 /** @typedef {import('../../lib/text.js').Layout} Layout */
 /** @typedef {{x: number, y: number, width: number, height: number}} Box */
 
 export const MONO = '13px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
-export const SANS =
-  '14px system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", "Noto Sans CJK KR", sans-serif';
+export const SANS = `14px ${FAMILY}`;
 const ROUND = 3; // px, corners of words
 export const FOOT = 4; // px below each row, for underlines
 

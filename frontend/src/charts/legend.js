@@ -1,0 +1,30 @@
+/** How much room a chart's legend takes. */
+
+import { textWidth } from './draw.js';
+
+const LEAST = 120; // px that a chart keeps
+const ROW = 20; // px of a row of entries
+const ENTRY = 38; // px of an entry beside its title: line, gap
+const VALUE = 58; // px of its value
+const BUTTON = 20; // px of a button beside its text
+
+/** @param {string} title @param {boolean} valued */
+export const entryWidth = (title, valued) => textWidth(title) + ENTRY + (valued ? VALUE : 0);
+/** @param {string} text */
+export const buttonWidth = (text) => textWidth(text) + BUTTON;
+
+/**
+ * Whether what stands above a chart leaves it too little of its panel, so that the legend has to do without values:
+ * the tooltip has them.
+ * @param {number[]} widths  of what stands there, in px
+ * @param {{width: number, height: number}} panel
+ */
+export function crowded(widths, { width, height }) {
+  let rows = 1;
+  let x = 0;
+  for (const wide of widths) {
+    if (x && x + wide > width) [rows, x] = [rows + 1, 0];
+    x += wide;
+  }
+  return height > 0 && rows * ROW > height - LEAST;
+}
