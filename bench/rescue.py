@@ -24,7 +24,7 @@ import torch
 from descent import wire
 from descent.engine.inbox import Inbox
 from descent.engine.loop import Loop
-from descent.engine.messages import Control, Output, Replay, RunSpec
+from descent.engine.messages import Control, Event, Output, Replay, RunSpec, ScalarsFrame
 from descent.registry import Entry, experiments
 
 DRAG, MOVES, HELD, AFTER = 0.5, 15, 8.0, 10.0  # seconds; how often a drag sends
@@ -52,12 +52,12 @@ class Watched:
         Loop(self._entry, self._spec, self._inbox, self._hear).run()
 
     def _hear(self, output: Output) -> None:
-        if output.kind == "scalars":
+        if isinstance(output, ScalarsFrame):
             for name, values in wire.decode(output.payload).arrays.items():
                 self.values.setdefault(name, []).extend(v for v in values.tolist() if v == v)
-        elif output.event.get("type") == "diagnosis":
+        elif isinstance(output, Event) and output.event["type"] == "diagnosis":
             self.said.append((time.perf_counter(), output.event))
-        elif output.event.get("type") == "knobs":
+        elif isinstance(output, Event) and output.event["type"] == "knobs":
             self.changes.append((output.step, output.event["knobs"]))
 
     def begun(self) -> Watched:

@@ -22,7 +22,7 @@ import torch
 
 from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.knobs import Course
+from descent.engine.knobs import KnobState
 from descent.engine.messages import RunSpec, SweepSpec, Variant
 from descent.engine.sweep.sweep import Sweep
 from descent.engine.sweep.variants import Bench
@@ -42,12 +42,12 @@ class Trained:
         self.rate = values["lr"]
         self.experiment = build(entry, RunSpec("bench", EXPERIMENT, values, 0, "cpu"), values)
         self.checkpointer = Checkpointer(self.experiment)
-        self.course = Course(self.experiment, values)
+        self.knob_state = KnobState(self.experiment, values)
         for _ in range(AT):
             self._step()
 
     def _step(self) -> None:
-        self.experiment.step(self.course.follow())
+        self.experiment.step(self.knob_state.for_next_step())
         self.experiment.step_index += 1
 
     def bare(self, steps: int) -> float:
@@ -63,11 +63,11 @@ class Trained:
         with self.checkpointer.rehearsal():
             begin = time.perf_counter()
             variants = [Variant({"lr": lr}) for lr in spread(self.rate, rates)]
-            bench = Bench(self.experiment, self.checkpointer, self.course)
+            bench = Bench(self.experiment, self.checkpointer, self.knob_state)
             made = Sweep(bench, SweepSpec("lr", variants, steps, ROOM))
             made.run(lambda: None, lambda: False)
             spent = time.perf_counter() - begin
-        self.course.turn({"lr": self.rate})
+        self.knob_state.set({"lr": self.rate})
         return spent
 
 

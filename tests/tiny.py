@@ -19,7 +19,17 @@ from descent.contract.panels import Bars, Heatmap, bars, heatmap, panels_of, sca
 from descent.engine.budget import Budget
 from descent.engine.inbox import Inbox
 from descent.engine.loop import Loop
-from descent.engine.messages import Control, ControlName, Output, RunSpec
+from descent.engine.messages import (
+    Control,
+    ControlName,
+    Event,
+    LookChanged,
+    Output,
+    PanelFrame,
+    Reply,
+    RunSpec,
+    ScalarsFrame,
+)
 from descent.registry import Entry
 from descent.workers.worker import train
 
@@ -120,11 +130,18 @@ class Said(list[Output]):
 
     def __repr__(self) -> str:
         return " ".join(
-            f"{output.panel or output.event.get('type', output.kind)}@{output.step}" for output in self
+            f"{panel_of(output) or event_of(output).get('type', type(output).__name__)}@{output.step}"
+            for output in self
         )
 
     def events(self, type: str) -> list[dict[str, Any]]:
-        return [dict(output.event) for output in self if output.event.get("type") == type]
+        found = []
+        for output in self:
+            if isinstance(output, LookChanged):
+                found.append({"type": "look", "step": output.step, "knobs": dict(output.knobs)})
+            elif isinstance(output, Event):
+                found.append(dict(output.event))
+        return [event for event in found if event["type"] == type]
 
     @property
     def states(self) -> list[str]:
@@ -132,19 +149,30 @@ class Said(list[Output]):
 
     @property
     def steps(self) -> list[int]:
-        frames = [wire.decode(output.payload) for output in self if output.kind == "scalars"]
+        frames = [wire.decode(output.payload) for output in self if isinstance(output, ScalarsFrame)]
         return [step for frame in frames for step in frame.arrays["step"].tolist()]
 
     def column(self, name: str) -> list[float]:
-        frames = [wire.decode(output.payload) for output in self if output.kind == "scalars"]
+        frames = [wire.decode(output.payload) for output in self if isinstance(output, ScalarsFrame)]
         return [value for frame in frames for value in frame.arrays[name].tolist()]
 
     def pictures(self, panel: str) -> list[wire.Frame]:
-        return [wire.decode(output.payload) for output in self if output.panel == panel]
+        frames = [output for output in self if isinstance(output, PanelFrame)]
+        return [wire.decode(frame.payload) for frame in frames if frame.panel == panel]
 
     @property
-    def replies(self) -> dict[int, Output]:
-        return {output.reply_to: output for output in self if output.reply_to is not None}
+    def replies(self) -> dict[int, Reply]:
+        return {output.reply_to: output for output in self if isinstance(output, Reply)}
+
+
+def event_of(output: Output) -> Mapping[str, Any]:
+    """What an event holds; nothing for other messages."""
+    return output.event if isinstance(output, Event) else {}
+
+
+def panel_of(output: Output) -> str:
+    """Whose picture it is, if it is one."""
+    return output.panel if isinstance(output, PanelFrame) else ""
 
 
 class Script(Inbox):

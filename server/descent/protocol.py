@@ -146,7 +146,8 @@ class Recording(Message):
 
 class State(Message):
     """The run's status changed. `reason` is a code (`unwatched`, `made-room`, `user`, …) or a message;
-    `epoch` counts passes over the training data, whatever a batch held.
+    `epoch` counts passes over the training data, whatever a batch held. A run that failed because of a knob's
+    value names it in `field`, with `params` as in a REST problem.
     """
 
     type: Literal["state"] = "state"
@@ -157,15 +158,18 @@ class State(Message):
     pace: float | None = None
     steps_per_epoch: float | None = None
     epoch: float | None = None
+    field: str = ""
+    params: dict[str, Any] = {}
 
 
 class KnobsChanged(Message):
-    """These knobs take effect at `step`."""
+    """These knobs take effect at `step`; `now`: all of them, which the records of early versions lack."""
 
     type: Literal["knobs"] = "knobs"
     seq: int
     step: int
     knobs: dict[str, Any]
+    now: dict[str, Any] = {}
     steps_per_epoch: float | None = None
     epoch: float | None = None
 

@@ -24,7 +24,7 @@ from descent.contract.panels import Picture
 from descent.engine import loop as loop_module
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.loop import Loop
-from descent.engine.messages import Output, Replay, RunSpec
+from descent.engine.messages import CheckpointTaken, Output, Refused, Replay, RunSpec, ScalarsFrame
 from descent.errors import DescentError
 from descent.registry import Entry, experiments
 from descent.runs.knobs import check
@@ -87,7 +87,7 @@ def finished(entry: Entry, **spec: Any) -> tuple[Loop, Said]:
 
 
 def table(said: Said) -> dict[str, list[float]]:
-    frames = [wire.decode(output.payload) for output in said if output.kind == "scalars"]
+    frames = [wire.decode(output.payload) for output in said if isinstance(output, ScalarsFrame)]
     names = sorted({name for frame in frames for name in frame.arrays})
     return {
         name: [
@@ -282,7 +282,7 @@ def test_pausing_changes_nothing(entry: Entry) -> None:
     script.tell("step", steps=2)
 
     def go_on(output: Output) -> None:
-        if output.kind == "scalars" and output.step == 1:
+        if isinstance(output, ScalarsFrame) and output.step == 1:
             script.tell("knobs", knobs={})
             script.tell("watch", panels=probes_of(entry), max_fps=30)
             script.tell("resume")
@@ -299,9 +299,9 @@ def test_looking_changes_nothing_bit_for_bit(entry: Entry) -> None:
     loop, said = loop_of(entry)
     for step, (name, value) in enumerate(looks.items()):
         take(loop, step == 1)
-        assert loop._set_knobs({name: value}) == "", name
+        assert loop._set_knobs({name: value}).changed == {name: value}
     take(loop, 2)
-    assert loop._set_knobs(looks) == ""
+    assert loop._set_knobs(looks).changed == looks
     assert loop.run() == "finished"
     assert said.events("knobs") == []
     assert len(said.events("look")) == len(looks) + bool(looks)
@@ -359,7 +359,7 @@ def test_every_live_knob_takes_effect_without_a_restart(entry: Entry) -> None:
         take(loop, 2)
         script.tell("knobs", reply_to=1, knobs={name: value})
         assert loop.run() == "finished", (name, value, said.events("state")[-1])
-        assert said.replies[1].refusal == "", (name, value)
+        assert not isinstance(said.replies[1].answer, Refused), (name, value)
         (event,) = said.events("look" if name in entry.knobs_type.looks() else "knobs")
         assert event["step"] == 2
         assert loop.experiment is experiment
@@ -528,11 +528,11 @@ def test_a_run_gone_back_to_continues_bit_for_bit(entry: Entry, checkpoint: bool
         original._set_knobs(second)
         take(original, 2)
         original._flush()
-        (kept,) = (output for output in said if output.kind == "checkpoint")
+        (kept,) = (output for output in said if isinstance(output, CheckpointTaken))
         made = [(event["step"], event["knobs"]) for event in said.events("knobs")]
         if checkpoint:
             later = [(step, knobs) for step, knobs in made if step > kept.step]
-            replay = Replay(original.step, live_of(entry, kept.event), kept.step, kept.payload, later)
+            replay = Replay(original.step, live_of(entry, kept.knobs), kept.step, kept.payload, later)
         else:
             replay = Replay(original.step, {}, changes=made)
         said.clear()

@@ -30,6 +30,7 @@ from sqlalchemy.orm import Session
 from descent import wire
 from descent.archive.bundle import zip as entries
 from descent.archive.bundle.import_ import Intake
+from descent.engine.messages import CheckpointTaken, Event, PanelFrame, ScalarsFrame
 from descent.errors import BadArchive, TooLarge
 from descent.runs.channel import Viewer
 from descent.store.schema import CheckpointRow
@@ -475,9 +476,9 @@ def sample() -> Mapping[str, bytes]:
     for _ in range(4):
         loop._train(1)
     loop._end("stopped", "user")
-    events = [output for output in said if output.kind == "event"]
-    (checkpoint,) = [output for output in said if output.kind == "checkpoint"]
-    frames = [wire.decode(output.payload) for output in said if output.kind == "scalars"]
+    events = [output for output in said if isinstance(output, Event)]
+    (checkpoint,) = [output for output in said if isinstance(output, CheckpointTaken)]
+    frames = [wire.decode(output.payload) for output in said if isinstance(output, ScalarsFrame)]
     columns = {n: np.concatenate([frame.arrays[n] for frame in frames]) for n in ("loss/train", "lr")}
     run = {
         "format": 1,
@@ -508,9 +509,9 @@ def sample() -> Mapping[str, bytes]:
         "events.jsonl": "\n".join(lines).encode(),
         "scalars.csv": b"step\r\n",
         "scalars.safetensors": wire.encode_columns("run", 0, np.arange(8), columns),
-        **{f"frames/{one.panel}/8.safetensors": one.payload for one in said if one.kind == "panel"},
+        **{f"frames/{one.panel}/8.safetensors": one.payload for one in said if isinstance(one, PanelFrame)},
         "checkpoints/4.safetensors": checkpoint.payload,
-        "checkpoints/4.json": json.dumps({"seq": before, "knobs": dict(checkpoint.event)}).encode(),
+        "checkpoints/4.json": json.dumps({"seq": before, "knobs": dict(checkpoint.knobs)}).encode(),
     }
 
 

@@ -18,7 +18,9 @@ from test_recording import (  # noqa: F401  (serve and often are fixtures)
 from torch.optim import lr_scheduler
 
 from descent.contract import Experiment, Scalars, live
-from descent.engine.knobs import Course, heard_by, range_of
+from descent.engine.knobs import KnobState, heard_by
+from descent.engine.messages import Refused
+from descent.engine.schedules import range_of
 from descent.errors import BadSchedule
 from descent.kit.nn import schedules
 from descent.registry import experiments
@@ -183,7 +185,7 @@ def test_a_refused_change_leaves_the_schedule_as_it_was():
         loop._train(1)
     script.tell("knobs", reply_to=1, knobs={"word": "no", "lr": 3.0})
     loop.run()
-    assert said.replies[1].refusal
+    assert isinstance(said.replies[1].answer, Refused)
     assert said.column("lr") == pytest.approx([schedules.value(COSINE, 0.1, n) for n in range(30)], rel=1e-6)
 
 
@@ -376,7 +378,7 @@ def test_a_course_tells_the_experiment_only_what_differs():
     torch.manual_seed(0)
     experiment = Tiny(0, torch.device("cpu"))
     experiment.build(TinyKnobs())
-    course = Course(experiment, {"schedules": {"lr": {"kind": "step", "every": 3, "factor": 0.5}}})
+    knob_state = KnobState(experiment, {"schedules": {"lr": {"kind": "step", "every": 3, "factor": 0.5}}})
     for experiment.step_index in range(7):
-        course.follow()
+        knob_state.for_next_step()
     assert experiment.changes == [{"lr"}, {"lr"}]

@@ -10,10 +10,11 @@ from test_recording import finished, often, serve, take, until  # noqa: F401
 from descent.contract import Experiment, live
 from descent.contract.panels import Heatmap, heatmap
 from descent.engine import loop as loop_module
+from descent.engine.messages import Refused
 from descent.errors import BadKnob, BadSchedule
 from descent.runs.channel import Viewer
 from descent.runs.sweeps import Order
-from tiny import Script, Tiny, TinyKnobs, loop_of
+from tiny import Script, Tiny, TinyKnobs, loop_of, panel_of
 
 
 class LookingKnobs(TinyKnobs):
@@ -50,7 +51,7 @@ def test_look_knobs_are_told_apart_from_those_that_train():
     ]
     (event,) = said.events("knobs")
     assert event["knobs"] == {"lr": 0.5}
-    assert said.replies[2].refusal == ""
+    assert not isinstance(said.replies[2].answer, Refused)
 
 
 def test_a_look_clears_no_finding_and_restarts_no_mean(monkeypatch):
@@ -70,7 +71,7 @@ def test_while_paused_the_new_choice_is_seen():
     script = Script()
 
     def look_at_another(output):
-        if output.panel == "chosen":
+        if panel_of(output) == "chosen":
             seen = len(said.pictures("chosen"))
             script.tell("stop") if seen == 2 else script.tell("knobs", knobs={"shown": 7})
 
@@ -86,7 +87,7 @@ def test_a_look_ends_no_schedule():
     script.tell("knobs", knobs={"shown": 3})
     loop.run()
     assert said.events("knobs") == []
-    assert loop._course.dump()["schedules"]["lr"]["kind"] == "cosine"
+    assert loop._knob_state.dump()["schedules"]["lr"]["kind"] == "cosine"
     assert said.column("lr")[3] == pytest.approx(0.05 * (1 + math.cos(math.pi * 3 / 100)))
 
 

@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from descent import wire
-from descent.contract import Finished
+from descent.contract import Finished, KnobError
 from descent.contract.panels import Heatmap, heatmap
 from descent.engine import loop as loop_module
-from descent.engine.messages import Output, Replay
+from descent.engine.messages import Applied, Event, Output, Refused, Replay, Reply, RunSpec, ScalarsFrame
 from descent.engine.scalars import ScalarBatch
-from tiny import EagerBudget, Said, Script, Tiny, TinyKnobs, loop_of
+from descent.protocol import State
+from descent.workers.worker import train
+from tiny import EagerBudget, Said, Script, Tiny, TinyKnobs, entry_of, event_of, loop_of, panel_of
 
 
 def after_step(step, act):
@@ -20,7 +22,7 @@ def after_step(step, act):
 
     def hear(output: Output) -> None:
         nonlocal act
-        if output.kind == "scalars" and output.step >= step and act:
+        if isinstance(output, ScalarsFrame) and output.step >= step and act:
             then, act = act, None
             then()
 
@@ -89,7 +91,7 @@ def test_scalars_are_what_step_returned():
 def test_every_message_has_the_next_seq_and_durable_ones_are_in_order():
     loop, said = loop_of(Tiny, max_steps=100, watch=("weights", "outputs"), first_seq=7)
     loop.run()
-    assert [output.seq for output in said if output.kind != "reply"] == list(range(7, 7 + len(said)))
+    assert [output.seq for output in said if not isinstance(output, Reply)] == list(range(7, 7 + len(said)))
 
 
 def test_a_watched_run_and_an_unwatched_one_end_bit_for_bit_alike(monkeypatch):
@@ -109,16 +111,16 @@ def test_scalars_are_handed_on_less_often_while_nobody_watches(monkeypatch):
     script = Script()
 
     def hear(output):
-        if output.kind == "scalars" and output.step == 0:
+        if isinstance(output, ScalarsFrame) and output.step == 0:
             script.tell("watch", panels=["loss"], max_fps=30)
 
     loop, said = loop_of(Tiny, inbox=script, hear=hear, max_steps=20)
     loop.run()
-    watched = [output.step for output in said if output.kind == "scalars"]
+    watched = [output.step for output in said if isinstance(output, ScalarsFrame)]
     assert watched == list(range(20))
     loop, said = loop_of(Tiny, max_steps=20)
     loop.run()
-    assert [output.step for output in said if output.kind == "scalars"] == [0, 19]
+    assert [output.step for output in said if isinstance(output, ScalarsFrame)] == [0, 19]
 
 
 # Commands
@@ -148,7 +150,9 @@ def test_the_knobs_event_comes_before_the_answer():
     loop, said = loop_of(Tiny, inbox=script, max_steps=2)
     script.tell("knobs", reply_to=1, knobs={"lr": 0.5})
     loop.run()
-    assert said.index(said.replies[1]) > next(i for i, o in enumerate(said) if o.event.get("type") == "knobs")
+    assert said.index(said.replies[1]) > next(
+        i for i, o in enumerate(said) if event_of(o).get("type") == "knobs"
+    )
 
 
 def test_knobs_set_to_what_they_are_change_nothing_and_are_answered():
@@ -166,7 +170,7 @@ def test_knobs_that_cannot_be_used_are_refused_and_the_run_goes_on(values):
     loop, said = loop_of(Tiny, inbox=script, max_steps=10)
     script.tell("knobs", reply_to=1, knobs=values)
     assert loop.run() == "finished"
-    assert said.replies[1].refusal
+    assert isinstance(said.replies[1].answer, Refused)
     assert said.events("knobs") == []
     assert loop.knobs == TinyKnobs()
 
@@ -177,13 +181,13 @@ def test_pause_resume_and_steps_continue_where_the_run_was():
     seen = []
 
     def hear(output):
-        if output.kind == "scalars":
+        if isinstance(output, ScalarsFrame):
             seen.append(output.step)
             if output.step == 4:
                 script.tell("pause", reason="user")
             if output.step == 7:
                 script.tell("resume")
-        if output.event.get("status") == "paused":
+        if event_of(output).get("status") == "paused":
             script.tell("step", steps=1)
             script.tell("step", steps=2)
 
@@ -201,7 +205,7 @@ def test_pause_ends_a_long_step_command():
     script = Script()
 
     def hear(output):
-        if output.kind == "scalars" and output.step == 3:
+        if isinstance(output, ScalarsFrame) and output.step == 3:
             script.tell("pause")
             script.tell("stop")
 
@@ -241,7 +245,7 @@ def test_pace_keeps_steps_apart_and_commands_are_heard_in_between(monkeypatch):
         now += seconds
 
     def hear(output):
-        if output.kind == "scalars":
+        if isinstance(output, ScalarsFrame):
             steps_at.append(now)
 
     monkeypatch.setattr(loop_module.time, "perf_counter", lambda: now)
@@ -289,15 +293,15 @@ def test_what_the_server_has_to_say_gets_its_seq_from_the_loop():
 def test_all_panels_get_a_last_picture_before_the_last_word():
     loop, said = loop_of(Tiny, max_steps=5)
     loop.run()
-    assert [output.panel or output.kind for output in said[-3:]] == ["weights", "outputs", "event"]
+    assert [panel_of(output) or type(output) for output in said[-3:]] == ["weights", "outputs", Event]
     assert said.pictures("weights")[-1].step == 5
 
 
 def test_a_watched_panel_is_seen_before_the_first_step():
     loop, said = loop_of(Tiny, max_steps=5, watch=("weights",))
     loop.run()
-    order = [output.panel or output.kind for output in said]
-    assert order.index("weights") < order.index("scalars")
+    order = [panel_of(output) or type(output).__name__ for output in said]
+    assert order.index("weights") < order.index("ScalarsFrame")
     assert said.pictures("weights")[0].step == 0
 
 
@@ -311,7 +315,7 @@ def test_knobs_changed_while_paused_are_seen():
     script = Script()
 
     def hear(output):
-        if output.panel == "outputs":
+        if panel_of(output) == "outputs":
             seen = len(said.pictures("outputs"))
             script.tell("knobs", knobs={"lr": 0.2}) if seen == 1 else script.tell("stop")
 
@@ -327,7 +331,7 @@ def test_commands_come_before_looks():
     loop, said = loop_of(Tiny, inbox=script, paused=True, watch=("weights", "outputs"))
     script.tell("stop")
     loop.run()
-    order = [output.panel or output.event["status"] for output in said]
+    order = [panel_of(output) or event_of(output)["status"] for output in said]
     assert order == ["paused", "weights", "outputs", "stopped"]
 
 
@@ -335,14 +339,14 @@ def test_a_panel_newly_watched_while_paused_is_seen_and_others_are_not_again():
     script = Script()
 
     def hear(output):
-        if output.panel == "weights" and len(said.pictures("weights")) == 1:
+        if panel_of(output) == "weights" and len(said.pictures("weights")) == 1:
             script.tell("watch", panels=["weights", "outputs"], max_fps=30)
-        if output.panel == "outputs":
+        if panel_of(output) == "outputs":
             script.tell("stop")
 
     loop, said = loop_of(Tiny, inbox=script, hear=hear, paused=True, watch=("weights",))
     loop.run()
-    assert [output.panel for output in said if output.panel][:-2] == ["weights", "outputs"]
+    assert [panel_of(output) for output in said if panel_of(output)][:-2] == ["weights", "outputs"]
 
 
 @pytest.mark.usefixtures("every_step")
@@ -350,9 +354,9 @@ def test_pausing_shows_the_step_it_paused_at():
     script = Script()
 
     def hear(output):
-        if output.kind == "scalars" and output.step == 4:
+        if isinstance(output, ScalarsFrame) and output.step == 4:
             script.tell("pause")
-        if output.panel and output.step == 5:
+        if panel_of(output) and output.step == 5:
             script.tell("stop")
 
     loop, said = loop_of(Tiny, inbox=script, hear=hear, watch=("weights",), probe_budget=0.0)
@@ -500,7 +504,7 @@ def test_a_scalar_that_float32_cannot_hold_ends_the_run():
     loop, said = loop_of(Large, max_steps=10)
     assert loop.run() == "diverged"
     assert said.events("diagnosis")[0]["step"] == 3
-    assert wire.decode(next(o.payload for o in reversed(said) if o.kind == "scalars")).step == 3
+    assert wire.decode(next(o.payload for o in reversed(said) if isinstance(o, ScalarsFrame))).step == 3
 
 
 def test_said_is_empty_before_run():
@@ -517,7 +521,7 @@ def test_what_a_branch_begins_with_is_no_change_that_could_be_blamed():
 
 def test_a_run_that_diverges_after_a_change_says_which_and_how_to_go_back():
     def change(output):
-        if output.kind == "event" and output.event.get("status") == "running":
+        if event_of(output).get("status") == "running":
             inbox.tell("knobs", knobs={"lr": 0.5})
 
     inbox = Script()
@@ -526,3 +530,38 @@ def test_a_run_that_diverges_after_a_change_says_which_and_how_to_go_back():
     (diagnosis,) = said.events("diagnosis")
     assert diagnosis["params"]["changes"] == {"lr": [0.1, 0.5]}
     assert diagnosis["params"]["back"] == {"step": 0, "knobs": {"lr": 0.1}}
+
+
+def test_knobs_that_cannot_be_built_with_are_named_in_the_last_event():
+    class Choosy(Tiny):
+        def build(self, knobs):
+            raise KnobError("size", "there is no room for {n}", n=knobs.size)
+
+    spec = RunSpec("run", "tiny", TinyKnobs().model_dump(mode="json"), 0, "cpu")
+    said = Said()
+    train(entry_of(Choosy), spec, Script(), said.append)
+    (state,) = said.events("state")
+    assert (state["status"], state["field"], state["reason"]) == (
+        "failed",
+        "size",
+        "size: there is no room for 3",
+    )
+    assert state["params"] == {"reason": "refused", "message": "there is no room for {n}", "n": 3}
+    State.model_validate(state)
+
+
+def test_set_by_hand_a_knob_follows_its_schedule_no_more_and_the_event_says_all():
+    script = Script()
+    step = {"kind": "step", "every": 5, "factor": 0.5}
+    script.tell("knobs", knobs={"schedules": {"lr": step}})
+    script.tell("knobs", reply_to=1, knobs={"lr": 0.7})
+    loop, said = loop_of(Tiny, inbox=script, max_steps=3)
+    loop.run()
+    answer = said.replies[1].answer
+    assert isinstance(answer, Applied)
+    assert answer.changed == {"lr": 0.7, "schedules": {}}
+    assert (
+        answer.knobs
+        == said.events("knobs")[-1]["now"]
+        == {"lr": 0.7, "word": "a", "size": 3, "schedules": {}}
+    )

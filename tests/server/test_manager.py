@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from descent import errors, wire
-from descent.engine.messages import Output
+from descent.engine.messages import Applied, Event, Refused, Reply, ScalarsFrame
 from descent.runs import history as history_module
 from descent.runs import manager as manager_module
 from descent.runs.channel import Viewer
@@ -31,6 +31,7 @@ class FakeWorker:
         self._ended = ended
         self._seqs = itertools.count(spec.first_seq)
         self._step = 0
+        self.knobs = dict(spec.knobs)
 
     @property
     def names(self):
@@ -44,9 +45,7 @@ class FakeWorker:
         for _ in range(steps):
             seq = next(self._seqs)
             self._deliver(
-                Output(
-                    "scalars", seq, self._step, wire.encode_scalars("run", seq, [self._step], {"loss": [1.0]})
-                )
+                ScalarsFrame(seq, self._step, wire.encode_scalars("run", seq, [self._step], {"loss": [1.0]}))
             )
             self._step += 1
 
@@ -59,7 +58,7 @@ class FakeWorker:
             self.obey(control)
 
     def obey(self, control):
-        arguments = control.arguments
+        arguments, answer = control.arguments, None
         match control.name:
             case "pause" if self.status == "running":
                 self.say("paused", arguments["reason"])
@@ -70,9 +69,12 @@ class FakeWorker:
             case "say":
                 self._event("state", pace=None, **arguments)
             case "knobs":
-                self._event("knobs", knobs=arguments["knobs"], steps_per_epoch=None)
+                changed = arguments["knobs"]
+                self.knobs |= changed
+                self._event("knobs", knobs=changed, now=dict(self.knobs), steps_per_epoch=None)
+                answer = Applied(self._step, changed, dict(self.knobs))
         if control.reply_to is not None:
-            self._deliver(Output("reply", 0, self._step, reply_to=control.reply_to))
+            self._deliver(Reply(0, self._step, control.reply_to, answer))
 
     def kill(self):
         self.killed = True
@@ -80,7 +82,7 @@ class FakeWorker:
     def _event(self, type, **fields):
         seq = next(self._seqs)
         event = {"type": type, "seq": seq, "step": self._step, **fields}
-        self._deliver(Output("event", seq, self._step, event=event))
+        self._deliver(Event(seq, self._step, event))
 
 
 class FakeExecutor:
@@ -548,7 +550,8 @@ async def test_knobs_are_recorded_when_the_worker_says_so(make, executor):
     manager = make()
     run, worker = await started(manager, executor)
     worker.train(7)
-    assert await manager.set_knobs(run, {"lr": 0.5}) == 7
+    applied = await manager.set_knobs(run, {"lr": 0.5})
+    assert applied == Applied(7, {"lr": 0.5}, {"lr": 0.5, "word": "a", "size": 3})
     assert run.knobs["lr"] == 0.5
     assert run.knob_log == [(0, {"lr": 0.1, "word": "a", "size": 3}), (7, {"lr": 0.5})]
 
@@ -559,10 +562,12 @@ async def test_knobs_the_run_refuses_are_an_error_and_change_nothing(make, execu
     worker.obeys = False
     asking = asyncio.create_task(manager.set_knobs(run, {"word": "no"}))
     await settle()
-    worker._deliver(Output("reply", 0, 0, reply_to=worker.heard[0].reply_to, refusal="word: anything else"))
-    with pytest.raises(errors.BadKnob, match="word: anything else") as refused:
+    params = {"reason": "refused", "message": "anything else"}
+    refused = Refused("word", "word: anything else", params)
+    worker._deliver(Reply(0, 0, worker.heard[0].reply_to, refused))
+    with pytest.raises(errors.BadKnob, match="word: anything else") as raised:
         await asking
-    assert refused.value.field == "word"
+    assert (raised.value.field, raised.value.params) == ("word", params)
     assert run.knobs["word"] == "a"
 
 

@@ -5,7 +5,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from descent.engine.messages import Output
+from descent.engine.messages import Output, PanelFrame, ScalarsFrame
 from descent.workers.outbox import ROOM, Outbox
 
 LONG = bytes(ROOM // 8)
@@ -19,11 +19,11 @@ def pipe() -> Iterator[tuple[Connection, Connection]]:
 
 
 def scalars(seq: int, payload: bytes = b"") -> Output:
-    return Output("scalars", seq, seq, payload=payload)
+    return ScalarsFrame(seq, seq, payload)
 
 
 def picture(seq: int, panel: str = "map") -> Output:
-    return Output("panel", seq, seq, panel=panel)
+    return PanelFrame(seq, seq, panel, b"")
 
 
 def read(reader: Connection, count: int) -> list[int]:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from descent import wire
-from descent.engine.messages import Output
+from descent.engine.messages import CheckpointTaken
 from descent.protocol import Recording
 from descent.runs import recorder as recorder_module
 from descent.runs.channel import Channel, Latest
@@ -254,7 +254,7 @@ async def test_pictures_and_checkpoints_stay_within_their_room(recorder, store, 
         show(recorder, run, "weights", size=700)
         show(recorder, run, "outputs", size=300)
         train(recorder, run)
-        recorder.checkpoint(run, Output("checkpoint", run.step, run.step, random.Random(step).randbytes(900)))
+        recorder.checkpoint(run, CheckpointTaken(run.step, run.step, {}, random.Random(step).randbytes(900)))
         clock.now += 1
         await recorder.flush()
         row = store.run("a")
@@ -275,7 +275,7 @@ async def test_pictures_and_checkpoints_stay_within_their_room(recorder, store, 
 async def test_of_several_checkpoints_that_wait_the_latest_counts(recorder, store, new_run):
     run = new_run()
     for step in (1, 2):
-        recorder.checkpoint(run, Output("checkpoint", 7, step, b"%d" % step, event={"lr": 0.5}))
+        recorder.checkpoint(run, CheckpointTaken(7, step, {"lr": 0.5}, b"%d" % step))
     await recorder.flush()
     (checkpoint,) = store.checkpoints("a", 10)
     assert (checkpoint.step, checkpoint.seq, checkpoint.knobs, checkpoint.data) == (2, 7, {"lr": 0.5}, b"2")
@@ -287,14 +287,14 @@ async def test_the_checkpoint_with_which_a_branch_begins_is_kept_whatever_comes(
     run = new_run(branched_at=5, parent=None)
     broken(True)
     for step in (5, 6, 7, 8):
-        recorder.checkpoint(run, Output("checkpoint", step, step, b"%d" % step))
+        recorder.checkpoint(run, CheckpointTaken(step, step, {}, b"%d" % step))
         if step != 6:
             await recorder.flush(anyway=True)
     broken(False)
     for step in (9, 10):
-        recorder.checkpoint(run, Output("checkpoint", step, step, b"%d" % step))
+        recorder.checkpoint(run, CheckpointTaken(step, step, {}, b"%d" % step))
     await recorder.flush(anyway=True)
-    recorder.checkpoint(run, Output("checkpoint", 11, 11, b"11"))
+    recorder.checkpoint(run, CheckpointTaken(11, 11, {}, b"11"))
     await recorder.flush()
     assert places(store, "a", "") == [5, 10, 11]
 
@@ -386,7 +386,7 @@ async def test_the_last_pictures_of_a_run_at_rest_outlast_a_full_disk(
     running, finished = new_run("a"), new_run("b")
     for run in (running, finished):
         show(recorder, run)
-        recorder.checkpoint(run, Output("checkpoint", 1, 0, b"weights"))
+        recorder.checkpoint(run, CheckpointTaken(1, 0, {}, b"weights"))
     end(recorder, finished)
     broken(True)
     await recorder.flush()

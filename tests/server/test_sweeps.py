@@ -17,8 +17,8 @@ from descent.contract import Finished, Objective
 from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.inbox import Inbox
-from descent.engine.knobs import Course
-from descent.engine.messages import Replay, RunSpec, SweepSpec, Variant
+from descent.engine.knobs import KnobState
+from descent.engine.messages import Replay, RunSpec, SweepRefused, SweepSpec, Variant
 from descent.engine.replay import go_back
 from descent.engine.sweep import variants as lanes
 from descent.engine.sweep.sweep import Sweep, sweep
@@ -53,11 +53,11 @@ class Steered(Parabola):
 def bench_of(entry, at=AT, **knobs):
     values = entry.knobs_type(**knobs).model_dump(mode="json")
     experiment = build(entry, RunSpec("run", entry.id, values, 0, "cpu"), values)
-    checkpointer, course = Checkpointer(experiment), Course(experiment, values)
-    bench = Bench(experiment, checkpointer, course)
+    checkpointer, knob_state = Checkpointer(experiment), KnobState(experiment, values)
+    bench = Bench(experiment, checkpointer, knob_state)
     for _ in range(at):
         bench.take()
-    return Bench(experiment, checkpointer, course)
+    return Bench(experiment, checkpointer, knob_state)
 
 
 def swept(bench, variants, steps=20, knob="lr", most_bytes=ROOM, batch=True):
@@ -77,11 +77,11 @@ def branched(entry, override, steps, names, at=AT, **knobs):
     """Losses of a real branch: an experiment of its own that goes back to the step and on from there."""
     values = entry.knobs_type(**knobs).model_dump(mode="json")
     spec = RunSpec("run", entry.id, values, 0, "cpu")
-    experiment, _, course = go_back(lambda v: build(entry, spec, v), values, Replay(at, {}))
-    course.turn(override)
+    experiment, _, knob_state = go_back(lambda v: build(entry, spec, v), values, Replay(at, {}))
+    knob_state.set(override)
     rows = []
     for _ in range(steps):
-        rows.append(course.hear(experiment.step(course.follow())))
+        rows.append(knob_state.after_step(experiment.step(knob_state.for_next_step())))
         experiment.step_index += 1
     return np.array([[float(row.get(name, np.nan)) for row in rows] for name in names], np.float32)
 
@@ -117,8 +117,8 @@ def test_noise_and_running_averages_are_each_variants_own():
 def test_variants_of_a_run_that_follows_a_schedule_are_what_branches_are():
     entry = experiments()["neural-playground"]
     bench = bench_of(entry)
-    bench.course.turn({"schedules": {"lr": {"kind": "cosine", "steps": 30, "low": 1e-4}}})
-    bench = Bench(bench.experiment, bench._checkpointer, bench.course)
+    bench.knob_state.set({"schedules": {"lr": {"kind": "cosine", "steps": 30, "low": 1e-4}}})
+    bench = Bench(bench.experiment, bench._checkpointer, bench.knob_state)
     made = swept(bench, [{"regularisation_rate": 0.1}, {"lr": 0.2}], knob="regularisation_rate")
     assert made.batched == 0
     told = {"schedules": {"lr": {"kind": "cosine", "steps": 30, "low": 1e-4}}, "regularisation_rate": 0.1}
@@ -176,10 +176,10 @@ def test_the_batched_steps_are_the_real_ones(optimizer, regularisation):
     for place, override in enumerate(rates):
         values = entry.knobs_type(**knobs).model_dump(mode="json")
         spec = RunSpec("run", entry.id, values, 0, "cpu")
-        real, _, course = go_back(lambda v: build(entry, spec, v), values, Replay(AT, {}))  # noqa: B023
-        course.turn(override)
+        real, _, knob_state = go_back(lambda v: build(entry, spec, v), values, Replay(AT, {}))  # noqa: B023
+        knob_state.set(override)
         for _ in range(20):
-            real.step(course.follow())
+            real.step(knob_state.for_next_step())
             real.step_index += 1
         order = [p for group in real.optimizer.param_groups for p in group["params"]]
         for mine, p in zip(stack.parameters(place), order, strict=True):
@@ -330,7 +330,7 @@ def test_every_sweep_across_an_epochs_end_has_a_result(entry, monkeypatch):
     for _ in range(int(epoch) - 3):
         bench.take()
     batches._epoch.cache_clear()
-    bench = Bench(bench.experiment, bench._checkpointer, bench.course)
+    bench = Bench(bench.experiment, bench._checkpointer, bench.knob_state)
     now = getattr(bench.base, rates[0])
     made = swept(bench, [{rates[0]: now * factor} for factor in (0.5, 1.0, 1.5)], steps=8, knob=rates[0])
     assert made.curves.taken.tolist() == [8, 8, 8]
@@ -406,8 +406,9 @@ def test_frames_tell_how_far_it_is_and_the_last_one_that_it_is_over():
 
 def test_what_an_experiment_refuses_is_said_before_anything_is_trained():
     told = said_of(entry_of(Tiny), [{"lr": 0.1}, {"word": "no"}])
-    assert [output.kind for output in told] == ["event"]
-    assert (told[0].event["code"], told[0].event["field"]) == ("bad-knob", "word")
+    (refused,) = told
+    assert isinstance(refused, SweepRefused)
+    assert (refused.problem["code"], refused.problem["field"]) == ("bad-knob", "word")
 
 
 def test_a_defect_is_said_with_its_cause():
@@ -418,8 +419,8 @@ def test_a_defect_is_said_with_its_cause():
             return super().step(knobs)
 
     told = said_of(entry_of(Broken), [{"lr": 0.1}])
-    assert told[-1].event["code"] == "sweep-failed"
-    assert told[-1].event["params"]["cause"] == "RuntimeError: out of order"
+    assert told[-1].problem["code"] == "sweep-failed"
+    assert told[-1].problem["params"]["cause"] == "RuntimeError: out of order"
 
 
 def test_a_defect_after_the_first_steps_is_said_in_the_last_frame():

@@ -19,14 +19,3 @@ export function explain(error, experiment = null) {
   const detail = error.detail ?? error.message;
   return tOr(`error.${error.code}`, detail ?? error.code, { ...params, detail });
 }
-
-/**
- * Why a run ended, where the experiment itself refused to begin: `knob: message`.
- * @param {string} reason
- * @param {any} experiment
- */
-export function explainReason(reason, experiment) {
-  const [, knob, message] = reason.match(/^(\w+): (.*)$/s) ?? [];
-  const own = experiment.words[message];
-  return own ? `${titleOf(experiment, knob)}: ${own}` : reason;
-}

@@ -42,6 +42,8 @@ export class RunView {
   /** @type {import('./types.js').RunStatus} */
   status = $state('queued');
   reason = $state('');
+  /** The knob's value because of which it failed. @type {{field: string, params: Record<string, unknown>} | null} */
+  refused = $state.raw(null);
   step = $state(0);
   /** Steps per second, measured over the last second or so; null while it does not train. @type {number | null} */
   rate = $state(null);
@@ -159,6 +161,7 @@ export class RunView {
       this.recording = event;
     } else if (event.type === 'state') {
       this.epochs = counted(this.epochs, event);
+      this.refused = event.field ? event : null;
       if (known) return;
       this.status = event.status;
       this.reason = event.reason;
@@ -173,7 +176,7 @@ export class RunView {
       this.#note(event, known);
       this.epochs = counted(this.epochs, event);
       if (!known) {
-        this.#confirmed = { ...this.#confirmed, ...event.knobs };
+        this.#confirmed = event.now;
         this.stepsPerEpoch = event.steps_per_epoch;
       }
       this.#showKnobs();

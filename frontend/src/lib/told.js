@@ -1,6 +1,6 @@
 /** What stands above the panels, in the page's language. */
 
-import { explainReason } from './errors.js';
+import { explain } from './errors.js';
 import { count, number } from './format.js';
 import { t, tOr } from './i18n.svelte.js';
 import { brief, scalarTitle } from './names.js';
@@ -27,7 +27,7 @@ export function tell(entry, run, around) {
     case 'branched':
       return branched(run);
     case 'failed':
-      return t('reason.failed', { reason: explainReason(lastLine(run.reason), run.experiment) });
+      return t('reason.failed', { reason: whyFailed(run) });
     case 'finished':
       return finished(run);
     case 'interrupted':
@@ -93,6 +93,12 @@ function diverged(found, run) {
     rates: rates.join(', '),
   };
   return tOr(`reason.diverged.${found.params.cause}`, t('reason.diverged', shown), shown);
+}
+
+/** @param {RunView} run */
+function whyFailed({ refused, reason, experiment }) {
+  const detail = lastLine(reason);
+  return refused ? explain({ code: 'bad-knob', ...refused, detail }, experiment) : detail;
 }
 
 /** @param {RunView} run */

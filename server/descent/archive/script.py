@@ -21,7 +21,8 @@ from descent.archive.outside import Outside
 from descent.archive.reduction import HEADINGS, INSTEAD, Reduction
 from descent.archive.source import Source
 from descent.contract import Finished, Knobs
-from descent.engine.knobs import KEY, apart, range_of
+from descent.engine.knobs import KEY, apart
+from descent.engine.schedules import range_of
 from descent.errors import NoScript, UnknownRun
 from descent.kit.nn import schedules
 from descent.registry import Entry

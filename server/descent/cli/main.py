@@ -193,7 +193,7 @@ def _train(id: str, values: dict[str, Any], steps: int, seed: int, device: Devic
     from descent import wire
     from descent.engine.inbox import Inbox
     from descent.engine.loop import Loop
-    from descent.engine.messages import Output, RunSpec
+    from descent.engine.messages import Event, Output, RunSpec, ScalarsFrame
     from descent.runs.knobs import check
     from descent.runs.manager import RunManager, pick_device
 
@@ -222,14 +222,14 @@ def _train(id: str, values: dict[str, Any], steps: int, seed: int, device: Devic
 
         def show(output: Output) -> None:
             nonlocal reason
-            if output.kind == "scalars":
+            if isinstance(output, ScalarsFrame):
                 arrays = wire.decode(output.payload).arrays
                 latest.update({k: float(v[-1]) for k, v in arrays.items() if k != "step" and v[-1] == v[-1]})
                 done = int(arrays["step"][-1]) + 1
                 rate = done / (time.perf_counter() - begin)
                 progress.update(task, completed=done, rate=f"{rate:,.0f} steps/s")
                 screen.update(display())
-            elif output.event.get("type") == "state":
+            elif isinstance(output, Event) and output.event["type"] == "state":
                 reason = output.event["reason"]
 
         spec = RunSpec("terminal", id, knobs, seed, pick_device(device), max_steps=steps)

@@ -1,150 +1,41 @@
 """A run's knobs: as they were set, and as they are at the step that comes, where schedules move them.
 
 Among the values of a run's knobs there may be one more, `schedules`: by knob, how it changes by itself. It
-begins from the knob's own value and ends when that is set by hand. What a schedule makes of a step follows
-from its settings and the step alone. Only `plateau` hears losses; when it lowers its knob, that is a change
-of the knob like any other, and is recorded as one.
+begins from the knob's own value and ends when that is set by hand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import ValidationError
 
 from descent.contract import Experiment, KnobError, Knobs
-from descent.kit.nn import schedules as rules
+from descent.engine.messages import Applied, Refused
+from descent.engine.schedules import Followed, schedule_adapter
 
 KEY = "schedules"  # among the values of a run's knobs
 PREFIX = "knob/"  # of the scalar that tells what a followed knob was
-LONGEST = 10**9  # steps
-MOST_POINTS = 512
-
-Steps = Annotated[int, Field(ge=1, le=LONGEST)]
 
 
-class _Schedule(BaseModel):
-    """`start`: the step it begins at; when it is set, the step that comes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    start: int | None = Field(None, ge=0, le=10**15)
-
-    def targets(self) -> list[tuple[str, float]]:
-        """The values that it names, by field: they must be within the knob's range."""
-        return [(name, getattr(self, name)) for name in ("low", "peak") if hasattr(self, name)]
-
-
-class Constant(_Schedule):
-    """Nothing changes."""
-
-    kind: Literal["constant"]
-
-
-class Step(_Schedule):
-    """Times `factor` after each `every` steps."""
-
-    kind: Literal["step"]
-    every: Steps
-    factor: float = Field(0.1, gt=0, le=10)
-
-
-class Exponential(_Schedule):
-    """Times `factor` in the course of each `every` steps."""
-
-    kind: Literal["exponential"]
-    every: Steps
-    factor: float = Field(0.5, gt=0, le=10)
-
-
-class Cosine(_Schedule):
-    """Along a cosine to `low` in `steps` steps."""
-
-    kind: Literal["cosine"]
-    steps: Steps
-    low: float
-
-
-class Restarts(_Schedule):
-    """Along a cosine to `low` in `every` steps, then again from the top, each time `growth` times as long."""
-
-    kind: Literal["restarts"]
-    every: Steps
-    growth: int = Field(1, ge=1, le=10)
-    low: float
-
-
-class Warmup(_Schedule):
-    """Straight from `low` up to the knob's value in `steps` steps."""
-
-    kind: Literal["warmup"]
-    steps: Steps
-    low: float
-
-
-class OneCycle(_Schedule):
-    """From the knob's value up to `peak` in a share `rise` of the `steps`, then down to `low`."""
-
-    kind: Literal["one-cycle"]
-    steps: int = Field(ge=4, le=LONGEST)
-    peak: float
-    low: float
-    rise: float = Field(0.3, gt=0, lt=1)
-
-
-class InverseSqrt(_Schedule):
-    """Straight up to the knob's value in `warm` steps, then down with the square root of the steps."""
-
-    kind: Literal["inverse-sqrt"]
-    warm: Steps
-
-
-class Plateau(_Schedule):
-    """Times `factor` when the mean loss of `window` steps has not fallen `patience` times in a row.
-
-    The window counts values of the loss, of which there may be one in several steps. `watch` is the scalar it
-    hears; none: the loss of the learner that the knob acts on. `state`: what it has heard so far.
-    """
-
-    kind: Literal["plateau"]
-    window: Steps = 50
-    patience: int = Field(5, ge=0, le=10**6)
-    factor: float = Field(0.5, gt=0, lt=1)
-    threshold: float = Field(1e-3, ge=0, lt=1)
-    watch: str = Field("", max_length=200)
-    state: list[float | None] = Field([], max_length=4)
-
-
-class Drawn(_Schedule):
-    """Along a line through points (steps since it began, value), in the logarithm where `log`."""
-
-    kind: Literal["drawn"]
-    points: list[tuple[float, float]] = Field(min_length=1, max_length=MOST_POINTS)
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Drawn:
-        for (before, _), (after, _) in zip(self.points, self.points[1:], strict=False):
-            if not before < after:
-                raise ValueError(f"points: steps must rise, {after:g} follows {before:g}")
-        if not 0 <= self.points[0][0] <= self.points[-1][0] <= LONGEST:
-            raise ValueError(f"points: steps must lie between 0 and {LONGEST}")
-        if self.log and min(value for _, value in self.points) <= 0:
-            raise ValueError("points: on a logarithmic line every value must be above 0")
-        return self
-
-    def targets(self) -> list[tuple[str, float]]:
-        """Those it is drawn through."""
-        return [("points", value) for _, value in self.points]
-
-
-Schedule = Annotated[
-    Constant | Step | Exponential | Cosine | Restarts | Warmup | OneCycle | InverseSqrt | Plateau | Drawn,
-    Field(discriminator="kind"),
-]
-schedule_adapter: TypeAdapter[_Schedule] = TypeAdapter(Schedule)
+def refusal(error: KnobError | ValidationError) -> Refused:
+    """What an experiment, or the type of its knobs, has against a value."""
+    if isinstance(error, KnobError):
+        return Refused(
+            error.knob, str(error), {"reason": "refused", "message": error.message, **error.params}
+        )
+    first = error.errors(include_url=False)[0]
+    context = first.get("ctx", {})
+    if isinstance(cause := context.get("error"), KnobError):
+        return refusal(cause)
+    path = [str(part) for part in first["loc"]] or ["knobs"]
+    given = repr(first["input"])
+    given = given if len(given) <= 60 else given[:57] + "…"
+    limits = {k: v for k, v in context.items() if isinstance(v, int | float | str)}
+    detail = f"{'.'.join(path)}: {first['msg']} (given: {given})"
+    return Refused(path[0], detail, {"reason": first["type"], "given": given, **limits})
 
 
 def apart(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -163,55 +54,9 @@ def merged(before: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, An
     return {**all_knobs, **knobs, **({KEY: told} if told or KEY in before or KEY in values else {})}
 
 
-def range_of(knobs_type: type[Knobs], name: str) -> tuple[float, float, bool] | None:
-    """The least and the greatest value of a knob that is a number, and whether it is a whole one."""
-    schema = knobs_type.model_json_schema()["properties"][name]
-    if schema.get("type") not in ("number", "integer") or "enum" in schema:
-        return None
-    return schema["minimum"], schema["maximum"], schema["type"] == "integer"
-
-
-class Followed:
-    """One knob that follows a schedule."""
-
-    def __init__(self, knobs_type: type[Knobs], name: str, schedule: _Schedule) -> None:
-        found = range_of(knobs_type, name)
-        assert found is not None, f"{name} is no number"
-        self._range = found
-        self.schedule = schedule
-        self.plateau: rules.Plateau | None = None
-        if isinstance(schedule, Plateau):
-            settings = schedule.model_dump(include={"window", "patience", "factor", "threshold"})
-            self.plateau = rules.Plateau(**settings)
-            if schedule.state:
-                self.plateau.recall(schedule.state)
-        else:
-            self._rule = schedule.model_dump()
-
-    def value(self, own: float, step: int) -> float:
-        """What it is at a step, given its own value."""
-        if self.plateau is not None:
-            return own
-        return rules.followed(self._rule, own, step, *self._range)
-
-    def lowered(self, now: float) -> float:
-        """What a plateau makes of it."""
-        assert self.plateau is not None
-        low, _, whole = self._range
-        after = max(now * self.plateau.factor, low)
-        return round(after) if whole else after
-
-    def dump(self) -> dict[str, Any]:
-        """The schedule, JSON-ready, with what it has heard."""
-        schedule = self.schedule.model_dump(mode="json")
-        if self.plateau is not None:
-            schedule["state"] = self.plateau.state()
-        return schedule
-
-
-class Course:
-    """The knobs of one experiment as it trains. `due`: what a plateau makes of its knob before the step that
-    comes, values for `turn`; most often nothing.
+class KnobState:
+    """The knobs of one experiment as it trains. `pending`: what a plateau makes of its knob before the next
+    step, values for `set`; most often nothing.
     """
 
     def __init__(self, experiment: Experiment[Any], values: Mapping[str, Any]) -> None:
@@ -220,7 +65,7 @@ class Course:
         self._experiment = experiment
         self._set = type(experiment).knobs_type.model_validate(knobs, strict=False)
         self.knobs = self._set  # as they are
-        self.due: dict[str, Any] = {}
+        self.pending: dict[str, Any] = {}
         self._followed = self._begin(schedules or {})
 
     @property
@@ -228,12 +73,11 @@ class Course:
         """Whether some knob follows a schedule."""
         return bool(self._followed)
 
-    def turn(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Set knobs and schedules as a command does; what was set, JSON-ready, with the step they begin at.
-
-        Raises `ValidationError` or `KnobError`, and all is as it was.
+    def set(self, values: Mapping[str, Any]) -> Applied:
+        """Set knobs and schedules, which begin at the next step. Raises `ValidationError` or `KnobError`, and
+        all is as it was.
         """
-        self.due = {}
+        self.pending = {}
         before = self._set, self._followed, self.knobs
         after, schedules = apart(merged(self.dump(), values))
         try:
@@ -245,10 +89,10 @@ class Course:
             raise
         told, schedules = apart(values)
         own = self._set.model_dump(mode="json")
-        done = {name: own[name] for name in told}
+        changed = {name: own[name] for name in told}
         if schedules is not None or self._followed.keys() != before[1].keys():
-            done[KEY] = self._schedules()
-        return done
+            changed[KEY] = self._schedules()
+        return Applied(self._experiment.step_index, changed, {**self.dump(), **changed})
 
     @property
     def epoch(self) -> float | None:
@@ -257,22 +101,22 @@ class Course:
         each = self._experiment.steps_per_epoch(self.knobs)
         return done + (self._experiment.step_index - since) / each if each else None
 
-    def settle(self) -> None:
-        """What is counted so far stays, whatever an epoch is from now on."""
+    def settle_epochs(self) -> None:
+        """Keep the epochs counted so far, whatever an epoch is from now on."""
         if (done := self.epoch) is not None:
             self._experiment.epochs_counted = (done, self._experiment.step_index)
 
-    def follow(self) -> Knobs:
-        """The knobs of the step that comes. The experiment is told where they differ from those before."""
+    def for_next_step(self) -> Knobs:
+        """The knobs of the next step. Calls the experiment's `changed` where they differ from the last."""
         if self._followed:
             self._become(self._now(), self._followed)
         return self.knobs
 
-    def recall(self) -> None:
-        """The experiment has become another, which was told the knobs of the step that comes."""
+    def restored(self) -> None:
+        """Call after restoring a checkpoint. `changed` is not called: the experiment has these knobs."""
         self.knobs = self._now()
 
-    def hear(self, row: Mapping[str, float | torch.Tensor]) -> Mapping[str, float | torch.Tensor]:
+    def after_step(self, row: Mapping[str, float | torch.Tensor]) -> Mapping[str, float | torch.Tensor]:
         """Take in a step's scalars; returns them and the values of the knobs that follow schedules."""
         shown: dict[str, float] = {}
         for name, followed in self._followed.items():
@@ -281,9 +125,9 @@ class Course:
                 continue
             watched = getattr(followed.schedule, "watch", "") or heard_by(type(self._experiment), name, row)
             if watched in row and followed.plateau.hear(float(row[watched])):
-                self.due[name] = followed.lowered(now)
-        if self.due:
-            self.due[KEY] = self._schedules()
+                self.pending[name] = followed.lowered(now)
+        if self.pending:
+            self.pending[KEY] = self._schedules()
         return {**row, **shown}
 
     def dump(self) -> dict[str, Any]:
@@ -314,7 +158,7 @@ class Course:
         if differ := {name for name in names if getattr(before, name) != getattr(after, name)}:
             each = self._experiment.steps_per_epoch
             if each(before) != each(after):
-                self.settle()
+                self.settle_epochs()
         self.knobs = after
         if differ:
             self._experiment.changed(after, differ)

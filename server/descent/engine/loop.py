@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -22,8 +22,20 @@ from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer, CheckpointError
 from descent.engine.health import Finding, Health
 from descent.engine.inbox import Inbox
-from descent.engine.knobs import Course
-from descent.engine.messages import Control, Output, RunSpec
+from descent.engine.knobs import KnobState, refusal
+from descent.engine.messages import (
+    Applied,
+    CheckpointTaken,
+    Control,
+    Event,
+    LookChanged,
+    Output,
+    PanelFrame,
+    Refused,
+    Reply,
+    RunSpec,
+    ScalarsFrame,
+)
 from descent.engine.objectives import effects
 from descent.engine.objectives.effects import Effects
 from descent.engine.observe import ProbeWroteError, look, modules_of
@@ -41,10 +53,15 @@ EXAMINED_SHARE = 0.005  # of its time at most
 RECORDED_FPS = 1  # pictures per second of a panel nobody watches, at most
 
 
-def failure(spec: RunSpec, reason: str) -> Output:
-    """The last word of a run that could not even be built."""
+def failure(spec: RunSpec, reason: str, refused: Refused | None) -> Output:
+    """The last event of a run that could not even be built."""
     event = {"type": "state", "seq": spec.first_seq, "step": 0, "status": "failed", "reason": reason}
-    return Output("event", spec.first_seq, 0, event=event | {"pace": spec.pace})
+    return Event(spec.first_seq, 0, event | {"pace": spec.pace} | _refusal_of(refused))
+
+
+def _refusal_of(refused: Refused | None) -> dict[str, Any]:
+    """The fields of a state event which say that a knob's value was refused."""
+    return {} if refused is None else {"field": refused.knob, "params": dict(refused.params)}
 
 
 class Loop:
@@ -76,9 +93,11 @@ class Loop:
         if spec.replay is None:
             self.experiment = self._build(spec.knobs)
             self._checkpointer = Checkpointer(self.experiment)
-            self._course = Course(self.experiment, spec.knobs)
+            self._knob_state = KnobState(self.experiment, spec.knobs)
         else:
-            self.experiment, self._checkpointer, self._course = go_back(self._build, spec.knobs, spec.replay)
+            self.experiment, self._checkpointer, self._knob_state = go_back(
+                self._build, spec.knobs, spec.replay
+            )
         self._effects = Effects(self.experiment, self._checkpointer)
         self._health = self._new_health()
         self._examine_soon = 0.0
@@ -94,7 +113,7 @@ class Loop:
     @property
     def knobs(self) -> Knobs:
         """The knobs of the last step, or as they were set since."""
-        return self._course.knobs
+        return self._knob_state.knobs
 
     @property
     def step(self) -> int:
@@ -105,8 +124,7 @@ class Loop:
         """Train until the run ends, and say how it ended."""
         self._watch(self.spec.watch, self.spec.max_fps)
         if self.spec.replay is not None:
-            if refusal := self._set_knobs(self.spec.replay.override):
-                raise KnobError(*refusal.split(": ", 1))
+            self._set_knobs(self.spec.replay.override)
             self._health = self._new_health()  # what a branch begins with is no change
         self._become("paused" if self.spec.paused else "running")
         if self.step == self.spec.max_steps:  # it was interrupted before it could say so
@@ -128,11 +146,11 @@ class Loop:
                 self._train()
         return self.status
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, refused: Refused | None = None) -> None:
         """End the run because of an error, keeping the scalars up to it."""
         self.status = "failed"
         self._flush()
-        self._become("failed", reason)
+        self._become("failed", reason, **_refusal_of(refused))
 
     # Training
 
@@ -151,14 +169,14 @@ class Loop:
         )
         experiment, knobs, commands = self.experiment, self.knobs, self._inbox.waiting
         take_step, keep, clock = experiment.step, self._batch.add, time.perf_counter
-        course, scheduled = self._course, self._course.scheduled
+        knob_state, scheduled = self._knob_state, self._knob_state.scheduled
         now, finite, over = begin, True, None
         try:
             # Every microsecond in here is taken from training.
             while True:
                 if scheduled:
-                    finite = keep(course.hear(take_step(course.follow())))
-                    if course.due:
+                    finite = keep(knob_state.after_step(take_step(knob_state.for_next_step())))
+                    if knob_state.pending:
                         last = step + 1
                 else:
                     finite = keep(take_step(knobs))
@@ -169,8 +187,9 @@ class Loop:
         except Finished as reason:
             over = str(reason)
         self._until_checkpoint.trained(now - begin)
-        if course.due and finite:
-            self._set_knobs(course.due)
+        if knob_state.pending and finite:
+            with contextlib.suppress(KnobError, ValidationError):
+                self._set_knobs(knob_state.pending)
         if self._pace is not None:
             # A late step does not make the following ones hurry by more than one interval.
             self._next_step_at = max(self._next_step_at + 1 / self._pace, now - 1 / self._pace)
@@ -214,7 +233,7 @@ class Loop:
         steps, columns, bad = self._batch.take(self.step)
         seq = self._next_seq()
         payload = wire.encode_scalars(self.spec.run, seq, steps, columns)
-        self._emit(Output("scalars", seq, steps[-1], payload=payload))
+        self._emit(ScalarsFrame(seq, steps[-1], payload))
         if bad and self.status not in ENDED:
             self._diverge(steps[-1], bad)
         elif self.status == "running":
@@ -241,7 +260,7 @@ class Loop:
     def _examine(self) -> None:
         begin = self._cost_clock()
         try:
-            self._tell(self._health.examine(self._course.follow()))
+            self._tell(self._health.examine(self._knob_state.for_next_step()))
         except Exception as error:  # a sick run must not die of being examined
             self._examine_at = inf
             self._say("diagnosis", step=self.step, code="examination-failed", params={"error": str(error)})
@@ -267,7 +286,7 @@ class Loop:
 
     def picture(self, panel: str) -> Picture:
         """What a panel shows now. The experiment is afterwards what it was."""
-        knobs = self._course.follow()
+        knobs = self._knob_state.for_next_step()
         if panel in effects.PANELS:
             return self._effects.look(panel, knobs)
         return look(self.experiment, knobs, panel)
@@ -285,7 +304,7 @@ class Loop:
             params = {"panel": panel, "error": f"{type(error).__name__}: {error}"}
             self._say("diagnosis", step=self.step, code="probe-failed", params=params)
             return
-        self._emit(Output("panel", self._next_seq(), self.step, payload=payload, panel=panel))
+        self._emit(PanelFrame(self._next_seq(), self.step, panel, payload))
         self._seen_at[panel] = self.step
         budget = self._unwatched if panel in self._unwatched.panels else self._budget
         budget.spent(panel, self._cost_clock() - begin, time.perf_counter())
@@ -311,35 +330,37 @@ class Loop:
         if self.status in ENDED:
             return
         begin = self._cost_clock()
-        self._course.follow()
+        self._knob_state.for_next_step()
         try:
             data = self._checkpointer.take()
         except CheckpointError as error:
             self._until_checkpoint.stop()
             self._say("diagnosis", step=self.step, code="checkpoint-failed", params={"error": str(error)})
             return
-        knobs = self._course.dump()
-        self._emit(Output("checkpoint", self._seq, self.step, payload=data, event=knobs))
+        self._emit(CheckpointTaken(self._seq, self.step, self._knob_state.dump(), data))
         self._until_checkpoint.spent(self._cost_clock() - begin)
 
     # Commands
 
     def _obey(self) -> None:
         while (control := self._inbox.take()) is not None:
-            refusal = self._apply(control)
+            answer = self._apply(control)
             if control.reply_to is not None:
-                self._emit(Output("reply", self._seq, self.step, reply_to=control.reply_to, refusal=refusal))
+                self._emit(Reply(self._seq, self.step, control.reply_to, answer))
             if self.status in ENDED:
                 return
 
-    def _apply(self, control: Control) -> str:
-        """Do as told; returns the reason where that is refused."""
+    def _apply(self, control: Control) -> Applied | Refused | None:
+        """Do as told; what became of knobs."""
         arguments = control.arguments
         match control.name:
             case "watch":
                 self._watch(arguments["panels"], arguments["max_fps"])
             case "knobs":
-                return self._set_knobs(arguments["knobs"])
+                try:
+                    return self._set_knobs(arguments["knobs"])
+                except (KnobError, ValidationError) as error:
+                    return refusal(error)
             case "pace":
                 self._pace = arguments["steps_per_second"]
                 self._next_step_at = time.perf_counter()
@@ -357,7 +378,7 @@ class Loop:
                 self._say_state(**arguments)
             case _:
                 pass  # overtaken by another command
-        return ""
+        return None
 
     def _pause(self, reason: str) -> None:
         training = self.status == "running" or self._steps_left
@@ -368,46 +389,48 @@ class Loop:
         if training:
             self._soon_look_at(self._budget.panels)
 
-    def _set_knobs(self, values: Mapping[str, Any]) -> str:
-        """The values were checked where the command came in, against the knobs as they were then."""
+    def _set_knobs(self, values: Mapping[str, Any]) -> Applied:
+        """Set knobs that were checked by the server against those of that moment.
+
+        Raises `KnobError` and `ValidationError`.
+        """
         self._flush()
         if self.status in ENDED or not values:
-            return ""
-        before = self._course.knobs
-        try:
-            applied = self._course.turn(values)
-        except (KnobError, ValidationError) as error:
-            return str(error)
+            return Applied(self.step, {}, self._knob_state.dump())
+        before = self._knob_state.knobs
+        applied = self._knob_state.set(values)
         looks = self.knobs.looks()
-        if trained := {name: value for name, value in applied.items() if name not in looks}:
-            self._health.changed(before, self._course.knobs)
+        if trained := {name: value for name, value in applied.changed.items() if name not in looks}:
+            self._health.changed(before, self._knob_state.knobs)
             self._say(
                 "knobs",
                 step=self.step,
                 knobs=trained,
+                now=applied.knobs,
                 steps_per_epoch=self.experiment.steps_per_epoch(self.knobs),
-                epoch=self._course.epoch,
+                epoch=self._knob_state.epoch,
             )
-        if len(trained) < len(applied):
-            self._say_look(looks)
+        if len(trained) < len(applied.changed):
+            now = self.knobs.model_dump(mode="json", include=set(looks))
+            self._emit(LookChanged(self._seq, self.step, now))
         self._seen_at.clear()
         for panel in self._heroes:
             self._budget.hurry(panel, time.perf_counter())
         if self.status == "paused":
             self._soon_look_at(self._budget.panels)
-        return ""
+        return applied
 
     # The run's status, and speaking
 
-    def _become(self, status: Status, reason: str = "") -> None:
+    def _become(self, status: Status, reason: str = "", **fields: Any) -> None:
         if status == "running":
             self._next_step_at = self._flush_at = time.perf_counter()
         self.status = status
-        self._say_state(status=status, reason=reason)
+        self._say_state(status=status, reason=reason, **fields)
 
     def _say_state(self, **fields: Any) -> None:
         each = self.experiment.steps_per_epoch(self.knobs)
-        count = {"steps_per_epoch": each, "epoch": self._course.epoch}
+        count = {"steps_per_epoch": each, "epoch": self._knob_state.epoch}
         self._say("state", step=self.step, pace=self._pace, **count, **fields)
 
     def _end(self, status: Status, reason: str = "") -> None:
@@ -424,13 +447,7 @@ class Loop:
 
     def _say(self, type: str, **fields: Any) -> None:
         seq = self._next_seq()
-        self._emit(Output("event", seq, self.step, event={"type": type, "seq": seq, **fields}))
-
-    def _say_look(self, looks: Set[str]) -> None:
-        """Of what is looked at only the latest counts: it has no place among a run's messages."""
-        values = self.knobs.model_dump(mode="json", include=set(looks))
-        event = {"type": "look", "step": self.step, "knobs": values}
-        self._emit(Output("event", self._seq, self.step, event=event))
+        self._emit(Event(seq, self.step, {"type": type, "seq": seq, **fields}))
 
     def _next_seq(self) -> int:
         self._seq += 1

@@ -87,19 +87,97 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Output:
-    """Something the engine says.
+class ScalarsFrame:
+    """An encoded batch of scalars, the last of step `step`. Durable."""
 
-    `kind`: `scalars` and `panel` carry an encoded frame, `checkpoint` a checkpoint and in `event` the knobs
-    as they are, `event` a JSON-ready mapping, `reply` the answer to a control, with the reason if it was
-    refused. Scalars and events are durable, of pictures and checkpoints only the latest matters.
-    """
-
-    kind: Literal["scalars", "panel", "checkpoint", "event", "reply"]
     seq: int
     step: int
-    payload: bytes = b""
-    panel: str = ""
-    event: Mapping[str, Any] = field(default_factory=dict)
-    reply_to: int | None = None
-    refusal: str = ""
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class PanelFrame:
+    """An encoded picture. Of each panel only the latest matters."""
+
+    seq: int
+    step: int
+    panel: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class CheckpointTaken:
+    """All that is needed to go on from `step`, where the knobs were these. Only the latest matters."""
+
+    seq: int
+    step: int
+    knobs: Mapping[str, Any]
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Event:
+    """One of `protocol.Event`, JSON-ready. Durable."""
+
+    seq: int
+    step: int
+    event: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LookChanged:
+    """Look knobs as they are now, no part of what is replayed."""
+
+    seq: int  # of the message before
+    step: int
+    knobs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """Knobs were set and hold from `step` on. `changed`: those that were set; `knobs`: all, as they are."""
+
+    step: int
+    changed: Mapping[str, Any]
+    knobs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A knob cannot have this value. `params`: the reason's code, and the values in `detail`."""
+
+    knob: str
+    detail: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to a control: it was done at `step`, or what became of knobs."""
+
+    seq: int  # of the message before
+    step: int
+    reply_to: int
+    answer: Applied | Refused | None = None
+
+
+@dataclass(frozen=True)
+class SweepFrame:
+    """An encoded frame of a sweep; nothing comes after the `final` one."""
+
+    seq: int
+    step: int
+    payload: bytes
+    final: bool
+
+
+@dataclass(frozen=True)
+class SweepRefused:
+    """A sweep ended before its first frame; `problem` is what a client gets."""
+
+    seq: int
+    step: int
+    problem: Mapping[str, Any]
+
+
+Output = ScalarsFrame | PanelFrame | CheckpointTaken | Event | LookChanged | Reply | SweepFrame | SweepRefused

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from descent.contract import Experiment
 from descent.engine.checkpoint import Checkpointer, CheckpointError
-from descent.engine.knobs import KEY, Course
+from descent.engine.knobs import KEY, KnobState
 from descent.engine.messages import Replay
 
 Make = Callable[[Mapping[str, Any]], Experiment[Any]]
@@ -17,7 +17,7 @@ Make = Callable[[Mapping[str, Any]], Experiment[Any]]
 
 def go_back(
     make: Make, built_with: Mapping[str, Any], replay: Replay
-) -> tuple[Experiment[Any], Checkpointer, Course]:
+) -> tuple[Experiment[Any], Checkpointer, KnobState]:
     """An experiment that is what a recorded run was after `replay.until` steps, and its knobs.
 
     `make` builds one as it is before its first step, the random number generators seeded. Raises
@@ -27,39 +27,39 @@ def go_back(
     if replay.origin is not None:  # up to there it was built with other knobs
         others, earlier = replay.origin
         _, before, then = go_back(make, {**built_with, **others}, earlier)
-        then.follow()
-        then.settle()
+        then.for_next_step()
+        then.settle_epochs()
         values, checkpoint, at = _live(then), before.take(), earlier.until
     experiment = make(built_with)
     checkpointer = Checkpointer(experiment)
-    course = Course(experiment, built_with)
-    course.turn(values)
+    knob_state = KnobState(experiment, built_with)
+    knob_state.set(values)
     if checkpoint is not None:
         checkpointer.put_back(checkpoint)
         if experiment.step_index != at:
             raise CheckpointError(f"it was taken after {experiment.step_index} steps, not after {at}")
-        course.recall()
+        knob_state.restored()
     changes = list(replay.changes)
     while True:
         while changes and changes[0][0] <= experiment.step_index:
-            course.turn(changes.pop(0)[1])
+            knob_state.set(changes.pop(0)[1])
         if experiment.step_index >= replay.until:
-            return experiment, checkpointer, course
-        take_step(experiment, course)
+            return experiment, checkpointer, knob_state
+        take_step(experiment, knob_state)
 
 
-def take_step(experiment: Experiment[Any], course: Course) -> Mapping[str, float | Tensor]:
+def take_step(experiment: Experiment[Any], knob_state: KnobState) -> Mapping[str, float | Tensor]:
     """The next step with the knobs it has then; its scalars. What a plateau makes of them is done, too."""
-    row = course.hear(experiment.step(course.follow()))
+    row = knob_state.after_step(experiment.step(knob_state.for_next_step()))
     experiment.step_index += 1
-    if course.due:
-        course.turn(course.due)
+    if knob_state.pending:
+        knob_state.set(knob_state.pending)
     return row
 
 
-def _live(course: Course) -> dict[str, Any]:
+def _live(knob_state: KnobState) -> dict[str, Any]:
     """Live knobs, and all schedules."""
-    return {n: value for n, value in course.dump().items() if n == KEY or course.knobs.is_live(n)}
+    return {n: value for n, value in knob_state.dump().items() if n == KEY or knob_state.knobs.is_live(n)}
 
 
 class CheckpointClock:

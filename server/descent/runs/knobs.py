@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from descent.contract import KnobError, Knobs
-from descent.engine.knobs import KEY, Followed, Plateau, apart, heard_by, merged, range_of, schedule_adapter
+from descent.contract import Knobs
+from descent.engine.knobs import KEY, apart, heard_by, merged, refusal
+from descent.engine.schedules import Followed, Plateau, range_of, schedule_adapter
 from descent.errors import BadKnob, BadSchedule, FixedKnob
 from descent.registry import Entry
 
@@ -21,7 +22,7 @@ def check(
     before: Mapping[str, Any] | None = None,
     fixed_too: bool = False,
 ) -> dict[str, Any]:
-    """All knobs, JSON-ready: `values` over `before`, or over the defaults; and schedules, where any are told.
+    """All knobs, JSON-ready: `values` over `before`, or over the defaults; and schedules where there are any.
 
     Raises `BadKnob` for an unknown name or a bad value, `FixedKnob` for a fixed knob when `before` is given
     and not `fixed_too`, `BadSchedule`.
@@ -47,7 +48,8 @@ def check(
     try:
         checked: Knobs = entry.knobs_type.model_validate_json(json.dumps(knobs))
     except ValidationError as error:
-        raise _explain(error) from error
+        refused = refusal(error)
+        raise BadKnob(refused.detail, refused.knob, **refused.params) from error
     found = checked.model_dump(mode="json")
     if schedules is not None:
         found[KEY] = {name: _schedule(entry, name, told) for name, told in schedules.items()}
@@ -124,16 +126,3 @@ def _schedule(entry: Entry, name: str, told: Any) -> dict[str, Any]:
                 high=high,
             )
     return schedule.model_dump(mode="json")
-
-
-def _explain(error: ValidationError) -> BadKnob:
-    first = error.errors(include_url=False)[0]
-    context = first.get("ctx", {})
-    if isinstance(cause := context.get("error"), KnobError):
-        return BadKnob(str(cause), cause.knob, reason="refused", message=cause.message, **cause.params)
-    path = [str(part) for part in first["loc"]] or ["knobs"]
-    given = repr(first["input"])
-    given = given if len(given) <= 60 else given[:57] + "…"
-    limits = {k: v for k, v in context.items() if isinstance(v, int | float | str)}
-    detail = f"{'.'.join(path)}: {first['msg']} (given: {given})"
-    return BadKnob(detail, path[0], reason=first["type"], given=given, **limits)

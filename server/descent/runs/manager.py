@@ -18,8 +18,23 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors
 from descent.contract.panels import Panel
-from descent.engine.knobs import merged
-from descent.engine.messages import Control, ControlName, Output, Replay, RunSpec
+from descent.engine.messages import (
+    Applied,
+    CheckpointTaken,
+    Control,
+    ControlName,
+    Event,
+    LookChanged,
+    Output,
+    PanelFrame,
+    Refused,
+    Replay,
+    Reply,
+    RunSpec,
+    ScalarsFrame,
+    SweepFrame,
+    SweepRefused,
+)
 from descent.protocol import Device, Diagnosis, Looked, Recording, RunInfo, State, Status
 from descent.registry import Entry, experiments
 from descent.runs import knobs as knob_check
@@ -384,36 +399,35 @@ class RunManager:
     def _receive(self, run: Run, output: Output) -> None:
         if run.ended:
             return
-        run.step = max(run.step, output.step + (output.kind == "scalars"))
-        if output.kind == "panel":
-            latest = Latest(output.seq, output.step, output.payload)
-            run.channel.show(output.panel, latest)
-            if self.recorder:
-                self.recorder.frame(run, output.panel, latest)
-        elif output.kind == "checkpoint":
-            if self.recorder:
-                self.recorder.checkpoint(run, output)
-        elif output.kind == "scalars":
-            run.channel.keep(output.seq, output.payload, binary=True)
-            self._changed(run)
-        elif output.kind == "event" and output.event["type"] == "look":
-            run.knobs = merged(run.knobs, output.event["knobs"])
-            run.channel.look(Looked.model_validate(output.event))
-            self._changed(run)
-        elif output.kind == "event":
-            try:
-                self._note(run, output.event)
-            except IllegalTransition as error:
-                self._kill(run, "failed", str(error))
-            else:
-                run.channel.keep(output.seq, _json(output.event), binary=False)
+        run.step = max(run.step, output.step + isinstance(output, ScalarsFrame))
+        match output:
+            case PanelFrame(seq, step, panel, payload):
+                latest = Latest(seq, step, payload)
+                run.channel.show(panel, latest)
+                if self.recorder:
+                    self.recorder.frame(run, panel, latest)
+            case CheckpointTaken():
+                if self.recorder:
+                    self.recorder.checkpoint(run, output)
+            case ScalarsFrame(seq, _, payload):
+                run.channel.keep(seq, payload, binary=True)
                 self._changed(run)
-        elif (reply := run.replies.pop(output.reply_to or 0, None)) and not reply.done():
-            if output.refusal:
-                knob = output.refusal.partition(":")[0]
-                reply.set_exception(errors.BadKnob(output.refusal, knob, reason="refused"))
-            else:
-                reply.set_result(output.step)
+            case LookChanged(_, step, knobs):
+                run.knobs |= knobs
+                run.channel.look(Looked(step=step, knobs=dict(knobs)))
+                self._changed(run)
+            case Event(seq, _, event):
+                try:
+                    self._note(run, event)
+                except IllegalTransition as error:
+                    self._kill(run, "failed", str(error))
+                else:
+                    run.channel.keep(seq, _json(event), binary=False)
+                    self._changed(run)
+            case Reply():
+                _answer(run, output)
+            case SweepFrame() | SweepRefused():
+                raise AssertionError("a run is no sweep")
 
     def _changed(self, run: Run) -> None:
         run.updated_at = now()
@@ -427,13 +441,15 @@ class RunManager:
     def _note(self, run: Run, event: Mapping[str, Any]) -> None:
         """Keep the run's record as its worker says it is."""
         if event["type"] == "knobs":
-            run.knobs = merged(run.knobs, event["knobs"])
+            run.knobs = dict(event["now"])
             run.steps_per_epoch = event["steps_per_epoch"]
             run.knob_log.append((event["step"], dict(event["knobs"])))
         elif event["type"] == "state":
             run.pace = event["pace"]
             run.steps_per_epoch = event.get("steps_per_epoch", run.steps_per_epoch)
             run.become(event["status"], event["reason"])
+            if event.get("field"):
+                run.refused = errors.BadKnob(event["reason"], event["field"], **event["params"])
             self._granted.discard(run)
             run.ready.set()
             if run.ended:
@@ -488,11 +504,13 @@ class RunManager:
 
     # Commanding
 
-    async def set_knobs(self, run: Run, values: Mapping[str, Any]) -> int:
-        """Set live knobs; the step at which they take effect."""
+    async def set_knobs(self, run: Run, values: Mapping[str, Any]) -> Applied:
+        """Set live knobs; what the worker made of them. Raises `BadKnob`, `FixedKnob` and `BadSchedule`."""
         await self._need(run, "running", "paused")
-        knob_check.check(run.entry, values, before=run.knobs)
-        return await self._ask(run, "knobs", knobs=dict(values))
+        checked = knob_check.check(run.entry, values, before=run.knobs)
+        applied = (await self._ask(run, "knobs", knobs={name: checked[name] for name in values})).answer
+        assert isinstance(applied, Applied), "a refusal is raised"
+        return applied
 
     async def pause(self, run: Run) -> None:
         """Pause after the current step; a queued run waits no longer."""
@@ -635,8 +653,8 @@ class RunManager:
         if run.worker is not None:
             run.worker.send(Control(name, arguments, reply_to))
 
-    async def _ask(self, run: Run, name: ControlName, **arguments: Any) -> int:
-        """Send a command and wait until it is applied; the step at which it was."""
+    async def _ask(self, run: Run, name: ControlName, **arguments: Any) -> Reply:
+        """Send a command and wait for the answer. Raises what the worker refuses."""
         await self.settle(run)
         if run.ended:
             raise _wrong_state(run)
@@ -760,6 +778,17 @@ class RunManager:
         task.add_done_callback(self._starting.discard)
 
 
+def _answer(run: Run, reply: Reply) -> None:
+    """Hand a worker's reply to whoever waits for it."""
+    waiting = run.replies.pop(reply.reply_to, None)
+    if waiting is None or waiting.done():
+        return
+    if isinstance(refused := reply.answer, Refused):
+        waiting.set_exception(errors.BadKnob(refused.detail, refused.knob, **refused.params))
+    else:
+        waiting.set_result(reply)
+
+
 def _fits(run: Run, *, experiment: str = "", search: str = "", starred: bool = False) -> bool:
     texts = (run.name, run.id, run.entry.id)
     return (
@@ -779,14 +808,13 @@ def _not_continued(
 ) -> errors.DescentError:
     """Why a branch from `step`, with these knobs changed, failed before it began."""
     why = run.reason.strip().splitlines()[-1]
-    knob = why.partition(":")[0]
     if run.lost:
         return errors.WorkerLost(f"the branch could not begin: {why}", "step", cause=why)
     if fixed:
         detail = f"{', '.join(fixed)} cannot be continued from step {step}: {why}"
         return errors.DifferentShape(detail, next(iter(fixed)), cause=why)
-    if knob in live:
-        return errors.BadKnob(why, knob, reason="refused")
+    if run.refused is not None and run.refused.field in live:
+        return run.refused
     return errors.BadCheckpoint(f"the run cannot be continued from step {step}: {why}", "step", cause=why)
 
 

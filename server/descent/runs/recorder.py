@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from descent import wire
-from descent.engine.messages import Output
+from descent.engine.messages import CheckpointTaken
 from descent.protocol import ENDED, Recording
 from descent.runs.channel import Latest
 from descent.runs.run import Run
@@ -142,10 +142,10 @@ class Recorder:
             record.frames[panel, frame.step] = frame.data
             record.dirty = True
 
-    def checkpoint(self, run: Run, output: Output) -> None:
+    def checkpoint(self, run: Run, taken: CheckpointTaken) -> None:
         """A checkpoint came; of those that wait the latest counts, and the one with which a branch begins."""
         if record := self._records.get(run.id):
-            came = Checkpoint(output.step, output.seq, output.event, output.payload)
+            came = Checkpoint(taken.step, taken.seq, taken.knobs, taken.payload)
             record.checkpoints = [*record.first_of(record.checkpoints), came]
             record.dirty = True
 

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from descent import __version__
-from descent.engine.messages import Replay
+from descent.engine.messages import Replay, Reply
+from descent.errors import BadKnob
 from descent.protocol import ENDED, RunInfo, Status
 from descent.registry import Entry
 from descent.runs.channel import Channel
@@ -76,11 +77,12 @@ class Run:
     worker: LocalWorker | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)  # its worker obeys, or it has ended
     knob_log: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    replies: dict[int, asyncio.Future[int]] = field(default_factory=dict)
+    replies: dict[int, asyncio.Future[Reply]] = field(default_factory=dict)
     watching: tuple[tuple[str, ...], float] = ((), 30.0)  # panels and frames/s, as the worker was told
     unwatched_since: float = field(default_factory=time.monotonic)
     ever_watched: bool = False
     lost: bool = False  # its worker ended without a word
+    refused: BadKnob | None = None  # the knob's value because of which it failed
 
     @property
     def ended(self) -> bool:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from descent import errors, wire
-from descent.engine.knobs import range_of
-from descent.engine.messages import Output, RunSpec, SweepSpec, Variant
+from descent.engine.messages import Output, RunSpec, SweepFrame, SweepRefused, SweepSpec, Variant
+from descent.engine.schedules import range_of
 from descent.registry import Entry
 from descent.runs import knobs as knob_check
 from descent.runs.history import History, knobs_after
@@ -102,13 +102,17 @@ class Sweeps:
             ) from error
         last = b""
         try:
-            while isinstance(output := await said.get(), Output):
-                if output.kind != "panel":
-                    raise _refusal(output.event)
-                yield (last := output.payload)
-                if wire.metadata_of(last)["final"] == "1":
-                    return
-            failed = errors.SweepFailed(f"the sweep failed: {output}", "run", cause=output)
+            while True:
+                match await said.get():
+                    case SweepFrame(payload=last, final=final):
+                        yield last
+                        if final:
+                            return
+                    case SweepRefused(problem=problem):
+                        raise _refusal(problem)
+                    case str(cause):
+                        break
+            failed = errors.SweepFailed(f"the sweep failed: {cause}", "run", cause=cause)
             if not last:
                 raise failed
             yield _ended(last, failed)  # the answer has begun: what went wrong is in its last frame

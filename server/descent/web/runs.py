@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from descent import wire
+from descent.engine.messages import Applied
 from descent.errors import DescentError, NoFrame
 from descent.protocol import PANELS_AT_ONCE, STEPS_AT_ONCE, Device, RunInfo
 from descent.runs.knobs import planned
@@ -192,10 +193,13 @@ async def delete(run: TheRun, manager: Manager) -> None:
 @router.patch("/{run_id}")
 async def change(body: Changes, run: TheRun, manager: Manager) -> KnobsApplied:
     """Set live knobs, and answer with the step at which they take effect; name or star the run."""
-    step = await manager.set_knobs(run, body.knobs) if body.knobs else run.step
+    applied = Applied(run.step, {}, run.knobs)
+    if body.knobs:
+        applied = await manager.set_knobs(run, body.knobs)
     if body.name is not None or body.starred is not None:
         await manager.describe(run, name=body.name, starred=body.starred)
-    return KnobsApplied(step=step, knobs={name: run.knobs[name] for name in body.knobs})
+    told = {name: value for name, value in applied.changed.items() if name in body.knobs}
+    return KnobsApplied(step=applied.step, knobs=told)
 
 
 @router.post("/{run_id}/plan")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 
-from descent.engine.messages import Output
+from descent.engine.messages import CheckpointTaken, Output, PanelFrame
 
 try:
     import fcntl
@@ -23,7 +23,7 @@ else:
 
 MOST_UNSENT = 4096  # durable messages; a server further behind than that makes training wait
 ROOM = 1 << 20  # bytes of the pipe, where the system lets us choose (Linux)
-PAGES_LOST = 4  # a pipe holds pages, not bytes: this much of it is full for certain
+SAFE_SHARE = 4  # small writes waste page space: count on a quarter of the capacity only
 
 
 class Outbox:
@@ -35,7 +35,7 @@ class Outbox:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._room = _widen(connection.fileno()) // PAGES_LOST
+        self._room = _widen(connection.fileno()) // SAFE_SHARE
         self._durable: deque[Output] = deque()
         self._latest: dict[str, Output] = {}  # by panel; "" is the checkpoint
         self._changed = threading.Condition()
@@ -49,8 +49,8 @@ class Outbox:
         with self._changed:
             if not (self._sending or self._durable or self._latest) and self._sent_at_once(output):
                 return
-            if output.kind in ("panel", "checkpoint"):
-                self._latest[output.panel] = output
+            if isinstance(output, PanelFrame | CheckpointTaken):
+                self._latest[output.panel if isinstance(output, PanelFrame) else ""] = output
             else:
                 self._changed.wait_for(lambda: len(self._durable) < MOST_UNSENT)
                 self._durable.append(output)

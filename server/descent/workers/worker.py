@@ -17,6 +17,7 @@ import torch
 from descent.contract import KnobError
 from descent.engine.checkpoint import CheckpointError
 from descent.engine.inbox import Inbox
+from descent.engine.knobs import refusal
 from descent.engine.loop import Loop, failure
 from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.sweep.sweep import sweep
@@ -49,12 +50,13 @@ def train(entry: Entry, spec: RunSpec, inbox: Inbox, emit: Callable[[Output], No
         loop = Loop(entry, spec, inbox, emit)
         loop.run()
     except Exception as error:
+        refused = refusal(error) if isinstance(error, KnobError) else None
         known = isinstance(error, KnobError | CheckpointError)
         reason = str(error) if known else traceback.format_exc()[-TRACEBACK_TAIL:]
         if loop is None:
-            emit(failure(spec, reason))
+            emit(failure(spec, reason, refused))
         else:
-            loop.fail(reason)
+            loop.fail(reason, refused)
 
 
 def _read(commands: Connection, inbox: Inbox) -> None:

@@ -20,13 +20,13 @@ from descent.contract import Finished, KnobError
 from descent.engine.build import build
 from descent.engine.checkpoint import CheckpointError
 from descent.engine.inbox import Inbox
-from descent.engine.messages import Output, RunSpec, SweepSpec, Variant
+from descent.engine.knobs import refusal
+from descent.engine.messages import Output, RunSpec, SweepFrame, SweepRefused, SweepSpec, Variant
 from descent.engine.replay import go_back
 from descent.engine.sweep import variants as lanes
 from descent.engine.sweep.variants import OBJECTIVE, Bench, Curves, Lane, Rates, Single, Stacked
 from descent.registry import Entry
 
-PANEL = "sweep"
 LOSSES = "loss"  # scalars whose names begin so are plotted, and those declared as losses
 MOST_SERIES = 8
 MEASURED_WITHIN = 20  # steps; else what is descended is shown
@@ -217,7 +217,7 @@ class Teller:
             "problem": problem,
         }
         frame = wire.encode_sweep(self._spec.run, self._seq, bench.step, arrays, meta, final=final)
-        self._emit(Output("panel", self._seq, bench.step, payload=frame, panel=PANEL))
+        self._emit(SweepFrame(self._seq, bench.step, frame, final))
         self._seq += 1
         self._next = time.perf_counter() + max(TELL_EVERY, len(frame) / BYTES_PER_SECOND)
 
@@ -225,7 +225,7 @@ class Teller:
 def sweep(
     entry: Entry, spec: RunSpec, order: SweepSpec, inbox: Inbox, emit: Callable[[Output], None]
 ) -> None:
-    """Go back to where the run was, and sweep from there. What goes wrong is said as an event `error`; once
+    """Go back to where the run was, and sweep from there. What goes wrong is a `SweepRefused`; once
     curves were told, in the last frame.
     """
     tell: Teller | None = None
@@ -234,7 +234,7 @@ def sweep(
         if tell is not None:
             tell(final=True, problem=error.problem())
         else:
-            emit(Output("event", spec.first_seq, 0, event={"type": "error", **error.problem()}))
+            emit(SweepRefused(spec.first_seq, 0, error.problem()))
 
     try:
         assert spec.replay is not None, "a sweep begins from what is recorded"
@@ -247,8 +247,8 @@ def sweep(
     except errors.DescentError as error:
         refuse(error)
     except KnobError as error:
-        params = {"reason": "refused", "message": error.message, **error.params}
-        refuse(errors.BadKnob(str(error), error.knob, **params))
+        refused = refusal(error)
+        refuse(errors.BadKnob(refused.detail, refused.knob, **refused.params))
     except Exception as error:
         known = isinstance(error, CheckpointError | Finished | ValidationError)
         why = str(error) if known else traceback.format_exc()[-2000:]

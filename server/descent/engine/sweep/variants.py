@@ -16,9 +16,10 @@ from torch.optim import Optimizer
 from descent.contract import Experiment, Finished, Knobs, Objective
 from descent.engine.build import seed
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.knobs import Course, merged
+from descent.engine.knobs import KnobState, merged
 from descent.engine.messages import Variant
 from descent.engine.observe import borrowed
+from descent.engine.replay import take_step
 from descent.engine.sweep.batched_steps import CannotStackError, Stack, rule_of
 from descent.wire import metadata_of
 
@@ -30,27 +31,29 @@ OBJECTIVE = "objective"  # the series of a loss that the experiment's own scalar
 class Bench:
     """One experiment that becomes each variant in its turn, from the state it is in now."""
 
-    def __init__(self, experiment: Experiment[Any], checkpointer: Checkpointer, course: Course) -> None:
+    def __init__(
+        self, experiment: Experiment[Any], checkpointer: Checkpointer, knob_state: KnobState
+    ) -> None:
         self.experiment = experiment
-        self.course = course
+        self.knob_state = knob_state
         self.step = experiment.step_index
         self.occupant: object = None  # whoever's state the experiment is in
         self._checkpointer = checkpointer
-        self._knobs = course.dump()
+        self._knobs = knob_state.dump()
         self._back = checkpointer.bookmark()
 
     @property
     def base(self) -> Knobs:
         """The knobs at the beginning."""
-        return type(self.course.knobs).model_validate(
-            {name: self._knobs[name] for name in type(self.course.knobs).model_fields}, strict=False
+        return type(self.knob_state.knobs).model_validate(
+            {name: self._knobs[name] for name in type(self.knob_state.knobs).model_fields}, strict=False
         )
 
     def begin(self, variant: Variant) -> None:
         """Become the variant before its first step, as a branch with its knobs would."""
-        self.course.turn(self._knobs)
+        self.knob_state.set(self._knobs)
         self._back()
-        self.course.recall()
+        self.knob_state.restored()
         self.turn(variant)
         if variant.order:
             reorder(self.experiment, variant.order)
@@ -58,28 +61,23 @@ class Bench:
     def turn(self, variant: Variant) -> None:
         """Set the variant's knobs, whatever state the experiment is in. Raises `KnobError`."""
         self.occupant = None
-        self.course.turn(merged(self._knobs, variant.knobs))
+        self.knob_state.set(merged(self._knobs, variant.knobs))
 
     def go_on(self, variant: Variant, knobs: Mapping[str, Any], state: bytes) -> None:
         """Become the variant again, as it was when `leave` was told."""
         self.begin(variant)
-        self.course.turn(knobs)
+        self.knob_state.set(knobs)
         self._checkpointer.put_back(state)
-        self.course.recall()
+        self.knob_state.restored()
 
     def leave(self) -> tuple[dict[str, Any], bytes]:
         """The knobs and the state the experiment is in."""
-        self.course.follow()
-        return self.course.dump(), self._checkpointer.take()
+        self.knob_state.for_next_step()
+        return self.knob_state.dump(), self._checkpointer.take()
 
     def take(self) -> Mapping[str, float | Tensor]:
         """One real step."""
-        experiment, course = self.experiment, self.course
-        row = course.hear(experiment.step(course.follow()))
-        experiment.step_index += 1
-        if course.due:
-            course.turn(course.due)
-        return row
+        return take_step(self.experiment, self.knob_state)
 
     @property
     def broken(self) -> bool:
@@ -89,7 +87,7 @@ class Bench:
     @property
     def objectives(self) -> list[Objective]:
         """What the coming step makes small."""
-        return list(self.experiment.objectives(self.course.follow()).values())
+        return list(self.experiment.objectives(self.knob_state.for_next_step()).values())
 
     def descended(self) -> float:
         """The sum of the objectives before the coming step, which is not disturbed."""
@@ -203,7 +201,7 @@ class Stacked:
 
     def _steps(self, steps: int) -> list[Tensor]:
         bench, experiment = self._bench, self._bench.experiment
-        knobs = bench.course.follow()
+        knobs = bench.knob_state.for_next_step()
         losses = []
         for _ in range(steps):
             experiment.step_index = bench.step + self._taken
@@ -267,7 +265,7 @@ def stacked(
     alike &= any(r.rates != rates[0].rates for r in rates)
     bench.begin(variants[0])
     objective = bench.objective()
-    if not alike or objective is None or bench.course.scheduled:
+    if not alike or objective is None or bench.knob_state.scheduled:
         return None
     like = objective.parameters[0]
     columns = zip(*(r.rates for r in rates), strict=True)
@@ -280,7 +278,7 @@ def stacked(
         first = time.perf_counter() - begin
         for i in range(1, CHECKED):
             bench.experiment.step_index = bench.step + i
-            (later,) = bench.experiment.objectives(bench.course.knobs).values()
+            (later,) = bench.experiment.objectives(bench.knob_state.knobs).values()
             begin = time.perf_counter()
             losses.append(stack.step(later.loss))
             losses[i].sum().item()

@@ -1,0 +1,187 @@
+"""Schedules: what a knob follows, checked, and what it is at a step.
+
+What a schedule makes of a step follows from its settings and the step alone. Only `plateau` hears losses;
+when it lowers its knob, that is a change of the knob like any other, and is recorded as one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from descent.contract import Knobs
+from descent.kit.nn import schedules as rules
+
+LONGEST = 10**9  # steps
+MOST_POINTS = 512
+
+Steps = Annotated[int, Field(ge=1, le=LONGEST)]
+
+
+class BaseSchedule(BaseModel):
+    """`start`: the step it begins at; when it is set, the step that comes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    start: int | None = Field(None, ge=0, le=10**15)
+
+    def targets(self) -> list[tuple[str, float]]:
+        """The values that it names, by field: they must be within the knob's range."""
+        return [(name, getattr(self, name)) for name in ("low", "peak") if hasattr(self, name)]
+
+
+class Constant(BaseSchedule):
+    """Nothing changes."""
+
+    kind: Literal["constant"]
+
+
+class Step(BaseSchedule):
+    """Times `factor` after each `every` steps."""
+
+    kind: Literal["step"]
+    every: Steps
+    factor: float = Field(0.1, gt=0, le=10)
+
+
+class Exponential(BaseSchedule):
+    """Times `factor` in the course of each `every` steps."""
+
+    kind: Literal["exponential"]
+    every: Steps
+    factor: float = Field(0.5, gt=0, le=10)
+
+
+class Cosine(BaseSchedule):
+    """Along a cosine to `low` in `steps` steps."""
+
+    kind: Literal["cosine"]
+    steps: Steps
+    low: float
+
+
+class Restarts(BaseSchedule):
+    """Along a cosine to `low` in `every` steps, then again from the top, each time `growth` times as long."""
+
+    kind: Literal["restarts"]
+    every: Steps
+    growth: int = Field(1, ge=1, le=10)
+    low: float
+
+
+class Warmup(BaseSchedule):
+    """Straight from `low` up to the knob's value in `steps` steps."""
+
+    kind: Literal["warmup"]
+    steps: Steps
+    low: float
+
+
+class OneCycle(BaseSchedule):
+    """From the knob's value up to `peak` in a share `rise` of the `steps`, then down to `low`."""
+
+    kind: Literal["one-cycle"]
+    steps: int = Field(ge=4, le=LONGEST)
+    peak: float
+    low: float
+    rise: float = Field(0.3, gt=0, lt=1)
+
+
+class InverseSqrt(BaseSchedule):
+    """Straight up to the knob's value in `warm` steps, then down with the square root of the steps."""
+
+    kind: Literal["inverse-sqrt"]
+    warm: Steps
+
+
+class Plateau(BaseSchedule):
+    """Times `factor` when the mean loss of `window` steps has not fallen `patience` times in a row.
+
+    The window counts values of the loss, of which there may be one in several steps. `watch` is the scalar it
+    hears; none: the loss of the learner that the knob acts on. `state`: what it has heard so far.
+    """
+
+    kind: Literal["plateau"]
+    window: Steps = 50
+    patience: int = Field(5, ge=0, le=10**6)
+    factor: float = Field(0.5, gt=0, lt=1)
+    threshold: float = Field(1e-3, ge=0, lt=1)
+    watch: str = Field("", max_length=200)
+    state: list[float | None] = Field([], max_length=4)
+
+
+class Drawn(BaseSchedule):
+    """Along a line through points (steps since it began, value), in the logarithm where `log`."""
+
+    kind: Literal["drawn"]
+    points: list[tuple[float, float]] = Field(min_length=1, max_length=MOST_POINTS)
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Drawn:
+        for (before, _), (after, _) in zip(self.points, self.points[1:], strict=False):
+            if not before < after:
+                raise ValueError(f"points: steps must rise, {after:g} follows {before:g}")
+        if not 0 <= self.points[0][0] <= self.points[-1][0] <= LONGEST:
+            raise ValueError(f"points: steps must lie between 0 and {LONGEST}")
+        if self.log and min(value for _, value in self.points) <= 0:
+            raise ValueError("points: on a logarithmic line every value must be above 0")
+        return self
+
+    def targets(self) -> list[tuple[str, float]]:
+        """Those it is drawn through."""
+        return [("points", value) for _, value in self.points]
+
+
+Schedule = Annotated[
+    Constant | Step | Exponential | Cosine | Restarts | Warmup | OneCycle | InverseSqrt | Plateau | Drawn,
+    Field(discriminator="kind"),
+]
+schedule_adapter: TypeAdapter[BaseSchedule] = TypeAdapter(Schedule)
+
+
+def range_of(knobs_type: type[Knobs], name: str) -> tuple[float, float, bool] | None:
+    """The least and the greatest value of a knob that is a number, and whether it is a whole one."""
+    schema = knobs_type.model_json_schema()["properties"][name]
+    if schema.get("type") not in ("number", "integer") or "enum" in schema:
+        return None
+    return schema["minimum"], schema["maximum"], schema["type"] == "integer"
+
+
+class Followed:
+    """One knob that follows a schedule."""
+
+    def __init__(self, knobs_type: type[Knobs], name: str, schedule: BaseSchedule) -> None:
+        found = range_of(knobs_type, name)
+        assert found is not None, f"{name} is no number"
+        self._range = found
+        self.schedule = schedule
+        self.plateau: rules.Plateau | None = None
+        if isinstance(schedule, Plateau):
+            settings = schedule.model_dump(include={"window", "patience", "factor", "threshold"})
+            self.plateau = rules.Plateau(**settings)
+            if schedule.state:
+                self.plateau.recall(schedule.state)
+        else:
+            self._rule = schedule.model_dump()
+
+    def value(self, own: float, step: int) -> float:
+        """What it is at a step, given its own value."""
+        if self.plateau is not None:
+            return own
+        return rules.followed(self._rule, own, step, *self._range)
+
+    def lowered(self, now: float) -> float:
+        """What a plateau makes of it."""
+        assert self.plateau is not None
+        low, _, whole = self._range
+        after = max(now * self.plateau.factor, low)
+        return round(after) if whole else after
+
+    def dump(self) -> dict[str, Any]:
+        """The schedule, JSON-ready, with what it has heard."""
+        schedule = self.schedule.model_dump(mode="json")
+        if self.plateau is not None:
+            schedule["state"] = self.plateau.state()
+        return schedule
