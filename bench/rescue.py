@@ -22,10 +22,11 @@ from typing import Any
 import torch
 
 from descent import wire
+from descent.contract.entry import Entry
 from descent.engine.inbox import Inbox
 from descent.engine.loop import Loop
 from descent.engine.messages import Control, Event, Output, Replay, RunSpec, ScalarsFrame
-from descent.registry import Entry, experiments
+from descent.registry import experiments
 
 DRAG, MOVES, HELD, AFTER = 0.5, 15, 8.0, 10.0  # seconds; how often a drag sends
 WARM = {"transformer": 25.0, "lstm-cells": 15.0, "moving-average": 12.0}  # seconds until it has learnt

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import inf
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from torch import nn
 
 from descent import wire
 from descent.contract import Experiment, KnobError, Knobs, Measure, Objective, Scalars, fixed, live
+from descent.contract.entry import Entry
 from descent.contract.panels import Bars, Heatmap, bars, heatmap, panels_of, scalars
 from descent.engine.budget import Budget
 from descent.engine.inbox import Inbox
@@ -30,7 +32,8 @@ from descent.engine.messages import (
     RunSpec,
     ScalarsFrame,
 )
-from descent.registry import Entry
+from descent.lessons import Lesson
+from descent.registry import Registry
 from descent.workers.worker import train
 
 
@@ -123,6 +126,17 @@ class EagerBudget(Budget):
 def entry_of(cls: type[Experiment[Any]], id: str = "tiny") -> Entry:
     """The registry's entry of an experiment that no file holds."""
     return Entry(id, "training", "Tiny", "A tiny experiment.", cls, panels_of(cls), {})
+
+
+TINY_KOREAN = {
+    "title": "작은 실험",
+    "knobs": {"lr": {"name": "학습률", "help": "걸음의 길이"}},
+    "panels": {"loss": {"title": "손실", "caption": "줄어듭니다"}},
+    "scalars": {"loss/train": "훈련"},
+    "words": {"a": "가"},
+}
+LESSONS = {"en": Lesson("<p>Tiny.</p>", {}), "ko": Lesson("<p>작습니다.</p>", TINY_KOREAN)}
+REGISTRY = Registry({"tiny": replace(entry_of(Tiny), lessons=LESSONS)})
 
 
 class Said(list[Output]):

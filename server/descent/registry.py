@@ -9,16 +9,17 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import descent.experiments
-from descent.contract import Experiment, Knobs
+from descent.contract import Experiment
+from descent.contract.entry import Entry
 from descent.contract.panels import Panel, panels_of
 from descent.engine.objectives import effects
-from descent.lessons import LANGUAGES, Lesson, read_lesson
+from descent.errors import UnknownExperiment
+from descent.lessons import LANGUAGES, read_lesson
 
 LONGEST_SIGN = 2  # letters: units such as % and px are the same in any language
 CHAPTERS = ("optimisation", "training", "convolution", "sequence", "attention", "generative")
@@ -28,27 +29,35 @@ class ContractError(Exception):
     """An experiment that does not keep the contract, and how."""
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One experiment as the rest of Descent sees it."""
+class Registry(Mapping[str, Entry]):
+    """Experiments by id, in learning order."""
 
-    id: str
-    chapter: str
-    title: str
-    summary: str
-    cls: type[Experiment[Any]]
-    panels: Mapping[str, Panel]
-    lessons: Mapping[str, Lesson]
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self._entries = dict(entries)
 
-    @property
-    def knobs_type(self) -> type[Knobs]:
-        """The pydantic model of its knobs."""
-        return self.cls.knobs_type
+    def __getitem__(self, id: str) -> Entry:
+        return self._entries[id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, id: str) -> Entry:
+        """The experiment `id`. Raises `UnknownExperiment`."""
+        try:
+            return self._entries[id]
+        except KeyError:
+            known = ", ".join(self._entries)
+            raise UnknownExperiment(
+                f"there is no experiment {id[:64]!r}; there are {known}", "experiment"
+            ) from None
 
 
 @cache
-def experiments() -> Mapping[str, Entry]:
-    """Every experiment by id, in learning order: by chapter, then `order`, then id."""
+def experiments() -> Registry:
+    """The experiments that come with Descent, by chapter, then `order`, then id. Raises `ContractError`."""
     found: dict[str, Entry] = {}
     for module_info in pkgutil.walk_packages(descent.experiments.__path__, "descent.experiments."):
         if module_info.ispkg:
@@ -61,7 +70,7 @@ def experiments() -> Mapping[str, Entry]:
                 if entry.id in found:
                     raise ContractError(f"{module_info.name}: the id {entry.id!r} is taken")
                 found[entry.id] = entry
-    return dict(sorted(found.items(), key=_learning_order))
+    return Registry(dict(sorted(found.items(), key=_learning_order)))
 
 
 def _is_experiment_of(value: object, module: str) -> bool:

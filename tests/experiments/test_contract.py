@@ -20,13 +20,14 @@ from torch import nn
 from torch.optim import Optimizer
 
 from descent import wire
+from descent.contract.entry import Entry
 from descent.contract.panels import Picture
 from descent.engine import loop as loop_module
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.loop import Loop
 from descent.engine.messages import CheckpointTaken, Output, Refused, Replay, RunSpec, ScalarsFrame
 from descent.errors import DescentError
-from descent.registry import Entry, experiments
+from descent.registry import experiments
 from descent.runs.knobs import check
 from tiny import EagerBudget, Said, Script
 

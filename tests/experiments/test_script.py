@@ -16,8 +16,9 @@ import pytest
 from test_contract import every, loop_of, other_values, table, take
 
 from descent.archive.script import Recipe, rules, text
+from descent.contract.entry import Entry
 from descent.errors import DescentError
-from descent.registry import Entry, experiments
+from descent.registry import experiments
 from descent.runs.knobs import check
 
 pytestmark = pytest.mark.contract

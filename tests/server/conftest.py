@@ -12,42 +12,34 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import postgres
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from descent.lessons import Lesson
-from descent.runs import history, manager
+from descent.runs import manager
 from descent.settings import Settings
 from descent.web import app
-from descent.web import experiments as experiment_routes
-from tiny import ThreadExecutor, Tiny, entry_of
-
-TINY_KOREAN = {
-    "title": "작은 실험",
-    "knobs": {"lr": {"name": "학습률", "help": "걸음의 길이"}},
-    "panels": {"loss": {"title": "손실", "caption": "줄어듭니다"}},
-    "scalars": {"loss/train": "훈련"},
-    "words": {"a": "가"},
-}
+from tiny import REGISTRY, ThreadExecutor
 
 
 @pytest.fixture
-def tiny_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Settings]:
-    """Settings of an app whose only experiment is `tiny`, and whose runs train in threads."""
-    lessons = {"en": Lesson("<p>Tiny.</p>", {}), "ko": Lesson("<p>작습니다.</p>", TINY_KOREAN)}
-    registry = {"tiny": replace(entry_of(Tiny), lessons=lessons)}
-    for module in (app, manager, history, experiment_routes):
-        monkeypatch.setattr(module, "experiments", lambda: registry)
-    monkeypatch.setattr(app, "LocalExecutor", ThreadExecutor)
-    experiment_routes.describe.cache_clear()
-    yield lambda **settings: Settings(**{"home": tmp_path, **settings})
-    experiment_routes.describe.cache_clear()
+def tiny_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Settings of an app in a folder of its own."""
+    return lambda **settings: Settings(**{"home": tmp_path, **settings})
+
+
+@pytest.fixture
+def tiny_app(tiny_settings: Callable[..., Settings]) -> Callable[..., FastAPI]:
+    """Makes an app with these settings, whose only experiment is `tiny`, and whose runs train in threads."""
+    return lambda **settings: app.create_app(
+        tiny_settings(**settings), registry=REGISTRY, executor=ThreadExecutor
+    )
 
 
 class LiveServers:
@@ -58,7 +50,7 @@ class LiveServers:
         self._running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
 
     def __call__(self, **settings: object) -> str:
-        server = app.create_server(self._settings(**settings))
+        server = app.create_server(self._settings(**settings), registry=REGISTRY, executor=ThreadExecutor)
         listening = socket.create_server(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -12,14 +12,13 @@ import pytest
 from descent import __version__, wire
 from descent.runs.channel import Viewer
 from descent.settings import Settings
-from descent.web.app import create_app
 
 JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
-async def api(tiny_settings):
-    app = create_app(tiny_settings(max_running=2, max_live=4))
+async def api(tiny_app):
+    app = tiny_app(max_running=2, max_live=4)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
@@ -406,8 +405,8 @@ async def test_a_moment_is_the_last_frame_of_each_panel_one_after_the_other(api)
     await refused(api.get(f"{path}/moment?step=25"), 422, "bad-field", "panel")
 
 
-async def test_a_server_that_records_nothing_refuses_what_needs_the_record(tiny_settings):
-    app = create_app(tiny_settings(record=False))
+async def test_a_server_that_records_nothing_refuses_what_needs_the_record(tiny_app):
+    app = tiny_app(record=False)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from descent.cli import archive as cli
 from descent.store.store import Store
+from tiny import REGISTRY
 
 pytestmark = pytest.mark.slow
 
@@ -19,11 +20,12 @@ cli.register(runs)
 
 
 @pytest.fixture
-def home(tiny_settings, tmp_path, monkeypatch):
+def home(tmp_path, monkeypatch):
     """A folder with a store of one run, A; here and in the environment is another one."""
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
+    monkeypatch.setattr("descent.registry.experiments", lambda: REGISTRY)
     store = Store("", tmp_path / "home")
     save(store, "A", (0, 5), changes=[(2, {"lr": 0.5})])
     store.close()

@@ -35,16 +35,15 @@ from descent.errors import BadArchive, TooLarge
 from descent.runs.channel import Viewer
 from descent.store.schema import CheckpointRow
 from descent.store.store import Store
-from descent.web.app import create_app
-from tiny import Tiny, loop_of
+from tiny import REGISTRY, Tiny, loop_of
 
 MIB = 1 << 20
 Json = dict[str, Any]
 
 
 @pytest.fixture
-async def api(tiny_settings, tmp_path):
-    app = create_app(tiny_settings(import_mb=1, home=tmp_path / "home"))
+async def api(tiny_app, tmp_path):
+    app = tiny_app(import_mb=1, home=tmp_path / "home")
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
@@ -297,8 +296,8 @@ async def test_of_an_unknown_run_nothing_leaves(api, what):
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown-run")
 
 
-async def test_where_nothing_is_recorded_nothing_leaves_or_enters(tiny_settings):
-    app = create_app(tiny_settings(record=False))
+async def test_where_nothing_is_recorded_nothing_leaves_or_enters(tiny_app):
+    app = tiny_app(record=False)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
@@ -335,12 +334,11 @@ async def test_a_store_that_cannot_be_written_to_is_left_as_it_was(api, monkeypa
     assert len(await asked(api.get("/api/runs"))) == 1
 
 
-@pytest.mark.usefixtures("tiny_settings")
 @pytest.mark.parametrize("done", [1, 2, 3])
 def test_an_import_that_was_cut_off_leaves_nothing_behind(tmp_path, monkeypatch, done):
     monkeypatch.setattr("descent.archive.bundle.import_.AT_ONCE", 1)
     store = Store("", tmp_path)
-    with Intake(io.BytesIO(zipped(sample())), MIB) as intake:
+    with Intake(io.BytesIO(zipped(sample())), MIB, REGISTRY) as intake:
         for work in itertools.islice(intake.steps(store), done):
             work()
         assert store.runs() == []
@@ -349,7 +347,7 @@ def test_an_import_that_was_cut_off_leaves_nothing_behind(tmp_path, monkeypatch,
     store = Store("", tmp_path)
     assert store.run(intake.run_id) is None
     assert [*store.messages(intake.run_id)] == []
-    with Intake(io.BytesIO(zipped(sample())), MIB) as intake:
+    with Intake(io.BytesIO(zipped(sample())), MIB, REGISTRY) as intake:
         intake.write(store)
     store.close()
     store = Store("", tmp_path)
@@ -370,7 +368,7 @@ async def test_one_run_is_imported_at_a_time_one_waits_and_others_are_refused(ap
 
     first = asyncio.create_task(api.post("/api/runs/import", content=slowly()))
     await begun.wait()
-    gate = api.app.state.manager.imports
+    gate = api.app.state.imports
     async with asyncio.timeout(10):
         while not gate._free.locked():
             await asyncio.sleep(0)
@@ -517,7 +515,7 @@ def sample() -> Mapping[str, bytes]:
 
 def taken(data: bytes, limit: int = 16 * MIB, store: Store | None = None) -> str:
     """The id of a run that was taken in."""
-    with Intake(io.BytesIO(data), limit) as intake:
+    with Intake(io.BytesIO(data), limit, REGISTRY) as intake:
         if store is not None:
             intake.write(store)
         return intake.run_id
@@ -758,7 +756,6 @@ MALFORMED: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
 }
 
 
-@pytest.mark.usefixtures("tiny_settings")
 def test_the_sample_of_these_tests_is_sound(tmp_path):
     store = Store("", tmp_path)
     row = store.run(taken(zipped(sample()), store=store))
@@ -771,7 +768,6 @@ def test_the_sample_of_these_tests_is_sound(tmp_path):
     store.close()
 
 
-@pytest.mark.usefixtures("tiny_settings")
 @pytest.mark.parametrize("name", MALFORMED)
 def test_what_is_wrong_in_a_bundle_is_named(name):
     content, complaint = MALFORMED[name]
@@ -794,7 +790,6 @@ def entry(name: str, **attributes: Any) -> Callable[[zipfile.ZipFile], None]:
     return add
 
 
-@pytest.mark.usefixtures("tiny_settings")
 @pytest.mark.parametrize(
     "name",
     [
@@ -822,7 +817,6 @@ def test_an_entry_of_another_name_is_refused(name):
         taken(zipped(sample(), more=entry(name)))
 
 
-@pytest.mark.usefixtures("tiny_settings")
 @pytest.mark.parametrize(
     ("attributes", "complaint"),
     [
@@ -843,7 +837,6 @@ def test_an_entry_that_is_not_what_it_should_be_is_refused(attributes, complaint
     assert refusal.value.params["entry"] == name
 
 
-@pytest.mark.usefixtures("tiny_settings")
 @pytest.mark.parametrize("name", ["run.json", "run.json\0.txt"])
 def test_an_entry_that_is_there_twice_is_refused(name):
     with pytest.raises(BadArchive, match=r"run\.json: it is there twice"):
@@ -856,7 +849,6 @@ def test_what_is_no_zip_file_is_refused(data):
         taken(data)
 
 
-@pytest.mark.usefixtures("tiny_settings")
 def test_a_bomb_is_refused_by_what_unpacks_and_not_by_what_it_says():
     name = "frames/weights/7.safetensors"
     bomb = zipped({**sample(), name: bytes(20 * MIB)})
@@ -869,7 +861,6 @@ def test_a_bomb_is_refused_by_what_unpacks_and_not_by_what_it_says():
         taken(said, limit=512 * MIB)
 
 
-@pytest.mark.usefixtures("tiny_settings")
 def test_many_entries_together_may_be_too_large_too():
     data = zipped(sample())
     size = sum(map(len, without("scalars.csv").values()))  # nobody needs to read the table
@@ -879,14 +870,12 @@ def test_many_entries_together_may_be_too_large_too():
     assert "IMPORT_MB" in refusal.value.detail
 
 
-@pytest.mark.usefixtures("tiny_settings")
 def test_a_long_list_of_entries_is_refused_before_it_is_read(monkeypatch):
     monkeypatch.setattr(entries, "LIST", 200)
     with pytest.raises(BadArchive, match="its list of entries has"):
         taken(zipped(sample()))
 
 
-@pytest.mark.usefixtures("tiny_settings")
 def test_a_truncated_bundle_is_refused_wherever_it_ends():
     data = zipped(sample())
     for length in range(0, len(data), 97):
@@ -894,7 +883,6 @@ def test_a_truncated_bundle_is_refused_wherever_it_ends():
             taken(data[:length])
 
 
-@pytest.mark.usefixtures("tiny_settings")
 def test_a_damaged_bundle_is_taken_or_refused_and_nothing_else():
     data, chance, refused = zipped(sample()), random.Random(0), 0
     for _ in range(300):
@@ -908,7 +896,6 @@ def test_a_damaged_bundle_is_taken_or_refused_and_nothing_else():
     assert refused > 200
 
 
-@pytest.mark.usefixtures("tiny_settings")
 def test_damage_that_a_checksum_does_not_show_is_taken_or_refused_and_nothing_else():
     names = [name for name in sample() if name != "scalars.csv"]
     chance, refused = random.Random(1), 0

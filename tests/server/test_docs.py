@@ -18,8 +18,9 @@ import torch
 
 from descent import lessons, wire
 from descent.contract import Experiment
+from descent.contract.entry import Entry
 from descent.engine.observe import look
-from descent.registry import ContractError, Entry, experiments
+from descent.registry import ContractError, experiments
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "adding-an-experiment.md"

@@ -9,7 +9,7 @@ import pytest
 
 from descent import errors, wire
 from descent.engine.messages import Applied, Event, Refused, Reply, ScalarsFrame
-from descent.runs import history as history_module
+from descent.registry import Registry
 from descent.runs import manager as manager_module
 from descent.runs.channel import Viewer
 from descent.runs.manager import RunManager
@@ -122,14 +122,13 @@ async def executor():
 
 
 @pytest.fixture
-async def make(executor, tmp_path, monkeypatch, clock):
-    for module in (manager_module, history_module):
-        monkeypatch.setattr(module, "experiments", lambda: {"tiny": entry_of(Tiny)})
+async def make(executor, tmp_path, clock):
     managers = []
+    registry = Registry({"tiny": entry_of(Tiny)})
 
     def make(recorded=False, **settings):
         store = Store("", tmp_path) if recorded else None
-        manager = RunManager(Settings(home=tmp_path, **settings), executor, store)
+        manager = RunManager(Settings(home=tmp_path, **settings), executor, store, registry)
         managers.append(manager)
         return manager
 

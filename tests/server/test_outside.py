@@ -18,6 +18,7 @@ from descent.archive.outside import Outside
 from descent.archive.script import Recipe, text
 from descent.registry import experiments
 from descent.store.store import Store
+from tiny import REGISTRY
 
 pytestmark = pytest.mark.slow
 
@@ -115,15 +116,14 @@ ATTACK = {
 NAME = "''';raise SystemExit('run');[0,#"
 
 
-@pytest.mark.usefixtures("tiny_settings")
 def test_the_script_of_an_imported_run_runs_nothing_of_it(tmp_path):
     store = Store("", tmp_path)
     bundle = changed("run.json", environment=ATTACK, name=NAME)
-    with Intake(io.BytesIO(zipped(bundle)), 1 << 24) as intake:
+    with Intake(io.BytesIO(zipped(bundle)), 1 << 24, REGISTRY) as intake:
         intake.write(store)
     row = store.run(intake.run_id)
     store.set(row.id, latest={NAME: 1.0})  # as an earlier version may have taken it in
-    written = script.write(store, row.id)
+    written = script.write(store, row.id, REGISTRY)
     assert written.startswith("# From a run that was imported")
     found = values(written)
     assert found["RUN"] == {"id": row.id, "device": "cpu"} | {n: ATTACK[n] for n in ATTACK if n != "evil"}

@@ -8,13 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from descent.web.app import create_app
 from descent.web.problems import MEDIA_TYPE, statuses
 
 
 @pytest.fixture
-async def api(tiny_settings, tmp_path):
-    app = create_app(tiny_settings(home=tmp_path))
+async def api(tiny_app, tmp_path):
+    app = tiny_app(home=tmp_path)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

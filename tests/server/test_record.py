@@ -15,12 +15,13 @@ from descent.protocol import State
 from descent.store.packing import pack
 from descent.store.schema import RunRow
 from descent.store.store import Batch, Checkpoint, Message, Store
+from tiny import REGISTRY
 
 KNOBS = {"lr": 0.1, "word": "a", "size": 3}
 
 
 @pytest.fixture
-def store(tiny_settings, tmp_path):
+def store(tmp_path):
     store = Store("", tmp_path)
     yield store
     store.close()
@@ -76,7 +77,7 @@ def log(record):
 
 def test_a_run_is_its_own_record(store):
     save(store, "A", (0, 4), changes=[(2, {"lr": 0.5})], checkpoints=[(1, 5, {}), (3, 10, {"lr": 0.5})])
-    record = Record(store, "A")
+    record = Record(store, "A", REGISTRY)
     assert (record.whole, record.first, record.end, told(record)) == (True, 0, 4, "AAAA")
     assert log(record) == [(0, 0.1), (2, 0.5)]
     assert [event["seq"] for event in record.events] == [1, 2]
@@ -86,7 +87,7 @@ def test_a_run_is_its_own_record(store):
 def test_a_branch_with_its_checkpoint_stands_alone(store):
     save(store, "A", (0, 4))
     save(store, "B", (2, 6), parent="A", changes=[(2, {"lr": 0.5})], checkpoints=[(2, 10, {"lr": 0.5})])
-    record = Record(store, "B")
+    record = Record(store, "B", REGISTRY)
     assert (record.whole, record.first, told(record), log(record)) == (False, 2, "BBBB", [(2, 0.1), (2, 0.5)])
 
 
@@ -108,7 +109,7 @@ def test_a_branch_without_it_begins_at_its_parents_last_checkpoint_before(store)
         checkpoints=[(6, 15, {"lr": 0.5})],
         frames=[4, 5],
     )
-    record = Record(store, "B")
+    record = Record(store, "B", REGISTRY)
     assert (record.whole, record.first, record.end, told(record)) == (False, 3, 7, "ABBB")
     # The parent's change at step 4 was made before the branch, the one at step 5 after it.
     assert log(record) == [(3, 0.3), (4, 0.4), (4, 0.5), (6, 0.6)]
@@ -124,7 +125,7 @@ def test_without_any_checkpoint_the_whole_lineage_comes_along(store):
     save(store, "A", (0, 5), changes=[(1, {"lr": 0.2})])
     save(store, "B", (3, 5), parent="A", changes=[(3, {"lr": 0.3})])
     save(store, "C", (4, 6), parent="B", changes=[(5, {"lr": 0.4})])
-    record = Record(store, "C")
+    record = Record(store, "C", REGISTRY)
     assert (record.whole, record.first, told(record)) == (True, 0, "AAABCC")
     assert log(record) == [(0, 0.1), (1, 0.2), (3, 0.3), (5, 0.4)]
 
@@ -134,14 +135,14 @@ def test_what_does_not_lead_to_a_branch_stays_away(store):
     save(store, "B", (3, 5), parent="A", fixed={"size": 4}, checkpoints=[(4, 5, {"size": 4})])
     save(store, "C", (3, 5), branched_at=3)
     for id in "BC":
-        record = Record(store, id)
+        record = Record(store, id, REGISTRY)
         assert (record.whole, record.first, told(record)) == (False, 3, id * 2)
 
 
 def test_an_unknown_run_has_no_record_and_no_script(store):
     for write in (Record, script.write):
         with pytest.raises(UnknownRun, match="no recorded run 'nope'"):
-            write(store, "nope")
+            write(store, "nope", REGISTRY)
 
 
 # Scripts
@@ -158,7 +159,7 @@ def test_the_script_follows_a_run_from_its_root(store):
         checkpoints=[(3, 10, {})],
     )
     save(store, "C", (5, 9), parent="B", changes=[(6, {"lr": 0.4, "word": "b"})], latest={"extra": 1.0})
-    recipe = script.recipe(store, "C")
+    recipe = script.recipe(store, "C", REGISTRY)
     assert recipe.changes == [
         (1, {"lr": 0.2}),
         (3, {"lr": 0.25}),
@@ -166,7 +167,7 @@ def test_the_script_follows_a_run_from_its_root(store):
         (6, {"lr": 0.4, "word": "b"}),
     ]
     assert (recipe.seed, recipe.steps, list(recipe.scalars)) == (7, 9, ["loss/train", "extra"])
-    text = script.write(store, "C")
+    text = script.write(store, "C", REGISTRY)
     assert 'RUN = {"id": "C", "device": "cpu", "torch": "2"}' in text
     assert text.startswith("# From a run that was imported")
     assert '(6, {"lr": 0.4, "word": "b"})' in text
@@ -178,11 +179,11 @@ def test_a_fixed_knob_that_changed_at_a_branch_is_beyond_a_script(store, step):
     save(store, "B", (step, 5), parent="A", fixed={"size": 4})
     complaint = f"size changed at step {step}, where the run was branched from A"
     with pytest.raises(NoScript, match=complaint) as refusal:
-        script.write(store, "B")
+        script.write(store, "B", REGISTRY)
     assert refusal.value.params == {"knobs": ["size"], "step": step, "parent": "A"}
 
 
 def test_a_branch_whose_parent_is_gone_has_no_script(store):
     save(store, "B", (3, 5), branched_at=3)
     with pytest.raises(NotRecorded, match="the run that B was branched from is not recorded here"):
-        script.write(store, "B")
+        script.write(store, "B", REGISTRY)

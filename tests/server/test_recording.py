@@ -22,7 +22,7 @@ from descent.contract import Experiment, fixed
 from descent.contract.panels import Heatmap
 from descent.engine import loop as loop_module
 from descent.engine.replay import CheckpointClock
-from descent.runs import history as history_module
+from descent.registry import Registry
 from descent.runs import manager as manager_module
 from descent.runs import recorder as recorder_module
 from descent.runs.channel import Viewer
@@ -74,16 +74,14 @@ def often(monkeypatch):
 class Servers:
     """Call it to start a server on the same store as the one before."""
 
-    def __init__(self, home, monkeypatch):
+    def __init__(self, home):
         self._home = home
-        self._patch = monkeypatch
         self._running = []
 
     async def __call__(self, cls=Tiny, **settings):
-        for module in (manager_module, history_module):
-            self._patch.setattr(module, "experiments", lambda: {"tiny": entry_of(cls)})
         settings = Settings(**{"home": self._home, "max_running": 1, **settings})
-        manager = RunManager(settings, ThreadExecutor(cls), open_store(settings))
+        registry = Registry({"tiny": entry_of(cls)} if cls else {})
+        manager = RunManager(settings, ThreadExecutor(cls), open_store(settings), registry)
         self._running.append(manager)
         await manager.start()
         return manager
@@ -98,8 +96,8 @@ class Servers:
 
 
 @pytest.fixture
-async def serve(tmp_path, monkeypatch):
-    servers = Servers(tmp_path, monkeypatch)
+async def serve(tmp_path):
+    servers = Servers(tmp_path)
     yield servers
     await servers.stop_all()
 
@@ -233,12 +231,11 @@ async def test_what_was_recorded_is_found_after_a_restart(serve):
         await manager.get("nope")
 
 
-async def test_a_run_of_an_experiment_that_is_gone_is_listed_but_cannot_be_opened(serve, monkeypatch):
+async def test_a_run_of_an_experiment_that_is_gone_is_listed_but_cannot_be_opened(serve):
     manager = await serve()
     run = await finished(manager, max_steps=5)
     await serve.stop(manager)
-    manager = await serve()
-    monkeypatch.setattr(history_module, "experiments", dict)
+    manager = await serve(None)
     assert [info.id for info in await manager.list_runs(limit=9)] == [run.id]
     with pytest.raises(
         errors.UnknownExperiment, match="of the experiment tiny, which this server does not have"

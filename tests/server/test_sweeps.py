@@ -26,7 +26,6 @@ from descent.engine.sweep.variants import OBJECTIVE, Bench
 from descent.kit.data import batches
 from descent.registry import experiments
 from descent.runs.sweeps import MOST_VARIANTS, Order, variants_of
-from descent.web.app import create_app
 from tiny import Parabola, Tiny, entry_of
 
 pytestmark = pytest.mark.slow
@@ -500,8 +499,8 @@ def test_a_range_from_zero_has_no_logarithm():
 
 
 @pytest.fixture
-async def api(tiny_settings):
-    app = create_app(tiny_settings())
+async def api(tiny_app):
+    app = tiny_app()
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
@@ -570,8 +569,8 @@ async def test_a_bad_order_is_a_problem_before_anything_is_streamed(api, body, s
 
 
 @pytest.mark.anyio
-async def test_a_server_that_does_not_record_cannot_sweep(tiny_settings):
-    app = create_app(tiny_settings(record=False))
+async def test_a_server_that_does_not_record_cannot_sweep(tiny_app):
+    app = tiny_app(record=False)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

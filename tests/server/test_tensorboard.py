@@ -17,10 +17,11 @@ from descent.archive import tensorboard
 from descent.errors import NotInstalled
 from descent.store.schema import RunRow
 from descent.store.store import Batch, Message, Store
+from tiny import REGISTRY
 
 
 @pytest.fixture
-def store(tiny_settings, tmp_path):
+def store(tmp_path):
     store = Store("", tmp_path)
     yield store
     store.close()
@@ -36,7 +37,10 @@ def save(store, steps, **columns):
 
 
 def read(store, folder: Path) -> EventAccumulator:
-    with tensorboard.write(store, "a", folder) as file, zipfile.ZipFile(io.BytesIO(file.read())) as archive:
+    with (
+        tensorboard.write(store, "a", folder, REGISTRY) as file,
+        zipfile.ZipFile(io.BytesIO(file.read())) as archive,
+    ):
         (name,) = archive.namelist()
         archive.extractall(folder / "logs")
     assert name == "tiny-a/events.out.tfevents.1735689600.descent"
@@ -72,5 +76,5 @@ def test_without_the_extra_it_says_what_to_install(store, tmp_path, monkeypatch)
     for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(NotInstalled, match=r"pip install 'descent-playground\[tensorboard\]'") as refusal:
-        tensorboard.write(store, "a", tmp_path)
+        tensorboard.write(store, "a", tmp_path, REGISTRY)
     assert refusal.value.status == 501

@@ -21,12 +21,12 @@ from descent.archive.outside import Outside
 from descent.archive.reduction import HEADINGS, INSTEAD, Reduction
 from descent.archive.source import Source
 from descent.contract import Finished, Knobs
+from descent.contract.entry import Entry
 from descent.engine.knobs import KEY, apart
 from descent.engine.schedules import range_of
 from descent.errors import NoScript, UnknownRun
 from descent.kit.nn import schedules
-from descent.registry import Entry
-from descent.runs.manager import RunManager
+from descent.registry import Registry
 from descent.runs.run import IMPORTED, environment
 from descent.store.schema import RunRow
 from descent.store.store import Store
@@ -147,21 +147,21 @@ class Recipe:
     imported: bool = False
 
 
-def write(store: Store, run_id: str) -> str:
+def write(store: Store, run_id: str, registry: Registry) -> str:
     """The script of a recorded run.
 
     Raises `UnknownRun`, `NotRecorded` where a run it was branched from is missing, and `NoScript` where it
     cannot be told as one training.
     """
-    return text(recipe(store, run_id))
+    return text(recipe(store, run_id, registry))
 
 
-def recipe(store: Store, run_id: str) -> Recipe:
+def recipe(store: Store, run_id: str, registry: Registry) -> Recipe:
     """The run from its very beginning, before a branch began that of its parent. Raises as `write`."""
     row = store.run(run_id)
     if row is None:
         raise UnknownRun(f"there is no recorded run {run_id[:64]!r}", "run")
-    entry = RunManager.entry(row.experiment)
+    entry = registry.find(row.experiment)
     events = list(_knobs(store, row))
     root, imported = row, IMPORTED in row.environment
     while root.branched_at is not None:

@@ -18,12 +18,13 @@ from typing import BinaryIO
 
 from descent.archive.bundle.lineage import Record
 from descent.errors import NotInstalled
+from descent.registry import Registry
 from descent.store.store import Store
 
 VERSION = "brain.Event:2"  # what TensorBoard expects first in an event file
 
 
-def write(store: Store, run_id: str, folder: Path) -> BinaryIO:
+def write(store: Store, run_id: str, folder: Path, registry: Registry) -> BinaryIO:
     """The zip, as a file in `folder` that is gone when it is closed.
 
     Raises `NotInstalled` without the extra, `UnknownRun`, and `UnknownExperiment` where Descent lacks it.
@@ -34,7 +35,7 @@ def write(store: Store, run_id: str, folder: Path) -> BinaryIO:
         raise NotInstalled(
             "event files are written by TensorBoard: pip install 'descent-playground[tensorboard]'", "format"
         ) from error
-    record = Record(store, run_id)
+    record = Record(store, run_id, registry)
     created = datetime.fromisoformat(record.row.created_at).timestamp()
     name = f"{record.row.experiment}-{record.row.id}/events.out.tfevents.{int(created)}.descent"
     folder.mkdir(parents=True, exist_ok=True)

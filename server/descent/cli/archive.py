@@ -40,12 +40,13 @@ def export(
     """Write a recorded run to a zip file."""
     from descent.archive import tensorboard
     from descent.archive.bundle import write as bundle
+    from descent.registry import experiments
 
     write, ending = (bundle.write, "") if format == "bundle" else (tensorboard.write, "-tensorboard")
     with (
         _told(),
         opened(home, database_url, read_only=True) as (store, settings),
-        write(store, run, settings.home) as archive,
+        write(store, run, settings.home, experiments()) as archive,
     ):
         file = _free(file, f"{_experiment(store, run)}-{run}{ending}.zip")
         with file.open("xb") as out:
@@ -62,13 +63,14 @@ def import_run(
 ) -> None:
     """Add a run from a zip file to the store; prints its new id."""
     from descent.archive.bundle.import_ import Intake
+    from descent.registry import experiments
 
     otherwise = "; or import the file on its page"
     with (
         _told(),
         opened(home, database_url, otherwise=otherwise) as (store, settings),
         file.open("rb") as archive,
-        Intake(archive, settings.import_mb << 20, settings.home) as intake,
+        Intake(archive, settings.import_mb << 20, experiments(), settings.home) as intake,
     ):
         intake.write(store)
     typer.echo(intake.run_id)
@@ -84,9 +86,10 @@ def script(
 ) -> None:
     """Write a recorded run as one PyTorch file that needs no Descent and trains the same numbers."""
     from descent.archive import script as scripts
+    from descent.registry import experiments
 
     with _told(), opened(home, database_url, read_only=True) as (store, _):
-        text = scripts.write(store, run)
+        text = scripts.write(store, run, experiments())
         if file == Path("-"):
             typer.echo(text, nl=False)
             return

@@ -191,13 +191,14 @@ def _train(id: str, values: dict[str, Any], steps: int, seed: int, device: Devic
     from rich.table import Table
 
     from descent import wire
+    from descent.engine.device import pick_device
     from descent.engine.inbox import Inbox
     from descent.engine.loop import Loop
     from descent.engine.messages import Event, Output, RunSpec, ScalarsFrame
+    from descent.registry import experiments
     from descent.runs.knobs import check
-    from descent.runs.manager import RunManager, pick_device
 
-    entry = RunManager.entry(id)
+    entry = experiments().find(id)
     knobs = check(entry, values)
     torch.set_num_threads(1)
     latest: dict[str, float] = {}

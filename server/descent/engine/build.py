@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from descent.contract import Experiment
+from descent.contract.entry import Entry
 from descent.engine.knobs import apart
 from descent.engine.messages import RunSpec
-from descent.registry import Entry
 
 
 def build(entry: Entry, spec: RunSpec, values: Mapping[str, Any]) -> Experiment[Any]:

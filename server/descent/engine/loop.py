@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from descent import wire
 from descent.contract import Experiment, Finished, KnobError, Knobs
+from descent.contract.entry import Entry
 from descent.contract.panels import Picture
 from descent.engine.budget import Budget
 from descent.engine.build import build
@@ -42,7 +43,6 @@ from descent.engine.observe import ProbeWroteError, look, modules_of
 from descent.engine.replay import CheckpointClock, go_back
 from descent.engine.scalars import ScalarBatch
 from descent.protocol import ENDED, Status
-from descent.registry import Entry
 
 SCALAR_INTERVAL = 1 / 30  # seconds between two batches of scalars
 UNWATCHED_INTERVAL = 1 / 4  # the same, while nobody watches

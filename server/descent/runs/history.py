@@ -13,7 +13,7 @@ from descent import errors, wire
 from descent.engine.knobs import KEY, merged
 from descent.engine.messages import Replay
 from descent.protocol import RunInfo
-from descent.registry import experiments
+from descent.registry import Registry
 from descent.runs.channel import Channel, Latest
 from descent.runs.recorder import Recorder
 from descent.runs.run import IMPORTED, Run, info_of
@@ -28,10 +28,13 @@ Values = Mapping[str, Any]
 class History:
     """The record of all runs. Its methods wait for the database in threads of their own."""
 
-    def __init__(self, store: Store, recorder: Recorder, tapes: Path, *, tape_room: int) -> None:
+    def __init__(
+        self, store: Store, recorder: Recorder, registry: Registry, tapes: Path, *, tape_room: int
+    ) -> None:
         """`tape_room`: bytes of what one run said and is not recorded yet."""
         self.store = store
         self.recorder = recorder
+        self.registry = registry
         self._tapes = tapes
         self._tape_room = tape_room
 
@@ -52,7 +55,7 @@ class History:
         if row is None:
             return None
         _at_rest(row)
-        if row.experiment not in experiments():
+        if row.experiment not in self.registry:
             raise errors.UnknownExperiment(
                 f"run {run_id} is of the experiment {row.experiment}, which this server does not have",
                 "experiment",
@@ -65,14 +68,14 @@ class History:
             event = json.loads(message.data)
             log.append((event["step"], event["knobs"]))
         channel = Channel(self.tape(row.id, self.store.last_seq(row.id)))
-        for panel in experiments()[row.experiment].panels:
+        for panel in self.registry[row.experiment].panels:
             if found := self.store.frame(row.id, panel, row.step):
                 seq = int(wire.metadata_of(found[1])["seq"])
                 channel.latest[panel] = Latest(seq, *found)
         known = {field.name for field in fields(Run)} & set(RunRow.__table__.columns.keys())
         columns = {name: getattr(row, name) for name in known}
         return Run(
-            entry=experiments()[row.experiment],
+            entry=self.registry[row.experiment],
             channel=channel,
             knob_log=log,
             recorded=row,
@@ -182,10 +185,10 @@ class History:
                 "run",
             ) from error
         if checkpoint is not None:
-            knobs = _live(row, checkpoint.knobs)
+            knobs = self._live(row, checkpoint.knobs)
             return Replay(step, knobs, checkpoint.step, checkpoint.data, changes)
         if row.branched_at is None:
-            return Replay(step, _live(row, row.built_with), changes=changes)
+            return Replay(step, self._live(row, row.built_with), changes=changes)
         parent = self.store.run(row.parent) if row.parent else None
         if parent is None:
             raise errors.NotRecorded(
@@ -196,22 +199,21 @@ class History:
             return Replay(step, {}, changes=changes, origin=(parent.built_with, base))
         return replace(base, until=step, changes=[*base.changes, *changes])
 
+    def _live(self, row: RunRow, knobs: Values) -> Values:
+        """Those of its knobs that may have changed since its model was built, and their schedules."""
+        knobs_type = self.registry[row.experiment].knobs_type
+        return {
+            name: value
+            for name, value in knobs.items()
+            if name == KEY or (name in knobs_type.model_fields and knobs_type.is_live(name))
+        }
+
 
 def _at_rest(row: RunRow) -> RunRow:
     """A run of which only the store knows is not alive, even where that could not be written."""
     if row.status not in RESTING:
         row.status = "interrupted"
     return row
-
-
-def _live(row: RunRow, knobs: Values) -> Values:
-    """Those of its knobs that may have changed since its model was built, and their schedules."""
-    knobs_type = experiments()[row.experiment].knobs_type
-    return {
-        name: value
-        for name, value in knobs.items()
-        if name == KEY or (name in knobs_type.model_fields and knobs_type.is_live(name))
-    }
 
 
 def knobs_after(built_with: Values, replay: Replay) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from descent.contract import Knobs
+from descent.contract.entry import Entry
 from descent.engine.knobs import KEY, apart, heard_by, merged, refusal
 from descent.engine.schedules import Followed, Plateau, range_of, schedule_adapter
 from descent.errors import BadKnob, BadSchedule, FixedKnob
-from descent.registry import Entry
 
 
 def check(

@@ -9,15 +9,14 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import torch
 from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors
-from descent.contract.panels import Panel
+from descent.engine.device import pick_device
 from descent.engine.messages import (
     Applied,
     CheckpointTaken,
@@ -36,7 +35,7 @@ from descent.engine.messages import (
     SweepRefused,
 )
 from descent.protocol import Device, Diagnosis, Looked, Recording, RunInfo, State, Status
-from descent.registry import Entry, experiments
+from descent.registry import Registry, experiments
 from descent.runs import knobs as knob_check
 from descent.runs.channel import Channel, Latest, Viewer
 from descent.runs.history import History, knobs_after
@@ -48,7 +47,6 @@ from descent.runs.tape import Tape
 from descent.settings import Settings
 from descent.store.database import StoreError, cause
 from descent.store.store import Store
-from descent.web.gate import Gate
 from descent.workers.process import LocalExecutor
 
 ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
@@ -58,19 +56,19 @@ UNUSED = 64 << 20  # bytes that the database keeps for what is to come
 HOUSEKEEPING = 0.5  # seconds between two looks for runs that nobody watches
 
 
-@dataclass
-class Turns:
-    """Work of which only so much is done at the same time, and how much waits."""
-
-    turn: asyncio.Semaphore
-    waiting: int = 0
-
-
 class RunManager:
     """The runs of this server that are alive or were of late, in the order they came."""
 
-    def __init__(self, settings: Settings, executor: LocalExecutor, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        executor: LocalExecutor,
+        store: Store | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        """`registry`: the experiments that there are, by default those that come with Descent."""
         self.settings = settings
+        self.registry = experiments() if registry is None else registry
         self.runs: dict[str, Run] = {}
         self.history: History | None = None
         if store is not None:
@@ -81,11 +79,11 @@ class RunManager:
                 scalar_room=settings.scalars_mb << 20,
                 warn=self._tell_recording,
             )
-            self.history = History(store, recorder, settings.home / "tapes", tape_room=settings.tape_mb << 20)
-        self.imports = Gate()
+            self.history = History(
+                store, recorder, self.registry, settings.home / "tapes", tape_room=settings.tape_mb << 20
+            )
         self._executor = executor
         self._sweeps = Sweeps(settings, executor)
-        self.tables = Turns(asyncio.Semaphore(settings.exports))
         self._queue: list[Run] = []
         self._granted: set[Run] = set()  # they have a slot and have not said yet that they train
         self._reply_ids = itertools.count(1)
@@ -146,28 +144,6 @@ class RunManager:
         """At which steps there are pictures and checkpoints."""
         return await self._history().kept(run)
 
-    @staticmethod
-    def entry(experiment_id: str) -> Entry:
-        """The experiment `experiment_id`. Raises `UnknownExperiment`."""
-        try:
-            return experiments()[experiment_id]
-        except KeyError:
-            known = ", ".join(experiments())
-            raise errors.UnknownExperiment(
-                f"there is no experiment {experiment_id[:64]!r}; there are {known}", "experiment"
-            ) from None
-
-    @staticmethod
-    def panel(entry: Entry, name: str) -> Panel:
-        """The panel `name` of an experiment. Raises `UnknownPanel`."""
-        try:
-            return entry.panels[name]
-        except KeyError:
-            known = ", ".join(entry.panels)
-            raise errors.UnknownPanel(
-                f"{entry.id} has no panel {name[:64]!r}; it has {known}", "panels"
-            ) from None
-
     # Beginning
 
     def create(
@@ -181,7 +157,7 @@ class RunManager:
         max_steps: int | None = None,
     ) -> Run:
         """A new run, queued, or starting if there is room."""
-        entry = self.entry(experiment)
+        entry = self.registry.find(experiment)
         values = knob_check.check(entry, knobs)
         return self._add(
             Run(
@@ -695,7 +671,7 @@ class RunManager:
     def watch(self, run: Run, viewer: Viewer, panels: Sequence[str], max_fps: float) -> None:
         """The panels a viewer has on screen. Raises `UnknownPanel`."""
         for panel in panels:
-            self.panel(run.entry, panel)
+            run.entry.panel(panel)
         viewer.panels = frozenset(panels)
         viewer.max_fps = max_fps
         viewer.wake.set()
@@ -825,14 +801,6 @@ def _wrong_state(run: Run, *statuses: Status) -> errors.WrongState:
 
 def _no_answer() -> errors.NoAnswer:
     return errors.NoAnswer(f"the run did not answer within {ANSWER_WITHIN:g} s", "run")
-
-
-def pick_device(device: Device) -> str:
-    """The device a run trains on. Raises `NoDevice`."""
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise errors.NoDevice("this machine has no CUDA device; use auto or cpu", "device")
-    return "cuda" if device != "cpu" and available else "cpu"
 
 
 def _json(event: Mapping[str, Any]) -> bytes:

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from descent import __version__
+from descent.contract.entry import Entry
 from descent.engine.messages import Replay, Reply
 from descent.errors import BadKnob
 from descent.protocol import ENDED, RunInfo, Status
-from descent.registry import Entry
 from descent.runs.channel import Channel
 from descent.store.schema import RunRow
 from descent.workers.process import LocalWorker

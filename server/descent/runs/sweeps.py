@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from descent import errors, wire
+from descent.contract.entry import Entry
 from descent.engine.messages import Output, RunSpec, SweepFrame, SweepRefused, SweepSpec, Variant
 from descent.engine.schedules import range_of
-from descent.registry import Entry
 from descent.runs import knobs as knob_check
 from descent.runs.history import History, knobs_after
 from descent.runs.run import Run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from descent import __version__
 from descent.errors import DescentError
-from descent.registry import experiments
+from descent.registry import Registry, experiments
 from descent.runs.manager import RunManager
 from descent.settings import Settings
 from descent.store.store import Store
@@ -27,6 +28,7 @@ from descent.web import experiments as experiment_routes
 from descent.web import problems, stream
 from descent.web import runs as run_routes
 from descent.web import scalars as scalar_routes
+from descent.web.gate import Gate
 from descent.web.guard import Guard, problem
 from descent.web.heads import Heads
 from descent.web.sockets import protocols
@@ -40,20 +42,27 @@ FINAL_WAIT = 1  # seconds to close what is open when the server is told to stop
 FOREVER = "public, max-age=31536000, immutable"  # Vite puts a hash into every asset's name
 
 
-def create_app(settings: Settings | None = None, store: Store | None = None) -> FastAPI:
-    """The application with these settings, by default those of the environment.
+def create_app(
+    settings: Settings | None = None,
+    store: Store | None = None,
+    *,
+    registry: Registry | None = None,
+    executor: type[LocalExecutor] = LocalExecutor,
+) -> FastAPI:
+    """The application with these settings, by default those of the environment, and these experiments, by
+    default those that come with Descent. `executor`: what runs train in.
 
     It opens the store when it starts, unless it is given one, and closes it when it ends.
     """
     settings = settings or Settings(**{})
-    experiments()  # a broken experiment is told before the server listens
+    registry = experiments() if registry is None else registry  # a broken one is told before it listens
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        executor = LocalExecutor()
-        executor.warm_up()
+        trains = executor()
+        trains.warm_up()
         recorded = store or open_store(settings)
-        manager = app.state.manager = RunManager(settings, executor, recorded)
+        manager = app.state.manager = RunManager(settings, trains, recorded, registry)
         await manager.start()
         yield
         await manager.close()
@@ -66,6 +75,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         docs_url=None,
         redoc_url=None,
     )
+    app.state.registry = registry
+    app.state.imports = Gate()
+    app.state.tables = scalar_routes.Turns(asyncio.Semaphore(settings.exports))
     app.add_middleware(Heads)
     app.add_middleware(Guard, settings=settings, uploads={archive_routes.IMPORT: settings.import_mb << 20})
     app.include_router(experiment_routes.router)
@@ -134,11 +146,11 @@ def open_store(settings: Settings) -> Store | None:
     return store
 
 
-def create_server(settings: Settings, store: Store | None = None) -> uvicorn.Server:
-    """The server of the application; `run` it with a listening socket."""
+def create_server(settings: Settings, store: Store | None = None, **others: Any) -> uvicorn.Server:
+    """The server of the application, `run` with a listening socket. `others`: of `create_app`."""
     http, socket = protocols(settings)
     config = uvicorn.Config(
-        create_app(settings, store),
+        create_app(settings, store, **others),
         log_level="warning",
         http=http,
         ws=socket,

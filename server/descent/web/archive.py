@@ -41,13 +41,13 @@ async def import_run(request: Request, manager: Manager) -> RunInfo:
     history = _history(manager)
     folder = manager.settings.home
     with _written("the run"):
-        async with manager.imports.passed():
+        async with request.app.state.imports.passed():
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
                 await _receive(request, file)
                 await _need_room(history, manager.settings.imports_mb << 20, file.tell())
                 limit = manager.settings.import_mb << 20
-                intake = await asyncio.to_thread(Intake, file, limit, folder)
+                intake = await asyncio.to_thread(Intake, file, limit, manager.registry, folder)
                 with intake:
                     await _write(history, intake)
     return (await manager.get(intake.run_id)).info()
@@ -104,7 +104,7 @@ async def export(
     await history.recorder.flush()
     write = bundle.write if format == "bundle" else tensorboard.write
     with _written("the archive"):
-        file = await asyncio.to_thread(write, history.store, run.id, manager.settings.home)
+        file = await asyncio.to_thread(write, history.store, run.id, manager.settings.home, manager.registry)
     ending = ".zip" if format == "bundle" else "-tensorboard.zip"
     headers = _named(f"{run.entry.id}-{run.id}{ending}")
     headers |= {"Content-Length": str(file.seek(0, 2)), "X-Accel-Buffering": "no"}
@@ -116,7 +116,7 @@ async def standalone_script(run: TheRun, manager: Manager) -> Response:
     """The run as one Python file, which needs PyTorch, NumPy and no Descent to train the same numbers."""
     history = _history(manager)
     await history.recorder.flush()
-    text = await asyncio.to_thread(script.write, history.store, run.id)
+    text = await asyncio.to_thread(script.write, history.store, run.id, manager.registry)
     name = f"{run.entry.id.replace('-', '_')}_{run.id}.py"
     return Response(text, media_type="text/x-python", headers=_named(name))
 

@@ -6,33 +6,40 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 
+from descent.contract.entry import Entry
 from descent.engine.objectives import effects
 from descent.lessons import Lesson, read_lesson
-from descent.registry import Entry, experiments
-from descent.runs.manager import RunManager
+from descent.registry import Registry
 
 router = APIRouter(prefix="/api/experiments", tags=["experiments"])
 Language = Annotated[Literal["en", "ko"], Query(description="Language of titles, help and lesson.")]
 
 
+def _registry(request: Request) -> Registry:
+    found: Registry = request.app.state.registry
+    return found
+
+
+TheRegistry = Annotated[Registry, Depends(_registry)]
+
+
 @router.get("")
-async def list_experiments(lang: Language = "en") -> list[dict[str, Any]]:
+async def list_experiments(registry: TheRegistry, lang: Language = "en") -> list[dict[str, Any]]:
     """All experiments in learning order, without their lessons' text."""
-    return [{k: v for k, v in describe(id, lang).items() if k != "lesson"} for id in experiments()]
+    return [{k: v for k, v in describe(entry, lang).items() if k != "lesson"} for entry in registry.values()]
 
 
 @router.get("/{id}")
-async def show(id: str, lang: Language = "en") -> dict[str, Any]:
+async def show(id: str, registry: TheRegistry, lang: Language = "en") -> dict[str, Any]:
     """One experiment, with its lesson."""
-    return describe(RunManager.entry(id).id, lang)
+    return describe(registry.find(id), lang)
 
 
 @cache
-def describe(id: str, lang: str) -> dict[str, Any]:
+def describe(entry: Entry, lang: str) -> dict[str, Any]:
     """An experiment as the page needs it, every text in `lang`."""
-    entry = experiments()[id]
     lesson = entry.lessons[lang]
     words = lesson.words
     groups = {panel.group for panel in entry.panels.values() if panel.group}
@@ -64,7 +71,7 @@ def describe(id: str, lang: str) -> dict[str, Any]:
             }
         )
     return {
-        "id": id,
+        "id": entry.id,
         "chapter": entry.chapter,
         "title": say(entry.title, "title"),
         "summary": say(entry.summary, "summary"),

@@ -295,7 +295,7 @@ async def moment(
     four bytes, little-endian. A panel without one is left out. Before a branch began it shows its parent's.
     """
     for name in panel:
-        manager.panel(run.entry, name)
+        run.entry.panel(name)
     frames = await manager.frames_at(run, panel, step)
     body = b"".join(len(frame).to_bytes(4, "little") + frame for frame in frames)
     return Response(body, media_type="application/octet-stream")
@@ -306,7 +306,7 @@ async def frame(
     run: TheRun, panel: str, manager: Manager, step: Annotated[int | None, Query(ge=0, le=LAST_STEP)] = None
 ) -> Response:
     """The last frame of a panel at or before `step`, as a safetensors body."""
-    manager.panel(run.entry, panel)
+    run.entry.panel(panel)
     found = await manager.frames_at(run, [panel], LAST_STEP if step is None else step)
     if not found:
         at = "" if step is None else f" at or before step {step}"

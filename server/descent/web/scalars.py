@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import iterate_in_threadpool
@@ -25,13 +26,22 @@ WAITING = 16  # tables that wait until others are written
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 
 
+@dataclass
+class Turns:
+    """Work of which only so much is done at the same time, and how much waits."""
+
+    turn: asyncio.Semaphore
+    waiting: int = 0
+
+
 class TableResponse(StreamingResponse):
     """A table, made and sent when it is its turn, and forgotten however that ends."""
 
-    def __init__(self, manager: RunManager, run: Run, asked: Range, format: Format) -> None:
+    def __init__(self, tables: Turns, manager: RunManager, run: Run, asked: Range, format: Format) -> None:
         super().__init__(iter(()), media_type=MEDIA_TYPES[format])
         exact_from = run.recorded.scalars_exact_from if run.recorded else 0
         self.headers["X-Exact-From"] = str(exact_from)
+        self._tables = tables
         self._manager, self._run, self._asked, self._format = manager, run, asked, format
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,7 +49,7 @@ class TableResponse(StreamingResponse):
         if self._asked.last - self._asked.first < AT_ONCE:
             await self._send(scope, receive, send)
             return
-        tables = self._manager.tables
+        tables = self._tables
         if tables.waiting >= WAITING:
             raise TooManyTables("other tables are written just now; try again later (setting EXPORTS)", "run")
         tables.waiting += 1
@@ -75,6 +85,7 @@ class TableResponse(StreamingResponse):
 
 @router.get("/{run_id}/scalars", response_class=StreamingResponse)
 async def read_scalars(
+    request: Request,
     run: TheRun,
     manager: Manager,
     format: Format = "json",
@@ -87,4 +98,4 @@ async def read_scalars(
     least and the greatest value, in their order, and the mean between them. Steps before `X-Exact-From` are
     recorded in no other way.
     """
-    return TableResponse(manager, run, Range(first, last, points or 0), format)
+    return TableResponse(request.app.state.tables, manager, run, Range(first, last, points or 0), format)

@@ -15,13 +15,14 @@ from multiprocessing.connection import Connection
 import torch
 
 from descent.contract import KnobError
+from descent.contract.entry import Entry
 from descent.engine.checkpoint import CheckpointError
 from descent.engine.inbox import Inbox
 from descent.engine.knobs import refusal
 from descent.engine.loop import Loop, failure
 from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.sweep.sweep import sweep
-from descent.registry import Entry, experiments
+from descent.registry import experiments
 from descent.workers.outbox import Outbox
 
 TRACEBACK_TAIL = 2000  # characters

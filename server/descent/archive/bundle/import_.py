@@ -19,6 +19,7 @@ import torch
 from descent import wire
 from descent.archive.bundle.read import Bundle, Event
 from descent.protocol import ENDED, State
+from descent.registry import Registry
 from descent.runs.recorder import last_values
 from descent.runs.run import IMPORTED, now
 from descent.store.packing import pack
@@ -32,13 +33,13 @@ AT_ONCE = 16 << 20  # bytes written to the store in one go
 class Intake:
     """A bundle on its way into a store."""
 
-    def __init__(self, file: BinaryIO, limit: int, folder: Path | None = None) -> None:
+    def __init__(self, file: BinaryIO, limit: int, registry: Registry, folder: Path | None = None) -> None:
         """Reads and checks all of it, unpacking at most `limit` bytes, the largest to files in `folder`.
 
         Raises `BadArchive` or `TooLarge`, naming the entry.
         """
         self.run_id = secrets.token_hex(6)
-        self._bundle = Bundle(file, limit, folder)
+        self._bundle = Bundle(file, limit, registry, folder)
 
     def __enter__(self) -> Self:
         """It lets go of what was unpacked when it is left."""

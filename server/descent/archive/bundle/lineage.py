@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from descent import wire
+from descent.contract.entry import Entry
 from descent.errors import NotRecorded, UnknownRun
-from descent.registry import Entry
-from descent.runs.manager import RunManager
+from descent.registry import Registry
 from descent.runs.tape import joined
 from descent.store.schema import RunRow
 from descent.store.store import Checkpoint, Store
@@ -42,13 +42,13 @@ class Record:
     `columns`, a float32 (n,) by name: its scalars.
     """
 
-    def __init__(self, store: Store, run_id: str) -> None:
+    def __init__(self, store: Store, run_id: str, registry: Registry) -> None:
         """Raises `UnknownRun`, and `UnknownExperiment` where this Descent lacks it."""
         row = store.run(run_id)
         if row is None:
             raise UnknownRun(f"there is no recorded run {run_id[:64]!r}", "run")
         self.row = row
-        self.entry = RunManager.entry(row.experiment)
+        self.entry = registry.find(row.experiment)
         self._store = store
         self._parts = _parts(store, self.entry, row)
         oldest = self._parts[0]

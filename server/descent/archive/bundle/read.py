@@ -25,13 +25,13 @@ from descent.archive.bundle.items import items
 from descent.archive.bundle.tensors import Tensor, TensorFile
 from descent.archive.bundle.zip import Entries, bad
 from descent.cells import plain
+from descent.contract.entry import Entry
 from descent.contract.panels import Picture
 from descent.engine import checkpoint as engine
 from descent.errors import DescentError
 from descent.protocol import Diagnosis, KnobsChanged, State
-from descent.registry import Entry
+from descent.registry import Registry
 from descent.runs.knobs import check
-from descent.runs.manager import RunManager
 from descent.store.packing import pack_file
 from descent.store.store import Checkpoint
 
@@ -73,11 +73,12 @@ class Bundle:
     `knobs`; `first`: the step it begins at; `steps_per_epoch`, as last said.
     """
 
-    def __init__(self, file: BinaryIO, limit: int, folder: Path | None = None) -> None:
+    def __init__(self, file: BinaryIO, limit: int, registry: Registry, folder: Path | None = None) -> None:
         """Reads all of it, unpacking at most `limit` bytes, the largest to files in `folder`.
 
         Raises `BadArchive` or `TooLarge`, naming the entry.
         """
+        self._registry = registry
         self._entries = Entries(file, limit, _is_known, folder)
         self._files = contextlib.ExitStack()
         try:
@@ -95,7 +96,7 @@ class Bundle:
         if self.run.format != bundle.FORMAT:
             raise bad(bundle.RUN, f"its format is {self.run.format}, this version reads {bundle.FORMAT}")
         try:
-            self.entry = RunManager.entry(self.run.experiment)
+            self.entry = self._registry.find(self.run.experiment)
         except DescentError as error:
             raise bad(bundle.RUN, error.detail) from error
         self.first = self.run.begins_at or 0

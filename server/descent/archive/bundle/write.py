@@ -31,6 +31,7 @@ from descent import wire
 from descent.archive.bundle.lineage import Record
 from descent.cells import plain
 from descent.protocol import Status
+from descent.registry import Registry
 from descent.store.schema import ID_LENGTH, NAME_LENGTH, RunRow
 from descent.store.store import Store
 
@@ -111,12 +112,12 @@ class CheckpointFile(Part):
     knobs: Values
 
 
-def write(store: Store, run_id: str, folder: Path) -> BinaryIO:
+def write(store: Store, run_id: str, folder: Path, registry: Registry) -> BinaryIO:
     """The bundle of a run, as a file in `folder` that is gone when it is closed.
 
     Raises `UnknownRun`, and `UnknownExperiment` where this Descent lacks it.
     """
-    record = Record(store, run_id)
+    record = Record(store, run_id, registry)
     folder.mkdir(parents=True, exist_ok=True)
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 — whoever asked for it closes it
     try:

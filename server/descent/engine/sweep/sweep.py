@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from descent import errors, wire
 from descent.contract import Finished, KnobError
+from descent.contract.entry import Entry
 from descent.engine.build import build
 from descent.engine.checkpoint import CheckpointError
 from descent.engine.inbox import Inbox
@@ -25,7 +26,6 @@ from descent.engine.messages import Output, RunSpec, SweepFrame, SweepRefused, S
 from descent.engine.replay import go_back
 from descent.engine.sweep import variants as lanes
 from descent.engine.sweep.variants import OBJECTIVE, Bench, Curves, Lane, Rates, Single, Stacked
-from descent.registry import Entry
 
 LOSSES = "loss"  # scalars whose names begin so are plotted, and those declared as losses
 MOST_SERIES = 8
