@@ -144,7 +144,7 @@ def list_experiments(
         raise typer.BadParameter(f"there is {' and '.join(LANGUAGES)}", param_hint="--lang")
     table = Table("chapter", "id", "title", box=None, header_style="bold")
     for entry in experiments().values():
-        table.add_row(entry.chapter, entry.id, describe(entry.id, lang)["title"])
+        table.add_row(entry.chapter, entry.id, describe(entry, lang)["title"])
     Console().print(table)
 
 
