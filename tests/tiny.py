@@ -40,9 +40,9 @@ from descent.workers.worker import train
 class TinyKnobs(Knobs):
     """Two live knobs and a fixed one."""
 
-    lr: float = live(0.1, name="Learning rate", help="How far a step goes.", ge=0, le=1e9)
+    lr: float = live(0.1, name="Learning rate", help="How far a step goes.", range=(0, 1e9))
     word: str = live("a", name="Word", help="Anything but 'no'.", max_length=10)
-    size: int = fixed(3, name="Size", help="Units.", ge=1, le=10)
+    size: int = fixed(3, name="Size", help="Units.", range=(1, 10))
 
 
 class Tiny(Experiment[TinyKnobs]):
@@ -83,8 +83,8 @@ class Tiny(Experiment[TinyKnobs]):
 
 
 class ParabolaKnobs(Knobs):
-    lr: float = live(0.1, name="η", help="", ge=0, le=10)
-    momentum: float = live(0.0, name="β", help="", ge=0, le=1)
+    lr: float = live(0.1, name="η", help="", range=(0, 10))
+    momentum: float = live(0.0, name="β", help="", range=(0, 1))
 
 
 class Parabola(Experiment[ParabolaKnobs]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -121,8 +121,16 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
         need(lesson, f"lessons/{language}/{slug.replace('-', '_')}.md is missing")
         assert lesson is not None
         lessons[language] = lesson
+    name = slug.replace("-", "_")
+    said, english = dict(texts_of(cls, own)), lessons["en"].words
+    twice = [path for path, text in said.items() if text and has(english, path)]
+    unsaid = [path for path, text in said.items() if not text and not has(english, path)]
+    astray = [path for path in leaves(english) if path not in said]
+    need(not twice, f"{_listed(twice)}: said here and in lessons/en/{name}.md, once is enough")
+    need(not unsaid, f"{_listed(unsaid)}: said neither here nor in lessons/en/{name}.md")
+    need(not astray, f"lessons/en/{name}.md has {_listed(astray)}, which is no text of the experiment's")
     missing = untranslated(cls, own, lessons["ko"].words)
-    need(not missing, f"lessons/ko/{slug.replace('-', '_')}.md does not translate {', '.join(missing)}")
+    need(not missing, f"lessons/ko/{name}.md does not translate {', '.join(missing)}")
     return Entry(
         id=slug,
         chapter=chapter,
@@ -134,32 +142,60 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
     )
 
 
-def untranslated(
-    cls: type[Experiment[Any]], panels: Mapping[str, Panel], words: Mapping[str, Any]
-) -> list[str]:
-    """The texts of an experiment that `words` (a lesson's front matter) leaves in English."""
+Path = tuple[str, ...]  # of a text in a lesson's front matter
 
-    def has(*path: str) -> bool:
-        here: Any = words
-        for key in path:
-            here = here.get(key) if isinstance(here, Mapping) else None
-        return bool(here)
 
-    wanted: list[tuple[str, ...]] = [("title",), ("summary",), ("invite",)]
+def texts_of(cls: type[Experiment[Any]], panels: Mapping[str, Panel]) -> Iterator[tuple[Path, str]]:
+    """Every text of an experiment that the page shows, as far as its Python file says it; else empty."""
+    yield ("title",), "of the docstring"
+    yield ("summary",), "of the docstring"
+    yield ("invite",), cls.invite
     for name, info in cls.knobs_type.model_fields.items():
-        wanted += [("knobs", name, "name"), ("knobs", name, "help")]
+        yield ("knobs", name, "name"), info.title or ""
+        yield ("knobs", name, "help"), info.description or ""
         extra = info.json_schema_extra
         assert isinstance(extra, dict)
         options = extra.get("x-options")
         if isinstance(options, dict):
-            wanted += [("knobs", name, "options", option) for option in options]
+            for option, label in options.items():
+                yield ("knobs", name, "options", option), str(label)
         if len(unit := str(extra.get("x-unit", ""))) > LONGEST_SIGN:
-            wanted.append(("words", unit))
-        if extra.get("x-group"):
-            wanted.append(("groups", str(extra["x-group"])))
+            yield ("words", unit), unit
+        if group := str(extra.get("x-group", "")):
+            yield ("groups", group), group
     for panel in panels.values():
-        wanted += [("panels", panel.name, "title"), ("panels", panel.name, "caption")]
-        wanted += [("scalars", series) for series in panel.options.get("series", {})]
-    for preset in cls.presets:
-        wanted += [("presets", preset, "title"), ("presets", preset, "watch")]
-    return [".".join(path) for path in wanted if not has(*path)]
+        yield ("panels", panel.name, "title"), panel.title
+        yield ("panels", panel.name, "caption"), panel.caption
+        for series, label in panel.options.get("series", {}).items():
+            yield ("scalars", series), label
+    for id, preset in cls.presets.items():
+        yield ("presets", id, "title"), preset.title
+        yield ("presets", id, "watch"), preset.watch
+
+
+def untranslated(
+    cls: type[Experiment[Any]], panels: Mapping[str, Panel], words: Mapping[str, Any]
+) -> list[str]:
+    """The texts of an experiment that `words` (a lesson's front matter) leaves in English."""
+    return [".".join(path) for path, _ in texts_of(cls, panels) if not has(words, path)]
+
+
+def has(words: Mapping[str, Any], path: Path) -> bool:
+    """Whether a lesson's front matter says this text."""
+    here: Any = words
+    for key in path:
+        here = here.get(key) if isinstance(here, Mapping) else None
+    return bool(here)
+
+
+def leaves(words: Mapping[str, Any], *above: str) -> Iterator[Path]:
+    """Where a lesson's front matter says something."""
+    for key, value in words.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, *above, key)
+        else:
+            yield (*above, key)
+
+
+def _listed(paths: Iterable[Path]) -> str:
+    return ", ".join(map(".".join, paths))

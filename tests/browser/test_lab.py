@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from descent.registry import experiments
+from descent.web.experiments import describe
 from lab import WITHIN, Open, run_id, step_of, wait_for_hero, wait_past, wait_to_leave
 
 
@@ -183,7 +184,7 @@ def test_a_preset_says_what_to_watch_until_that_is_dismissed(open_page: Open) ->
     run = run_id(page)
     page.locator(".presets button").first.click()
     wait_to_leave(page, run)
-    watch = next(iter(experiments()["neural-playground"].cls.presets.values())).watch
+    watch = describe(experiments()["neural-playground"], "en")["presets"][0]["watch"]
     shown = page.get_by_test_id("watch")
     expect(shown).to_contain_text(watch, timeout=WITHIN)
     page.locator("[data-knob=lr] input.typed").fill("0.5")

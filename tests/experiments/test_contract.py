@@ -29,6 +29,7 @@ from descent.engine.messages import CheckpointTaken, Output, Refused, Replay, Ru
 from descent.errors import DescentError
 from descent.registry import experiments
 from descent.runs.knobs import check
+from descent.web.experiments import describe
 from tiny import EagerBudget, Said, Script
 
 pytestmark = pytest.mark.contract
@@ -154,8 +155,7 @@ def test_knobs_serialise_and_come_back_the_same(entry: Entry) -> None:
 
 @every
 def test_the_schema_tells_the_page_all_it_needs(entry: Entry) -> None:
-    schema = json.loads(json.dumps(entry.knobs_type.model_json_schema()))
-    knobs = schema["properties"]
+    knobs = json.loads(json.dumps(describe(entry, "en")["knobs"]["properties"]))
     for name, knob in knobs.items():
         assert isinstance(knob["x-live"], bool), name
         assert knob["title"], name
@@ -181,7 +181,16 @@ def test_the_schema_tells_the_page_all_it_needs(entry: Entry) -> None:
 def test_presets_are_valid_and_each_makes_a_difference(entry: Entry) -> None:
     for preset in entry.cls.presets.values():
         assert check(entry, preset.knobs) != check(entry, {}), preset.title
-        assert preset.watch
+    for preset in describe(entry, "en")["presets"]:
+        assert preset["watch"]
+
+
+@every
+def test_learning_rates_and_they_alone_are_declared_as_such(entry: Entry) -> None:
+    named = {name for name in entry.knobs_type.model_fields if re.match("lr(_|$)", name)}
+    assert entry.knobs_type.rates() == named
+    properties = describe(entry, "en")["knobs"]["properties"]
+    assert {name for name, knob in properties.items() if knob.get("x-role") == "rate"} == named
 
 
 # Panels
@@ -373,7 +382,7 @@ def test_every_live_knob_takes_effect_without_a_restart(entry: Entry) -> None:
 
 @every
 def test_a_learning_rate_is_changed_without_touching_the_optimizers_state(entry: Entry) -> None:
-    rates = [(name, value) for name, value in other_values(entry) if re.match("lr|.*_lr$", name)]
+    rates = [(name, value) for name, value in other_values(entry) if name in entry.knobs_type.rates()]
     assert rates or not [*optimizers_in(vars(loop_of(entry)[0].experiment))], "there is no live learning rate"
     for name, value in rates:
         loop, _ = loop_of(entry)

@@ -102,7 +102,7 @@ def test_what_explodes_is_slowed_down_and_can_be_gone_back_from() -> None:
 
 def test_where_gradients_can_be_clipped_that_is_the_remedy() -> None:
     class Clipped(ParabolaKnobs):
-        clip: float = live(0.0, name="Clip", help="0: never.", ge=0, le=100)
+        clip: float = live(0.0, name="Clip", help="0: never.", range=(0, 100))
 
     class Steep(Parabola, Experiment[Clipped]):
         """It descends as before."""

@@ -18,10 +18,10 @@ FRAME = 1 / 30  # seconds between two batches of scalars
 
 
 class PlayKnobs(Knobs):
-    lr: float = live(0.1, name="η", help="", ge=0, le=10)
-    lr_b: float = live(0.1, name="η of b", help="", ge=0, le=10)
-    walk: int = live(0, name="Walk", help="", ge=0, le=99, role="look")
-    noise: float = live(0.0, name="Noise", help="", ge=0, le=10, role="task")
+    lr: float = live(0.1, name="η", help="", range=(0, 10))
+    lr_b: float = live(0.1, name="η of b", help="", range=(0, 10))
+    walk: int = live(0, name="Walk", help="", range=(0, 99), role="look")
+    noise: float = live(0.0, name="Noise", help="", range=(0, 10), role="task")
 
 
 class Play(Experiment[PlayKnobs]):

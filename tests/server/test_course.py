@@ -236,7 +236,7 @@ def test_a_plateau_that_hears_nothing_is_refused_with_what_there_is():
 
 
 class Whole(TinyKnobs):
-    count: int = live(100, name="Count", help="How many.", ge=1, le=100)
+    count: int = live(100, name="Count", help="How many.", range=(1, 100))
 
 
 class Counting(Tiny, Experiment[Whole]):

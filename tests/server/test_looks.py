@@ -18,7 +18,7 @@ from tiny import Script, Tiny, TinyKnobs, loop_of, panel_of
 
 
 class LookingKnobs(TinyKnobs):
-    shown: int = live(0, name="Shown", help="Which is looked at.", ge=0, le=9, role="look")
+    shown: int = live(0, name="Shown", help="Which is looked at.", range=(0, 9), role="look")
     drawn: str = live("", name="Drawn", help="By hand.", max_length=1000, role="look")
 
 

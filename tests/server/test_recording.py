@@ -42,7 +42,7 @@ pytestmark = pytest.mark.slow
 class ScaledKnobs(TinyKnobs):
     """A fixed knob that changes no shape."""
 
-    scale: float = fixed(1.0, name="Scale", help="What the inputs are multiplied with.", ge=0, le=10)
+    scale: float = fixed(1.0, name="Scale", help="What the inputs are multiplied with.", range=(0, 10))
 
 
 class Scaled(Tiny, Experiment[ScaledKnobs]):

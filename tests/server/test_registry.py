@@ -20,7 +20,7 @@ from descent.contract import *
 from descent.contract.panels import *
 
 class GoodKnobs(Knobs):
-    lr: float = live(0.1, name="Rate", help="Step.", ge=0, group="data", options={"0.1": "small"})
+    lr: float = live(0.1, name="Rate", help="Step.", range=(0, 10), group="data", options={"0.1": "small"})
 
 class Good(Experiment[GoodKnobs]):
     invite = "Press play."
@@ -59,13 +59,13 @@ def write(tmp_path, monkeypatch):
     lessons = {}
     monkeypatch.setattr(registry, "read_lesson", lambda language, name: lessons.get((language, name)))
 
-    def write(text=GOOD, path="training/good.py", languages=("en", "ko"), korean=KOREAN):
+    def write(text=GOOD, path="training/good.py", languages=("en", "ko"), korean=KOREAN, english=None):
         file = tmp_path / path
         file.parent.mkdir(exist_ok=True)
         (file.parent / "__init__.py").touch()
         file.write_text(dedent(text).lstrip())
         for language in languages:
-            lessons[language, file.stem] = Lesson("<p>…</p>", korean if language == "ko" else {})
+            lessons[language, file.stem] = Lesson("<p>…</p>", korean if language == "ko" else english or {})
 
     yield write
     for name in [name for name in sys.modules if name.startswith("descent.experiments.")]:
@@ -140,6 +140,40 @@ def test_what_breaks_the_contract_is_told_with_its_module(write, message):
         find()
     assert message in str(broken.value)
     assert "descent.experiments." in str(broken.value)
+
+
+SILENT = GOOD.replace(', caption="It glows."', "").replace(', "It jumps."', "").replace(', help="Step."', "")
+ENGLISH = {
+    "knobs": {"lr": {"help": "Step."}},
+    "panels": {"map": {"caption": "It glows."}},
+    "presets": {"fast": {"watch": "It jumps."}},
+}
+
+
+def test_the_english_lesson_may_say_what_the_file_does_not(write):
+    write(SILENT, english=ENGLISH)
+    assert find()["good"].lessons["en"].words == ENGLISH
+
+
+@pytest.mark.parametrize("path", list(ENGLISH))
+def test_a_text_that_neither_says_is_told(write, path):
+    write(SILENT, english={name: texts for name, texts in ENGLISH.items() if name != path})
+    with pytest.raises(
+        ContractError, match=rf"{path}\.\w+\.\w+: said neither here nor in lessons/en/good.md"
+    ):
+        find()
+
+
+def test_a_text_that_both_say_is_told(write):
+    write(english={"panels": {"map": {"caption": "It glows."}}})
+    with pytest.raises(ContractError, match=r"panels.map.caption: said here and in lessons/en/good.md"):
+        find()
+
+
+def test_a_text_of_nothing_is_told(write):
+    write(english={"panels": {"mop": {"caption": "It glows."}}})
+    with pytest.raises(ContractError, match=r"lessons/en/good.md has panels.mop.caption, which is no text"):
+        find()
 
 
 def paths(table, *above):

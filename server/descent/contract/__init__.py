@@ -10,7 +10,7 @@ from descent.contract.experiment import (
     Scalars,
     by_layer,
 )
-from descent.contract.knobs import KnobError, Knobs, fixed, live
+from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 
 __all__ = [
     "Experiment",
@@ -22,7 +22,9 @@ __all__ = [
     "Objective",
     "Preset",
     "Scalars",
+    "batch_of",
     "by_layer",
     "fixed",
     "live",
+    "rate",
 ]

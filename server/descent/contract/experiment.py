@@ -46,11 +46,14 @@ class Measure:
 
 @dataclass(frozen=True)
 class Preset:
-    """One-click settings that make a point: `knobs` over the defaults, `watch` says what to look for."""
+    """One-click settings that make a point: `knobs` over the defaults.
+
+    `watch` says what to look for, here or in the English lesson.
+    """
 
     title: str
     knobs: Mapping[str, Any]
-    watch: str
+    watch: str = ""
 
 
 K = TypeVar("K", bound=Knobs)

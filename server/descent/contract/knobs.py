@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as PydanticField
 
-Role = Literal["look", "task"]
+Role = Literal["look", "task", "rate"]
+Range = tuple[float, float]
 
 
 class KnobError(ValueError):
@@ -47,6 +48,11 @@ class Knobs(BaseModel):
         return cls._of_role("task")
 
     @classmethod
+    def rates(cls) -> frozenset[str]:
+        """Learning rates: live ones an optimizer's steps are multiplied by."""
+        return cls._of_role("rate")
+
+    @classmethod
     def _of_role(cls, role: Role) -> frozenset[str]:
         return frozenset(
             name
@@ -57,17 +63,16 @@ class Knobs(BaseModel):
 
 def _knob(
     default: Any,
+    name: str,
+    symbol: str = "",
     *,
     live: bool,
-    name: str,
-    help: str,
-    symbol: str = "",
+    help: str = "",
     unit: str = "",
-    ge: float | None = None,
-    le: float | None = None,
+    range: Range | None = None,
+    log: Range | None = None,
     step: float | None = None,
-    log: bool = False,
-    typical: tuple[float, float] | None = None,
+    typical: Range | None = None,
     group: str = "",
     options: Mapping[str, str] | None = None,
     when: Mapping[str, Sequence[Any]] | None = None,
@@ -76,12 +81,14 @@ def _knob(
     canvas: tuple[int, int] | None = None,
     role: Role | None = None,
 ) -> Any:
+    assert not (range and log), f"{name}: its slider is either plain or logarithmic"
+    low, high = range or log or (None, None)
     extra: dict[str, Any] = {"x-live": live}
     for key, value in {
         "x-symbol": symbol,
         "x-unit": unit,
         "x-step": step,
-        "x-log": log,
+        "x-log": log is not None,
         "x-typical": typical and list(typical),
         "x-group": group,
         "x-options": options and dict(options),
@@ -96,27 +103,38 @@ def _knob(
         default=default,
         title=name,
         description=help,
-        ge=ge,
-        le=le,
+        ge=low,
+        le=high,
         max_length=max_length,
         json_schema_extra=extra,
     )
 
 
-def live(default: Any, *, name: str, help: str, **rest: Any) -> Any:
+def live(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     """A knob that takes effect at the next step.
 
-    `name` is the standard term, `help` one line. Optional: `symbol` ("η"), `unit`, `ge`, `le` (the hard
-    range), `step`, `log` (a logarithmic slider), `typical` (the sensible part of the range), `group`
-    (a heading), `options` (label per value of a `Literal`), `when` ({other knob: values} for which this
-    one matters), `max_length`, `lines` (of the box in which a text is typed), `canvas` (rows and columns of
-    a drawing, a text of one hexadecimal digit per pixel, row by row, 0 empty and f full; empty for none),
-    `role` ("look": it touches no training, so it marks, clears and restarts nothing; "task": it changes what
-    is to be learnt, the data, the loss or the start, so that a loss before says nothing of one after).
+    `name` is the standard term, `symbol` its letter ("η"). Optional: `help`, one line, here or in the English
+    lesson; `range` or `log`: lowest and highest value, on a plain or a logarithmic slider; `step`; `unit`;
+    `typical` (the sensible part of the range); `group` (a heading); `options` (label per value of a
+    `Literal`); `when` ({other knob: values} for which this one matters); `max_length`, `lines` (of the box in
+    which a text is typed); `canvas` (rows and columns of a drawing, a text of one hexadecimal digit per
+    pixel, row by row, 0 empty and f full; empty for none); `role` ("rate": a learning rate, see `rate`;
+    "look": it touches no training, so it marks, clears and restarts nothing; "task": it changes what is to be
+    learnt, the data, the loss or the start, so that a loss before says nothing of one after).
     """
-    return _knob(default, live=True, name=name, help=help, **rest)
+    return _knob(default, name, symbol, live=True, **rest)
 
 
-def fixed(default: Any, *, name: str, help: str, **rest: Any) -> Any:
+def fixed(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     """A knob that shapes the model or its data: changing it starts a new run. Arguments as for `live`."""
-    return _knob(default, live=False, name=name, help=help, **rest)
+    return _knob(default, name, symbol, live=False, **rest)
+
+
+def rate(default: float, name: str = "Learning rate", symbol: str = "η", *, log: Range, **rest: Any) -> Any:
+    """A learning rate: what an optimizer's steps are multiplied by, alone or with another one."""
+    return _knob(default, name, symbol, live=True, log=log, role="rate", **rest)
+
+
+def batch_of(default: int, most: int, **rest: Any) -> Any:
+    """How many samples a step sees, from 1 to `most`."""
+    return _knob(default, "Batch size", "B", live=True, log=(1, most), **rest)

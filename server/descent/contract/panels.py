@@ -64,6 +64,14 @@ class Images(Picture):
         """Map `values` (any shape) from [low, high] to uint8 0…255, clamping what lies outside."""
         return ((values.detach() - low) * (255.0 / (high - low))).round_().clamp_(0, 255).to(torch.uint8)
 
+    @staticmethod
+    def signed(values: torch.Tensor) -> torch.Tensor:
+        """Colours (…, 3) of `values` (…) within ±1: blue for positive, red for negative, black for 0."""
+        blue, red = torch.tensor([[110.0, 165, 255], [255, 110, 90]], device=values.device)
+        colours: torch.Tensor
+        colours = values.clamp(min=0)[..., None] * blue + values.clamp(max=0).neg()[..., None] * red
+        return colours.to(torch.uint8)
+
 
 @dataclass(kw_only=True)
 class Heatmap(Picture):
@@ -80,6 +88,16 @@ class Heatmap(Picture):
 
     def __post_init__(self) -> None:
         _check("Heatmap", "values", self.values, 2)
+
+    @classmethod
+    def confusion(
+        cls, truth: torch.Tensor, said: torch.Tensor, names: Sequence[str], range: Range | None = None
+    ) -> Heatmap:
+        """How often each class, a row, was taken for each: `truth` and `said` hold classes from 0."""
+        n = len(names)
+        counts = torch.bincount((truth * n + said).flatten(), minlength=n * n).view(n, n)
+        labels = {"rows": names, "columns": names, "x_label": "predicted", "y_label": "true"}
+        return cls(values=counts, **labels, range=range, annotate=True)  # type: ignore[arg-type]
 
 
 @dataclass(kw_only=True)
@@ -195,14 +213,23 @@ class Histogram(Picture):
             raise ValueError(f"invalid Histogram: counts {rows}×{bins}, edges {tuple(self.edges.shape)}")
 
     @classmethod
-    def of(cls, tensors: Mapping[str, torch.Tensor], bins: int = 40) -> Histogram:
-        """One row per tensor, each over its own finite range."""
-        counts, edges = [], []
+    def of(cls, tensors: Mapping[str, torch.Tensor], bins: int = 40, range: Range | None = None) -> Histogram:
+        """One row per tensor, each over its own finite range.
+
+        With a `range` all have that one: what lies outside is counted in the outermost bars, NaN nowhere.
+        """
+        counts: list[Array] = []
+        edges: list[Array] = []
         for values in tensors.values():
-            flat = values.detach().float().cpu().numpy().ravel()
-            count, edge = np.histogram(flat[np.isfinite(flat)], bins)
-            counts.append(count.astype(np.float32))
-            edges.append(edge.astype(np.float32))
+            if range is None:
+                flat = values.detach().float().cpu().numpy().ravel()
+                count, edge = np.histogram(flat[np.isfinite(flat)], bins)
+                counts.append(count.astype(np.float32))
+                edges.append(edge.astype(np.float32))
+            else:
+                inside = values.detach()[~values.isnan()].clamp(*range)
+                counts.append(torch.histc(inside, bins, *range).cpu().numpy())
+                edges.append(torch.linspace(*range, bins + 1).numpy())
         return cls(counts=np.stack(counts), edges=np.stack(edges), names=list(tensors))
 
 
@@ -312,17 +339,17 @@ class Ranking(Picture):
 class Lines(Picture):
     """Curves over `x`, one chart per group. `x`: (n,); `values`: (G, S, n), NaN where there is none.
 
-    `groups` and `series` name the charts and, in each, the curves. `low` and `high`, shaped like `values`
-    or empty, bound a shaded band around each curve. `dots`: (N, 4), single points as group, series (whose
-    colour it takes; −1: none's), x and y. For each group there may be in `marks` named places on the x axis,
-    in `notes` a line of text, such as a formula with its numbers, and in `y_ranges` what part of the y axis
-    is worth seeing.
+    `groups` and `series` name the charts and, in each, the curves; `values` (S, n) are those of one. `low`
+    and `high`, shaped like `values` or empty, bound a shaded band around each curve. `dots`: (N, 4), single
+    points as group, series (whose colour it takes; −1: none's), x and y. For each group there may be in
+    `marks` named places on the x axis, in `notes` a line of text, such as a formula with its numbers, and in
+    `y_ranges` what part of the y axis is worth seeing.
     """
 
     x: Array
     values: Array
-    groups: Sequence[str]
     series: Sequence[str]
+    groups: Sequence[str] = ("",)
     x_label: str = ""
     x_log: bool = False
     y_log: bool = False
@@ -333,8 +360,17 @@ class Lines(Picture):
     high: Array = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
     dots: Array = field(default_factory=lambda: np.zeros((0, 4), np.float32))
 
+    @staticmethod
+    def dot(x: Any, y: Any, *, series: int = -1, group: int = 0) -> torch.Tensor:
+        """Points for `dots`, (N, 4), at the places x and y: tensors or numbers."""
+        x, y = torch.broadcast_tensors(*(torch.as_tensor(at).reshape(-1) for at in (x, y)))
+        return torch.stack([torch.full_like(x, group), torch.full_like(x, series), x, y], 1)
+
     def __post_init__(self) -> None:
         _check("Lines", "x", self.x, 1)
+        for name in ("values", "low", "high"):
+            if getattr(self, name).ndim == 2:
+                setattr(self, name, getattr(self, name)[None])
         _check("Lines", "values", self.values, 3)
         if self.dots.ndim != 2 or self.dots.shape[1] != 4:
             raise ValueError(f"invalid Lines.dots: shape {tuple(self.dots.shape)}, expected (N, 4)")
@@ -360,7 +396,7 @@ class Panel:
     name: str
     kind: str
     title: str
-    caption: str  # one line: what to look for
+    caption: str  # one line: what to look for; empty where the English lesson says it
     size: Size
     options: Mapping[str, Any]
     group: str = ""
@@ -373,14 +409,14 @@ Probe = Callable[[Any, Any], P]
 def panel(picture: type[P]) -> Callable[..., Callable[[Probe[P]], Probe[P]]]:
     """The decorator for probes of one kind.
 
-    Its arguments: `title`, `caption` (one line that says what to look for), `size`, and options for the
-    page: `edits="knob"` lets the learner set that live knob on the picture itself (a point, a token's
-    position, a row's id), `filmstrip=True` keeps earlier images along a film, `legend=False` leaves out the
-    names of `Lines` that another panel tells.
+    Its arguments: `title`; `caption` (one line that says what to look for, here or in the English lesson),
+    `size`, and options for the page: `edits="knob"` lets the learner set that live knob on the picture itself
+    (a point, a token's position, a row's id), `filmstrip=True` keeps earlier images along a film,
+    `legend=False` leaves out the names of `Lines` that another panel tells.
     """
 
     def declare(
-        *, title: str, caption: str, size: Size = "small", **options: Any
+        title: str, *, caption: str = "", size: Size = "small", **options: Any
     ) -> Callable[[Probe[P]], Probe[P]]:
         def mark(probe: Probe[P]) -> Probe[P]:
             probe.__dict__["panel"] = Panel(
@@ -415,16 +451,16 @@ lines = panel(Lines)
 class scalars:
     """Declare a chart of scalars as a class attribute. Needs no probe: the engine streams every scalar.
 
-    `series` maps the scalar's name (`loss/train`) to its title in the legend. `smoothing` (0…0.99) is the
-    weight the chart's smoothing begins with.
+    `title`, `caption` and `size` as for a probe. `series` maps the scalar's name (`loss/train`) to its title
+    in the legend. `smoothing` (0…0.99) is the weight the chart's smoothing begins with.
     """
 
     def __init__(
         self,
         series: Mapping[str, str],
-        *,
         title: str,
-        caption: str,
+        *,
+        caption: str = "",
         size: Size = "small",
         log: bool = False,
         smoothing: float = 0.0,

@@ -3,8 +3,8 @@
 An encoder and a decoder made of attention alone learn to copy, reverse or sort letters, or to read dates.
 Type a text of your own and see at once what comes out, and where each letter of it was looked up.
 
-    Attention(Q, K, V) = softmax(QKᵀ/√d_k) V                                         (1)
-    MultiHead(Q, K, V) = Concat(head_1, …, head_h) W^O,  head_i = Attention(QW_i^Q, KW_i^K, VW_i^V)
+    p.Attention(Q, K, V) = softmax(QKᵀ/√d_k) V                                         (1)
+    MultiHead(Q, K, V) = Concat(head_1, …, head_h) W^O,  head_i = p.Attention(QW_i^Q, KW_i^K, VW_i^V)
     FFN(x) = max(0, xW_1 + b_1) W_2 + b_2                                            (2)
     sublayer: x ← LayerNorm(x + Dropout(Sublayer(x)))
     PE(pos, 2i) = sin(pos/10000^(2i/d)),  PE(pos, 2i + 1) = cos(pos/10000^(2i/d))
@@ -39,11 +39,13 @@ from descent.contract import (
     Objective,
     Preset,
     Scalars,
+    batch_of,
     by_layer,
     fixed,
     live,
+    rate,
 )
-from descent.contract.panels import Attention, Heatmap, Tokens, attention, heatmap, scalars, tokens
+from descent.contract import panels as p
 from descent.kit.data.translation import (
     DATE_CHARACTERS,
     END,
@@ -65,70 +67,61 @@ LETTER_TASKS = ("copy", "reverse", "sort")
 
 
 class TransformerKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
     word: str = live(
-        "stressed", name="Your word", max_length=LONGEST_WORD, when={"task": LETTER_TASKS}, group="input",
-        help="Letters a to z for the model to work on, no more than its longest word.",
+        "stressed",
+        "Your word",
+        when={"task": LETTER_TASKS},
+        max_length=LONGEST_WORD,
+        group="input",
         role="look",
     )
     date: str = live(
-        "March 5, 2024", name="Your date", max_length=LONGEST_DATE, when={"task": ["dates"]}, group="input",
-        help="A day from 1950 to 2049: 2024년 3월 5일, 2024.3.5, March 5, 2024 or 5 Mar 2024.",
+        "March 5, 2024",
+        "Your date",
+        when={"task": ["dates"]},
+        max_length=LONGEST_DATE,
+        group="input",
         role="look",
     )
-    lr: float = live(
-        1e-3, name="Learning rate", symbol="η", ge=1e-5, le=0.1, log=True, typical=(5e-4, 4e-3),
-        help="How far a step goes, at the peak of the schedule.", group="training",
-    )
+    lr: float = rate(1e-3, log=(1e-5, 0.1), typical=(5e-4, 4e-3), group="training")
     schedule: Literal["warm-up", "constant"] = live(
-        "warm-up", name="Schedule", options={"warm-up": "warm-up, then 1/√n", "constant": "constant"},
-        help="The paper's rise and fall of the learning rate, or η from the first step on.", group="training",
-    )
-    warmup: int = live(
-        200, name="Warm-up", symbol="w", unit="steps", ge=1, le=4000, log=True,
-        when={"schedule": ["warm-up"]}, help="Steps until the rate has risen to η.", group="training",
-    )
-    batch_size: int = live(
-        64, name="Batch size", symbol="B", ge=1, le=256, log=True, help="New pairs per step.",
+        "warm-up",
+        "Schedule",
+        options={"warm-up": "warm-up, then 1/√n", "constant": "constant"},
         group="training",
     )
+    warmup: int = live(
+        200, "Warm-up", "w", log=(1, 4000), unit="steps", when={"schedule": ["warm-up"]}, group="training"
+    )
+    batch_size: int = batch_of(64, 256, group="training", help="New pairs per step.")
     dropout: float = live(
-        0.0, name="Dropout", symbol="P", ge=0.0, le=0.9, step=0.05, typical=(0.0, 0.3), group="training",
-        help="Chance that a component of a sublayer's output is silenced in a training step.",
+        0.0, "Dropout", "P", range=(0.0, 0.9), step=0.05, typical=(0.0, 0.3), group="training"
     )
     smoothing: float = live(
-        0.0, name="Label smoothing", symbol="ε", ge=0.0, le=0.5, step=0.05, typical=(0.0, 0.2),
-        help="Probability that the targets spread evenly over all tokens. The paper has 0.1.",
+        0.0,
+        "Label smoothing",
+        "ε",
+        range=(0.0, 0.5),
+        step=0.05,
+        typical=(0.0, 0.2),
         group="training",
         role="task",
     )
     task: Literal["copy", "reverse", "sort", "dates"] = fixed(
-        "reverse", name="Task", group="task",
+        "reverse",
+        "Task",
         options={"copy": "copy", "reverse": "reverse", "sort": "sort", "dates": "dates → ISO 8601"},
-        help="What the output is to be: the same letters in another order, or a date in digits.",
+        group="task",
     )
     length: int = fixed(
-        10, name="Longest word", unit="letters", ge=8, le=LONGEST_WORD, when={"task": LETTER_TASKS},
-        help="The model is trained on words of 1 to this many letters.", group="task",
+        10, "Longest word", range=(8, LONGEST_WORD), unit="letters", when={"task": LETTER_TASKS}, group="task"
     )
-    d_model: int = fixed(
-        64, name="Model width", symbol="d", ge=8, le=128, step=8, group="network",
-        help="Components of the vector that stands for a token.",
-    )
-    heads: int = fixed(
-        4, name="Heads", symbol="h", ge=1, le=8, group="network",
-        help="Attentions side by side in a layer, each on d/h components.",
-    )
+    d_model: int = fixed(64, "Model width", "d", range=(8, 128), step=8, group="network")
+    heads: int = fixed(4, "Heads", "h", range=(1, 8), group="network")
     layers: int = fixed(
-        2, name="Layers", symbol="N", ge=1, le=4, help="In the encoder, and in the decoder.", group="network"
+        2, "Layers", "N", range=(1, 4), group="network", help="In the encoder, and in the decoder."
     )
-    d_ff: int = fixed(
-        128, name="Feed-forward width", ge=8, le=512, step=8, group="network",
-        help="Units between the two linear maps of a feed-forward network.",
-    )
-    # fmt: on
+    d_ff: int = fixed(128, "Feed-forward width", range=(8, 512), step=8, group="network")
 
     @model_validator(mode="after")
     def _fit_together(self) -> TransformerKnobs:
@@ -188,34 +181,11 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         "acc/sequence": Measure("accuracy"),
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "one-head": Preset(
-            "One head, one layer",
-            {"heads": 1, "layers": 1, "lr": 6e-3, "warmup": 100},
-            "One attention, one diagonal: after 240 steps it has four of five tokens right.",
-        ),
-        "sort": Preset(
-            "Sorting letters",
-            {"task": "sort"},
-            "No diagonal: the rows follow the letters, wherever they stand. "
-            "Letters that occur twice come out right last.",
-        ),
-        "dates": Preset(
-            "Dates",
-            {"task": "dates", "layers": 1, "lr": 4e-3, "warmup": 100},
-            "The rows of the year look at its digits, those of the month at its name or number. "
-            "After 250 steps most days never trained on come out right.",
-        ),
-        "no-warm-up": Preset(
-            "No warm-up",
-            {"schedule": "constant", "lr": 0.01},
-            "The loss stays close to 3, and no word comes out right. With warm-up, the same η learns.",
-        ),
-        "smoothing": Preset(
-            "Label smoothing",
-            {"smoothing": 0.3, "layers": 1, "lr": 4e-3, "warmup": 100},
-            "After 280 steps most outputs are right, yet each character has a probability of about 0.7 only, "
-            "and the loss cannot fall below 1.57.",
-        ),
+        "one-head": Preset("One head, one layer", {"heads": 1, "layers": 1, "lr": 6e-3, "warmup": 100}),
+        "sort": Preset("Sorting letters", {"task": "sort"}),
+        "dates": Preset("Dates", {"task": "dates", "layers": 1, "lr": 4e-3, "warmup": 100}),
+        "no-warm-up": Preset("No warm-up", {"schedule": "constant", "lr": 0.01}),
+        "smoothing": Preset("Label smoothing", {"smoothing": 0.3, "layers": 1, "lr": 4e-3, "warmup": 100}),
     }
 
     def build(self, knobs: TransformerKnobs) -> None:
@@ -237,7 +207,6 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         self.changed(knobs, {"dropout"})
 
     def changed(self, knobs: TransformerKnobs, names: set[str]) -> None:
-        """Tell the model how much to drop."""
         for module in self.model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = knobs.dropout
@@ -308,22 +277,18 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         self.model.decode(output[:, :-1], self.model.encode(source), source, seen)
         return source[0], output[0], seen
 
-    @attention(
-        title="Cross-attention",
-        caption="Rows: the right output, whatever the model writes. Columns: where in your text each looks.",
-        size="hero",
-    )
-    def cross_attention(self, knobs: TransformerKnobs) -> Attention:
+    @p.attention("Cross-attention", size="hero")
+    def cross_attention(self, knobs: TransformerKnobs) -> p.Attention:
         """Each row is the query that writes the token it is named after."""
         source, output, seen = self.attended(knobs)
-        return Attention(
+        return p.Attention(
             weights=torch.cat(seen[1::2]),  # (N, h, T, S)
             queries=self.task.names(output[1:]),
             keys=self.task.names(source),
         )
 
-    @tokens(title="Output", caption="What the model writes. The bluer, the surer; underlined: wrong.")
-    def output(self, knobs: TransformerKnobs) -> Tokens:
+    @p.tokens("Output")
+    def output(self, knobs: TransformerKnobs) -> p.Tokens:
         """The greedy output, each token with its probability."""
         source = self.source(self.text(knobs))
         output = self.model.write(source, self.task.target)
@@ -332,7 +297,7 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         answer = self.task.answer(self.text(knobs))
         wanted = [] if answer is None else [*answer, SPECIAL[END]]
         wrong = [answer is not None and wanted[i : i + 1] != [name] for i, name in enumerate(names)]
-        return Tokens(
+        return p.Tokens(
             tokens=names,
             values=chances.gather(2, output[:, 1:, None])[0, :, 0],
             range=(0.0, 1.0),
@@ -341,46 +306,34 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
             name="p(token)",
         )
 
-    loss = scalars(
-        {"loss/train": "training", "loss/test": "unseen"},
-        title="Loss",
-        caption="Cross-entropy per token. What falls on unseen texts, too, is not learned by heart.",
-        size="wide",
-        log=True,
+    loss = p.scalars({"loss/train": "training", "loss/test": "unseen"}, "Loss", size="wide", log=True)
+    accuracy = p.scalars(
+        {"acc/token": "tokens", "acc/sequence": "whole outputs"}, "Accuracy on unseen texts", size="wide"
     )
-    accuracy = scalars(
-        {"acc/token": "tokens", "acc/sequence": "whole outputs"},
-        title="Accuracy on unseen texts",
-        caption="An output counts as a whole only if each of its tokens is right.",
-        size="wide",
-    )
-    rate = scalars({"lr": "η"}, title="Learning rate", caption="Up for w steps, then down as 1/√n.")
+    rate = p.scalars({"lr": "η"}, "Learning rate")
 
-    @attention(title="Encoder self-attention", caption="Your text looks at itself, in both directions.")
-    def encoder_attention(self, knobs: TransformerKnobs) -> Attention:
+    @p.attention("Encoder self-attention")
+    def encoder_attention(self, knobs: TransformerKnobs) -> p.Attention:
         """Source on source; needs no output."""
         source = self.source(self.text(knobs))
         seen: list[Tensor] = []
         self.model.encode(source, seen)
         names = self.task.names(source[0])
-        return Attention(weights=torch.cat(seen), queries=names, keys=names)  # (N, h, S, S)
+        return p.Attention(weights=torch.cat(seen), queries=names, keys=names)  # (N, h, S, S)
 
-    @attention(title="Decoder self-attention", caption="The output looks back at itself, never ahead.")
-    def decoder_attention(self, knobs: TransformerKnobs) -> Attention:
+    @p.attention("Decoder self-attention")
+    def decoder_attention(self, knobs: TransformerKnobs) -> p.Attention:
         """Rows and columns are what the decoder is given: the output, moved on by one."""
         _, output, seen = self.attended(knobs)
         names = self.task.names(output[:-1])
         ahead = torch.ones(len(names), len(names), dtype=torch.uint8).triu(1)
-        return Attention(weights=torch.cat(seen[::2]), queries=names, keys=names, masked=ahead)
+        return p.Attention(weights=torch.cat(seen[::2]), queries=names, keys=names, masked=ahead)
 
-    @heatmap(
-        title="Positional encoding",
-        caption="Each row is added to the token at that place. To the right, columns swing more slowly.",
-    )
-    def positional_encoding(self, knobs: TransformerKnobs) -> Heatmap:
+    @p.heatmap("Positional encoding")
+    def positional_encoding(self, knobs: TransformerKnobs) -> p.Heatmap:
         """PE, one row per position."""
         rows = [str(place) for place in range(len(self.model.positions))]
-        return Heatmap(
+        return p.Heatmap(
             values=self.model.positions,
             rows=rows,
             x_label="component",

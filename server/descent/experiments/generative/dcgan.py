@@ -44,8 +44,9 @@ from descent.contract import (
     by_layer,
     fixed,
     live,
+    rate,
 )
-from descent.contract.panels import Bars, Histogram, Images, bars, histogram, images, scalars
+from descent.contract import panels as p
 from descent.kit.data.digits import Digits, mnist, sklearn_digits
 
 SAMPLES = 64  # fixed noise vectors behind most panels
@@ -54,54 +55,25 @@ WALK = (4, 12)  # rows and images per row of the latent walk
 
 
 class DCGANKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    lr_g: float = live(
-        1e-3, name="Learning rate of G", symbol="η_G", ge=1e-6, le=0.1, log=True, typical=(2e-4, 2e-3),
-        help="How far one update moves the generator.",
-    )
-    lr_d: float = live(
-        5e-4, name="Learning rate of D", symbol="η_D", ge=1e-6, le=0.1, log=True, typical=(1e-4, 1e-3),
-        help="How far one update moves the discriminator.",
-    )
-    beta1: float = live(
-        0.5, name="Momentum of Adam", symbol="β₁", ge=0.0, le=0.95, step=0.05, typical=(0.0, 0.6),
-        help="Share of the old direction kept in each update; the paper found 0.9 unstable.",
-    )
-    smoothing: float = live(
-        0.0, name="Label smoothing", symbol="α", ge=0.0, le=0.5, step=0.05, typical=(0.0, 0.2),
-        help="Real images are labelled 1 − α instead of 1, so that D does not grow too sure.",
-    )
+    lr_g: float = rate(1e-3, "Learning rate of G", "η_G", log=(1e-6, 0.1), typical=(2e-4, 2e-3))
+    lr_d: float = rate(5e-4, "Learning rate of D", "η_D", log=(1e-6, 0.1), typical=(1e-4, 1e-3))
+    beta1: float = live(0.5, "Momentum of Adam", "β₁", range=(0.0, 0.95), step=0.05, typical=(0.0, 0.6))
+    smoothing: float = live(0.0, "Label smoothing", "α", range=(0.0, 0.5), step=0.05, typical=(0.0, 0.2))
     d_steps: int = live(
-        1, name="D updates per step", symbol="k", ge=1, le=5, help="Updates of D before each update of G.",
+        1, "D updates per step", "k", range=(1, 5), help="Updates of D before each update of G."
     )
-    batch: int = live(
-        64, name="Batch size", symbol="B", ge=8, le=256, step=8,
-        help="Real and generated images per update; batch norm averages over them.",
-    )
-    walk: int = live(
-        0, name="Latent walk", ge=0, le=99,
-        help="Which points of latent space the walk visits; it does not touch training.",
-        role="look",
-    )
+    batch: int = live(64, "Batch size", "B", range=(8, 256), step=8)
+    walk: int = live(0, "Latent walk", range=(0, 99), role="look")
     dataset: Literal["digits", "mnist"] = fixed(
-        "digits", name="Data set", options={"digits": "scikit-learn digits", "mnist": "MNIST"},
-        help="Real digits: scikit-learn's need no download, MNIST is read from the folder DESCENT_DATA.",
+        "digits", "Data set", options={"digits": "scikit-learn digits", "mnist": "MNIST"}
     )
     resolution: Literal[16, 32] = fixed(
-        16, name="Resolution", unit="px", options={"16": "16 × 16", "32": "32 × 32"},
-        help="Side of the images; 32 adds a layer to either network and takes five times as long.",
+        16, "Resolution", unit="px", options={"16": "16 × 16", "32": "32 × 32"}
     )
     latent: int = fixed(
-        16, name="Latent size", symbol="Z", ge=2, le=128,
-        help="Components of z, the noise that becomes an image.",
+        16, "Latent size", "Z", range=(2, 128), help="Components of z, the noise that becomes an image."
     )
-    width: int = fixed(
-        32, name="Width", symbol="C", ge=8, le=64, step=8,
-        help="Channels in the layer next to the image; they double from layer to layer.",
-    )
-    # fmt: on
+    width: int = fixed(32, "Width", "C", range=(8, 64), step=8)
 
 
 class Generator(nn.Sequential):
@@ -212,57 +184,19 @@ class DCGAN(Experiment[DCGANKnobs]):
         "loss/g": Measure("loss", of="G", knobs=("lr_g",), rival=True),
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "d-too-strong": Preset(
-            "D too strong",
-            {"lr_g": 2e-5, "lr_d": 2e-3},
-            "D(x) sits at 1, D(G(z)) and L(D) at 0: D is always right, G still a grey texture at step 200.",
-        ),
-        "mode-collapse": Preset(
-            "Mode collapse",
-            {"lr_g": 1e-3, "lr_d": 2e-5},
-            "All 64 samples are one and the same shape, which moves when D catches on. "
-            "The losses look balanced; the distance between samples, 0.3 of that of real ones, tells.",
-        ),
-        "g-too-fast": Preset(
-            "G too fast",
-            {"lr_g": 0.1},
-            "Every step redraws the samples by about half the distance between two of them: black and white "
-            "speckle at first, farther apart than real digits, then shapes that never settle.",
-        ),
-        "momentum-0.9": Preset(
-            "Adam's usual β₁ = 0.9",
-            {"beta1": 0.9, "lr_g": 2e-3, "lr_d": 2e-3},
-            "G overshoots, D wins (D(x) above 0.9, D(G(z)) below 0.1), and of ten classes three or more "
-            "are missing at a time. Set β₁ back to 0.5.",
-        ),
-        "two-numbers": Preset(
-            "A latent space of two numbers",
-            {"latent": 2},
-            "Ten classes have to share a plane: at any time, two or three of them find no room. "
-            "With 16 numbers hardly one is ever missing.",
-        ),
+        "d-too-strong": Preset("D too strong", {"lr_g": 2e-5, "lr_d": 2e-3}),
+        "mode-collapse": Preset("Mode collapse", {"lr_g": 1e-3, "lr_d": 2e-5}),
+        "g-too-fast": Preset("G too fast", {"lr_g": 0.1}),
+        "momentum-0.9": Preset("Adam's usual β₁ = 0.9", {"beta1": 0.9, "lr_g": 2e-3, "lr_d": 2e-3}),
+        "two-numbers": Preset("A latent space of two numbers", {"latent": 2}),
     }
 
-    losses = scalars(
-        {"loss/d": "L(D)", "loss/g": "L(G)"},
-        title="Losses",
-        caption="Balance: L(D) = 1.39, L(G) = 0.69. Who goes below is winning.",
+    losses = p.scalars({"loss/d": "L(D)", "loss/g": "L(G)"}, "Losses")
+    discriminator = p.scalars({"d/real": "D(x)", "d/fake": "D(G(z))"}, "What D believes")
+    diversity = p.scalars(
+        {"diversity": "samples / real", "distance": "from real (energy)"}, "Distance between samples"
     )
-    discriminator = scalars(
-        {"d/real": "D(x)", "d/fake": "D(G(z))"},
-        title="What D believes",
-        caption="Mean probability of real. Far apart: D wins. At ½: it only guesses.",
-    )
-    diversity = scalars(
-        {"diversity": "samples / real", "distance": "from real (energy)"},
-        title="Distance between samples",
-        caption="Over that of real digits. Copies of one make 0, of k different ones about 1 − 1/k.",
-    )
-    kinds = scalars(
-        {"kinds": "kinds drawn"},
-        title="Kinds of digits",
-        caption="exp of the entropy of the classes. All ten alike: 10. A few: mode collapse.",
-    )
+    kinds = p.scalars({"kinds": "kinds drawn"}, "Kinds of digits")
 
     def build(self, knobs: DCGANKnobs) -> None:
         """Raises `KnobError` where MNIST is chosen and cannot be read."""
@@ -290,7 +224,6 @@ class DCGAN(Experiment[DCGANKnobs]):
             raise KnobError("dataset", message, cause=str(error)) from error
 
     def changed(self, knobs: DCGANKnobs, names: set[str]) -> None:
-        """Write learning rates and β₁ into the optimizers, whose moments stay."""
         for optimizer, lr in ((self.optimizer_g, knobs.lr_g), (self.optimizer_d, knobs.lr_d)):
             for group in optimizer.param_groups:
                 group["lr"], group["betas"] = lr, (knobs.beta1, 0.999)
@@ -354,59 +287,41 @@ class DCGAN(Experiment[DCGANKnobs]):
             "G": Objective(loss_g, list(self.G.parameters()), self.optimizer_g, by_layer(self.G)),
         }
 
-    @images(
-        title="Samples",
-        caption="G's drawings from the same 64 noise vectors at every step.",
-        size="hero",
-        filmstrip=True,
-    )
-    def samples(self, knobs: DCGANKnobs) -> Images:
+    @p.images("Samples", size="hero", filmstrip=True)
+    def samples(self, knobs: DCGANKnobs) -> p.Images:
         """G of the fixed noise."""
-        return Images(pixels=Images.to_pixels(self.G(self.noise)[:, 0]), columns=8)
+        return p.Images(pixels=p.Images.to_pixels(self.G(self.noise)[:, 0]), columns=8)
 
-    @images(
-        title="Latent walk",
-        caption="From one noise vector to the next: digits melt into each other where G has not memorised.",
-        size="wide",
-    )
-    def latent_walk(self, knobs: DCGANKnobs) -> Images:
+    @p.images("Latent walk", size="wide")
+    def latent_walk(self, knobs: DCGANKnobs) -> p.Images:
         """Each row goes from one stop to the next, where the row below begins."""
         rows, columns = WALK
         stops = torch.randn(rows + 1, knobs.latent, generator=torch.Generator().manual_seed(knobs.walk))
         z = slerp(stops[:-1], stops[1:], torch.linspace(0, 1, columns))  # (rows, columns, Z)
         pictures = self.G(z.flatten(0, 1).to(self.device))
-        return Images(pixels=Images.to_pixels(pictures[:, 0]), columns=columns)
+        return p.Images(pixels=p.Images.to_pixels(pictures[:, 0]), columns=columns)
 
-    @images(
-        title="Nearest real",
-        caption="A sample, then its three nearest real digits (L2). A copy would be at 0.",
-    )
-    def neighbours(self, knobs: DCGANKnobs) -> Images:
+    @p.images("Nearest real")
+    def neighbours(self, knobs: DCGANKnobs) -> p.Images:
         """Two samples per row, each followed by its three neighbours."""
         fake = self.G(self.noise[:6])
         distances, rows = nearest(fake, self.data.images, 3)
         pictures = torch.cat([fake[:, None], self.data.images[rows]], dim=1)  # (6, 4, 1, R, R)
         captions = [text for row in distances.tolist() for text in ("G(z)", *(f"{d:.1f}" for d in row))]
-        return Images(pixels=Images.to_pixels(pictures.flatten(0, 2)), columns=8, captions=captions)
+        return p.Images(pixels=p.Images.to_pixels(pictures.flatten(0, 2)), columns=8, captions=captions)
 
-    @bars(
-        title="Classes",
-        caption="Class of the nearest real digit. A class without samples is a lost mode.",
-    )
-    def coverage(self, knobs: DCGANKnobs) -> Bars:
+    @p.bars("Classes")
+    def coverage(self, knobs: DCGANKnobs) -> p.Bars:
         """Classes of the 64 samples' nearest neighbours, beside those of the data."""
         _, rows = nearest(self.G(self.noise), self.data.images, 1)
         sources = {"samples": self.data.labels[rows[:, 0]], "real": self.data.labels}
         shares = [labels.bincount(minlength=10) / len(labels) for labels in sources.values()]
-        return Bars(values=torch.stack(shares), labels=list("0123456789"), series=list(sources))
+        return p.Bars(values=torch.stack(shares), labels=list("0123456789"), series=list(sources))
 
-    @histogram(
-        title="D's verdicts",
-        caption="D on real digits and on samples, 0 fake to 1 real. Balanced: alike.",
-    )
-    def verdicts(self, knobs: DCGANKnobs) -> Histogram:
+    @p.histogram("D's verdicts")
+    def verdicts(self, knobs: DCGANKnobs) -> p.Histogram:
         """D(x) and D(G(z)) over the same 20 bins of 0…1, real and generated in batches of their own."""
         verdicts = self.D(self.data.images[self.examples]).sigmoid(), self.D(self.G(self.noise)).sigmoid()
         counts = torch.stack([torch.histc(verdict.detach(), bins=20, min=0, max=1) for verdict in verdicts])
         names = ["D(x)", "D(G(z))"]
-        return Histogram(counts=counts, edges=torch.linspace(0, 1, 21).expand(2, 21), names=names)
+        return p.Histogram(counts=counts, edges=torch.linspace(0, 1, 21).expand(2, 21), names=names)

@@ -39,8 +39,8 @@ import pydantic
 import torch
 from torch import Tensor, nn, optim
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, live
-from descent.contract.panels import Bars, Contour, bars, contour, scalars
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, live, rate
+from descent.contract import panels as p
 from descent.kit.data.surfaces import Surface, SurfaceName, make_surface
 
 TRAIL = 1500  # latest points of a path that are kept
@@ -76,26 +76,16 @@ SGD = NAMES.index("sgd")  # the one that the Taylor view follows
 
 
 def _rate(default: float, racer: RacerName, typical: tuple[float, float]) -> Any:
-    return live(
-        default,
-        name=f"η of {TITLES[racer]}",
-        ge=1e-5,
-        le=100.0,
-        log=True,
-        typical=typical,
-        group="learning rates",
-        help="Its own learning rate, times the one for all. Its buffers are kept when this changes.",
-    )
+    help = "Its own learning rate, times the one for all. Its buffers are kept when this changes."
+    title, group = f"η of {TITLES[racer]}", "learning rates"
+    return rate(default, title, "", log=(1e-5, 100.0), typical=typical, group=group, help=help)
 
 
 class DescentKnobs(Knobs):
-    """What the learner sets."""
-
     surface: SurfaceName = live(
         "bowl",
-        name="Surface",
-        symbol="L",
-        help="The loss to descend. Changing it starts the race again.",
+        "Surface",
+        "L",
         options={
             "bowl": "quadratic bowl",
             "rosenbrock": "Rosenbrock",
@@ -108,51 +98,19 @@ class DescentKnobs(Knobs):
     )
     condition: float = live(
         10.0,
-        name="Condition number",
-        symbol="κ",
-        ge=1.0,
-        le=1000.0,
-        log=True,
+        "Condition number",
+        "κ",
+        log=(1.0, 1000.0),
         typical=(1.0, 100.0),
         when={"surface": ["bowl"]},
-        help="λₘₐₓ / λₘᵢₙ, largest over smallest curvature. λₘₐₓ stays 200: κ flattens the valley.",
         role="task",
     )
-    start: tuple[Coordinate, Coordinate] = live(
-        (-1.5, 2.0),
-        name="Start",
-        symbol="θ₀",
-        help="Where all racers start. Drag it on the map; moving it starts the race again.",
-        role="task",
-    )
-    lr: float = live(
-        1.0,
-        name="Learning rate, all",
-        symbol="η",
-        unit="×",
-        ge=0.01,
-        le=100.0,
-        log=True,
-        typical=(0.1, 20.0),
-        help="Multiplies every racer's learning rate.",
-    )
+    start: tuple[Coordinate, Coordinate] = live((-1.5, 2.0), "Start", "θ₀", role="task")
+    lr: float = rate(1.0, "Learning rate, all", log=(0.01, 100.0), unit="×", typical=(0.1, 20.0))
     racers: list[RacerName] = live(
-        list(RACERS),
-        name="Racers",
-        options=TITLES,
-        max_length=len(RACERS),
-        help="Who takes part. One that is switched on begins at the start.",
-        role="task",
+        list(RACERS), "Racers", options=TITLES, max_length=len(RACERS), role="task"
     )
-    noise: float = live(
-        0.0,
-        name="Gradient noise",
-        symbol="σ",
-        ge=0.0,
-        le=10.0,
-        step=0.1,
-        help="Standard deviation of normal noise on every gradient; the same draw for all racers.",
-    )
+    noise: float = live(0.0, "Gradient noise", "σ", range=(0.0, 10.0), step=0.1)
     lr_sgd: float = _rate(5e-4, "sgd", (1e-4, 0.01))
     lr_momentum: float = _rate(5e-4, "momentum", (1e-4, 0.01))
     lr_nag: float = _rate(5e-4, "nag", (1e-4, 0.01))
@@ -161,26 +119,10 @@ class DescentKnobs(Knobs):
     lr_rmsprop: float = _rate(0.01, "rmsprop", (1e-3, 0.1))
     lr_adam: float = _rate(0.03, "adam", (1e-3, 0.3))
     momentum: float = live(
-        0.9,
-        name="Momentum",
-        symbol="μ",
-        ge=0.0,
-        le=0.99,
-        step=0.01,
-        typical=(0.5, 0.95),
-        group="coefficients",
-        help="Share of the old velocity that Momentum and NAG keep.",
+        0.9, "Momentum", "μ", range=(0.0, 0.99), step=0.01, typical=(0.5, 0.95), group="coefficients"
     )
     decay: float = live(
-        0.9,
-        name="Decay",
-        symbol="ρ",
-        ge=0.0,
-        le=0.999,
-        step=0.001,
-        typical=(0.9, 0.99),
-        group="coefficients",
-        help="Share of the old squared gradients that RMSprop and Adadelta keep.",
+        0.9, "Decay", "ρ", range=(0.0, 0.999), step=0.001, typical=(0.9, 0.99), group="coefficients"
     )
 
 
@@ -198,41 +140,19 @@ class Descent2D(Experiment[DescentKnobs]):
         "edge": Preset(
             "Just above 2/λ",
             {"start": (-2.0, 1.5), "racers": ["sgd", "momentum"], "lr_sgd": 0.0102, "lr_momentum": 0.0102},
-            watch="λ is 200, so SGD must stay below η = 0.01. At 0.0102 each swing across the valley is 4% "
-            "wider than the last. With the same η momentum holds: its bound is 2(1 + μ)/λ.",
         ),
         "ravine": Preset(
             "Ravine: momentum against SGD",
             {"condition": 100.0, "start": (-2.0, 1.5), "racers": ["sgd", "momentum", "nag"]}
             | {"lr_sgd": 0.0095, "lr_momentum": 0.003, "lr_nag": 0.003},
-            watch="SGD zigzags between the walls and creeps along the floor. Momentum gathers speed "
-            "along it; NAG overshoots less.",
         ),
-        "saddle": Preset(
-            "Saddle",
-            {"surface": "saddle", "start": (-1.5, 0.001)},
-            watch="At the saddle the gradient all but vanishes, and SGD is the last to leave. Adagrad and "
-            "Adam, whose steps hardly depend on its size, leave first. Set y to 0 and nobody leaves, until "
-            "you add gradient noise.",
-        ),
-        "banana": Preset(
-            "Rosenbrock's valley",
-            {"surface": "rosenbrock", "start": (-1.2, 1.0)},
-            watch="All but slow Adadelta fall into the valley within ten steps. The minimum lies far along "
-            "its flat floor: after 15 seconds SGD is not half way there.",
-        ),
-        "hilltop": Preset(
-            "Four minima",
-            {"surface": "himmelblau", "start": (-0.27, -0.92)},
-            watch="From the hilltop the racers part and end in different minima: which one, the optimizer "
-            "decides too, not the loss alone.",
-        ),
+        "saddle": Preset("Saddle", {"surface": "saddle", "start": (-1.5, 0.001)}),
+        "banana": Preset("Rosenbrock's valley", {"surface": "rosenbrock", "start": (-1.2, 1.0)}),
+        "hilltop": Preset("Four minima", {"surface": "himmelblau", "start": (-0.27, -0.92)}),
         "rastrigin": Preset(
             "Rastrigin's many minima",
             {"surface": "rastrigin", "start": (4.5, -3.6), "lr_sgd": 0.003, "lr_momentum": 0.004}
             | {"lr_nag": 0.003, "lr_adagrad": 1.0, "lr_rmsprop": 0.1, "lr_adam": 0.5},
-            watch="SGD drops into the nearest hollow. Momentum and Adam roll on through two before a third "
-            "holds them; nobody finds the lowest.",
         ),
     }
 
@@ -347,20 +267,15 @@ class Descent2D(Experiment[DescentKnobs]):
 
         return {TITLES[NAMES[i]]: of(self.points[i], self.optimizers[i]) for i in self.racing}
 
-    @contour(
-        title="The race",
-        caption="Drag the ring to move the start. Stars are global minima.",
-        size="hero",
-        edits="start",
-    )
-    def surface(self, knobs: DescentKnobs) -> Contour:
+    @p.contour("The race", size="hero", edits="start")
+    def surface(self, knobs: DescentKnobs) -> p.Contour:
         """The surface, and the latest `TRAIL` points of every path."""
         if self.race_steps < TRAIL:
             trail = self.trail[: self.race_steps + 1]
         else:
             trail = self.trail.roll(-1 - self.race_steps % TRAIL, 0)
         paths = trail.transpose(0, 1)  # (P, T, 2)
-        return Contour(
+        return p.Contour(
             values=self.values,
             x=self.landscape.x,
             y=self.landscape.y,
@@ -373,47 +288,31 @@ class Descent2D(Experiment[DescentKnobs]):
             out=[name in self.entered and i not in self.racing for i, name in enumerate(NAMES)],
         )
 
-    losses = scalars(
-        {f"loss/{name}": title for name, title in TITLES.items()},
-        title="Loss",
-        caption="A straight line down is linear convergence: each step takes the same share of what is left.",
-        size="wide",
-        log=True,
+    losses = p.scalars(
+        {f"loss/{name}": title for name, title in TITLES.items()}, "Loss", size="wide", log=True
     )
-    step_lengths = scalars(
-        {f"step/{name}": title for name, title in TITLES.items()},
-        title="Step length ‖Δθ‖",
-        caption="SGD's step shrinks with the gradient; an adaptive one depends on its history.",
-        size="wide",
-        log=True,
+    step_lengths = p.scalars(
+        {f"step/{name}": title for name, title in TITLES.items()}, "Step length ‖Δθ‖", size="wide", log=True
     )
-    taylor = scalars(
-        {"taylor/predicted": "predicted −η‖∇L‖²", "taylor/actual": "actual ΔL"},
-        title="SGD: ΔL foretold and actual",
-        caption="Taylor's first term against what came: alike while η is small.",
+    taylor = p.scalars(
+        {"taylor/predicted": "predicted −η‖∇L‖²", "taylor/actual": "actual ΔL"}, "SGD: ΔL foretold and actual"
     )
 
-    @bars(
-        title="SGD's next step, term by term",
-        caption="Once the second term outweighs the first, the step goes up, not down.",
-    )
-    def taylor_terms(self, knobs: DescentKnobs) -> Bars:
+    @p.bars("SGD's next step, term by term")
+    def taylor_terms(self, knobs: DescentKnobs) -> p.Bars:
         """The Taylor terms of the loss change of the next step, without noise, and the change itself."""
         point, lr = self.points[SGD].detach(), self._lr(SGD, knobs)
         (gradient,), (hessian,) = self.landscape.derivatives(point[None])  # (2,), (2, 2)
         first = -lr * gradient.dot(gradient)
         second = 0.5 * lr**2 * gradient.dot(hessian @ gradient)
         actual = self.landscape.loss(point - lr * gradient) - self.landscape.loss(point)
-        return Bars(
+        return p.Bars(
             values=torch.stack([first, second, first + second, actual])[None],
             labels=["−η‖∇L‖²", "½η²∇LᵀH∇L", "sum", "actual ΔL"],
         )
 
-    @bars(
-        title="η against its stability bound",
-        caption="With η above its bound, the steps in the steepest direction grow.",
-    )
-    def bounds(self, knobs: DescentKnobs) -> Bars:
+    @p.bars("η against its stability bound")
+    def bounds(self, knobs: DescentKnobs) -> p.Bars:
         """η beside the largest stable one on a quadratic of the Hessian's largest eigenvalue, at each θ."""
         names: tuple[RacerName, ...] = ("sgd", "momentum", "nag")
         chosen = [NAMES.index(name) for name in names]
@@ -423,7 +322,7 @@ class Descent2D(Experiment[DescentKnobs]):
         mu = knobs.momentum
         factor = steepest.new_tensor([2, 2 * (1 + mu), 2 * (1 + mu) / (1 + 2 * mu)])
         rates = steepest.new_tensor([self._lr(i, knobs) for i in chosen])
-        return Bars(
+        return p.Bars(
             values=torch.stack([rates, torch.where(steepest > 0, factor / steepest, math.nan)]),
             labels=[TITLES[name] for name in names],
             series=["η", "bound"],

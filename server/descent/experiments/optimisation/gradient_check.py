@@ -31,8 +31,8 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor, nn, optim
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, live
-from descent.contract.panels import Bars, Heatmap, Lines, Ranking, bars, heatmap, lines, ranking, scalars
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, live, rate
+from descent.contract import panels as p
 from descent.kit.data.planar import circle, encode
 from descent.kit.text import figure
 
@@ -62,43 +62,39 @@ SLOPES: Mapping[Activation, Callable[[Tensor], Tensor]] = {  # φ′(z), from h 
 
 
 class CheckKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    epsilon: float = live(
-        1e-5, name="Step of the check", symbol="ε", ge=1e-12, le=1.0, log=True, typical=(1e-6, 1e-4),
-        help="How far a parameter is moved either way.",
-    )
+    epsilon: float = live(1e-5, "Step of the check", "ε", log=(1e-12, 1.0), typical=(1e-6, 1e-4))
     bug: Bug = live(
-        "slope", name="Bug", group="bug",
+        "slope",
+        "Bug",
         options={
-            "none": "none", "slope": "φ′ forgotten", "sign": "a minus too many",
-            "sum": "sum in place of mean", "bias": "bias of one point only", "unit": "last unit left out",
+            "none": "none",
+            "slope": "φ′ forgotten",
+            "sign": "a minus too many",
+            "sum": "sum in place of mean",
+            "bias": "bias of one point only",
+            "unit": "last unit left out",
         },
-        help="What is wrong in the derivatives written by hand. They train the network, bug or no bug.",
+        group="bug",
     )
     bug_layer: Literal[1, 2, 3] = live(
-        2, name="In layer", symbol="l", group="bug",
+        2,
+        "In layer",
+        "l",
         options={"1": "1, next to the input", "2": "2", "3": "3, the output"},
         when={"bug": ["slope", "sign", "sum", "bias", "unit"]},
-        help="Where the bug sits.",
+        group="bug",
     )
-    parameter: int = live(
-        0, name="Parameter looked at", symbol="i", ge=0, le=P - 1,
-        help="Whose slope is drawn. Pick it in the table.",
-        role="look",
-    )
-    lr: float = live(
-        0.1, name="Learning rate", symbol="η", ge=1e-4, le=10.0, log=True, typical=(0.02, 0.5),
-        group="network",
-        help="Length of a step per slope.",
+    parameter: int = live(0, "Parameter looked at", "i", range=(0, P - 1), role="look")
+    lr: float = rate(
+        0.1, log=(1e-4, 10.0), typical=(0.02, 0.5), group="network", help="Length of a step per slope."
     )
     activation: Activation = live(
-        "tanh", name="Activation", symbol="φ", group="network",
+        "tanh",
+        "Activation",
+        "φ",
         options={"tanh": "tanh", "sigmoid": "sigmoid", "relu": "ReLU"},
-        help="Of the hidden units; the output is always tanh. ReLU has a kink, where there is no slope.",
+        group="network",
     )
-    # fmt: on
 
 
 def matrices(θ: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -231,36 +227,11 @@ class GradientCheck(Experiment[CheckKnobs]):
         "loss/autograd": Measure("loss", of="autograd"),
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "hidden": Preset(
-            "A bug that hides",
-            {"bug": "bias", "bug_layer": 2},
-            "b₂ gets the slope of one point only. The twins' losses stay within 10% of each other: the loss "
-            "tells nothing. The check says b₂ at once, whatever ε is: that is no rounding.",
-        ),
-        "faster": Preset(
-            "A bug that learns faster",
-            {"bug": "slope", "bug_layer": 3},
-            "Without φ′ at the output, saturated units go on learning: after 100 steps the loss is a tenth "
-            "of the twin's, or less. Yet all layers are wrong; the ✗ is at layer 3, whence it comes down.",
-        ),
-        "minus": Preset(
-            "A minus too many",
-            {"bug": "sign", "bug_layer": 2},
-            "W₂ climbs while all else descends. Its error is 1: as long, and the other way. Nothing else is "
-            "wrong, so the ✗ stands alone.",
-        ),
-        "single": Preset(
-            "In float32",
-            {"bug": "none", "epsilon": 1e-6},
-            "At ε = 10⁻⁶ float64 is right in nine digits. float32 is hardly in one: its f is a staircase. "
-            "Its own valley lies at an ε some thousand times larger.",
-        ),
-        "kink": Preset(
-            "When the check is wrong",
-            {"bug": "none", "activation": "relu", "epsilon": 0.003},
-            "By hand and autograd stand equally high: neither is wrong, the check is. Some point lies so "
-            "near the kink of a ReLU that ε reaches across. At 10⁻⁵ that hardly ever happens.",
-        ),
+        "hidden": Preset("A bug that hides", {"bug": "bias", "bug_layer": 2}),
+        "faster": Preset("A bug that learns faster", {"bug": "slope", "bug_layer": 3}),
+        "minus": Preset("A minus too many", {"bug": "sign", "bug_layer": 2}),
+        "single": Preset("In float32", {"bug": "none", "epsilon": 1e-6}),
+        "kink": Preset("When the check is wrong", {"bug": "none", "activation": "relu", "epsilon": 0.003}),
     }
 
     def build(self, knobs: CheckKnobs) -> None:
@@ -276,7 +247,6 @@ class GradientCheck(Experiment[CheckKnobs]):
         self.twin_optimizer = optim.SGD(self.twin.parameters(), knobs.lr)
 
     def changed(self, knobs: CheckKnobs, names: set[str]) -> None:
-        """Tell both optimizers their rate."""
         for optimizer in (self.optimizer, self.twin_optimizer):
             optimizer.param_groups[0]["lr"] = knobs.lr
 
@@ -321,12 +291,8 @@ class GradientCheck(Experiment[CheckKnobs]):
         steps = self.x.new_tensor(knobs.epsilon) if ε is None else ε.to(self.device)
         return differences(self.network(), self.x, self.y, knobs.activation, steps, dtype)
 
-    @lines(
-        title="Relative error, for each ε",
-        caption="Right: the curve bends. Left: rounding. A bug does not care about ε.",
-        size="hero",
-    )
-    def valley(self, knobs: CheckKnobs) -> Lines:
+    @p.lines("Relative error, for each ε", size="hero")
+    def valley(self, knobs: CheckKnobs) -> p.Lines:
         """The relative error of all differences, by ε, and of what was written by hand."""
         θ = self.network()
         right, hand = self._autograd(θ, knobs), by_hand(θ, self.x, self.y, knobs)
@@ -340,7 +306,7 @@ class GradientCheck(Experiment[CheckKnobs]):
             relative_error(right, double.one_sided),
             relative_error(right, single.one_sided),
         ]
-        return Lines(
+        return p.Lines(
             x=EPSILONS,
             values=torch.stack(curves).clamp(min=LEAST)[None],
             groups=[""],
@@ -352,8 +318,8 @@ class GradientCheck(Experiment[CheckKnobs]):
             y_ranges=[(1e-12, 3.0)],
         )
 
-    @lines(title="f between the two points", caption="f around the parameter picked. Steps are rounding.")
-    def around(self, knobs: CheckKnobs) -> Lines:
+    @p.lines("f between the two points")
+    def around(self, knobs: CheckKnobs) -> p.Lines:
         """f along one parameter, in either precision, with the line through the two points of the check."""
         θ, i = self.network(), knobs.parameter
         t = torch.linspace(-3, 3, 61, dtype=torch.float64, device=self.device)
@@ -367,7 +333,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         slope = (exact[40] - exact[20]) / 2  # t = ±1
         middle = (exact[40] + exact[20]) / 2
         right, numeric = self._autograd(θ, knobs)[i].item(), slope.item() / knobs.epsilon
-        return Lines(
+        return p.Lines(
             x=t,
             values=torch.stack([*curves, middle + slope * t])[None],
             groups=[""],
@@ -379,12 +345,8 @@ class GradientCheck(Experiment[CheckKnobs]):
             ),
         )
 
-    @bars(
-        title="Error by layer",
-        caption="✗: the bug. ↓: wrong because of what comes down from it.",
-        log=True,
-    )
-    def layers(self, knobs: CheckKnobs) -> Bars:
+    @p.bars("Error by layer", log=True)
+    def layers(self, knobs: CheckKnobs) -> p.Bars:
         """The relative error of the weights and of the biases of each layer, at the ε of the knob."""
         θ = self.network()
         numeric = blocks(self._differences(knobs, torch.float64).two_sided)
@@ -396,7 +358,7 @@ class GradientCheck(Experiment[CheckKnobs]):
             "" if error <= WRONG else "✗ " if i // 2 + 1 == found else "↓ "
             for i, error in enumerate(values[0].tolist())
         ]
-        return Bars(
+        return p.Bars(
             values=values.clamp(min=LEAST),
             labels=[sign + name for sign, name in zip(signs, names, strict=True)],
             series=["by hand", "autograd"],
@@ -404,16 +366,12 @@ class GradientCheck(Experiment[CheckKnobs]):
             log=True,
         )
 
-    @heatmap(
-        title="Error by parameter",
-        caption="log₁₀ of each relative error. A column per unit, its bias in the last row.",
-        size="wide",
-    )
-    def parameters(self, knobs: CheckKnobs) -> Heatmap:
+    @p.heatmap("Error by parameter", size="wide")
+    def parameters(self, knobs: CheckKnobs) -> p.Heatmap:
         """Of what was written by hand, against the two-sided differences."""
         errors = self._each(knobs)[0].clamp(min=LEAST).log10().round(decimals=1)
         parts = errors.split([rows * columns for rows, columns in SHAPES])
-        return Heatmap(
+        return p.Heatmap(
             values=torch.cat([part.view(shape) for part, shape in zip(parts, SHAPES, strict=True)], 1),
             rows=[*(f"w{i}" for i in range(1, SIZES[0] + 1)), "b"],
             columns=[f"{layer}·{unit}" for layer, n in enumerate(SIZES[1:], 1) for unit in range(1, n + 1)],
@@ -433,12 +391,8 @@ class GradientCheck(Experiment[CheckKnobs]):
         errors = (hand - numeric).abs() / sizes.clamp(min=1e-6 * sizes.max().clamp(min=1e-300))
         return errors, torch.where(numeric != 0, hand / numeric, math.nan)
 
-    @ranking(
-        title="Parameters, the worst first",
-        caption="Ratio: by hand ÷ Δf/2ε. Pick a row to draw its slope.",
-        edits="parameter",
-    )
-    def worst(self, knobs: CheckKnobs) -> Ranking:
+    @p.ranking("Parameters, the worst first", edits="parameter")
+    def worst(self, knobs: CheckKnobs) -> p.Ranking:
         """Every parameter: W₂31 leads from the third unit below to the first of layer 2."""
         names = [
             f"W{SUBSCRIPTS[layer]}{row}{unit}" if row < rows else f"b{SUBSCRIPTS[layer]}{unit}"
@@ -446,7 +400,7 @@ class GradientCheck(Experiment[CheckKnobs]):
             for row in range(1, rows + 1)
             for unit in range(1, columns + 1)
         ]
-        return Ranking(
+        return p.Ranking(
             values=torch.stack(self._each(knobs), 1),
             names=names,
             columns=["error", "ratio"],
@@ -455,21 +409,14 @@ class GradientCheck(Experiment[CheckKnobs]):
             chosen=knobs.parameter,
         )
 
-    losses = scalars(
-        {"loss/hand": "by hand", "loss/autograd": "autograd"},
-        title="Loss",
-        caption="Twins: one learns by the derivatives by hand, one by autograd's. Some bugs hardly show.",
-        size="wide",
-        log=True,
-    )
-    checks = scalars(
+    losses = p.scalars({"loss/hand": "by hand", "loss/autograd": "autograd"}, "Loss", size="wide", log=True)
+    checks = p.scalars(
         {
             "check/hand": "by hand",
             "check/float64": "autograd",
             "check/float32": "autograd, float32",
             "check/layer": "layer",
         },
-        title="Relative error, step by step",
-        caption="Of all parameters together.",
+        "Relative error, step by step",
         log=True,
     )

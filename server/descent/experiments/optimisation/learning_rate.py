@@ -29,8 +29,8 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor, nn, optim
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
-from descent.contract.panels import Bars, Lines, bars, lines, scalars
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, rate
+from descent.contract import panels as p
 from descent.kit.text import figure
 
 POINTS = 40
@@ -50,34 +50,21 @@ TARGETS = {
 
 
 class RateKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    lr: float = live(
-        0.1, name="Learning rate", symbol="η", ge=1e-6, le=10.0, log=True, typical=(0.01, 0.2),
-        help="Length of a step per slope: Δθ = −η∇L.",
+    lr: float = rate(
+        0.1, log=(1e-6, 10.0), typical=(0.01, 0.2), help="Length of a step per slope: Δθ = −η∇L."
     )
     target: Literal["sine", "step", "tent"] = fixed(
-        "sine", name="To be learned", group="model", options={"sine": "sine", "step": "step", "tent": "tent"},
-        help="What the points follow.",
+        "sine", "To be learned", options={"sine": "sine", "step": "step", "tent": "tent"}, group="model"
     )
-    noise: float = fixed(
-        0.1, name="Noise", symbol="σ", ge=0.0, le=1.0, step=0.05, group="model",
-        help="Standard deviation of the points about it.",
-    )
-    hidden: int = fixed(
-        8, name="Hidden units", symbol="D", ge=1, le=32, group="model",
-        help="More units add up to a steeper loss: λₘₐₓ grows, and the edge 2/λₘₐₓ comes down.",
-    )
-    # fmt: on
+    noise: float = fixed(0.1, "Noise", "σ", range=(0.0, 1.0), step=0.05, group="model")
+    hidden: int = fixed(8, "Hidden units", "D", range=(1, 32), group="model")
 
 
 def network(θ: Tensor, x: Tensor) -> Tensor:
     """ŷ = Σ_j v_j tanh(w_j x + b_j) + c: θ (…, 3D + 1) and x (N,) → (…, N)."""
     D = θ.shape[-1] // 3
     w, b, v, c = θ[..., None, :].split([D, D, D, 1], -1)  # (…, 1, D)
-    ŷ: Tensor = (v * torch.tanh(w * x[:, None] + b)).sum(-1) + c[..., 0]
-    return ŷ
+    return (v * torch.tanh(w * x[:, None] + b)).sum(-1) + c[..., 0]
 
 
 def loss_of(θ: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -118,8 +105,7 @@ class Taylor(NamedTuple):
         """The eigenvalues of H, ascending: (P,), NaN where the loss has blown up."""
         if not self.H.isfinite().all():
             return torch.full_like(self.g, math.nan)
-        λ: Tensor = torch.linalg.eigvalsh(self.H)
-        return λ
+        return torch.linalg.eigvalsh(self.H)
 
 
 def taylor(θ: Tensor, x: Tensor, y: Tensor) -> Taylor:
@@ -153,30 +139,10 @@ class LearningRate(Experiment[RateKnobs]):
     invite = "Drag the learning rate η to the right: the loss falls faster, then swings, then is gone."
     measures: ClassVar[Mapping[str, Measure]] = {"loss/train": Measure("loss")}
     presets: ClassVar[Mapping[str, Preset]] = {
-        "too-small": Preset(
-            "Too small",
-            {"lr": 1e-5},
-            "The tangent is all there is: the second term is ten thousands of times smaller than the first. "
-            "After 300 steps the loss is still 96% of what it was, or more.",
-        ),
-        "good": Preset(
-            "Good",
-            {"lr": 0.15},
-            "Well below 2/λₘₐₓ. Every step goes down, by what the slope promises less what the curvature "
-            "takes. After 300 steps the loss is a tenth of what it was, or less.",
-        ),
-        "swinging": Preset(
-            "Swinging",
-            {"lr": 0.35},
-            "Sooner or later steps begin to go up. Yet it learns: the network moves to where 2/λₘₐₓ is just "
-            "about 0.35, and stays at that edge. Then lower η to 0.1: the teeth are gone at once.",
-        ),
-        "diverging": Preset(
-            "Flying apart",
-            {"lr": 1.0},
-            "Far above the edge the second term outweighs the first from the first step on. Then each step "
-            "multiplies the loss: within 30 it is beyond 10³⁸. Go back on the timeline to see it turn.",
-        ),
+        "too-small": Preset("Too small", {"lr": 1e-5}),
+        "good": Preset("Good", {"lr": 0.15}),
+        "swinging": Preset("Swinging", {"lr": 0.35}),
+        "diverging": Preset("Flying apart", {"lr": 1.0}),
     }
 
     def build(self, knobs: RateKnobs) -> None:
@@ -196,7 +162,6 @@ class LearningRate(Experiment[RateKnobs]):
         self.optimizer = optim.SGD(self.network.parameters(), knobs.lr)
 
     def changed(self, knobs: RateKnobs, names: set[str]) -> None:
-        """Tell the optimizer its new rate."""
         self.optimizer.param_groups[0]["lr"] = knobs.lr
 
     def _loss(self, θ: Tensor) -> Tensor:
@@ -222,18 +187,14 @@ class LearningRate(Experiment[RateKnobs]):
         θ = self.network.θ
         return {"": Objective(lambda: self._loss(θ), [θ], self.optimizer, {"θ": [θ]})}
 
-    @lines(
-        title="Every rate, and this run",
-        caption="Where each η leads from this beginning, in 50 and 300 steps. The dot is this run.",
-        size="hero",
-    )
-    def rates(self, knobs: RateKnobs) -> Lines:
+    @p.lines("Every rate, and this run", size="hero")
+    def rates(self, knobs: RateKnobs) -> p.Lines:
         """The loss that 43 other runs from the same beginning arrive at, and that of this one."""
         found = sweep(*(tuple(part.tolist()) for part in (self.first, self.x, self.y)))
         start = self._loss(self.first).item()
         here = self._here()
         edge = 2 / here.curvatures()[-1].item()
-        return Lines(
+        return p.Lines(
             x=torch.tensor(RATES, dtype=torch.float64),
             values=torch.cat([torch.full((1, len(RATES)), start), found])[None],
             groups=[""],
@@ -246,16 +207,14 @@ class LearningRate(Experiment[RateKnobs]):
             dots=drawable(torch.tensor([[0, 0, knobs.lr, here.loss.item()]], dtype=torch.float64)),
         )
 
-    @lines(
-        title="What it has learned", caption="The network among its points, now and after the coming step."
-    )
-    def fit(self, knobs: RateKnobs) -> Lines:
+    @p.lines("What it has learned")
+    def fit(self, knobs: RateKnobs) -> p.Lines:
         """ŷ over x, before and after the step."""
         θ = self.network.θ
         after = θ - knobs.lr * self._here().g
         x = torch.linspace(-3.2, 3.2, SAMPLES, dtype=torch.float64, device=self.device)
         dots = torch.stack([torch.zeros_like(self.x), -torch.ones_like(self.x), self.x, self.y], 1)
-        return Lines(
+        return p.Lines(
             x=x,
             values=drawable(torch.stack([network(θ, x), network(after, x)])[None]),
             groups=[""],
@@ -265,25 +224,18 @@ class LearningRate(Experiment[RateKnobs]):
             dots=dots,
         )
 
-    @bars(
-        title="1 − ηλ in each direction",
-        caption="Under each bar its curvature λ. Below 0 it swings, below −1 it grows.",
-    )
-    def factors(self, knobs: RateKnobs) -> Bars:
+    @p.bars("1 − ηλ in each direction")
+    def factors(self, knobs: RateKnobs) -> p.Bars:
         """What a step multiplies the way to the bottom by, in the steepest directions."""
         λ = self._here().curvatures().flip(0)[:DIRECTIONS]  # (DIRECTIONS,)
-        return Bars(
+        return p.Bars(
             values=drawable((1 - knobs.lr * λ)[None]),
             labels=[figure(value) for value in λ.tolist()],
             range=(-2.0, 1.25),
         )
 
-    @lines(
-        title="L along the coming step",
-        caption="Slope alone promises a fall for any η. With curvature it does not.",
-        size="wide",
-    )
-    def along(self, knobs: RateKnobs) -> Lines:
+    @p.lines("L along the coming step", size="wide")
+    def along(self, knobs: RateKnobs) -> p.Lines:
         """L(θ − η∇L) over η, with its tangent and its parabola at η = 0."""
         θ, here = self.network.θ, self._here()
         edge = 2 / here.curvatures()[-1].item()
@@ -298,7 +250,7 @@ class LearningRate(Experiment[RateKnobs]):
         terms = [figure(value) for value in (fall, rise, fall + rise, after - loss)]
         terms[1] = f"({terms[1]})" if rise < 0 else terms[1]
         drop = max(loss - true.nan_to_num(math.inf).min().item(), 0.02 * loss)
-        return Lines(
+        return p.Lines(
             x=η,
             values=drawable(torch.stack([true, slope, curve])[None]),
             groups=[""],
@@ -315,24 +267,12 @@ class LearningRate(Experiment[RateKnobs]):
             ),
         )
 
-    edge = scalars(
-        {"rate/now": "η", "rate/edge": "2/λₘₐₓ"},
-        title="η and the edge",
-        caption="Above the edge the network must move to flatter ground, or fly apart.",
-        log=True,
-    )
+    edge = p.scalars({"rate/now": "η", "rate/edge": "2/λₘₐₓ"}, "η and the edge", log=True)
 
-    losses = scalars(
-        {"loss/train": "L"},
-        title="Loss",
-        caption="Too small: level. Good: falling. Above the edge: teeth. Far above: gone.",
-        size="wide",
-        log=True,
-    )
-    promised = scalars(
+    losses = p.scalars({"loss/train": "L"}, "Loss", size="wide", log=True)
+    promised = p.scalars(
         {"taylor/first": "∇L·Δθ", "taylor/second": "½ΔθᵀHΔθ", "taylor/actual": "ΔL"},
-        title="Taylor's two terms and the real ΔL",
-        caption="Where the two terms cancel, the step brings nothing.",
+        "Taylor's two terms and the real ΔL",
     )
 
 

@@ -31,8 +31,8 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn, optim
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
-from descent.contract.panels import Contour, Heatmap, Lines, contour, heatmap, lines, scalars
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
+from descent.contract import panels as p
 from descent.kit.data.batches import minibatch
 from descent.kit.data.points import MOST, hubble, points_of
 from descent.kit.nn.lean import update
@@ -53,59 +53,46 @@ Coordinate = Annotated[float, pydantic.Field(ge=-1e4, le=1e4)]
 
 
 class RegressionKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    lr: float = live(
-        0.05, name="Learning rate", symbol="η", ge=1e-6, le=10.0, log=True, typical=(0.003, 0.3),
-        help="Length of a step per slope, for all three.",
+    lr: float = rate(
+        0.05, log=(1e-6, 10.0), typical=(0.003, 0.3), help="Length of a step per slope, for all three."
     )
-    batch_size: int = live(
-        8, name="Mini-batch size", symbol="B", ge=1, le=MOST, log=True, typical=(2, 30),
-        help="Points the mini-batch learner looks at in a step; at most all there are.",
-    )
-    start: tuple[Coordinate, Coordinate] = live(
-        (-2.0, -2.0), name="Start", symbol="w₀, b₀",
-        help="The line all three start from. Drag it on the map; moving it starts anew.",
-        role="task",
-    )
+    batch_size: int = live(8, "Mini-batch size", "B", log=(1, MOST), typical=(2, 30))
+    start: tuple[Coordinate, Coordinate] = live((-2.0, -2.0), "Start", "w₀, b₀", role="task")
     loss: Literal["mse", "half"] = live(
-        "mse", name="Loss", symbol="L", options={"mse": "MSE", "half": "½ MSE"},
-        help="With ½ the 2 of the derivative cancels: slopes and curvatures are half as large.",
-        role="task",
+        "mse", "Loss", "L", options={"mse": "MSE", "half": "½ MSE"}, role="task"
     )
     derivative: Literal["right", "minus", "no-x"] = live(
-        "right", name="Derivative",
+        "right",
+        "Derivative",
         options={"right": "right", "minus": "a minus too many", "no-x": "without the factor x"},
-        help="What the learners go by. Two slips that are easily made can be tried.",
     )
     offset: float = live(
-        1.0, name="Middle of x", symbol="x̄", ge=-10.0, le=10.0, step=0.1,
-        group="data", when={"data": ["line"]},
-        help="The points have x from 2 below it to 2 above. Far from 0 the bowl becomes a valley.",
+        1.0,
+        "Middle of x",
+        "x̄",
+        range=(-10.0, 10.0),
+        step=0.1,
+        when={"data": ["line"]},
+        group="data",
         role="task",
     )
     noise: float = live(
-        0.8, name="Noise", symbol="σ", ge=0.0, le=3.0, step=0.1, group="data", when={"data": ["line"]},
-        help="Standard deviation of the points about y = 2x + 1.",
-        role="task",
+        0.8, "Noise", "σ", range=(0.0, 3.0), step=0.1, when={"data": ["line"]}, group="data", role="task"
     )
     standardise: Literal["custom", "always", "never"] = live(
-        "custom", name="Standardise x", group="data",
+        "custom",
+        "Standardise x",
         options={"custom": "own table only", "always": "always", "never": "never"},
-        help="Learn from (x − mean)/sd in place of x: the bowl becomes round, whatever the unit of x.",
+        group="data",
         role="task",
     )
     data: Literal["line", "hubble", "custom"] = fixed(
-        "line", name="Data", group="data",
+        "line",
+        "Data",
         options={"line": "a noisy line", "hubble": "galaxies (Hubble 1929)", "custom": "your own table"},
-        help="The points to follow.",
+        group="data",
     )
-    csv: str = fixed(
-        TABLE, name="Your table", max_length=50_000, lines=7, group="data", when={"data": ["custom"]},
-        help="Two columns, x and y, one point per row, as a spreadsheet copies them. A heading is skipped.",
-    )
-    # fmt: on
+    csv: str = fixed(TABLE, "Your table", when={"data": ["custom"]}, max_length=50_000, lines=7, group="data")
 
     @property
     def scaled(self) -> bool:
@@ -176,37 +163,11 @@ class LinearRegression(Experiment[RegressionKnobs]):
         for name in NAMES
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "too-large": Preset(
-            "Too large a rate",
-            {"lr": 0.35},
-            "Batch stays on the map while η is below 2/λₘₐₓ = 0.344. At 0.35 each of its swings is 3.3% "
-            "wider than the last: it is out by step 70. One far point is steeper than all together: "
-            "stochastic is out far sooner.",
-        ),
-        "one-point": Preset(
-            "Why it never rests",
-            {"lr": 0.1},
-            "Batch comes to rest. Stochastic does not: each point pulls its own way. Mini-batch rattles "
-            "about 15 times lower, in the long run. Set η to 0.01: stochastic, too, comes down more than "
-            "10 times.",
-        ),
-        "valley": Preset(
-            "A valley, then a round bowl",
-            {"offset": 5.0, "lr": 0.015},
-            "With x from 3 to 7, λₘₐₓ is 540 times λₘᵢₙ: all drop into the valley and creep along it. "
-            "Set “Standardise x” to always and η to 0.2: batch is at the bottom in three seconds.",
-        ),
-        "minus": Preset(
-            "A minus too many",
-            {"derivative": "minus", "lr": 0.01},
-            "By hand and by autograd differ in sign only, and all three climb out of the bowl, ever faster.",
-        ),
-        "hubble": Preset(
-            "Galaxies fly apart",
-            {"data": "hubble", "lr": 0.2},
-            "Least squares through 24 galaxies: w arrives at 454 km/s per megaparsec. Hubble, who allowed "
-            "for the Sun's own motion, found 465 and 513 and spoke of 500. Today it is put at about 70.",
-        ),
+        "too-large": Preset("Too large a rate", {"lr": 0.35}),
+        "one-point": Preset("Why it never rests", {"lr": 0.1}),
+        "valley": Preset("A valley, then a round bowl", {"offset": 5.0, "lr": 0.015}),
+        "minus": Preset("A minus too many", {"derivative": "minus", "lr": 0.01}),
+        "hubble": Preset("Galaxies fly apart", {"data": "hubble", "lr": 0.2}),
     }
 
     def build(self, knobs: RegressionKnobs) -> None:
@@ -318,13 +279,8 @@ class LinearRegression(Experiment[RegressionKnobs]):
 
         return {NAMES[i]: of(i) for i in self.racing}
 
-    @contour(
-        title="Three ways down",
-        caption="The loss of every line: w across, b up. Drag the ring to start elsewhere.",
-        size="hero",
-        edits="start",
-    )
-    def bowl(self, knobs: RegressionKnobs) -> Contour:
+    @p.contour("Three ways down", size="hero", edits="start")
+    def bowl(self, knobs: RegressionKnobs) -> p.Contour:
         """L over (w, b), and the latest `TRAIL` points of every path."""
         half = max(self.half, *map(abs, knobs.start))
         axis = torch.linspace(-half, half, GRID, dtype=torch.float64, device=self.device)
@@ -332,7 +288,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
         floor = factor(knobs) * self.floor
         paths = self._recent(self.trail).transpose(0, 1)  # (P, T, 2)
         w, b = self.best.tolist()
-        return Contour(
+        return p.Contour(
             values=self._above(plane, knobs) + floor,
             x=(-half, half),
             y=(-half, half),
@@ -352,15 +308,15 @@ class LinearRegression(Experiment[RegressionKnobs]):
             return ring[: self.race_steps + 1]
         return ring.roll(-1 - self.race_steps % TRAIL, 0)
 
-    @lines(title="The line", caption="Coloured points are those the next step looks at.")
-    def fit(self, knobs: RegressionKnobs) -> Lines:
+    @p.lines("The line")
+    def fit(self, knobs: RegressionKnobs) -> p.Lines:
         """The three lines, over x as it was given."""
         ends = margins(self.raw)
         w, b = self._places().unbind(1)
         ŷ = w[:, None] * (ends - self.shift) / self.scale + b[:, None]  # (P, 2)
         low, high = margins(self.y).tolist()
         seen = [(-1, self.x, self.y), *((i, *self._batch(i, knobs)) for i in (2, 1))]
-        return Lines(
+        return p.Lines(
             x=ends,
             values=ŷ[None],
             groups=[""],
@@ -375,11 +331,8 @@ class LinearRegression(Experiment[RegressionKnobs]):
             ),
         )
 
-    @heatmap(
-        title="Slopes by hand and autograd",
-        caption="Batch's slopes, now. While the hand is right, the last column is rounding.",
-    )
-    def derivatives(self, knobs: RegressionKnobs) -> Heatmap:
+    @p.heatmap("Slopes by hand and autograd")
+    def derivatives(self, knobs: RegressionKnobs) -> p.Heatmap:
         """∂L/∂w and ∂L/∂b, by the formula, by autograd, and their difference."""
         line = self.learners[0]
         hand = torch.stack(by_hand(line, self.x, self.y, knobs))
@@ -390,7 +343,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
         # The slopes of a flat line at 0, near enough: rounding, far below, is not to be as red as they are.
         scale = float(self.y.abs().mean() * self.x.abs().mean().clamp(min=1))
         end = max(float(values.detach().abs().max()), FAINT * scale)
-        return Heatmap(
+        return p.Heatmap(
             values=values,
             rows=["∂L/∂w", "∂L/∂b"],
             columns=["by hand", "autograd", "difference"],
@@ -399,12 +352,8 @@ class LinearRegression(Experiment[RegressionKnobs]):
             annotate=True,
         )
 
-    @lines(
-        title="Loss by points looked at",
-        caption="How far L is above its minimum. Small batches fall first, then rattle; η sets how high.",
-        size="wide",
-    )
-    def by_points(self, knobs: RegressionKnobs) -> Lines:
+    @p.lines("Loss by points looked at", size="wide")
+    def by_points(self, knobs: RegressionKnobs) -> p.Lines:
         """Each path's loss over the points it took, on logarithmic axes."""
         above = self._above(self._recent(self.trail), knobs)  # (T, P)
         looked_at = self._recent(self.trail_looked_at)  # (T, P)
@@ -416,7 +365,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
         drawn = x > 0
         order = x[drawn].argsort()
         values = values[:, drawn][:, order]
-        return Lines(
+        return p.Lines(
             x=x[drawn][order],
             values=torch.where(values > SETTLED, values, math.nan)[None],
             groups=[""],
@@ -426,23 +375,13 @@ class LinearRegression(Experiment[RegressionKnobs]):
             y_log=True,
         )
 
-    parameters = scalars(
-        {"w": "w", "b": "b", "slope/w": "∂L/∂w", "slope/b": "∂L/∂b"},
-        title="Batch: w, b and their slopes",
-        caption="Where both slopes reach 0, w and b stand still.",
+    parameters = p.scalars(
+        {"w": "w", "b": "b", "slope/w": "∂L/∂w", "slope/b": "∂L/∂b"}, "Batch: w, b and their slopes"
     )
-    losses = scalars(
-        {f"loss/{name}": name for name in NAMES},
-        title="Loss on all points",
-        caption="The noise of the points is a floor that no line gets under.",
-        log=True,
-    )
+    losses = p.scalars({f"loss/{name}": name for name in NAMES}, "Loss on all points", log=True)
 
-    @lines(
-        title="The slope of each point alone",
-        caption="Grey: what each point alone asks of batch's w, b. Blue: their mean.",
-    )
-    def singles(self, knobs: RegressionKnobs) -> Lines:
+    @p.lines("The slope of each point alone")
+    def singles(self, knobs: RegressionKnobs) -> p.Lines:
         """The gradient of every point's loss alone."""
         line = self.learners[0]
         error = self.y - line(self.x)
@@ -454,7 +393,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
         arrow = sorted([(0.0, 0.0), (mean[0].item(), mean[1].item())])
         x, y = zip((left, math.nan), *arrow, (right, math.nan), strict=True)
         grey = torch.cat([each.new_tensor([0, -1]).expand(len(each), 2), each], 1)  # (N, 4)
-        return Lines(
+        return p.Lines(
             x=torch.tensor(x),
             values=torch.tensor(y).view(1, 1, -1),
             groups=[""],
@@ -464,16 +403,13 @@ class LinearRegression(Experiment[RegressionKnobs]):
             dots=torch.cat([grey, torch.cat([mean.new_zeros(2), mean])[None]]),
         )
 
-    @lines(
-        title="What a step leaves, for each η",
-        caption="|1 − ηλ|: the share of the way to the bottom that is left. Above 1 it grows.",
-    )
-    def shrinking(self, knobs: RegressionKnobs) -> Lines:
+    @p.lines("What a step leaves, for each η")
+    def shrinking(self, knobs: RegressionKnobs) -> p.Lines:
         """|1 − ηλ| of both eigenvalues of H, around the largest η that converges."""
         flat, steep = (factor(knobs) * torch.linalg.eigvalsh(self.hessian)).tolist()
         bound = 2 / steep
         η = torch.logspace(-3, 0.7, 120, dtype=torch.float64) * bound
-        return Lines(
+        return p.Lines(
             x=η,
             values=(1 - torch.outer(torch.tensor([steep, flat], dtype=torch.float64), η)).abs()[None],
             groups=[""],

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from descent.contract import Experiment, Knobs, Measure, Preset, Scalars, fixed, live
-from descent.contract.panels import Lines, Ranking, lines, ranking, scalars
+from descent.contract import panels as p
 from descent.kit.text import superscript, term
 
 YEAR = 365  # days on show
@@ -44,42 +44,20 @@ Vector = np.ndarray
 
 
 class AverageKnobs(Knobs):
-    """What the learner sets."""
-
-    beta: float = live(
-        0.9,
-        name="Weight of the past",
-        symbol="β",
-        ge=0.0,
-        le=0.995,
-        step=0.005,
-        typical=(0.5, 0.98),
-        help="Share of the old average that is kept. All days so far are averaged anew when it changes.",
-    )
+    beta: float = live(0.9, "Weight of the past", "β", range=(0.0, 0.995), step=0.005, typical=(0.5, 0.98))
     truth: Literal["seasons", "jumps", "constant"] = fixed(
         "seasons",
-        name="Truth",
-        help="What the temperature would be without the noise of the weather.",
+        "Truth",
         options={"seasons": "seasons", "jumps": "sudden changes", "constant": "always the same"},
     )
-    noise: float = fixed(
-        3.0,
-        name="Noise",
-        symbol="σ",
-        unit="°C",
-        ge=0.0,
-        le=10.0,
-        step=0.1,
-        help="Standard deviation of a day's temperature around the truth.",
-    )
+    noise: float = fixed(3.0, "Noise", "σ", range=(0.0, 10.0), unit="°C", step=0.1)
 
 
 def truth_at(day: Vector, kind: str) -> Vector:
     """The temperature without noise, in °C, day 1 being the first of January."""
     match kind:
         case "seasons":
-            found: Vector = 11.5 - 6.5 * np.cos(2 * np.pi * (day - 20) / YEAR)  # coldest around 20 January
-            return found
+            return 11.5 - 6.5 * np.cos(2 * np.pi * (day - 20) / YEAR)  # coldest around 20 January
         case "jumps":
             return np.where((day - 1) // 90 % 2 == 0, 8.0, 16.0)
         case _:
@@ -98,8 +76,7 @@ def averages(theta: Sequence[float], beta: float) -> Vector:
 def corrected(v: Vector, beta: float, t: int = 0) -> Vector:
     """v̂ for each v, the last of which is that of day t; without t, the first is that of day 1."""
     last = t or len(v)
-    v_hat: Vector = v / (1 - beta ** np.arange(last - len(v) + 1, last + 1))  # v̂_t = v_t / (1 − β^t)
-    return v_hat
+    return v / (1 - beta ** np.arange(last - len(v) + 1, last + 1))  # v̂_t = v_t / (1 − β^t)
 
 
 def window_of(beta: float) -> float:
@@ -118,29 +95,10 @@ class MovingAverage(Experiment[AverageKnobs]):
         "error/corrected": Measure("loss", of="corrected v̂"),
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "nervous": Preset(
-            "Two days: β = 0.5",
-            {"beta": 0.5},
-            watch="The average follows each day's whim: of the noise's 3 °C it lets 1.7 °C through.",
-        ),
-        "late": Preset(
-            "Fifty days: β = 0.98",
-            {"beta": 0.98},
-            watch="Smooth, but summer comes about 40 days late, and the average never gets "
-            "as warm as the truth.",
-        ),
-        "beginning": Preset(
-            "The first days",
-            {"beta": 0.98, "truth": "constant"},
-            watch="v starts at 0: after 10 days it has reached about 18% of the truth, 1 − 0.98¹⁰. Divided "
-            "by just that share, v̂ is about right from the first day on, when it is that day's reading.",
-        ),
-        "jumps": Preset(
-            "A sudden change",
-            {"truth": "jumps", "beta": 0.9, "noise": 1.0},
-            watch="10 days after a jump of 8 °C the average has gone 5.2 °C of the way: 1 − 0.9¹⁰ = 65%. "
-            "After 30 days, 96%.",
-        ),
+        "nervous": Preset("Two days: β = 0.5", {"beta": 0.5}),
+        "late": Preset("Fifty days: β = 0.98", {"beta": 0.98}),
+        "beginning": Preset("The first days", {"beta": 0.98, "truth": "constant"}),
+        "jumps": Preset("A sudden change", {"truth": "jumps", "beta": 0.9, "noise": 1.0}),
     }
 
     def build(self, knobs: AverageKnobs) -> None:
@@ -179,12 +137,8 @@ class MovingAverage(Experiment[AverageKnobs]):
         count = min(most, len(self.theta))
         return np.arange(self.step_index - count, self.step_index) + 1.0
 
-    @lines(
-        title="Temperature",
-        caption="Dots: each day's reading. The smoother the average, the later it follows.",
-        size="hero",
-    )
-    def temperature(self, knobs: AverageKnobs) -> Lines:
+    @p.lines("Temperature", size="hero")
+    def temperature(self, knobs: AverageKnobs) -> p.Lines:
         """The last year: observations, truth, and the average with and without correction."""
         beta, theta = knobs.beta, self.theta.tolist()
         x = self._days(YEAR)
@@ -192,7 +146,7 @@ class MovingAverage(Experiment[AverageKnobs]):
         v_hat = corrected(v, beta, self.step_index)
         values = [truth_at(x, knobs.truth), v[-YEAR:], v_hat[-YEAR:], np.full_like(x, math.nan)]
         dots = [np.zeros_like(x), np.full_like(x, READINGS), x, np.array(theta[-YEAR:])]
-        return Lines(
+        return p.Lines(
             x=x if len(x) else np.zeros(1),
             values=np.array(values)[None] if len(x) else np.full((1, 4, 1), math.nan),
             groups=["°C"],
@@ -212,11 +166,8 @@ class MovingAverage(Experiment[AverageKnobs]):
             f"= {term(v[-1])}"
         )
 
-    @lines(
-        title="Weights of past days",
-        caption="Each day counts β times as much as the day after it. The area of all is 1.",
-    )
-    def weights(self, knobs: AverageKnobs) -> Lines:
+    @p.lines("Weights of past days")
+    def weights(self, knobs: AverageKnobs) -> p.Lines:
         """(1 − β) β^k of k days ago, as bars from k to k + 1, up to the window and beyond it."""
         beta, window = knobs.beta, window_of(knobs.beta)
         k = np.arange(math.ceil(4 * window))
@@ -224,7 +175,7 @@ class MovingAverage(Experiment[AverageKnobs]):
         height = np.repeat((1 - beta) * beta**k, 2)
         inside = np.repeat(k < window - 1e-9, 2)
         values = np.where([inside, ~inside], height, math.nan)[None]
-        return Lines(
+        return p.Lines(
             x=x,
             values=values,
             low=0 * values,
@@ -236,11 +187,8 @@ class MovingAverage(Experiment[AverageKnobs]):
             notes=[f"{beta:g}{superscript(round(window))} = {beta ** round(window):.3f},  1/e = 0.368"],
         )
 
-    @lines(
-        title="The first days",
-        caption="v starts at 0 and is too low until its weights sum to 1. v̂ is divided by their sum.",
-    )
-    def bias(self, knobs: AverageKnobs) -> Lines:
+    @p.lines("The first days")
+    def bias(self, knobs: AverageKnobs) -> p.Lines:
         """The average of the first days with and without correction, and what it is divided by."""
         beta, theta = knobs.beta, self.beginning.tolist()
         v = averages(theta, beta) if theta else np.full(1, math.nan)
@@ -248,7 +196,7 @@ class MovingAverage(Experiment[AverageKnobs]):
         x = np.arange(1.0, t + 1)
         dots = [np.zeros(len(theta)), np.full(len(theta), READINGS), x[: len(theta)], np.array(theta)]
         note = f"v̂ = {term(v[-1])} / (1 − {beta:g}{superscript(t)}) = {term(v_hat[-1])}"
-        return Lines(
+        return p.Lines(
             x=x,
             values=np.array([truth_at(x, knobs.truth), v, v_hat, np.full(t, math.nan)])[None],
             groups=["°C"],
@@ -258,17 +206,13 @@ class MovingAverage(Experiment[AverageKnobs]):
             notes=[note if theta else ""],
         )
 
-    @lines(
-        title="Several β at once",
-        caption="The same days, averaged over about 2, 10 and 50 of them.",
-        size="wide",
-    )
-    def several(self, knobs: AverageKnobs) -> Lines:
+    @p.lines("Several β at once", size="wide")
+    def several(self, knobs: AverageKnobs) -> p.Lines:
         """The corrected averages of the last year for a few β."""
         x, theta = self._days(YEAR), self.theta.tolist()
         rows = [corrected(averages(theta, beta), beta, self.step_index)[-YEAR:] for beta in COMPARED]
         values = np.array([truth_at(x, knobs.truth), *rows])
-        return Lines(
+        return p.Lines(
             x=x if len(x) else np.zeros(1),
             values=values[None] if len(x) else np.full((1, len(values), 1), math.nan),
             groups=["°C"],
@@ -284,18 +228,15 @@ class MovingAverage(Experiment[AverageKnobs]):
         smooth, rest = (corrected(averages(part.tolist(), beta), beta) for part in (truth, noise))
         return truth, smooth, rest
 
-    @lines(
-        title="Lag against noise",
-        caption="°C that the average is off, because it is late and because noise gets through.",
-    )
-    def trade_off(self, knobs: AverageKnobs) -> Lines:
+    @p.lines("Lag against noise")
+    def trade_off(self, knobs: AverageKnobs) -> p.Lines:
         """Root mean square of the two errors and of both together, by the window 1/(1 − β)."""
         rows = np.full((3, len(WINDOWS)), math.nan)
         for i, beta in enumerate(1 - 1 / WINDOWS):
             if len(self.theta):
                 truth, smooth, noise = self._apart(knobs, float(beta))
                 rows[:, i] = [_size(smooth - truth), _size(noise), _size(smooth + noise - truth)]
-        return Lines(
+        return p.Lines(
             x=WINDOWS,
             values=rows[None],
             groups=["°C"],
@@ -305,11 +246,8 @@ class MovingAverage(Experiment[AverageKnobs]):
             marks=[[("β", window_of(knobs.beta))]],
         )
 
-    @ranking(
-        title="Each β in numbers",
-        caption="For each β: days late, noise let through, and all it is off the truth.",
-    )
-    def numbers(self, knobs: AverageKnobs) -> Ranking:
+    @p.ranking("Each β in numbers")
+    def numbers(self, knobs: AverageKnobs) -> p.Ranking:
         """Window, measured lag, noise and error for some β, the learner's own included."""
         betas = sorted({*LISTED, knobs.beta})
         rows = []
@@ -320,27 +258,25 @@ class MovingAverage(Experiment[AverageKnobs]):
             rows.append([window_of(beta), _lag(truth, smooth), *errors])
         values = np.array(rows)
         largest = [max(1.0, float(np.nan_to_num(column).max())) for column in values.T]
-        return Ranking(
+        return p.Ranking(
             values=values,
             names=[f"{beta:g}" for beta in betas],
             columns=["1/(1 − β)", "days late", "noise °C", "error °C"],
             ranges=[(0.0, most) for most in largest],
         )
 
-    today = scalars(
+    today = p.scalars(
         {
             "temperature/observed": "observed θ",
             "temperature/truth": "truth",
             "temperature/average": "average v",
             "temperature/corrected": "corrected v̂",
         },
-        title="As told on each day",
-        caption="What was said on each day, with the β of that day.",
+        "As told on each day",
     )
-    errors = scalars(
+    errors = p.scalars(
         {"error/observed": "a day's θ", "error/average": "average v", "error/corrected": "corrected v̂"},
-        title="Off the truth",
-        caption="°C between the truth and what is taken for it.",
+        "Off the truth",
         smoothing=0.9,
     )
 

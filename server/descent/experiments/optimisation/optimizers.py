@@ -43,20 +43,20 @@ from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector
 from torch.optim import Optimizer
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, by_layer, fixed, live
-from descent.contract.panels import (
-    Bars,
-    Contour,
-    Histogram,
-    Lines,
-    Ranking,
-    bars,
-    contour,
-    histogram,
-    lines,
-    ranking,
-    scalars,
+from descent.contract import (
+    Experiment,
+    Knobs,
+    Measure,
+    Objective,
+    Preset,
+    Scalars,
+    batch_of,
+    by_layer,
+    fixed,
+    live,
+    rate,
 )
+from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
 from descent.kit.data.digits import sklearn_digits
 from descent.kit.nn.plane import Plane, through
@@ -104,8 +104,7 @@ class Rule(Optimizer):
         state = self.state[theta]
         if name not in state:
             state[name] = torch.zeros_like(theta)
-        found: Tensor = state[name]
-        return found
+        return state[name]
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
         """The direction in symbols and in numbers, where g, θ, −Δθ/η and the buffers are as in `at`."""
@@ -144,8 +143,7 @@ class NAG(Momentum):
     def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
         """The direction is g + μ v."""
         v = super().direction(theta, g, k)
-        ahead: Tensor = g + k["momentum"] * v
-        return ahead
+        return g + k["momentum"] * v
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
         """The gradient, and the look ahead."""
@@ -159,8 +157,7 @@ class Adagrad(Rule):
         """The direction is g / (√s + ε)."""
         s = self.buffer(theta, "sum")
         s.add_(g**2)  # s ← s + g²
-        scaled: Tensor = g / (s.sqrt() + k["eps"])
-        return scaled
+        return g / (s.sqrt() + k["eps"])
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
         """The gradient, over the root of the sum of all its squares."""
@@ -193,8 +190,7 @@ class RMSprop(Rule):
         """The direction is g / (√v + ε)."""
         v, beta2 = self.buffer(theta, "square_avg"), k["alpha"]
         v.mul_(beta2).add_((1 - beta2) * g**2)  # v ← β₂ v + (1 − β₂) g²
-        scaled: Tensor = g / (v.sqrt() + k["eps"])
-        return scaled
+        return g / (v.sqrt() + k["eps"])
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
         """The gradient, over its root mean square."""
@@ -213,8 +209,7 @@ class Adam(Rule):
         v.mul_(beta2).add_((1 - beta2) * g**2)  # v ← β₂ v + (1 − β₂) g²
         m_hat = m / (1 - beta1**n)
         v_hat = v / (1 - beta2**n)
-        scaled: Tensor = m_hat / (v_hat.sqrt() + k["eps"])
-        return scaled
+        return m_hat / (v_hat.sqrt() + k["eps"])
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
         """The corrected mean gradient, over the corrected root mean square."""
@@ -263,74 +258,18 @@ TITLES = {name: racer.title for name, racer in RACERS.items()}
 
 
 def _rate(default: float, racer: str, typical: tuple[float, float]) -> Any:
-    return live(
-        default,
-        name=f"η of {TITLES[racer]}",
-        ge=1e-5,
-        le=100.0,
-        log=True,
-        typical=typical,
-        group="learning rates",
-        help="Its own learning rate, times the one for all. Its buffers are kept when this changes.",
-    )
+    help = "Its own learning rate, times the one for all. Its buffers are kept when this changes."
+    title, group = f"η of {TITLES[racer]}", "learning rates"
+    return rate(default, title, "", log=(1e-5, 100.0), typical=typical, group=group, help=help)
 
 
 class OptimizersKnobs(Knobs):
-    """What the learner sets."""
-
-    lr: float = live(
-        1.0,
-        name="Learning rate, all",
-        symbol="η",
-        unit="×",
-        ge=0.01,
-        le=100.0,
-        log=True,
-        typical=(0.1, 10.0),
-        help="Multiplies every optimizer's learning rate.",
-    )
-    momentum: float = live(
-        0.9,
-        name="Momentum",
-        symbol="μ",
-        ge=0.0,
-        le=0.99,
-        step=0.01,
-        typical=(0.5, 0.95),
-        help="Share of the old velocity that Momentum and NAG keep; of the old mean, Adam (its β₁).",
-    )
-    beta2: float = live(
-        0.99,
-        name="Memory of squares",
-        symbol="β₂",
-        ge=0.0,
-        le=0.999,
-        step=0.001,
-        typical=(0.9, 0.999),
-        help="Share of the old squared gradients that Adadelta, RMSprop, Adam and AdamW keep.",
-    )
-    weight_decay: float = live(
-        0.0,
-        name="Weight decay",
-        symbol="λ",
-        ge=0.0,
-        le=1.0,
-        step=0.001,
-        typical=(0.0, 0.1),
-        help="Pulls weights towards 0: through the gradient, but beside it in AdamW.",
-    )
-    batch_size: int = live(
-        64, name="Batch size", symbol="B", ge=1, le=TRAIN, log=True, help="Digits per step, the same for all."
-    )
-    spread: float = fixed(
-        1.0,
-        name="Spread of scales",
-        unit="×",
-        ge=1.0,
-        le=1000.0,
-        log=True,
-        help="How much the units of the pixels differ, as metres do from miles.",
-    )
+    lr: float = rate(1.0, "Learning rate, all", log=(0.01, 100.0), unit="×", typical=(0.1, 10.0))
+    momentum: float = live(0.9, "Momentum", "μ", range=(0.0, 0.99), step=0.01, typical=(0.5, 0.95))
+    beta2: float = live(0.99, "Memory of squares", "β₂", range=(0.0, 0.999), step=0.001, typical=(0.9, 0.999))
+    weight_decay: float = live(0.0, "Weight decay", "λ", range=(0.0, 1.0), step=0.001, typical=(0.0, 0.1))
+    batch_size: int = batch_of(64, TRAIN, help="Digits per step, the same for all.")
+    spread: float = fixed(1.0, "Spread of scales", log=(1.0, 1000.0), unit="×")
     lr_sgd: float = _rate(2.0, "sgd", (0.1, 5.0))
     lr_momentum: float = _rate(0.3, "momentum", (0.01, 1.0))
     lr_nag: float = _rate(0.3, "nag", (0.01, 1.0))
@@ -368,8 +307,7 @@ class Stopwatch:
     def means(self) -> np.ndarray:
         """(P, 2); NaN before it has measured any."""
         steps = np.where(self._steps > 0, self._steps, math.nan)
-        found: np.ndarray = self._seconds / steps[:, None]
-        return found
+        return self._seconds / steps[:, None]
 
 
 class Map(NamedTuple):
@@ -389,8 +327,7 @@ def losses_of(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
     w1, b1, w2, b2 = theta.split([HIDDEN * PIXELS, HIDDEN, CLASSES * HIDDEN, CLASSES], 1)
     h = torch.tanh(x @ w1.view(-1, HIDDEN, PIXELS).mT + b1[:, None])  # (K, N, HIDDEN)
     z = h @ w2.view(-1, CLASSES, HIDDEN).mT + b2[:, None]  # (K, N, CLASSES)
-    loss: Tensor = z.logsumexp(2).mean(1) - z.gather(2, y.expand(len(z), -1)[..., None]).mean((1, 2))
-    return loss
+    return z.logsumexp(2).mean(1) - z.gather(2, y.expand(len(z), -1)[..., None]).mean((1, 2))
 
 
 class Optimizers(Experiment[OptimizersKnobs]):
@@ -404,32 +341,17 @@ class Optimizers(Experiment[OptimizersKnobs]):
         for name, racer in RACERS.items()
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "one-rate": Preset(
-            "One rate for all",
-            {f"lr_{name}": 0.05 for name in NAMES},
-            watch="With η = 0.05 for all, Adam's loss is about 0.03 after 100 steps, SGD's still above 1.3. "
-            "With rates of their own (the defaults) all eight are between 0.02 and 0.07. Compare rules only "
-            "when each is tuned.",
-        ),
+        "one-rate": Preset("One rate for all", {f"lr_{name}": 0.05 for name in NAMES}),
         "scales": Preset(
             "Pixels in unlike units",
             {"spread": 100.0, "lr_sgd": 4.0, "lr_momentum": 0.5, "lr_nag": 0.8, "lr_adagrad": 0.6}
             | {"lr_adadelta": 20.0, "lr_rmsprop": 0.07, "lr_adam": 0.1, "lr_adamw": 0.1},
-            watch="Each has a rate tuned to it, yet after 100 steps SGD's loss is above 0.15, Adam's below "
-            "0.07. One rate is too small for pixels in small units; a rate per weight is not.",
         ),
         "no-momentum": Preset(
             "Without momentum, three are one",
             {"momentum": 0.0, "lr_sgd": 1.0, "lr_momentum": 1.0, "lr_nag": 1.0, "lr_adam": 0.03},
-            watch="At μ = 0 and one η, SGD, Momentum and NAG walk the same path. Now raise μ: Momentum's "
-            "steps become up to 1/(1 − μ) times as long.",
         ),
-        "decay": Preset(
-            "Weight decay in and beside the gradient",
-            {"weight_decay": 0.01},
-            watch="Seven meet at the minimum of L + ½λ‖θ‖², where ‖θ‖ is near 8. AdamW does not: it shrinks "
-            "θ by ηλ = 0.0005 a step, whatever the gradients, and would need a larger λ.",
-        ),
+        "decay": Preset("Weight decay in and beside the gradient", {"weight_decay": 0.01}),
     }
 
     def build(self, knobs: OptimizersKnobs) -> None:
@@ -462,7 +384,6 @@ class Optimizers(Experiment[OptimizersKnobs]):
         self._record(theta)
 
     def changed(self, knobs: OptimizersKnobs, names: set[str]) -> None:
-        """Write the knobs into the optimizers' settings; their buffers stay."""
         for i, (optimizer, racer) in enumerate(zip(self.optimizers, RACERS.values(), strict=True)):
             k = optimizer.param_groups[0]
             k["lr"] = knobs.lr * getattr(knobs, f"lr_{NAMES[i]}")
@@ -471,7 +392,6 @@ class Optimizers(Experiment[OptimizersKnobs]):
                 k[coefficient] = getattr(knobs, knob)
 
     def steps_per_epoch(self, knobs: OptimizersKnobs) -> float:
-        """Mini-batches in the training set."""
         return batches_per_epoch(knobs.batch_size, TRAIN)
 
     def _batch(self, knobs: OptimizersKnobs) -> tuple[Tensor, Tensor]:
@@ -576,19 +496,15 @@ class Optimizers(Experiment[OptimizersKnobs]):
             _maps[key] = Map(str(key), plane, torch.cat(values).view(GRID, GRID))
         return _maps[key]
 
-    @contour(
-        title="Paths on the loss surface",
-        caption="The plane in which the paths differ most, and the real training loss on it.",
-        size="hero",
-    )
-    def surface(self, knobs: OptimizersKnobs) -> Contour:
+    @p.contour("Paths on the loss surface", size="hero")
+    def surface(self, knobs: OptimizersKnobs) -> p.Contour:
         """The map, and every path's points projected on it; heights are the loss at the points themselves."""
         laid, theta = self._map(knobs), self._theta()
         points = torch.cat([self.history[: self.recorded], theta[None]])  # (T, P, D)
         now = losses_of(theta, self.inputs, self.labels)
         heights = torch.cat([self.heights[: self.recorded], now[None]])  # (T, P)
         places = laid.plane.project(points)  # (T, P, 2)
-        return Contour(
+        return p.Contour(
             values=laid.values,
             x=laid.plane.x,
             y=laid.plane.y,
@@ -600,11 +516,8 @@ class Optimizers(Experiment[OptimizersKnobs]):
             out=[i not in self.racing for i in range(len(NAMES))],
         )
 
-    @ranking(
-        title="Standings",
-        caption="Loss on the training digits, share of unseen digits told right, length of θ.",
-    )
-    def standings(self, knobs: OptimizersKnobs) -> Ranking:
+    @p.ranking("Standings")
+    def standings(self, knobs: OptimizersKnobs) -> p.Ranking:
         """Training loss, share of test digits told right, and length of θ."""
         theta = self._theta()
         loss = losses_of(theta, self.inputs, self.labels)
@@ -615,7 +528,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
             for i, model in enumerate(self.models)
         ]
         values = torch.stack([loss, 100 * torch.stack(right), theta.norm(dim=1)], 1)  # (P, 3)
-        return Ranking(
+        return p.Ranking(
             values=values,
             names=list(TITLES.values()),
             columns=["loss", "test %", "‖θ‖"],
@@ -623,39 +536,32 @@ class Optimizers(Experiment[OptimizersKnobs]):
             sort=1,
         )
 
-    @histogram(
-        title="How far each weight moved last",
-        caption="Weights by log₁₀ |Δθ| of their last step: −6 is a millionth, 0 is 1.",
-    )
-    def moves(self, knobs: OptimizersKnobs) -> Histogram:
+    @p.histogram("How far each weight moved last")
+    def moves(self, knobs: OptimizersKnobs) -> p.Histogram:
         """The distribution of log₁₀ |Δθ| over the weights of each racer."""
         edges = torch.linspace(-6, 0, 37)
         counts = [
             torch.histogram(lengths[lengths > 0].log10().clamp(-6, -1e-6), edges)[0]
             for lengths in self.moved.abs().cpu()
         ]
-        return Histogram(
+        return p.Histogram(
             counts=torch.stack(counts), edges=edges.expand(len(NAMES), -1), names=list(TITLES.values())
         )
 
-    losses = scalars(
+    losses = p.scalars(
         {f"loss/{name}": title for name, title in TITLES.items()},
-        title="Loss by step",
-        caption="Each on the same mini-batches, before its step.",
+        "Loss by step",
         size="wide",
         log=True,
         smoothing=0.9,
     )
 
-    @lines(
-        title="How much of the paths the map shows",
-        caption="How much of the paths' variance so many directions hold. The map has two.",
-    )
-    def shares(self, knobs: OptimizersKnobs) -> Lines:
+    @p.lines("How much of the paths the map shows")
+    def shares(self, knobs: OptimizersKnobs) -> p.Lines:
         """The cumulated shares of the first principal components, in %."""
         shares = 100 * self._plane(knobs).shares[:10]
         first, second = shares[:2].tolist()
-        return Lines(
+        return p.Lines(
             x=np.arange(1, len(shares) + 1),
             values=shares.cumsum(0)[None, None],
             groups=["%"],
@@ -666,12 +572,8 @@ class Optimizers(Experiment[OptimizersKnobs]):
             y_ranges=[(0.0, 105.0)],
         )
 
-    @lines(
-        title="Loss by second",
-        caption="All training digits, by the time that so many steps of each take to compute.",
-        size="wide",
-    )
-    def by_second(self, knobs: OptimizersKnobs) -> Lines:
+    @p.lines("Loss by second", size="wide")
+    def by_second(self, knobs: OptimizersKnobs) -> p.Lines:
         """The loss on the training set, by the seconds that so many steps of each racer take."""
         seconds = np.nan_to_num(self.clock.means().sum(1))  # (P,)
         steps = self.stride * np.arange(self.recorded)
@@ -680,7 +582,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
             np.interp(x, each * steps, heights, right=math.nan) if each else np.full_like(x, heights[0])
             for each, heights in zip(seconds, self.heights[: self.recorded].T.cpu().numpy(), strict=True)
         ]
-        return Lines(
+        return p.Lines(
             x=x,
             values=np.array(values)[None],
             groups=["loss"],
@@ -689,24 +591,20 @@ class Optimizers(Experiment[OptimizersKnobs]):
             y_log=True,
         )
 
-    @bars(title="Time of a step", caption="The gradient costs all the same; the rules do not.")
-    def times(self, knobs: OptimizersKnobs) -> Bars:
+    @p.bars("Time of a step")
+    def times(self, knobs: OptimizersKnobs) -> p.Bars:
         """Mean microseconds for the gradient and for the rule."""
-        return Bars(
+        return p.Bars(
             values=1e6 * self.clock.means().T, labels=list(TITLES.values()), series=["gradient µs", "rule µs"]
         )
 
-    @lines(
-        title="One weight, step by step",
-        caption="Its gradient g, and what the rule makes of it: −Δθ / η.",
-        size="wide",
-    )
-    def weight(self, knobs: OptimizersKnobs) -> Lines:
+    @p.lines("One weight, step by step", size="wide")
+    def weight(self, knobs: OptimizersKnobs) -> p.Lines:
         """g and −Δθ / η of one weight, and its rule with the numbers of the last step."""
         taken = min(max(1, self.step_index), LAST)
         glass = self.glass.roll(-(self.step_index % LAST), 0)[LAST - taken :]  # (T, P, 3), oldest first
         g, moved, rate = glass.unbind(2)  # (T, P)
-        return Lines(
+        return p.Lines(
             x=np.arange(self.step_index - len(glass), self.step_index),
             values=torch.stack([g, -moved / rate], 0).permute(2, 0, 1),  # (P, 2, T)
             groups=list(TITLES.values()),
@@ -715,18 +613,15 @@ class Optimizers(Experiment[OptimizersKnobs]):
             notes=[self._spelled(i, *glass[-1, i].tolist()) for i in range(len(NAMES))],
         )
 
-    @bars(
-        title="Numbers kept per weight",
-        caption="Numbers that a rule keeps for each weight, besides the weight.",
-    )
-    def memory(self, knobs: OptimizersKnobs) -> Bars:
+    @p.bars("Numbers kept per weight")
+    def memory(self, knobs: OptimizersKnobs) -> p.Bars:
         """Elements of all buffers, for each parameter."""
         kept = [
             sum(b.numel() for state in optimizer.state.values() for b in state.values() if torch.is_tensor(b))
             for optimizer in self.optimizers
         ]
         parameters = self.moved.shape[1]
-        return Bars(
+        return p.Bars(
             values=torch.tensor(kept)[None] / parameters, labels=list(TITLES.values()), range=(0.0, 2.0)
         )
 

@@ -31,8 +31,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
-from descent.contract.panels import Lines, Ranking, lines, ranking, scalars
+from descent.contract import (
+    Experiment,
+    Knobs,
+    Measure,
+    Objective,
+    Preset,
+    Scalars,
+    batch_of,
+    fixed,
+    live,
+    rate,
+)
+from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
 from descent.kit.data.digits import sklearn_digits
 from descent.kit.nn import schedules
@@ -59,66 +70,12 @@ FLOOR_SHOWN = 24  # latest measurements among the dots
 
 
 class ScheduleKnobs(Knobs):
-    """What the learner sets."""
-
-    lr: float = live(
-        0.1,
-        name="Learning rate",
-        help="The rate that every schedule is made from: its highest.",
-        symbol="η",
-        ge=1e-4,
-        le=1.0,
-        log=True,
-        typical=(0.02, 0.3),
-    )
-    steps: int = live(
-        2000,
-        name="Length of the race",
-        help="Steps after which the schedules have run their course. They are stretched to it.",
-        symbol="T",
-        ge=200,
-        le=20_000,
-        log=True,
-        typical=(1000, 5000),
-    )
-    factor: float = live(
-        0.2,
-        name="Drop",
-        help="What the rate is multiplied by at each stair, a quarter of the race.",
-        symbol="f",
-        ge=0.05,
-        le=1.0,
-        step=0.05,
-        typical=(0.1, 0.5),
-    )
-    warm: float = live(
-        0.1,
-        name="Warm-up",
-        help="Share of the race in which the rate rises, where a schedule does that.",
-        symbol="w",
-        ge=0.01,
-        le=0.5,
-        step=0.01,
-        typical=(0.05, 0.3),
-    )
-    batch_size: int = live(
-        16,
-        name="Batch size",
-        help="Digits per step. The fewer, the noisier the gradient and the higher the floor.",
-        symbol="B",
-        ge=1,
-        le=256,
-        log=True,
-        typical=(8, 64),
-    )
-    wrong: int = fixed(
-        20,
-        name="Wrong labels",
-        help="Share of the training digits with a label drawn at random.",
-        unit="%",
-        ge=0,
-        le=60,
-    )
+    lr: float = rate(0.1, log=(1e-4, 1.0), typical=(0.02, 0.3))
+    steps: int = live(2000, "Length of the race", "T", log=(200, 20_000), typical=(1000, 5000))
+    factor: float = live(0.2, "Drop", "f", range=(0.05, 1.0), step=0.05, typical=(0.1, 0.5))
+    warm: float = live(0.1, "Warm-up", "w", range=(0.01, 0.5), step=0.01, typical=(0.05, 0.3))
+    batch_size: int = batch_of(16, 256, typical=(8, 64))
+    wrong: int = fixed(20, "Wrong labels", range=(0, 60), unit="%")
 
 
 def rules(knobs: ScheduleKnobs) -> dict[str, tuple[dict[str, Any], float]]:
@@ -188,25 +145,9 @@ class Schedules(Experiment[ScheduleKnobs]):
         f"loss/{name}": Measure("loss", of=title) for name, title in TITLES.items()
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "too-large": Preset(
-            "Too large a rate",
-            {"lr": 0.2, "steps": 1050},
-            watch="The constant rate bounces about twice as high as the six that have come down when the "
-            "race ends, and warm-up, which only begins low, bounces with it. A schedule that ends low "
-            "forgives a rate that is too large.",
-        ),
-        "too-small": Preset(
-            "Too small a rate",
-            {"lr": 0.002, "steps": 600},
-            watch="Now the constant rate is lowest when the race ends, at step 600. The floor was not "
-            "reached: lowering the rate only stops the descent.",
-        ),
-        "no-noise": Preset(
-            "Large batches",
-            {"batch_size": 256, "wrong": 0, "steps": 600},
-            watch="With hardly any noise there is hardly a floor: the constant rate is lowest when the race "
-            "ends, at step 600, and those that dropped early, step decay and exponential, come last.",
-        ),
+        "too-large": Preset("Too large a rate", {"lr": 0.2, "steps": 1050}),
+        "too-small": Preset("Too small a rate", {"lr": 0.002, "steps": 600}),
+        "no-noise": Preset("Large batches", {"batch_size": 256, "wrong": 0, "steps": 600}),
     }
 
     def build(self, knobs: ScheduleKnobs) -> None:
@@ -229,7 +170,6 @@ class Schedules(Experiment[ScheduleKnobs]):
         self.kept, self.stride = 0, EVERY
 
     def changed(self, knobs: ScheduleKnobs, names: set[str]) -> None:
-        """Tell each optimizer its rate."""
         self._tune(knobs)
 
     def _tune(self, knobs: ScheduleKnobs) -> None:
@@ -237,7 +177,6 @@ class Schedules(Experiment[ScheduleKnobs]):
             optimizer.param_groups[0]["lr"] = lr
 
     def steps_per_epoch(self, knobs: ScheduleKnobs) -> float:
-        """Mini-batches in the training split."""
         return batches_per_epoch(knobs.batch_size, TRAINED)
 
     def _batch(self, knobs: ScheduleKnobs) -> tuple[Tensor, Tensor]:
@@ -289,12 +228,8 @@ class Schedules(Experiment[ScheduleKnobs]):
 
         return {TITLES[name]: of(racer) for racer, name in enumerate(NAMES)}
 
-    @lines(
-        title="The race",
-        caption="Training loss of all, and test accuracy. Marks: where step decay drops; T, the end.",
-        size="hero",
-    )
-    def race(self, knobs: ScheduleKnobs) -> Lines:
+    @p.lines("The race", size="hero")
+    def race(self, knobs: ScheduleKnobs) -> p.Lines:
         """What was measured so far: loss on the training split, accuracy on the test split."""
         known = self.history[: self.kept]  # (K, 3, R)
         steps, values = self.history_steps[: self.kept], known[:, :2].permute(1, 2, 0)
@@ -306,7 +241,7 @@ class Schedules(Experiment[ScheduleKnobs]):
         ]
         if knobs.steps <= self.step_index:
             drops.append(("T", float(knobs.steps)))
-        return Lines(
+        return p.Lines(
             x=steps,
             values=values,
             groups=["loss", "accuracy"],
@@ -315,35 +250,29 @@ class Schedules(Experiment[ScheduleKnobs]):
             marks=[drops, drops],
         )
 
-    @ranking(
-        title="Who is ahead", caption="Click a heading to sort: low loss now, or accuracy on unseen digits."
-    )
-    def standing(self, knobs: ScheduleKnobs) -> Ranking:
+    @p.ranking("Who is ahead")
+    def standing(self, knobs: ScheduleKnobs) -> p.Ranking:
         """The last measurement, and the rates of the coming step."""
         now = torch.tensor(rates(knobs, self.step_index))
         if self.kept:
             loss, accuracy, _ = self.history[self.kept - 1]
         else:
             loss = accuracy = torch.full((len(NAMES),), float("nan"))
-        return Ranking(
+        return p.Ranking(
             values=torch.stack([accuracy, loss, now], 1),
             names=list(TITLES.values()),
             columns=["accuracy", "loss", "η"],
             ranges=[(0.0, 1.0), (0.0, 2.5), (0.0, knobs.lr)],
         )
 
-    @lines(
-        title="Loss against rate: the floor",
-        caption="Each dot a loss and the rate it came with. Higher rates hover higher.",
-        legend=False,
-    )
-    def floor(self, knobs: ScheduleKnobs) -> Lines:
+    @p.lines("Loss against rate: the floor", legend=False)
+    def floor(self, knobs: ScheduleKnobs) -> p.Lines:
         """Loss against rate of the latest measurements, by racer."""
         latest = self.history[max(0, self.kept - FLOOR_SHOWN) : self.kept]  # (K, 3, R)
         racers = torch.arange(len(NAMES)).expand(len(latest), -1)
         dots = torch.stack([torch.zeros_like(racers), racers, latest[:, 2], latest[:, 0]], -1).float()
         ends = torch.tensor([LOWEST * knobs.lr, knobs.lr])
-        return Lines(
+        return p.Lines(
             x=ends,
             values=torch.full((1, len(NAMES), 2), float("nan")),
             groups=["loss"],
@@ -353,16 +282,9 @@ class Schedules(Experiment[ScheduleKnobs]):
             dots=dots.flatten(0, 1),
         )
 
-    rate = scalars(
-        {f"rate/{name}": title for name, title in TITLES.items()},
-        title="Learning rates",
-        caption="η of each, step by step. Compare the moment a line falls with its loss.",
-        size="wide",
-        log=True,
+    rate = p.scalars(
+        {f"rate/{name}": title for name, title in TITLES.items()}, "Learning rates", size="wide", log=True
     )
-    losses = scalars(
-        {f"loss/{name}": title for name, title in TITLES.items()},
-        title="Loss, on a logarithmic axis",
-        caption="A stair is a drop by a share of what was left.",
-        log=True,
+    losses = p.scalars(
+        {f"loss/{name}": title for name, title in TITLES.items()}, "Loss, on a logarithmic axis", log=True
     )

@@ -34,7 +34,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from descent.contract import Experiment, KnobError, Knobs, Measure, Preset, Scalars, fixed, live
-from descent.contract.panels import Bars, Lines, Ranking, bars, lines, ranking, scalars
+from descent.contract import panels as p
 from descent.kit.data.digits import sklearn_digits
 
 STRATEGIES = {"grid": "grid", "random": "random", "tpe": "TPE"}
@@ -50,59 +50,12 @@ NEARLY = 1.25  # times the lowest loss is nearly best
 
 
 class SearchKnobs(Knobs):
-    """What the learner sets."""
-
-    side: int = live(
-        5,
-        name="Grid's side",
-        symbol="√n",
-        ge=2,
-        le=8,
-        help="Values of each knob on the grid. Its square is the number of trials of every strategy.",
-    )
-    rate_low: float = live(
-        1e-3,
-        name="Lowest rate",
-        symbol="η",
-        ge=1e-5,
-        le=1e3,
-        log=True,
-        help="The least learning rate to be tried. Another limit begins a new round.",
-        group="search space",
-    )
-    rate_high: float = live(
-        100.0,
-        name="Highest rate",
-        symbol="η",
-        ge=1e-5,
-        le=1e3,
-        log=True,
-        help="The largest learning rate to be tried.",
-        group="search space",
-    )
-    decay_low: float = live(
-        1e-6,
-        name="Lowest decay",
-        symbol="λ",
-        ge=1e-8,
-        le=10.0,
-        log=True,
-        help="The least weight decay to be tried.",
-        group="search space",
-    )
-    decay_high: float = live(
-        1e-2,
-        name="Highest decay",
-        symbol="λ",
-        ge=1e-8,
-        le=10.0,
-        log=True,
-        help="The largest weight decay to be tried.",
-        group="search space",
-    )
-    steps: int = fixed(
-        40, name="Steps of a trial", ge=5, le=200, log=True, help="How long each network is trained."
-    )
+    side: int = live(5, "Grid's side", "√n", range=(2, 8))
+    rate_low: float = live(1e-3, "Lowest rate", "η", log=(1e-5, 1e3), group="search space")
+    rate_high: float = live(100.0, "Highest rate", "η", log=(1e-5, 1e3), group="search space")
+    decay_low: float = live(1e-6, "Lowest decay", "λ", log=(1e-8, 10.0), group="search space")
+    decay_high: float = live(1e-2, "Highest decay", "λ", log=(1e-8, 10.0), group="search space")
+    steps: int = fixed(40, "Steps of a trial", log=(5, 200), help="How long each network is trained.")
 
     @property
     def budget(self) -> int:
@@ -205,24 +158,9 @@ class Search(Experiment[SearchKnobs]):
         f"best/{name}": Measure("loss", of=title) for name, title in STRATEGIES.items()
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "nine": Preset(
-            "Nine trials",
-            {"side": 3},
-            watch="Bergstra and Bengio's figure: nine points, but on the grid only three learning rates, "
-            "none of them in the valley. Random search tries nine.",
-        ),
-        "lucky": Preset(
-            "A lucky grid",
-            {"side": 3, "rate_low": 0.004, "rate_high": 1000.0},
-            watch="The middle one of the grid's three columns, η = 2, stands in the valley: with 9 trials it "
-            "beats random search in most rounds. Nobody knows beforehand where that column should be.",
-        ),
-        "both": Preset(
-            "Both knobs matter",
-            {"decay_low": 1e-4, "decay_high": 10.0},
-            watch="Large λ now spoils every network, and “Which knob matters” has two bars. Random search "
-            "still beats the grid in most rounds: √n values are few for either knob.",
-        ),
+        "nine": Preset("Nine trials", {"side": 3}),
+        "lucky": Preset("A lucky grid", {"side": 3, "rate_low": 0.004, "rate_high": 1000.0}),
+        "both": Preset("Both knobs matter", {"decay_low": 1e-4, "decay_high": 10.0}),
     }
 
     def build(self, knobs: SearchKnobs) -> None:
@@ -298,12 +236,8 @@ class Search(Experiment[SearchKnobs]):
         strategy = torch.arange(len(STRATEGIES), dtype=torch.float64)[:, None].expand_as(vertical)
         return torch.stack([torch.zeros_like(vertical), strategy, horizontal, vertical], 2).flatten(0, 1)
 
-    @lines(
-        title="Where they look",
-        caption="Each dot is a network, η to the right, log₁₀ λ upwards. In the stripe: almost the best η.",
-        size="hero",
-    )
-    def points(self, knobs: SearchKnobs) -> Lines:
+    @p.lines("Where they look", size="hero")
+    def points(self, knobs: SearchKnobs) -> p.Lines:
         """The latest trials over the search space, and where the valley of the loss is."""
         rate, decay, loss = self._latest(knobs).unbind(2)  # (3, n)
         bottom, top = (math.log10(limit) for limit in knobs.limits["decay"])
@@ -316,7 +250,7 @@ class Search(Experiment[SearchKnobs]):
         high = low.copy()
         high[0, -1, 2:4] = top + margin
         best = [("best", float(rate.flatten()[loss.argmin()]))] if loss.numel() else []
-        return Lines(
+        return p.Lines(
             x=x,
             values=np.full(shape, math.nan),
             low=low,
@@ -330,12 +264,12 @@ class Search(Experiment[SearchKnobs]):
             dots=self._dots(rate, decay.log10()),
         )
 
-    def _marginal(self, knobs: SearchKnobs, knob: str, label: str) -> Lines:
+    def _marginal(self, knobs: SearchKnobs, knob: str, label: str) -> p.Lines:
         """The losses of the latest trials by one knob; the lines are at each strategy's lowest."""
         tried = self._latest(knobs)
         values, loss = tried[:, :, list(knobs.limits).index(knob)], tried[:, :, 2]  # (3, n)
         lowest = loss.amin(1) if loss.numel() else loss.new_full((len(STRATEGIES),), math.nan)
-        return Lines(
+        return p.Lines(
             x=np.array(widened(knobs.limits[knob])),
             values=lowest[None, :, None].expand(1, -1, 2),
             groups=["loss"],
@@ -346,22 +280,18 @@ class Search(Experiment[SearchKnobs]):
             dots=self._dots(values, loss),
         )
 
-    @lines(title="Loss by rate", caption="The same dots from the front: a valley, and who hit it.")
-    def by_rate(self, knobs: SearchKnobs) -> Lines:
+    @p.lines("Loss by rate")
+    def by_rate(self, knobs: SearchKnobs) -> p.Lines:
         """The projection on η."""
         return self._marginal(knobs, "rate", "η")
 
-    @lines(title="Loss by decay", caption="The same dots from the side: good and bad at every λ.")
-    def by_decay(self, knobs: SearchKnobs) -> Lines:
+    @p.lines("Loss by decay")
+    def by_decay(self, knobs: SearchKnobs) -> p.Lines:
         """The projection on λ."""
         return self._marginal(knobs, "decay", "λ")
 
-    @lines(
-        title="Best so far, by trial",
-        caption="This round. Shaded: the middle half of the rounds before.",
-        size="wide",
-    )
-    def best_so_far(self, knobs: SearchKnobs) -> Lines:
+    @p.lines("Best so far, by trial", size="wide")
+    def best_so_far(self, knobs: SearchKnobs) -> p.Lines:
         """The lowest loss after each trial, and its quartiles over the rounds that are done."""
         values = torch.full((1, len(STRATEGIES), knobs.budget), math.nan)
         values[0, :, : self.tried.shape[1]] = self.tried[:, :, 2].cummin(1).values
@@ -369,7 +299,7 @@ class Search(Experiment[SearchKnobs]):
         if len(self.bests) >= 3:
             low, high = self.bests.quantile(torch.tensor([0.25, 0.75], dtype=torch.float64), 0)
             bands = {"low": low[None], "high": high[None]}
-        return Lines(
+        return p.Lines(
             x=np.arange(1, knobs.budget + 1),
             values=values,
             groups=["loss"],
@@ -379,11 +309,8 @@ class Search(Experiment[SearchKnobs]):
             **bands,
         )
 
-    @ranking(
-        title="Who won how many rounds",
-        caption="Lowest loss now and on average; % of past rounds in which it beat the grid.",
-    )
-    def rounds(self, knobs: SearchKnobs) -> Ranking:
+    @p.ranking("Who won how many rounds")
+    def rounds(self, knobs: SearchKnobs) -> p.Ranking:
         """Each strategy's lowest loss now and on average, and how often it was lower than the grid's."""
         loss = self.tried[:, :, 2]
         now = loss.amin(1) if loss.numel() else loss.new_full((len(STRATEGIES),), math.nan)
@@ -394,7 +321,7 @@ class Search(Experiment[SearchKnobs]):
             better[0] = math.nan  # the grid itself
         values = torch.stack([now, mean, better], 1)
         most = max(0.5, float(values[:, :2].nan_to_num().max()))
-        return Ranking(
+        return p.Ranking(
             values=values,
             names=list(STRATEGIES.values()),
             columns=["now", "mean", "beats grid %"],
@@ -403,23 +330,20 @@ class Search(Experiment[SearchKnobs]):
             sort=2,
         )
 
-    @bars(title="Different values tried", caption="Of each setting, in as many trials as a round has.")
-    def distinct(self, knobs: SearchKnobs) -> Bars:
+    @p.bars("Different values tried")
+    def distinct(self, knobs: SearchKnobs) -> p.Bars:
         """How many different η and λ each strategy has among the latest trials."""
         counts = [[len(tried[:, knob].unique()) for knob in range(2)] for tried in self._latest(knobs)]
-        return Bars(
+        return p.Bars(
             values=torch.tensor(counts, dtype=torch.float32),
             labels=["η", "λ"],
             series=list(STRATEGIES.values()),
         )
 
-    @bars(
-        title="Which knob matters",
-        caption="% of the variance of ln L that each knob explains alone.",
-    )
-    def importance(self, knobs: SearchKnobs) -> Bars:
+    @p.bars("Which knob matters")
+    def importance(self, knobs: SearchKnobs) -> p.Bars:
         """The adjusted share of the variance of ln loss between `BINS` bins of each knob."""
-        return Bars(
+        return p.Bars(
             values=torch.tensor(
                 [[100 * explained(self.pool[:, knob], self.pool[:, 2]) for knob in range(2)]]
             ),
@@ -427,11 +351,8 @@ class Search(Experiment[SearchKnobs]):
             range=(0.0, 100.0),
         )
 
-    best = scalars(
-        {f"best/{strategy}": title for strategy, title in STRATEGIES.items()},
-        title="Round after round",
-        caption="Best so far in each round. It begins anew where the curves jump up.",
-        log=True,
+    best = p.scalars(
+        {f"best/{strategy}": title for strategy, title in STRATEGIES.items()}, "Round after round", log=True
     )
 
 

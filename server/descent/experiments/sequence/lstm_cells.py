@@ -42,19 +42,9 @@ from descent.contract import (
     by_layer,
     fixed,
     live,
+    rate,
 )
-from descent.contract.panels import (
-    Bars,
-    Note,
-    Ranking,
-    Tokens,
-    Traces,
-    bars,
-    ranking,
-    scalars,
-    tokens,
-    traces,
-)
+from descent.contract import panels as p
 from descent.kit.data import text as texts
 from descent.kit.nn.gates import (
     Recurrent,
@@ -90,74 +80,54 @@ PROPERTIES = {
 
 
 class CellKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    lr: float = live(
-        5e-3, name="Learning rate", symbol="η", ge=1e-5, le=1.0, log=True, typical=(1e-3, 1e-2),
-        help="Length of Adam's steps.", group="training",
+    lr: float = rate(
+        5e-3, log=(1e-5, 1.0), typical=(1e-3, 1e-2), group="training", help="Length of Adam's steps."
     )
     clip: float = live(
-        1.0, name="Gradient clipping", symbol="‖g‖", ge=0.01, le=100.0, log=True, typical=(0.1, 10.0),
-        help="A longer gradient is shortened to this norm.", group="training",
+        1.0, "Gradient clipping", "‖g‖", log=(0.01, 100.0), typical=(0.1, 10.0), group="training"
     )
     feature: Literal["quotes", "brackets", "comment", "if", "indentation", "column"] = live(
-        "brackets", name="Property", options=PROPERTIES, group="looking",
-        help="What the cells are ranked by. The text is underlined where it is true, or above its median.",
-        role="look",
+        "brackets", "Property", options=PROPERTIES, group="looking", role="look"
     )
-    layer: int = live(
-        1, name="Layer", ge=0, le=3, group="looking",
-        help="Whose cells are looked at, counted from below; 0 is the top one, however many there are.",
-        role="look",
-    )
-    cell: int = live(
-        BEST, name="Cell", ge=READ_OUT, le=255, group="looking",
-        help="Which cell colours the text. −1: whichever is best; −2: the layer's linear read-out.",
-        role="look",
-    )
-    position: int = live(
-        120, name="Position", ge=0, le=texts.SHOWN - 1, group="looking",
-        help="The character whose gates are read off, and after which the sample goes on.",
-        role="look",
-    )
+    layer: int = live(1, "Layer", range=(0, 3), group="looking", role="look")
+    cell: int = live(BEST, "Cell", range=(READ_OUT, 255), group="looking", role="look")
+    position: int = live(120, "Position", range=(0, texts.SHOWN - 1), group="looking", role="look")
     temperature: float = live(
-        0.7, name="Temperature", symbol="τ", ge=0.05, le=3.0, step=0.05, typical=(0.3, 1.2),
-        help="Divides the logits when a character is drawn: low is cautious, high is wild.", group="looking",
+        0.7,
+        "Temperature",
+        "τ",
+        range=(0.05, 3.0),
+        step=0.05,
+        typical=(0.3, 1.2),
+        group="looking",
         role="look",
     )
     corpus: Literal["python", "prose", "brackets", "pasted"] = fixed(
-        "python", name="Which text", group="text",
-        help="What is read. The end is held out of training and shown.",
+        "python",
+        "Which text",
         options={
-            "python": "Python source", "prose": "English prose", "brackets": "quotes and brackets",
+            "python": "Python source",
+            "prose": "English prose",
+            "brackets": "quotes and brackets",
             "pasted": "your own",
         },
+        group="text",
     )
     pasted: str = fixed(
-        texts.ALICE, name="Your text", max_length=20_000, lines=4, when={"corpus": ["pasted"]}, group="text",
-        help="Paste some thousand characters, in any script. The last fifth, at most 2,000, is held out.",
+        texts.ALICE, "Your text", when={"corpus": ["pasted"]}, max_length=20_000, lines=4, group="text"
     )
     kind: Literal["lstm", "gru", "rnn"] = fixed(
-        "lstm", name="Recurrent unit", options={"lstm": "LSTM", "gru": "GRU", "rnn": "vanilla RNN"},
-        help="How the state is carried from character to character.", group="network",
-    )
-    layers: int = fixed(1, name="Layers", symbol="L", ge=1, le=3, group="network",
-        help="Stacked: each reads the h of the one below.",
-    )
-    hidden: int = fixed(
-        128, name="Cells per layer", symbol="H", ge=8, le=256, step=8, help="The size of the hidden state.",
+        "lstm",
+        "Recurrent unit",
+        options={"lstm": "LSTM", "gru": "GRU", "rnn": "vanilla RNN"},
         group="network",
     )
-    batch: int = fixed(
-        16, name="Batch size", symbol="B", ge=1, le=64, group="network",
-        help="Places of the text that are read at the same time.",
+    layers: int = fixed(
+        1, "Layers", "L", range=(1, 3), group="network", help="Stacked: each reads the h of the one below."
     )
-    length: int = fixed(
-        64, name="BPTT length", symbol="T", unit="characters", ge=4, le=256, group="network",
-        help="How far back a gradient flows. The state itself goes on.",
-    )
-    # fmt: on
+    hidden: int = fixed(128, "Cells per layer", "H", range=(8, 256), step=8, group="network")
+    batch: int = fixed(16, "Batch size", "B", range=(1, 64), group="network")
+    length: int = fixed(64, "BPTT length", "T", range=(4, 256), unit="characters", group="network")
 
     @field_validator("pasted")
     @classmethod
@@ -267,47 +237,17 @@ class LSTMCells(Experiment[CellKnobs]):
         "bits/held-out": Measure("held-out"),
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "crisp": Preset(
-            "A crisp cell",
-            {"corpus": "brackets", "feature": "quotes"},
-            "After some 300 steps one cell tracks quotes, |r| 0.8 or more: one colour inside, "
-            "another outside.",
-        ),
-        "gru": Preset(
-            "A GRU",
-            {"corpus": "brackets", "kind": "gru"},
-            "It has no c, yet after 250 steps one h tracks brackets, |r| 0.7 or more: z close to 1 "
-            "is its way to keep.",
-        ),
-        "vanilla": Preset(
-            "A vanilla RNN",
-            {"corpus": "brackets", "kind": "rnn"},
-            "No gates: the best |r| stays near 0.2, where an LSTM passes 0.9 within 500 steps.",
-        ),
-        "short": Preset(
-            "A short-sighted gradient",
-            {"corpus": "brackets", "length": 4},
-            "The state goes on, but no gradient tells what it is good for: after 2,000 steps held-out text "
-            "still takes over 1.4 bits, where a length of 64 needs 300 to get below 1.38.",
-        ),
-        "layers": Preset(
-            "Two layers",
-            {"corpus": "brackets", "layers": 2, "feature": "quotes"},
-            "In layer 1 one cell tracks quotes, |r| above 0.7. Set the layer to 2: with some seeds "
-            "none does there.",
-        ),
-        "by-heart": Preset(
-            "A page by heart",
-            {"corpus": "pasted", "feature": "column"},
-            "One page of Alice: after 150 steps it costs next to nothing, its held-out end more than "
-            "an even guess.",
-        ),
+        "crisp": Preset("A crisp cell", {"corpus": "brackets", "feature": "quotes"}),
+        "gru": Preset("A GRU", {"corpus": "brackets", "kind": "gru"}),
+        "vanilla": Preset("A vanilla RNN", {"corpus": "brackets", "kind": "rnn"}),
+        "short": Preset("A short-sighted gradient", {"corpus": "brackets", "length": 4}),
+        "layers": Preset("Two layers", {"corpus": "brackets", "layers": 2, "feature": "quotes"}),
+        "by-heart": Preset("A page by heart", {"corpus": "pasted", "feature": "column"}),
     }
 
-    bits_per_character = scalars(
+    bits_per_character = p.scalars(
         {"bits/train": "training", "bits/held-out": "held out", "bits/even": "even guess"},
-        title="Bits per character",
-        caption="Held-out text is never trained on. The even guess knows the characters, but not their use.",
+        "Bits per character",
         smoothing=0.9,
     )
 
@@ -341,11 +281,9 @@ class LSTMCells(Experiment[CellKnobs]):
         self.state: list[Any] | None = None
 
     def changed(self, knobs: CellKnobs, names: set[str]) -> None:
-        """Tell the optimizer its new rate."""
         self.optimizer.param_groups[0]["lr"] = knobs.lr
 
     def steps_per_epoch(self, knobs: CellKnobs) -> float:
-        """Chunks in a stream."""
         return self.chunks
 
     def batch(self, n: int, length: int) -> tuple[Tensor, Tensor]:
@@ -422,13 +360,8 @@ class LSTMCells(Experiment[CellKnobs]):
         guess = read_out(self._signals(knobs)["h"], self.properties[knobs.feature])
         return ((guess - guess.mean()) / guess.std().clamp(min=1e-6)).tanh()
 
-    @tokens(
-        title="The text, coloured by a cell",
-        caption="Blue +1, red −1; underlined: the property. A cell that tracks it turns where the line does.",
-        size="hero",
-        edits="position",
-    )
-    def text(self, knobs: CellKnobs) -> Tokens:
+    @p.tokens("The text, coloured by a cell", size="hero", edits="position")
+    def text(self, knobs: CellKnobs) -> p.Tokens:
         """What one cell remembers by, over the held-out text; or the read-out."""
         if knobs.cell == READ_OUT:
             name, values = "linear read-out", self._read_out(knobs)
@@ -437,7 +370,7 @@ class LSTMCells(Experiment[CellKnobs]):
             superscript = f"⁽{'¹²³'[knobs.looked_at - 1]}⁾" if knobs.layers > 1 else ""
             name = f"{'tanh c' if 'c' in found else 'h'}{subscript(cell)}{superscript}"
             values = memory(found)
-        return Tokens(
+        return p.Tokens(
             tokens=self.corpus.shown,
             values=values,
             position=knobs.position,
@@ -447,17 +380,17 @@ class LSTMCells(Experiment[CellKnobs]):
             notes=self._notes(knobs),
         )
 
-    def _notes(self, knobs: CellKnobs) -> list[Note]:
+    def _notes(self, knobs: CellKnobs) -> list[p.Note]:
         notes = []
         if knobs.feature in self.same:
             notes.append(
-                Note(
+                p.Note(
                     "The property is the same everywhere in this text, so no cell can track it: "
                     "choose another, such as the position in line."
                 )
             )
         if self.corpus.merged >= VISIBLE:
-            share = Note(
+            share = p.Note(
                 "{percent}% of the text is one sign, {sign}: {rare} characters too rare to tell apart. "
                 "The bits count an even guess among them.",
                 {
@@ -469,11 +402,8 @@ class LSTMCells(Experiment[CellKnobs]):
             notes.append(share)
         return notes
 
-    @bars(
-        title="What it tracks",
-        caption="|r| with each property. A best cell far ahead of the rest has made it its own.",
-    )
-    def tracked(self, knobs: CellKnobs) -> Bars:
+    @p.bars("What it tracks")
+    def tracked(self, knobs: CellKnobs) -> p.Bars:
         """|r| of the chosen cell with all properties, beside the best cell's of the layer for each."""
         found = self._signals(knobs)
         props = torch.stack(list(self.properties.values()), dim=1)  # (T, P)
@@ -483,20 +413,15 @@ class LSTMCells(Experiment[CellKnobs]):
             chosen = correlation(self._read_out(knobs)[:, None], props)[0] + 0 * every[0]
         else:
             chosen = every[self._chosen(found, knobs)]
-        return Bars(
+        return p.Bars(
             values=torch.stack([chosen, every.amax(0)]),  # (2, P)
             labels=[PROPERTIES[name] for name in self.properties],
             series=["chosen", "best of the layer"],
             range=(0.0, 1.0),
         )
 
-    @traces(
-        title="Gates",
-        caption="i lets in, f keeps, o lets out. f near 1 carries c on; where f falls, the cell forgets.",
-        size="wide",
-        edits="position",
-    )
-    def gates(self, knobs: CellKnobs) -> Traces:
+    @p.traces("Gates", size="wide", edits="position")
+    def gates(self, knobs: CellKnobs) -> p.Traces:
         """Every signal of the cell; of the read-out, its value."""
         if knobs.cell == READ_OUT:
             found = {"linear read-out": self._read_out(knobs)}
@@ -504,7 +429,7 @@ class LSTMCells(Experiment[CellKnobs]):
             _, found = self._one(knobs)
         largest = max(1.0, float(found["c"].abs().amax()) if "c" in found else 1.0)
         ranges = {"c": (-largest, largest)} | dict.fromkeys("iforz", (0.0, 1.0))
-        return Traces(
+        return p.Traces(
             values=torch.stack(list(found.values())),
             names=list(found),
             ranges=[ranges.get(name, (-1.0, 1.0)) for name in found],
@@ -512,16 +437,13 @@ class LSTMCells(Experiment[CellKnobs]):
             position=knobs.position,
         )
 
-    @tokens(
-        title="Sample",
-        caption="The network goes on from the position (underlined). Blue: it found the character likely.",
-    )
-    def sample(self, knobs: CellKnobs) -> Tokens:
+    @p.tokens("Sample")
+    def sample(self, knobs: CellKnobs) -> p.Tokens:
         """What is written after the text up to the position, and how probable each character was."""
         read = self.shown[: knobs.position + 1]
         codes, given = write(self.model, read, SAMPLE, knobs.temperature, self.generator(self.step_index))
         prompt = self.corpus.shown[: knobs.position + 1][-PROMPT:]
-        return Tokens(
+        return p.Tokens(
             tokens=prompt + self.corpus.decode(codes.tolist()),
             values=torch.cat([given.new_full((len(prompt),), math.nan), given]),
             range=(0.0, 1.0),
@@ -530,13 +452,8 @@ class LSTMCells(Experiment[CellKnobs]):
             name="p",
         )
 
-    @ranking(
-        title="Which cell tracks it?",
-        caption="Mark: what the best cell reaches by chance. Click a cell to colour the text by it.",
-        size="wide",
-        edits="cell",
-    )
-    def cells(self, knobs: CellKnobs) -> Ranking:
+    @p.ranking("Which cell tracks it?", size="wide", edits="cell")
+    def cells(self, knobs: CellKnobs) -> p.Ranking:
         """|r| and AUC of every cell, and of the layer's linear read-out, with the property."""
         found, prop = self._signals(knobs), self.properties[knobs.feature]
         values, guess = memory(found), read_out(found["h"], prop)[:, None]
@@ -545,7 +462,7 @@ class LSTMCells(Experiment[CellKnobs]):
         figures = torch.cat([figures, whole])  # (H + 1, 2)
         if knobs.feature in self.same:
             figures, chance = figures * math.nan, chance * math.nan
-        return Ranking(
+        return p.Ranking(
             values=figures,
             names=[*map(str, range(knobs.hidden)), "linear read-out"],
             columns=["|r|", "AUC"],
@@ -555,9 +472,4 @@ class LSTMCells(Experiment[CellKnobs]):
             chosen=self._chosen(found, knobs),
         )
 
-    gradient = scalars(
-        {"gradient/norm": "‖g‖"},
-        title="Gradient norm",
-        caption="Before clipping. Single peaks are gradients that explode on their way back.",
-        log=True,
-    )
+    gradient = p.scalars({"gradient/norm": "‖g‖"}, "Gradient norm", log=True)

@@ -43,8 +43,9 @@ from descent.contract import (
     by_layer,
     fixed,
     live,
+    rate,
 )
-from descent.contract.panels import Bars, Heatmap, bars, heatmap, scalars
+from descent.contract import panels as p
 from descent.kit.nn.lean import backward, update
 
 SENTENCES = "i like dog\ni love coffee\ni hate milk\nyou like cat\nyou love milk\nyou hate coffee"
@@ -76,26 +77,12 @@ def vocabulary(sentences: Iterable[Sequence[str]]) -> list[str]:
 
 
 class NextWordKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    lr: float = live(
-        0.01, name="Learning rate", symbol="η", ge=1e-4, le=1.0, log=True, typical=(0.003, 0.1),
-        help="How far a step of Adam goes, in both networks.",
+    lr: float = rate(
+        0.01, log=(1e-4, 1.0), typical=(0.003, 0.1), help="How far a step of Adam goes, in both networks."
     )
-    ask: str = live(
-        "", name="Ask about", max_length=200,
-        help="All words of a sentence but the last, known ones. Empty: those of the first sentence.",
-        role="look",
-    )
-    sentences: str = fixed(
-        SENTENCES, name="Sentences", max_length=1000, lines=6,
-        help="One per line, all with as many words; the last is to be predicted. Only blanks end a word: "
-        "“cat” and “cat.” are two.",
-    )
-    hidden: int = fixed(
-        5, name="Hidden size", symbol="D", ge=1, le=16, help="Units of h, and of c in the LSTM.",
-    )
+    ask: str = live("", "Ask about", max_length=200, role="look")
+    sentences: str = fixed(SENTENCES, "Sentences", max_length=1000, lines=6)
+    hidden: int = fixed(5, "Hidden size", "D", range=(1, 16), help="Units of h, and of c in the LSTM.")
 
     @model_validator(mode="after")
     def _can_be_learned(self) -> NextWordKnobs:
@@ -103,25 +90,36 @@ class NextWordKnobs(Knobs):
         for line, words in sentences.items():
             if len(words) == 1:
                 raise KnobError(
-                    "sentences", "line {line} is the single word “{word}”; add the words to predict it from",
-                    line=line, word=words[0],
+                    "sentences",
+                    "line {line} is the single word “{word}”; add the words to predict it from",
+                    line=line,
+                    word=words[0],
                 )
             if len(words) > LONGEST:
                 raise KnobError(
-                    "sentences", "line {line} has {n} words; shorten it to {most} or fewer",
-                    line=line, n=len(words), most=LONGEST,
+                    "sentences",
+                    "line {line} has {n} words; shorten it to {most} or fewer",
+                    line=line,
+                    n=len(words),
+                    most=LONGEST,
                 )
         if not FEWEST <= len(sentences) <= MOST:
             raise KnobError(
-                "sentences", "it has {n} of {fewest} to {most} sentences; write one per line",
-                n=len(sentences), fewest=FEWEST, most=MOST,
+                "sentences",
+                "it has {n} of {fewest} to {most} sentences; write one per line",
+                n=len(sentences),
+                fewest=FEWEST,
+                most=MOST,
             )
         length = len(next(iter(sentences.values())))
         for line, words in sentences.items():
             if len(words) != length:
                 raise KnobError(
-                    "sentences", "line {line} has {n} words, the first sentence {length}; make them equal",
-                    line=line, n=len(words), length=length,
+                    "sentences",
+                    "line {line} has {n} words, the first sentence {length}; make them equal",
+                    line=line,
+                    n=len(words),
+                    length=length,
                 )
         known = vocabulary(sentences.values())
         if len(known) > VOCABULARY:
@@ -132,16 +130,19 @@ class NextWordKnobs(Knobs):
         for word in asked:
             if word not in known:
                 raise KnobError(
-                    "ask", "“{word}” is in no sentence; use these words, or leave it empty: {known}",
-                    word=word, known=", ".join(known),
+                    "ask",
+                    "“{word}” is in no sentence; use these words, or leave it empty: {known}",
+                    word=word,
+                    known=", ".join(known),
                 )
         if len(asked) not in (0, length - 1):
             raise KnobError(
-                "ask", "it has {n} of {length} words; type the rest, or nothing for the first sentence",
-                n=len(asked), length=length - 1,
+                "ask",
+                "it has {n} of {length} words; type the rest, or nothing for the first sentence",
+                n=len(asked),
+                length=length - 1,
             )
         return self
-    # fmt: on
 
 
 class Network(nn.Module):
@@ -208,51 +209,18 @@ class NextWord(Experiment[NextWordKnobs]):
         "acc/lstm": Measure("accuracy", of="LSTM"),
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "you-hate": Preset(
-            "You hate what?",
-            {"ask": "you hate"},
-            "Coffee and milk rise together: the verb alone leaves both open. Then the pronoun decides.",
-        ),
-        "korean": Preset(
-            "In Korean",
-            {"sentences": KOREAN},
-            "The verb comes last. A dog or a cat gives it away; coffee and milk need the pronoun as well.",
-        ),
+        "you-hate": Preset("You hate what?", {"ask": "you hate"}),
+        "korean": Preset("In Korean", {"sentences": KOREAN}),
         "five-words": Preset(
-            "A word to carry past four",
-            {"sentences": FAR, "ask": "you say that they like"},
-            "Only the first word tells. The loss stays at log 2 ≈ 0.69 until that word gets to the end; "
-            "with some seeds the RNN never gets it there.",
+            "A word to carry past four", {"sentences": FAR, "ask": "you say that they like"}
         ),
-        "two-answers": Preset(
-            "A beginning with two ends",
-            {"sentences": TWO_ENDS},
-            "Dog and cat settle at ½ each, the loss at (2/4) log 2 ≈ 0.35: 3 of 4 is the most there is.",
-        ),
-        "one-unit": Preset(
-            "A memory of one number",
-            {"hidden": 1, "lr": 0.05},
-            "The RNN gets no further than 5 of 6. The LSTM, with c beside h, ends no worse; "
-            "with most seeds it has all six by step 1,200.",
-        ),
-        "too-large": Preset(
-            "Too large a rate",
-            {"lr": 1.0},
-            "The RNN's units jump to ±1, where tanh is flat, and mostly stay there: no gradient moves them.",
-        ),
+        "two-answers": Preset("A beginning with two ends", {"sentences": TWO_ENDS}),
+        "one-unit": Preset("A memory of one number", {"hidden": 1, "lr": 0.05}),
+        "too-large": Preset("Too large a rate", {"lr": 1.0}),
     }
 
-    losses = scalars(
-        {"loss/rnn": "RNN", "loss/lstm": "LSTM"},
-        title="Loss",
-        caption="Where it stays level, single words tell no more; only together do they.",
-        log=True,
-    )
-    accuracy = scalars(
-        {"acc/rnn": "RNN", "acc/lstm": "LSTM"},
-        title="Sentences right",
-        caption="Share of the sentences whose last word is the most probable.",
-    )
+    losses = p.scalars({"loss/rnn": "RNN", "loss/lstm": "LSTM"}, "Loss", log=True)
+    accuracy = p.scalars({"acc/rnn": "RNN", "acc/lstm": "LSTM"}, "Sentences right")
 
     def build(self, knobs: NextWordKnobs) -> None:
         """One-hot words in, the last word of each sentence as target; the two networks."""
@@ -279,7 +247,6 @@ class NextWord(Experiment[NextWordKnobs]):
         return words, self.one_hot(words)[None]
 
     def changed(self, knobs: NextWordKnobs, names: set[str]) -> None:
-        """Tell Adam its new rate."""
         self.optimizer.param_groups[0]["lr"] = knobs.lr
 
     def step(self, knobs: NextWordKnobs) -> Scalars:
@@ -313,75 +280,65 @@ class NextWord(Experiment[NextWordKnobs]):
 
         return {"RNN": of(self.rnn), "LSTM": of(self.lstm)}
 
-    @bars(title="The next word", caption="Probability of each word after the words asked about.", size="hero")
-    def prediction(self, knobs: NextWordKnobs) -> Bars:
+    @p.bars("The next word", size="hero")
+    def prediction(self, knobs: NextWordKnobs) -> p.Bars:
         """p of both networks."""
         words, x = self.asked(knobs)
-        p = torch.cat([self.rnn(x)[0], self.lstm(x)[0]]).softmax(1)  # (2, V)
+        probability = torch.cat([self.rnn(x)[0], self.lstm(x)[0]]).softmax(1)  # (2, V)
         prompt = f"“{' '.join(words)} …”"
-        return Bars(values=p, labels=self.words, series=["RNN", "LSTM"], range=(0.0, 1.0), note=prompt)
+        return p.Bars(
+            values=probability, labels=self.words, series=["RNN", "LSTM"], range=(0.0, 1.0), note=prompt
+        )
 
-    @heatmap(title="RNN: hidden state", caption="h after each word: all that the RNN remembers.")
-    def rnn_hidden(self, knobs: NextWordKnobs) -> Heatmap:
+    @p.heatmap("RNN: hidden state")
+    def rnn_hidden(self, knobs: NextWordKnobs) -> p.Heatmap:
         """h_t, one column per word."""
         words, x = self.asked(knobs)
         return states(self.rnn(x)[1][0], words, "h")
 
-    @heatmap(title="LSTM: hidden state", caption="h after each word: what the output gate lets out of c.")
-    def lstm_hidden(self, knobs: NextWordKnobs) -> Heatmap:
+    @p.heatmap("LSTM: hidden state")
+    def lstm_hidden(self, knobs: NextWordKnobs) -> p.Heatmap:
         """h_t, one column per word."""
         words, x = self.asked(knobs)
         return states(self.lstm(x)[1][0], words, "h")
 
-    @heatmap(
-        title="LSTM: cell state", caption="c after each word. A word adds at most 1, so c can outgrow h."
-    )
-    def lstm_cell(self, knobs: NextWordKnobs) -> Heatmap:
+    @p.heatmap("LSTM: cell state")
+    def lstm_cell(self, knobs: NextWordKnobs) -> p.Heatmap:
         """c_t, one column per word; |c_t| < t."""
         words, x = self.asked(knobs)
         return states(self.lstm.cells(x)[0], words, "c", float(len(words)))
 
-    @bars(title="h by NumPy, by PyTorch", caption="The RNN's last hidden state, computed twice.")
-    def by_hand(self, knobs: NextWordKnobs) -> Bars:
+    @p.bars("h by NumPy, by PyTorch")
+    def by_hand(self, knobs: NextWordKnobs) -> p.Bars:
         """h_T of the words asked about, by `numpy_rnn` and by `nn.RNN`."""
         _, x = self.asked(knobs)
         h = torch.from_numpy(numpy_rnn(x[0].cpu().numpy(), *self.rnn.numpy_weights()))  # (T, D)
         values = torch.stack([h[-1], self.rnn(x)[1][0, -1].cpu()])  # (2, D)
         units = [f"h{unit}" for unit in range(1, values.shape[1] + 1)]
-        return Bars(values=values, labels=units, series=["NumPy", "PyTorch"], range=(-1.0, 1.0))
+        return p.Bars(values=values, labels=units, series=["NumPy", "PyTorch"], range=(-1.0, 1.0))
 
-    @heatmap(
-        title="RNN: every sentence",
-        caption="Each sentence's probabilities: its own last word should be bright.",
-        size="wide",
-    )
-    def rnn_sentences(self, knobs: NextWordKnobs) -> Heatmap:
+    @p.heatmap("RNN: every sentence", size="wide")
+    def rnn_sentences(self, knobs: NextWordKnobs) -> p.Heatmap:
         """p of the RNN for all beginnings."""
         return self._table(self.rnn(self.x)[0])
 
-    difference = scalars(
-        {"numpy/difference": "max |h − h′|"},
-        title="NumPy and PyTorch, apart",
-        caption="Largest difference of h, all sentences. 10⁻¹⁶ is rounding.",
-    )
+    difference = p.scalars({"numpy/difference": "max |h − h′|"}, "NumPy and PyTorch, apart")
 
-    @heatmap(
-        title="LSTM: every sentence",
-        caption="The same for the LSTM. Where two words share a row, it has not decided.",
-        size="wide",
-    )
-    def lstm_sentences(self, knobs: NextWordKnobs) -> Heatmap:
+    @p.heatmap("LSTM: every sentence", size="wide")
+    def lstm_sentences(self, knobs: NextWordKnobs) -> p.Heatmap:
         """p of the LSTM for all beginnings."""
         return self._table(self.lstm(self.x)[0])
 
-    def _table(self, logits: Tensor) -> Heatmap:
-        p = logits.softmax(1).round(decimals=2)  # (N, V), as it is written into the cells
-        return Heatmap(values=p, rows=self.sentences, columns=self.words, range=(0.0, 1.0), annotate=True)
+    def _table(self, logits: Tensor) -> p.Heatmap:
+        probability = logits.softmax(1).round(decimals=2)  # (N, V), as it is written into the cells
+        return p.Heatmap(
+            values=probability, rows=self.sentences, columns=self.words, range=(0.0, 1.0), annotate=True
+        )
 
 
-def states(values: Tensor, words: Sequence[str], name: str, limit: float = 1.0) -> Heatmap:
+def states(values: Tensor, words: Sequence[str], name: str, limit: float = 1.0) -> p.Heatmap:
     """States (T, D), a column for each word that was read, coloured from −limit to limit."""
-    return Heatmap(
+    return p.Heatmap(
         values=values.T,
         rows=[f"{name}{unit}" for unit in range(1, values.shape[1] + 1)],
         columns=words,

@@ -36,8 +36,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
-from descent.contract.panels import Bars, Histogram, Images, Lines, bars, histogram, images, lines, scalars
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
+from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, grid
 from descent.kit.nn.race import step_all
@@ -72,27 +72,14 @@ NAMES: list[Name] = list(ACTIVATIONS)
 
 
 class ActivationKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    activation: Name = live(
-        "relu", name="Activation", symbol="φ", options={**TITLES, "none": "none: φ = z"},
-        help="The network that is taken apart. All six train all the time.",
-        role="look",
+    activation: Name = live("relu", "Activation", "φ", options={**TITLES, "none": "none: φ = z"}, role="look")
+    lr: float = rate(
+        0.1, log=(1e-3, 30.0), typical=(0.03, 0.3), help="How far a step goes, in all six networks."
     )
-    lr: float = live(
-        0.1, name="Learning rate", symbol="η", ge=1e-3, le=30.0, log=True, typical=(0.03, 0.3),
-        help="How far a step goes, in all six networks.",
-    )
-    depth: int = fixed(
-        10, name="Hidden layers", symbol="L", ge=1, le=12,
-        help="How many times φ is applied between the input and the output.",
-    )
+    depth: int = fixed(10, "Hidden layers", "L", range=(1, 12))
     dataset: Literal["circle", "xor", "gauss"] = fixed(
-        "circle", name="Data set", options={"circle": "circle", "xor": "exclusive or", "gauss": "two clouds"},
-        help="Two classes in the plane. A straight line parts the two clouds, and nothing else.",
+        "circle", "Data set", options={"circle": "circle", "xor": "exclusive or", "gauss": "two clouds"}
     )
-    # fmt: on
 
 
 class Network(nn.Module):
@@ -113,8 +100,7 @@ class Network(nn.Module):
         h = x
         for layer in self.layers[:-1]:
             h = self.phi(layer(h))
-        out: Tensor = self.layers[-1](h)[:, 0]
-        return out
+        return self.layers[-1](h)[:, 0]
 
     def sums(self, x: Tensor) -> list[Tensor]:
         """z_l of all layers: (B, n) of each hidden one, and (B, 1)."""
@@ -162,30 +148,10 @@ class Activations(Experiment[ActivationKnobs]):
         f"loss/{name}": Measure("loss", of=title) for name, title in TITLES.items()
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "no-activation": Preset(
-            "No activation",
-            {"activation": "none", "depth": 1, "lr": 0.3},
-            watch="W₂W₁ is one matrix: the two curves at the right coincide, up to rounding. It can only "
-            "draw a straight line, and about half of the points stay wrong.",
-        ),
-        "sigmoid": Preset(
-            "Sigmoid, 10 layers",
-            {"activation": "sigmoid"},
-            watch="Less than ¼ of the gradient passes each layer: half a millionth arrives at the first. The "
-            "loss stays at 0.693 while ReLU learns within five seconds.",
-        ),
-        "one-sigmoid": Preset(
-            "Sigmoid, one layer",
-            {"activation": "sigmoid", "depth": 1, "lr": 1.0},
-            watch="The same function, with no layers to get lost in: within ten seconds the sigmoid, too, "
-            "gets 100 % right. Depth is what it cannot bear.",
-        ),
-        "dead-relus": Preset(
-            "Dead ReLUs",
-            {"activation": "relu", "depth": 2, "lr": 5.0},
-            watch="Wild steps push most ReLUs to where they are 0 on every point: asleep, for good. "
-            "LeakyReLU makes the same steps, has slope 0.01 there, and learns.",
-        ),
+        "no-activation": Preset("No activation", {"activation": "none", "depth": 1, "lr": 0.3}),
+        "sigmoid": Preset("Sigmoid, 10 layers", {"activation": "sigmoid"}),
+        "one-sigmoid": Preset("Sigmoid, one layer", {"activation": "sigmoid", "depth": 1, "lr": 1.0}),
+        "dead-relus": Preset("Dead ReLUs", {"activation": "relu", "depth": 2, "lr": 5.0}),
     }
 
     def build(self, knobs: ActivationKnobs) -> None:
@@ -205,12 +171,10 @@ class Activations(Experiment[ActivationKnobs]):
         self.racing = list(NAMES)  # those that are not out
 
     def changed(self, knobs: ActivationKnobs, names: set[str]) -> None:
-        """Tell the optimizers their rate."""
         for optimizer in self.optimizers.values():
             optimizer.param_groups[0]["lr"] = knobs.lr
 
     def steps_per_epoch(self, knobs: ActivationKnobs) -> float:
-        """Mini-batches in the training set."""
         return batches_per_epoch(BATCH, POINTS)
 
     def step(self, knobs: ActivationKnobs) -> Scalars:
@@ -234,12 +198,8 @@ class Activations(Experiment[ActivationKnobs]):
         parameters = list(network.parameters())
         return {"": Objective(lambda: self._loss(name), parameters, self.optimizers[name], layers)}
 
-    @lines(
-        title="The gradient on its way down",
-        caption="‖δ‖ = ‖∂L/∂z‖ of each layer, as a share of the output's. Backwards is from right to left.",
-        size="hero",
-    )
-    def gradients(self, knobs: ActivationKnobs) -> Lines:
+    @p.lines("The gradient on its way down", size="hero")
+    def gradients(self, knobs: ActivationKnobs) -> p.Lines:
         """‖δ_l‖ / ‖δ_{L+1}‖ on all points, and ¼ to the power of the hidden layers between."""
         layers, last = torch.arange(1, knobs.depth + 2), knobs.depth + 1
         flows = torch.stack([flow(self.networks[name], self.x, self.y) for name in NAMES])  # (6, L + 1)
@@ -250,7 +210,7 @@ class Activations(Experiment[ActivationKnobs]):
         note = f"‖δ₁‖ / ‖δ{subscript(last)}‖ = {rough(left)}"
         if left == left:
             note += f" = {left ** (1 / knobs.depth):.3f}{superscript(knobs.depth)}"
-        return Lines(
+        return p.Lines(
             x=layers,
             values=values[None],
             groups=[""],
@@ -260,15 +220,12 @@ class Activations(Experiment[ActivationKnobs]):
             notes=[note],
         )
 
-    @images(
-        title="Six networks",
-        caption="What each says everywhere: blue +1, red −1, black undecided.",
-    )
-    def maps(self, knobs: ActivationKnobs) -> Images:
+    @p.images("Six networks")
+    def maps(self, knobs: ActivationKnobs) -> p.Images:
         """2σ(z) − 1 over the plane, with points on it."""
         answers = torch.stack([self.networks[name](self.plane) for name in NAMES])  # (6, MAP²)
         values = torch.tanh(answers / 2).nan_to_num().view(-1, MAP, MAP)
-        return Images(pixels=self._coloured(values), columns=3, captions=list(TITLES.values()))
+        return p.Images(pixels=self._coloured(values), columns=3, captions=list(TITLES.values()))
 
     def _coloured(self, values: Tensor) -> Tensor:
         """Maps (N, MAP, MAP), lowest row first, as colours with points on them, highest row first."""
@@ -280,24 +237,17 @@ class Activations(Experiment[ActivationKnobs]):
         pixels: Tensor = colours.to(torch.uint8)
         return pixels.flip(1)
 
-    @bars(
-        title="Units that cannot learn",
-        caption="Share of hidden units that sleep: |φ′| < 0.001 on every point.",
-    )
-    def asleep(self, knobs: ActivationKnobs) -> Bars:
+    @p.bars("Units that cannot learn")
+    def asleep(self, knobs: ActivationKnobs) -> p.Bars:
         """As a share of all hidden units, by network."""
         shares = []
         for name, phi in ACTIVATIONS.items():
             units = torch.cat(self.networks[name].sums(self.x)[:-1], 1)  # (POINTS, L·n)
             shares.append((slope(phi, units).abs() < ASLEEP).all(0).float().mean())
-        return Bars(values=torch.stack(shares)[None], labels=list(TITLES.values()), range=(0.0, 1.0))
+        return p.Bars(values=torch.stack(shares)[None], labels=list(TITLES.values()), range=(0.0, 1.0))
 
-    @lines(
-        title="The functions",
-        caption="Their values φ and slopes φ′. Dots: units of the chosen network.",
-        size="wide",
-    )
-    def functions(self, knobs: ActivationKnobs) -> Lines:
+    @p.lines("The functions", size="wide")
+    def functions(self, knobs: ActivationKnobs) -> p.Lines:
         """φ(z) and φ′(z) of all six, and of the chosen network's units on some points."""
         z = torch.linspace(-5, 5, 201)
         curves = torch.stack([torch.stack([phi(z), slope(phi, z)]) for phi in ACTIVATIONS.values()], 1)
@@ -309,7 +259,7 @@ class Activations(Experiment[ActivationKnobs]):
             for g, y in enumerate((phi(units), slope(phi, units)))
         ]
         steepest = curves[1].amax(1)  # (6,)
-        return Lines(
+        return p.Lines(
             x=z,
             values=curves,
             groups=["φ(z)", "φ′(z)"],
@@ -320,11 +270,8 @@ class Activations(Experiment[ActivationKnobs]):
             notes=["", f"max φ′ = {steepest[series]:.3g}"],
         )
 
-    @lines(
-        title="Are all layers one matrix?",
-        caption="The chosen network along x₁, and the product of its matrices.",
-    )
-    def collapse(self, knobs: ActivationKnobs) -> Lines:
+    @p.lines("Are all layers one matrix?")
+    def collapse(self, knobs: ActivationKnobs) -> p.Lines:
         """z at x₂ = 0, and Ax + c with A = W_{L+1} ⋯ W₁."""
         network = self.networks[knobs.activation]
         a, c = network.product()
@@ -333,7 +280,7 @@ class Activations(Experiment[ActivationKnobs]):
         answers = torch.stack([network(x), x @ a + c])
         apart = (answers[0] - answers[1]).abs().max().item()
         name = "W₂W₁" if knobs.depth == 1 else f"W{subscript(knobs.depth + 1)}⋯W₁"
-        return Lines(
+        return p.Lines(
             x=axis * UNIT,
             values=torch.where(answers.isfinite(), answers, math.nan)[None],
             groups=[""],
@@ -342,23 +289,21 @@ class Activations(Experiment[ActivationKnobs]):
             notes=[f"{name} = ({rough(float(a[0]))}, {rough(float(a[1]))}), max |Δ| = {rough(apart)}"],
         )
 
-    losses = scalars(
+    losses = p.scalars(
         {f"loss/{name}": title for name, title in TITLES.items()},
-        title="Loss",
-        caption="Each mini-batch, before its step. log 2 = 0.693 is what guessing costs.",
+        "Loss",
         size="wide",
         log=True,
         smoothing=0.8,
     )
 
-    @histogram(
-        title="Sums that reach the units, z",
-        caption="Of the chosen network, layer by layer, all on one scale.",
-    )
-    def sums(self, knobs: ActivationKnobs) -> Histogram:
+    @p.histogram("Sums that reach the units, z")
+    def sums(self, knobs: ActivationKnobs) -> p.Histogram:
         """z_l over all units and points, within three times their root mean square."""
         sums = self.networks[knobs.activation].sums(self.x)[:-1]
         wide = 3 * torch.stack(sums).nan_to_num().square().mean().sqrt().clamp(1e-3, 1e3).item()
         counts = torch.stack([torch.histc(z.nan_to_num(), bins=41, min=-wide, max=wide) for z in sums])
         edges = torch.linspace(-wide, wide, 42).expand(len(sums), 42)
-        return Histogram(counts=counts, edges=edges, names=[f"z{subscript(i + 1)}" for i in range(len(sums))])
+        return p.Histogram(
+            counts=counts, edges=edges, names=[f"z{subscript(i + 1)}" for i in range(len(sums))]
+        )

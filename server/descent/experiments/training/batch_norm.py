@@ -32,8 +32,19 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
-from descent.contract.panels import Histogram, Lines, histogram, lines, scalars
+from descent.contract import (
+    Experiment,
+    Knobs,
+    Measure,
+    Objective,
+    Preset,
+    Scalars,
+    batch_of,
+    fixed,
+    live,
+    rate,
+)
+from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
 from descent.kit.data.digits import sklearn_digits
 
@@ -56,38 +67,18 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 class BatchNormKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    lr: float = live(
-        0.1, name="Learning rate", symbol="η", ge=1e-4, le=100.0, log=True, typical=(0.03, 1.0),
-        help="Of both networks. The copies on the chart have rates of their own.",
+    lr: float = rate(0.1, log=(1e-4, 100.0), typical=(0.03, 1.0))
+    batch_size: int = batch_of(
+        64, 512, typical=(16, 256), help="Samples per step, over which a unit's mean and variance are taken."
     )
-    batch_size: int = live(
-        64, name="Batch size", symbol="B", ge=1, le=512, log=True, typical=(16, 256),
-        help="Samples per step, over which a unit's mean and variance are taken.",
-    )
-    momentum: float = live(
-        0.1, name="Momentum", symbol="m", ge=1e-4, le=1.0, log=True,
-        typical=(0.01, 0.3),
-        help="Weight of the newest batch in the running averages, which are used once trained.",
-    )
-    eps: float = live(
-        1e-5, name="Epsilon", symbol="ε", ge=1e-8, le=100.0, log=True, typical=(1e-6, 1e-3),
-        help="Keeps the division from dividing by 0. A large one shrinks x̂ instead of normalising it.",
-    )
+    momentum: float = live(0.1, "Momentum", "m", log=(1e-4, 1.0), typical=(0.01, 0.3))
+    eps: float = live(1e-5, "Epsilon", "ε", log=(1e-8, 100.0), typical=(1e-6, 1e-3))
     activation: Literal["relu", "tanh", "sigmoid"] = live(
-        "relu", name="Activation", symbol="φ",
-        options={"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid"},
-        help="The function each hidden unit applies. Changing it keeps the weights.",
+        "relu", "Activation", "φ", options={"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
     )
-    depth: int = fixed(5, name="Hidden layers", symbol="L", ge=1, le=6, help="Of each network.")
-    width: int = fixed(32, name="Width", ge=4, le=64, step=4, help="Units per hidden layer.")
-    gain: float = fixed(
-        1.0, name="Initial weights", symbol="g", ge=0.05, le=20.0, log=True, typical=(0.7, 1.5),
-        help="They are drawn with a standard deviation of g/√(units below).",
-    )
-    # fmt: on
+    depth: int = fixed(5, "Hidden layers", "L", range=(1, 6), help="Of each network.")
+    width: int = fixed(32, "Width", range=(4, 64), step=4, help="Units per hidden layer.")
+    gain: float = fixed(1.0, "Initial weights", "g", log=(0.05, 20.0), typical=(0.7, 1.5))
 
 
 class BatchNorm(nn.Module):
@@ -206,43 +197,12 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         "acc/bn": Measure("accuracy", of="batch norm", knobs=("momentum", "eps")),
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "too-large": Preset(
-            "A rate that only one survives",
-            {"lr": 1.0},
-            watch="The plain network ends at guessing, 2.30, and stays there. The other is below 0.1 within "
-            "300 steps. On the chart of rates its valley is by far the wider.",
-        ),
-        "sigmoid": Preset(
-            "Five layers of sigmoids",
-            {"activation": "sigmoid", "lr": 1.0},
-            watch="The plain network learns at no rate at all: its gradient vanishes. Normalised, the same "
-            "sigmoids are right on nine in ten test digits within 200 steps.",
-        ),
-        "small-weights": Preset(
-            "Initial weights too small",
-            {"gain": 0.2},
-            watch="Plain, each layer passes on about an eighth of the signal, down to a spike at 0. "
-            "Normalised, a factor in the weights cancels out.",
-        ),
-        "batch-of-two": Preset(
-            "Batches of two",
-            {"batch_size": 2, "lr": 0.03},
-            watch="Of two numbers, one becomes +1 and the other −1: at first x̂ can say no more, hence two "
-            "spikes. By step 900 the plain network reads more than half of the digits, the other not a "
-            "third.",
-        ),
-        "batch-of-one": Preset(
-            "Batches of one",
-            {"batch_size": 1, "lr": 0.03},
-            watch="x is its own mean, so x̂ = 0 and y = β: all digits look alike and the loss stays near 2.3. "
-            "The running variance goes to 0, and in eval mode x is divided by √ε.",
-        ),
-        "stale": Preset(
-            "Running averages that lag",
-            {"momentum": 0.001},
-            watch="After 200 steps the loss is 0.2 by batch statistics and 1.8 by running ones, which still "
-            "remember the beginning. Raise m to 0.1.",
-        ),
+        "too-large": Preset("A rate that only one survives", {"lr": 1.0}),
+        "sigmoid": Preset("Five layers of sigmoids", {"activation": "sigmoid", "lr": 1.0}),
+        "small-weights": Preset("Initial weights too small", {"gain": 0.2}),
+        "batch-of-two": Preset("Batches of two", {"batch_size": 2, "lr": 0.03}),
+        "batch-of-one": Preset("Batches of one", {"batch_size": 1, "lr": 0.03}),
+        "stale": Preset("Running averages that lag", {"momentum": 0.001}),
     }
 
     def build(self, knobs: BatchNormKnobs) -> None:
@@ -280,7 +240,6 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
             self._race_anew()
 
     def steps_per_epoch(self, knobs: BatchNormKnobs) -> float:
-        """Mini-batches in the training split."""
         return batches_per_epoch(knobs.batch_size, TRAIN)
 
     def _batch(self, knobs: BatchNormKnobs) -> tuple[Tensor, Tensor]:
@@ -390,12 +349,8 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         images, _ = self._batch(knobs)
         return [network.signals(images, knobs)[1] for network in (self.plain, self.normalised)]
 
-    @histogram(
-        title="What each activation receives",
-        caption="One mini-batch, layer by layer, on the same axis: plain, and below it normalised.",
-        size="hero",
-    )
-    def distributions(self, knobs: BatchNormKnobs) -> Histogram:
+    @p.histogram("What each activation receives", size="hero")
+    def distributions(self, knobs: BatchNormKnobs) -> p.Histogram:
         """Histograms of y, what lies outside counted in the outermost bars; NaN is counted nowhere."""
         names, counts = [], []
         for layer, pair in enumerate(zip(*self._received(knobs), strict=True), 1):
@@ -404,31 +359,19 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
                 names.append(f"layer {layer}, {kind}")
                 counts.append(torch.histc(inside, BINS, -SPAN, SPAN))
         edges = torch.linspace(-SPAN, SPAN, BINS + 1).expand(len(names), BINS + 1)
-        return Histogram(counts=torch.stack(counts), edges=edges, names=names)
+        return p.Histogram(counts=torch.stack(counts), edges=edges, names=names)
 
-    loss = scalars(
-        {"loss/plain": "plain", "loss/bn": "batch norm"},
-        title="Training loss",
-        caption="Of the same mini-batches. 2.30 is guessing; 4 stands for all above.",
-        log=True,
-        smoothing=0.8,
+    loss = p.scalars(
+        {"loss/plain": "plain", "loss/bn": "batch norm"}, "Training loss", log=True, smoothing=0.8
     )
-    accuracy = scalars(
-        {"acc/plain": "plain", "acc/bn": "batch norm"},
-        title="Test accuracy",
-        caption="On 597 digits never trained on, with running statistics.",
-    )
+    accuracy = p.scalars({"acc/plain": "plain", "acc/bn": "batch norm"}, "Test accuracy")
 
-    @lines(
-        title="Loss after 200 steps, by η",
-        caption="Each point is a copy trained with its own η. A wider valley means that more rates work.",
-        size="wide",
-    )
-    def tolerance(self, knobs: BatchNormKnobs) -> Lines:
+    @p.lines("Loss after 200 steps, by η", size="wide")
+    def tolerance(self, knobs: BatchNormKnobs) -> p.Lines:
         """The copies' losses, averaged over the last ten steps or so."""
         seen = 1 - RECENT**self.raced  # the weights of all past losses together
         plain, normalised = self.race_losses / seen if self.raced else self.race_losses * math.nan
-        return Lines(
+        return p.Lines(
             x=RATES,
             values=torch.stack([plain, normalised, torch.full_like(plain, math.log(CLASSES))])[None],
             groups=[""],
@@ -440,19 +383,14 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
             y_ranges=[(0.0, CEILING)],
         )
 
-    train_eval = scalars(
+    train_eval = p.scalars(
         {"test/batch": "batch statistics", "test/running": "running statistics"},
-        title="Train mode, eval mode",
-        caption="The same test digits, normalised by batches or by running averages.",
+        "Train mode, eval mode",
         log=True,
     )
 
-    @lines(
-        title="Activations over training",
-        caption="Mean and one standard deviation of what a layer's activation receives.",
-        size="wide",
-    )
-    def drift(self, knobs: BatchNormKnobs) -> Lines:
+    @p.lines("Activations over training", size="wide")
+    def drift(self, knobs: BatchNormKnobs) -> p.Lines:
         """Mean ± deviation of y by step, one layer at a time; the coming mini-batch is the last."""
         depth = self.moments.shape[-1]
         history = torch.cat([self.moments, moments(self._received(knobs))[None]])
@@ -460,7 +398,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         steps = [*range(0, self.stride * len(self.moments), self.stride), self.step_index]
         mean, deviation = history.permute(1, 3, 2, 0).flip(1)  # (layer, network, n) each, deepest first
         reach = (mean.abs() + deviation).nan_to_num(0).amax((1, 2)).clamp(1, REACH).tolist()
-        return Lines(
+        return p.Lines(
             x=torch.tensor(steps, dtype=torch.float32),
             values=mean,
             low=mean - deviation,
@@ -471,11 +409,8 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
             y_ranges=[(-most, most) for most in reach],
         )
 
-    @lines(
-        title="One unit, one batch",
-        caption="The first unit of the last hidden layer on each digit, by x.",
-    )
-    def unit(self, knobs: BatchNormKnobs) -> Lines:
+    @p.lines("One unit, one batch")
+    def unit(self, knobs: BatchNormKnobs) -> p.Lines:
         """x, x̂ and y in order of x; in the note, how the last x̂ comes about."""
         self.normalised.train()
         xs, ys, _ = self.normalised.signals(self._batch(knobs)[0], knobs)
@@ -484,7 +419,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         var = x.var(correction=0) + knobs.eps
         x_hat = (x - mu) / var.sqrt()
         minus = f"− {mu:.2f}" if mu >= 0 else f"+ {-mu:.2f}"
-        return Lines(
+        return p.Lines(
             x=torch.arange(1.0, len(x) + 1),
             values=torch.stack([x, x_hat, y])[None],
             groups=[""],
@@ -492,22 +427,18 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
             notes=[f"x̂ = ({x[-1]:.2f} {minus}) / √{var:.2f} = {x_hat[-1]:.2f}".replace("-", "−")],
         )
 
-    mean = scalars(
-        {"unit/mean": "batch μ", "unit/running-mean": "running μ", "unit/beta": "β"},
-        title="Mean of that unit",
-        caption="Before: of the batch, and its running average. After: β.",
+    mean = p.scalars(
+        {"unit/mean": "batch μ", "unit/running-mean": "running μ", "unit/beta": "β"}, "Mean of that unit"
     )
-    variance = scalars(
-        {"unit/var": "batch σ²", "unit/running-var": "running σ²", "unit/gamma": "γ"},
-        title="Spread of that unit",
-        caption="Before: variance of the batch, and its running average. After: γ.",
+    variance = p.scalars(
+        {"unit/var": "batch σ²", "unit/running-var": "running σ²", "unit/gamma": "γ"}, "Spread of that unit"
     )
 
-    @histogram(title="γ and β", caption="Of all units. They begin at 1 and 0, and training spreads them.")
-    def learnt(self, knobs: BatchNormKnobs) -> Histogram:
+    @p.histogram("γ and β")
+    def learnt(self, knobs: BatchNormKnobs) -> p.Histogram:
         """Every γ and every β."""
         norms = [self.normalised.norm(layer) for layer in range(knobs.depth)]
-        return Histogram.of(
+        return p.Histogram.of(
             {
                 "γ": torch.cat([norm.gamma for norm in norms]),
                 "β": torch.cat([norm.beta for norm in norms]),

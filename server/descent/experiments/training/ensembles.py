@@ -32,8 +32,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
-from descent.contract.panels import Field, Heatmap, Images, Lines, field_map, heatmap, images, lines, scalars
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
+from descent.contract import panels as p
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, encode, grid
 
 MEMBERS = 6  # trained from seeds, and snapshots kept
@@ -46,51 +46,34 @@ TINY = 1e-12  # a probability that is rounded to 0 is taken for this in the log 
 
 
 class EnsembleKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    members: int = live(
-        6, name="Members averaged", symbol="M", ge=1, le=MEMBERS, group="ensemble",
-        help="How many: the first so many seeds, or the latest so many snapshots.",
-    )
+    members: int = live(6, "Members averaged", "M", range=(1, MEMBERS), group="ensemble")
     shown: Literal["seeds", "snapshots"] = live(
-        "seeds", name="Ensemble", options={"seeds": "seeds", "snapshots": "snapshots"}, group="ensemble",
-        help="Whose average and disagreement the maps and scores show. Both are trained all the time.",
+        "seeds", "Ensemble", options={"seeds": "seeds", "snapshots": "snapshots"}, group="ensemble"
     )
-    lr: float = live(
-        0.1, name="Learning rate", symbol="η", ge=1e-4, le=10.0, log=True, typical=(0.02, 0.3),
-        group="seeds", help="Of the six, which descend by SGD with momentum 0.9.",
-    )
+    lr: float = rate(0.1, log=(1e-4, 10.0), typical=(0.02, 0.3), group="seeds")
     differ: Literal["nothing", "order", "seed", "bootstrap"] = fixed(
-        "seed", name="Differ in", group="seeds",
+        "seed",
+        "Differ in",
         options={"nothing": "nothing", "order": "order", "seed": "seed", "bootstrap": "seed and data"},
-        help="Order: of the data. Seed: the first weights, too. Data: drawn with replacement, as in bagging.",
+        group="seeds",
     )
-    lr_snapshot: float = live(
-        0.1, name="Learning rate after a restart", symbol="α₀", ge=1e-4, le=10.0, log=True,
-        typical=(0.02, 0.3), group="snapshots", help="Each cycle begins with it and ends near 0.",
+    lr_snapshot: float = rate(
+        0.1, "Learning rate after a restart", "α₀", log=(1e-4, 10.0), typical=(0.02, 0.3), group="snapshots"
     )
-    cycle: int = live(
-        300, name="Cycle", symbol="C", unit="steps", ge=10, le=3000, log=True, typical=(100, 1000),
-        group="snapshots", help="Steps from one restart to the next. The network is kept before each.",
-    )
+    cycle: int = live(300, "Cycle", "C", log=(10, 3000), unit="steps", typical=(100, 1000), group="snapshots")
     dataset: Literal["spiral", "xor", "circle", "gauss"] = fixed(
-        "spiral", name="Data set", group="data",
+        "spiral",
+        "Data set",
         options={"spiral": "spiral", "xor": "exclusive or", "circle": "circle", "gauss": "two clouds"},
-        help="The pattern to learn.",
+        group="data",
     )
     noise: int = fixed(
-        50, name="Noise", unit="%", ge=0, le=50, group="data",
-        help="How far the data stray from the pattern.",
+        50, "Noise", range=(0, 50), unit="%", group="data", help="How far the data stray from the pattern."
     )
-    points: int = fixed(
-        100, name="Training points", symbol="N", ge=20, le=1000, log=True, group="data",
-        help="The fewer there are, the more is left to chance, and the more the members differ.",
-    )
+    points: int = fixed(100, "Training points", "N", log=(20, 1000), group="data")
     hidden: int = fixed(
-        32, name="Hidden units", ge=2, le=64, group="data", help="tanh units in each of two hidden layers.",
+        32, "Hidden units", range=(2, 64), group="data", help="tanh units in each of two hidden layers."
     )
-    # fmt: on
 
 
 class Stack(nn.Module):
@@ -179,38 +162,11 @@ class Ensembles(Experiment[EnsembleKnobs]):
         "acc/now": Measure("accuracy", of="snapshots", knobs=("lr_snapshot", "cycle")),
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "same": Preset(
-            title="Nothing differs",
-            knobs={"differ": "nothing"},
-            watch="Six times the same network: they never disagree, so the disagreement is 0 and the "
-            "average is no better than any of them.",
-        ),
-        "bagging": Preset(
-            title="Bagging",
-            knobs={"differ": "bootstrap"},
-            watch="Each member sees only about 63 of the 100 points. By step 1,000 the members are right on "
-            "80 to 85 % of the test points, on average. They err in different places: together they are "
-            "right on about 90 %.",
-        ),
-        "snapshots": Preset(
-            title="Train 1, get M for free",
-            knobs={"shown": "snapshots"},
-            watch="After each of the first two restarts the accuracy falls by 5 points or more, and comes "
-            "back. By step 2,000 the average of six snapshots of one training is right on about 90 % or "
-            "more, as six trainings are.",
-        ),
-        "short": Preset(
-            title="Cycles too short",
-            knobs={"shown": "snapshots", "cycle": 30},
-            watch="After 30 steps the network has not left its minimum. From step 1,000 on, two snapshots "
-            "differ on less than 4 % of the points, on average, and averaging them gains next to nothing.",
-        ),
-        "chance": Preset(
-            title="What no average removes",
-            knobs={"dataset": "circle"},
-            watch="Here the labels near the border are drawn by chance. The average is right hardly more "
-            "often than its members, by a point or so, but less sure where it errs: see the log loss.",
-        ),
+        "same": Preset("Nothing differs", {"differ": "nothing"}),
+        "bagging": Preset("Bagging", {"differ": "bootstrap"}),
+        "snapshots": Preset("Train 1, get M for free", {"shown": "snapshots"}),
+        "short": Preset("Cycles too short", {"shown": "snapshots", "cycle": 30}),
+        "chance": Preset("What no average removes", {"dataset": "circle"}),
     }
 
     def build(self, knobs: EnsembleKnobs) -> None:
@@ -246,11 +202,9 @@ class Ensembles(Experiment[EnsembleKnobs]):
         return encode(points, FEATURES).to(self.device)
 
     def changed(self, knobs: EnsembleKnobs, names: set[str]) -> None:
-        """Tell the members' optimizer its rate; the other's is set in every step."""
         self.optimizer.param_groups[0]["lr"] = knobs.lr
 
     def steps_per_epoch(self, knobs: EnsembleKnobs) -> float:
-        """Mini-batches in the training set."""
         return math.ceil(knobs.points / BATCH)
 
     def _batch(self, knobs: EnsembleKnobs) -> Tensor:
@@ -336,16 +290,12 @@ class Ensembles(Experiment[EnsembleKnobs]):
 
     # What is shown
 
-    @field_map(
-        title="The average",
-        caption="2p̄ − 1: blue and red where the members agree, pale where they do not. The line is p̄ = ½.",
-        size="hero",
-    )
-    def average(self, knobs: EnsembleKnobs) -> Field:
+    @p.field_map("The average", size="hero")
+    def average(self, knobs: EnsembleKnobs) -> p.Field:
         """The averaged probability over the plane, with the training points."""
-        p = self._shown(knobs, self.plane).mean(0)
-        return Field(
-            values=(2 * p - 1).float().view(SIDE, SIDE),
+        p_m = self._shown(knobs, self.plane).mean(0)
+        return p.Field(
+            values=(2 * p_m - 1).float().view(SIDE, SIDE),
             x=(-EXTENT, EXTENT),
             y=(-EXTENT, EXTENT),
             points=self.points,
@@ -354,33 +304,25 @@ class Ensembles(Experiment[EnsembleKnobs]):
             boundary=0.0,
         )
 
-    @field_map(
-        title="Disagreement",
-        caption="√((1/M) Σ (pₘ − p̄)²): most along the border, and far from any point.",
-    )
-    def disagreement(self, knobs: EnsembleKnobs) -> Field:
+    @p.field_map("Disagreement")
+    def disagreement(self, knobs: EnsembleKnobs) -> p.Field:
         """The standard deviation of the members' probabilities over the plane."""
-        p = self._shown(knobs, self.plane)
-        spread = p.std(0, correction=0)
-        return Field(
+        p_m = self._shown(knobs, self.plane)
+        spread = p_m.std(0, correction=0)
+        return p.Field(
             values=spread.float().view(SIDE, SIDE),
             x=(-EXTENT, EXTENT),
             y=(-EXTENT, EXTENT),
             range=(0.0, 0.5),
         )
 
-    scores = scalars(
+    scores = p.scalars(
         {"brier/members": "members", "brier/average": "average", "brier/disagreement": "disagreement"},
-        title="Brier score",
-        caption="Average = members − disagreement, so disagreement helps.",
+        "Brier score",
     )
 
-    @images(
-        title="Members",
-        caption="Above: six seeds. Below: the snapshots so far, oldest first. With their test accuracy.",
-        size="wide",
-    )
-    def gallery(self, knobs: EnsembleKnobs) -> Images:
+    @p.images("Members", size="wide")
+    def gallery(self, knobs: EnsembleKnobs) -> p.Images:
         """Every member's decision map, its border dark; grey where there is no snapshot yet."""
         maps = [self._probabilities(self.seeds, self.small_plane), self._snapshots(self.small_plane)]
         pixels = torch.full((2 * MEMBERS, SMALL, SMALL, 3), 127, dtype=torch.uint8)
@@ -388,51 +330,41 @@ class Ensembles(Experiment[EnsembleKnobs]):
         pixels[: len(known)] = _painted(known.float().view(-1, SMALL, SMALL)).cpu()
         y = self.test_targets
         right = [
-            1 - error(p, y)
-            for p in (self._probabilities(self.seeds, self.test_inputs), self._snapshots(self.test_inputs))
+            1 - error(p_m, y)
+            for p_m in (self._probabilities(self.seeds, self.test_inputs), self._snapshots(self.test_inputs))
         ]
         captions = [f"{share:.0%}" for share in torch.cat(right).tolist()]
         captions += ["–"] * (2 * MEMBERS - len(captions))
-        return Images(pixels=pixels, columns=MEMBERS, captions=captions)
+        return p.Images(pixels=pixels, columns=MEMBERS, captions=captions)
 
-    @heatmap(
-        title="Who differs",
-        caption="On what share of the test points two decide differently.",
-    )
-    def pairs(self, knobs: EnsembleKnobs) -> Heatmap:
+    @p.heatmap("Who differs")
+    def pairs(self, knobs: EnsembleKnobs) -> p.Heatmap:
         """Share of different decisions of any two: (M + K, M + K)."""
         both = [self._probabilities(self.seeds, self.test_inputs), self._snapshots(self.test_inputs)]
         said = (torch.cat(both) > 0.5).double()
         names = [*map(str, range(1, MEMBERS + 1)), *(f"t {t}" for t in self.taken_at)]
         share = (said[:, None] - said[None]).abs().mean(2)
-        return Heatmap(values=share.float(), rows=names, columns=names)
+        return p.Heatmap(values=share.float(), rows=names, columns=names)
 
-    losses = scalars(
-        {"loss/seeds": "seeds, on average", "loss/snapshots": "the one in cycles"},
-        title="Training loss",
-        caption="Each restart of the cycle throws its loss up.",
-        log=True,
+    losses = p.scalars(
+        {"loss/seeds": "seeds, on average", "loss/snapshots": "the one in cycles"}, "Training loss", log=True
     )
 
-    accuracy = scalars(
+    accuracy = p.scalars(
         {"acc/average": "average"} | {f"acc/{member}": f"{member}" for member in range(1, MEMBERS + 1)},
-        title="Accuracy of the seeds",
-        caption="On test points. The average of M, and each member.",
+        "Accuracy of the seeds",
         size="wide",
     )
 
-    @lines(
-        title="Cyclic rate",
-        caption="Large after a restart, to leave a minimum; small at the end, to settle.",
-    )
-    def schedule(self, knobs: EnsembleKnobs) -> Lines:
+    @p.lines("Cyclic rate")
+    def schedule(self, knobs: EnsembleKnobs) -> p.Lines:
         """α(t) over this cycle and the next, and where training is."""
         t, cycle, a0 = self.phase + 1, knobs.cycle, knobs.lr_snapshot
         began = self.step_index - self.phase
         x = torch.linspace(0, 2 * cycle, 161)
         rates = [cyclic_rate(a0, math.floor(n) + 1, cycle) for n in x.tolist()]
         now = cyclic_rate(a0, t, cycle)
-        return Lines(
+        return p.Lines(
             x=x + began,
             values=torch.tensor(rates)[None, None],
             dots=torch.tensor([[0.0, -1.0, self.step_index, now]]),
@@ -442,29 +374,25 @@ class Ensembles(Experiment[EnsembleKnobs]):
             notes=[f"{a0 / 2:.3g}·(cos(π·{t - 1}/{cycle}) + 1) = {now:.3g}"],
         )
 
-    @lines(
-        title="What each further member brings",
-        caption="Averages of M members, over all ways to choose them: the mean, and from best to worst.",
-        size="wide",
-    )
-    def by_size(self, knobs: EnsembleKnobs) -> Lines:
+    @p.lines("What each further member brings", size="wide")
+    def by_size(self, knobs: EnsembleKnobs) -> p.Lines:
         """Scores over M, of every subset of the seeds and of the snapshots there are."""
         y = self.test_targets
         values = torch.full((len(SCORES), 2, MEMBERS), math.nan, dtype=torch.float64)
         low, high = values.clone(), values.clone()
         found = [self._probabilities(self.seeds, self.test_inputs), self._snapshots(self.test_inputs)]
-        for series, p in enumerate(found):
-            weights = subsets(len(p)).to(p.device)  # (2^K − 1, K)
+        for series, p_m in enumerate(found):
+            weights = subsets(len(p_m)).to(p_m.device)  # (2^K − 1, K)
             sizes = (weights > 0).sum(1)
             for group, score in enumerate(SCORES.values()):
-                scored = score(weights @ p, y)
-                for size in range(1, len(p) + 1):
+                scored = score(weights @ p_m, y)
+                for size in range(1, len(p_m) + 1):
                     of = scored[sizes == size]
                     values[group, series, size - 1] = of.mean()
                     low[group, series, size - 1], high[group, series, size - 1] = of.min(), of.max()
         none = values.isnan()
         shown = [values[group, 0] for group in range(len(SCORES))]
-        return Lines(
+        return p.Lines(
             x=torch.arange(1.0, MEMBERS + 1),
             values=values.float(),
             low=torch.where(none, values[:, :1], low).float(),
@@ -476,11 +404,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
             notes=[f"M = 1: {curve[0]:.3f},  M = {MEMBERS}: {curve[-1]:.3f}" for curve in shown],
         )
 
-    snapshots = scalars(
-        {"acc/now": "now", "acc/snapshots": "average of snapshots"},
-        title="Accuracy in cycles",
-        caption="A restart throws the network out; the average of those kept hardly notices.",
-    )
+    snapshots = p.scalars({"acc/now": "now", "acc/snapshots": "average of snapshots"}, "Accuracy in cycles")
 
 
 def _painted(p: Tensor) -> Tensor:

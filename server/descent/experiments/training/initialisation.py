@@ -36,8 +36,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live
-from descent.contract.panels import Bars, Histogram, Images, Lines, bars, histogram, images, lines, scalars
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
+from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
 from descent.kit.data.digits import sklearn_digits
 from descent.kit.nn.race import step_all
@@ -71,35 +71,27 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 class InitKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
     scheme: Scheme = live(
-        "he", name="Initialisation", options={
-            "zeros": "zeros", "small": "small: σ = 0.01", "large": "large: σ = 1",
-            "own": "g√(1/n)", "xavier": "Xavier", "he": "He",
+        "he",
+        "Initialisation",
+        options={
+            "zeros": "zeros",
+            "small": "small: σ = 0.01",
+            "large": "large: σ = 1",
+            "own": "g√(1/n)",
+            "xavier": "Xavier",
+            "he": "He",
         },
-        help="The network that is taken apart. All six train all the time.",
         role="look",
     )
-    lr: float = live(
-        0.05, name="Learning rate", symbol="η", ge=1e-4, le=10.0, log=True, typical=(0.01, 0.2),
-        help="How far a step goes, in all six networks.",
+    lr: float = rate(
+        0.05, log=(1e-4, 10.0), typical=(0.01, 0.2), help="How far a step goes, in all six networks."
     )
     activation: Literal["relu", "tanh", "sigmoid"] = fixed(
-        "relu", name="Activation", symbol="φ",
-        options={"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid"},
-        help="The function of all hidden units. He is made for ReLU, Xavier for tanh.",
+        "relu", "Activation", "φ", options={"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
     )
-    width: int = fixed(
-        100, name="Units per layer", symbol="n", ge=8, le=200,
-        help="The more there are, the smaller the weights must be.",
-    )
-    gain: float = fixed(
-        1.0, name="Gain", symbol="g", ge=0.1, le=10.0, log=True, typical=(0.7, 2.0),
-        help="A size of your own: the fourth network's weights are g√(1/n).",
-    )
-    # fmt: on
+    width: int = fixed(100, "Units per layer", "n", range=(8, 200))
+    gain: float = fixed(1.0, "Gain", "g", log=(0.1, 10.0), typical=(0.7, 2.0))
 
 
 def deviation(scheme: Scheme, below: int, above: int, gain: float = 1.0) -> float:
@@ -143,8 +135,7 @@ class Network(nn.Module):
         h = x
         for layer in self.layers[:-1]:
             h = self.phi(layer(h))
-        out: Tensor = self.layers[-1](h)
-        return out
+        return self.layers[-1](h)
 
     def signals(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """h_l of the hidden layers, and the gradients δ_l = ∂L/∂z_l: (B, n) each."""
@@ -169,37 +160,11 @@ class Initialisation(Experiment[InitKnobs]):
         f"loss/{scheme}": Measure("loss", of=title) for scheme, title in TITLES.items()
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "small": Preset(
-            "Too small",
-            {"scheme": "small"},
-            watch="Each layer leaves 7 % of the signal: less than 10⁻¹⁰ of it reaches the tenth. The loss "
-            "stays at log 10 = 2.303, for good.",
-        ),
-        "large": Preset(
-            "Too large",
-            {"scheme": "large"},
-            watch="Each layer makes the signal seven times larger: in the tenth it is tens of millions of "
-            "times what it was in the first. The loss is out of bounds before the first step.",
-        ),
-        "zeros": Preset(
-            "Zeros: all units alike",
-            {"scheme": "zeros", "activation": "sigmoid"},
-            watch="What begins alike stays alike: of 100 units in the first layer one is different. With ten "
-            "layers of sigmoid only the large weights learn.",
-        ),
-        "tanh": Preset(
-            "Xavier and tanh",
-            {"scheme": "xavier", "activation": "tanh"},
-            watch="Xavier's own case: at the start the tenth layer's signal is about 0.8 of the first's. "
-            "Then choose large: from the second layer on, nearly all units sit near −1 or 1.",
-        ),
-        "gain": Preset(
-            "Twice what it takes",
-            {"scheme": "own", "gain": 2.83},
-            watch="σ is twice what ReLU needs. That doubles the signal in each layer and makes it hundreds "
-            "of times larger in all. The loss begins in the hundreds, and the first step throws it out of "
-            "bounds.",
-        ),
+        "small": Preset("Too small", {"scheme": "small"}),
+        "large": Preset("Too large", {"scheme": "large"}),
+        "zeros": Preset("Zeros: all units alike", {"scheme": "zeros", "activation": "sigmoid"}),
+        "tanh": Preset("Xavier and tanh", {"scheme": "xavier", "activation": "tanh"}),
+        "gain": Preset("Twice what it takes", {"scheme": "own", "gain": 2.83}),
     }
 
     def build(self, knobs: InitKnobs) -> None:
@@ -224,12 +189,10 @@ class Initialisation(Experiment[InitKnobs]):
         self.first = self._spreads()  # (2, 6, DEPTH), before any step
 
     def changed(self, knobs: InitKnobs, names: set[str]) -> None:
-        """Tell the optimizers their rate."""
         for optimizer in self.optimizers.values():
             optimizer.param_groups[0]["lr"] = knobs.lr
 
     def steps_per_epoch(self, knobs: InitKnobs) -> float:
-        """Mini-batches in the training set."""
         return batches_per_epoch(BATCH, len(self.y))
 
     def step(self, knobs: InitKnobs) -> Scalars:
@@ -263,12 +226,8 @@ class Initialisation(Experiment[InitKnobs]):
             found.append((values / unit).std(2) * unit[..., 0])
         return torch.stack(found, 1)
 
-    @lines(
-        title="Does the signal survive?",
-        caption="Standard deviation of each hidden layer, on a logarithmic scale. Only flat lines can go on.",
-        size="hero",
-    )
-    def signal(self, knobs: InitKnobs) -> Lines:
+    @p.lines("Does the signal survive?", size="hero")
+    def signal(self, knobs: InitKnobs) -> p.Lines:
         """std of h_l and δ_l by layer and scheme, now and before the first step."""
         spreads = torch.cat([self._spreads(), self.first])  # (4, 6, DEPTH)
         spreads = torch.where(spreads.isfinite() & (spreads > 0), spreads, math.nan)
@@ -277,7 +236,7 @@ class Initialisation(Experiment[InitKnobs]):
         kept = own[:, -1] / own[:, 0]
         kept[1::2] = 1 / kept[1::2]  # δ goes from the last layer to the first
         size = rough(deviation(knobs.scheme, knobs.width, knobs.width, knobs.gain))
-        return Lines(
+        return p.Lines(
             x=torch.arange(1, DEPTH + 1),
             values=spreads,
             groups=["activations h", "gradients δ", "h at the start", "δ at the start"],
@@ -287,88 +246,71 @@ class Initialisation(Experiment[InitKnobs]):
             notes=[f"σ = {size}, {name} = {rough(c)}" for name, c in zip(names, kept.tolist(), strict=True)],
         )
 
-    @histogram(
-        title="Activations",
-        caption="h of the chosen network where it is not 0, all layers on one scale.",
-    )
-    def activations(self, knobs: InitKnobs) -> Histogram:
+    @p.histogram("Activations")
+    def activations(self, knobs: InitKnobs) -> p.Histogram:
         """h_l over all units and digits."""
         outputs, _ = self.networks[knobs.scheme].signals(self.x[:SHOWN], self.y[:SHOWN])
         return _layers(outputs, "h", low=-1 if knobs.activation == "tanh" else 0)
 
-    @histogram(
-        title="Gradients",
-        caption="δ = ∂L/∂z of the chosen network where it is not 0, all layers on one scale.",
-    )
-    def gradients(self, knobs: InitKnobs) -> Histogram:
+    @p.histogram("Gradients")
+    def gradients(self, knobs: InitKnobs) -> p.Histogram:
         """δ_l over all units and digits."""
         _, deltas = self.networks[knobs.scheme].signals(self.x[:SHOWN], self.y[:SHOWN])
         return _layers(deltas, "δ", low=-1)
 
-    losses = scalars(
+    losses = p.scalars(
         {f"loss/{scheme}": title for scheme, title in TITLES.items()},
-        title="Loss",
-        caption="Each mini-batch, before its step. log 10 = 2.303 is guessing. No line: out of bounds.",
+        "Loss",
         size="wide",
         log=True,
         smoothing=0.8,
     )
 
-    @bars(title="Accuracy", caption="Share of test digits read right, now. Guessing gets a tenth.")
-    def accuracy(self, knobs: InitKnobs) -> Bars:
+    @p.bars("Accuracy")
+    def accuracy(self, knobs: InitKnobs) -> p.Bars:
         """On the test set, by scheme."""
         shares = [
             (self.networks[scheme](self.test_x).argmax(1) == self.test_y).float().mean() for scheme in SCHEMES
         ]
-        return Bars(values=torch.stack(shares)[None], labels=list(TITLES.values()), range=(0.0, 1.0))
+        return p.Bars(values=torch.stack(shares)[None], labels=list(TITLES.values()), range=(0.0, 1.0))
 
-    @bars(
-        title="Size of the weights, σ",
-        caption="Between hidden layers, and what φ needs to keep the signal.",
-        log=True,
-    )
-    def sizes(self, knobs: InitKnobs) -> Bars:
+    @p.bars("Size of the weights, σ", log=True)
+    def sizes(self, knobs: InitKnobs) -> p.Bars:
         """σ of each scheme beside √(2/n) for ReLU, else √(1/n)."""
         needed = math.sqrt((2 if knobs.activation == "relu" else 1) / knobs.width)
         found = [deviation(scheme, knobs.width, knobs.width, knobs.gain) or math.nan for scheme in SCHEMES]
-        return Bars(
+        return p.Bars(
             values=torch.tensor([found, [needed] * len(SCHEMES)]),
             labels=list(TITLES.values()),
             series=["σ", "needed"],
             log=True,
         )
 
-    @bars(
-        title="Different units",
-        caption="How many units of the first layer differ. Zeros make one of them all.",
-    )
-    def different(self, knobs: InitKnobs) -> Bars:
+    @p.bars("Different units")
+    def different(self, knobs: InitKnobs) -> p.Bars:
         """Distinct columns of h₁, by scheme."""
         phi, layers = ACTIVATIONS[knobs.activation], [self.networks[scheme].layers[0] for scheme in SCHEMES]
         counts = [len(phi(layer(self.x[:SHOWN])).T.unique(dim=0)) for layer in layers]
-        return Bars(values=torch.tensor([counts]).float(), labels=list(TITLES.values()))
+        return p.Bars(values=torch.tensor([counts]).float(), labels=list(TITLES.values()))
 
-    @images(
-        title="First weights",
-        caption="W₁ of the chosen network, one image per unit: blue positive, red negative.",
-    )
-    def weights(self, knobs: InitKnobs) -> Images:
+    @p.images("First weights")
+    def weights(self, knobs: InitKnobs) -> p.Images:
         """The first units' weights, all on one scale."""
         rows = self.networks[knobs.scheme].layers[0].weight[:UNITS_SHOWN].nan_to_num()  # (units, 64)
         strength = rows / rows.abs().max().clamp(min=1e-12)
         blue, red = torch.tensor([[110.0, 165, 255], [255, 110, 90]], device=self.device)
         colours = strength.clamp(min=0)[..., None] * blue + strength.clamp(max=0).neg()[..., None] * red
-        return Images(pixels=colours.to(torch.uint8).view(-1, SIDE, SIDE, 3), columns=5)
+        return p.Images(pixels=colours.to(torch.uint8).view(-1, SIDE, SIDE, 3), columns=5)
 
 
-def _layers(signals: list[Tensor], symbol: str, low: int, bins: int = 41) -> Histogram:
+def _layers(signals: list[Tensor], symbol: str, low: int, bins: int = 41) -> p.Histogram:
     """All layers over one range, from `low` to 1 times a few medians of the layer with the largest."""
     values = [signal[signal != 0].double() for signal in signals]  # histc knows no numbers as small as some
     medians = [float(value.abs().median()) for value in values if len(value)]
     wide = min(1e30, max(1e-30, *(4 * median for median in medians if median < math.inf), 0.0))
     counts = [torch.histc(value / wide, bins=bins, min=low, max=1) for value in values]
     edges = (torch.linspace(low, 1, bins + 1, dtype=torch.float64) * wide).float()
-    return Histogram(
+    return p.Histogram(
         counts=torch.stack(counts).float(),
         edges=edges.expand(len(values), bins + 1),
         names=[f"{symbol}{subscript(i + 1)}" for i in range(len(values))],

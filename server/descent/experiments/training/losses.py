@@ -32,9 +32,20 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, by_layer, fixed, live
-from descent.contract.panels import Bars, Lines, bars, lines, scalars
-from descent.kit.data.noisy import END, OUTLIER, draw, true_probability, true_sigma, truth
+from descent.contract import (
+    Experiment,
+    Knobs,
+    Measure,
+    Objective,
+    Preset,
+    Scalars,
+    by_layer,
+    fixed,
+    live,
+    rate,
+)
+from descent.contract import panels as p
+from descent.kit.data.noisy import END, draw, true_probability, true_sigma, truth
 
 THIRD = 2 / 3  # |x| beyond which the calibration looks
 HELD_OUT = 1200  # points nobody is trained on, without outliers
@@ -66,56 +77,29 @@ SPREADS = ["truth", "constant", "learnt"]
 
 
 class LossKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    lr: float = live(
-        0.01, name="Learning rate", symbol="η", ge=1e-5, le=10.0, log=True, typical=(0.001, 0.05),
-        group="numbers", help="Of the four networks that fit numbers.",
-    )
-    outliers: float = live(
-        0.0, name="Outliers", ge=0.0, le=0.3, step=0.01, group="numbers",
-        help=f"Share of the training points that are moved up by {OUTLIER:g}.",
-        role="task",
-    )
+    lr: float = rate(0.01, log=(1e-5, 10.0), typical=(0.001, 0.05), group="numbers")
+    outliers: float = live(0.0, "Outliers", range=(0.0, 0.3), step=0.01, group="numbers", role="task")
     growth: float = live(
-        0.7, name="Growth of the noise", symbol="g", ge=0.0, le=1.0, step=0.05, group="numbers",
-        help="σ(x) = s·exp(gx). At 0 the noise is the same everywhere, as MSE and L1 assume.",
-        role="task",
+        0.7, "Growth of the noise", "g", range=(0.0, 1.0), step=0.05, group="numbers", role="task"
     )
-    spread: float = live(
-        0.2, name="Noise", symbol="s", ge=0.02, le=1.0, step=0.01, group="numbers",
-        help="Standard deviation of the noise at x = 0.",
-        role="task",
-    )
+    spread: float = live(0.2, "Noise", "s", range=(0.02, 1.0), step=0.01, group="numbers", role="task")
     noise: Literal["gaussian", "laplace"] = fixed(
-        "gaussian", name="Kind of noise", options={"gaussian": "Gaussian", "laplace": "Laplace"},
-        group="numbers", help="What the noise really is. Laplace's has a sharper peak and longer tails.",
+        "gaussian", "Kind of noise", options={"gaussian": "Gaussian", "laplace": "Laplace"}, group="numbers"
     )
     optimizer: Literal["adam", "sgd"] = fixed(
-        "adam", name="Optimizer", options={"adam": "Adam", "sgd": "SGD"}, group="numbers",
-        help="SGD's step is η times the gradient, which grows with 1/σ². Adam's hardly depends on its size.",
+        "adam", "Optimizer", options={"adam": "Adam", "sgd": "SGD"}, group="numbers"
     )
-    lr_labels: float = live(
-        0.5, name="Learning rate, labels", symbol="η_c", ge=1e-4, le=100.0, log=True, typical=(0.05, 2.0),
-        group="labels", help="Of the two networks that learn labels, by SGD: little gradient, little step.",
+    lr_labels: float = rate(
+        0.5, "Learning rate, labels", "η_c", log=(1e-4, 100.0), typical=(0.05, 2.0), group="labels"
     )
     conviction: float = fixed(
-        4.0, name="Conviction at the start", symbol="z₀", ge=0.0, le=12.0, step=0.5, group="labels",
-        help="How far both prefer the label 1 everywhere before they have seen any data.",
+        4.0, "Conviction at the start", "z₀", range=(0.0, 12.0), step=0.5, group="labels"
     )
     curve: Literal["wave", "line"] = fixed(
-        "wave", name="Truth", options={"wave": "sin 2x", "line": "0.8x + 0.3"}, group="both",
-        help="The curve f under the noise. The label is 1 with probability σ(3f).",
+        "wave", "Truth", options={"wave": "sin 2x", "line": "0.8x + 0.3"}, group="both"
     )
-    points: int = fixed(
-        400, name="Training points", symbol="N", ge=10, le=2000, log=True, group="both", help="Of each task.",
-    )
-    hidden: int = fixed(
-        24, name="Hidden units", ge=0, le=64, group="both",
-        help="tanh units of each network. Without any it is a line, ŷ = wx + b.",
-    )
-    # fmt: on
+    points: int = fixed(400, "Training points", "N", log=(10, 2000), group="both", help="Of each task.")
+    hidden: int = fixed(24, "Hidden units", range=(0, 64), group="both")
 
 
 def network(hidden: int, outputs: int) -> nn.Sequential:
@@ -198,43 +182,18 @@ class Losses(Experiment[LossKnobs]):
         },
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "equal": Preset(
-            title="The same noise everywhere",
-            knobs={"growth": 0.0, "spread": 0.4, "points": 2000},
-            watch="Now MSE's assumption is true: the Gaussian bands nearly coincide, both hold about 68 % "
-            "within ±1σ and 95 % within ±2σ at either end, and learning σ(x) gains nothing.",
-        ),
-        "outliers": Preset(
-            title="One point in seven is wrong",
-            knobs={"outliers": 0.15},
-            watch="Both Gaussian curves run about 0.5 too high, 0.15 · 3: a mean gives way to outliers. "
-            "L1 and Laplace, which fit the median, give way by about 0.1.",
-        ),
+        "equal": Preset("The same noise everywhere", {"growth": 0.0, "spread": 0.4, "points": 2000}),
+        "outliers": Preset("One point in seven is wrong", {"outliers": 0.15}),
         "laplace": Preset(
-            title="Laplace's noise",
-            knobs={"noise": "laplace", "growth": 0.0, "spread": 0.4, "points": 2000},
-            watch="The loss that matches the noise wins: held out, L1 costs less than MSE. MSE's ±1σ holds "
-            "about 75 % of the points, not 68 %: there are more near the middle and more far out.",
+            "Laplace's noise", {"noise": "laplace", "growth": 0.0, "spread": 0.4, "points": 2000}
         ),
-        "convinced": Preset(
-            title="Confidently wrong",
-            knobs={"conviction": 12.0},
-            watch="Cross-entropy takes its error back within 10 steps. Squared error, nearly without "
-            "gradient, still says 1 everywhere after 900.",
-        ),
+        "convinced": Preset("Confidently wrong", {"conviction": 12.0}),
         "line": Preset(
-            title="A line, by hand",
-            knobs={"curve": "line", "hidden": 0, "optimizer": "sgd", "lr": 0.02}
+            "A line, by hand",
+            {"curve": "line", "hidden": 0, "optimizer": "sgd", "lr": 0.02}
             | {"growth": 0.0, "spread": 0.4, "conviction": 0.0},
-            watch="Under the first picture both derivatives go to 0, as w goes to 0.8 and b to 0.3. With one "
-            "noise for all x, MSE and Gaussian NLL end on the same line.",
         ),
-        "few": Preset(
-            title="A likelihood without a floor",
-            knobs={"points": 15, "hidden": 64},
-            watch="The learnt σ(x) shrinks around single points: the surer, the likelier, without end. Held "
-            "out, Gaussian NLL costs more than 3 most of the time from step 500 on; the truth, −0.2.",
-        ),
+        "few": Preset("A likelihood without a floor", {"points": 15, "hidden": 64}),
     }
 
     def build(self, knobs: LossKnobs) -> None:
@@ -339,24 +298,20 @@ class Losses(Experiment[LossKnobs]):
         """Places along x: (COLUMNS, 1)."""
         return torch.linspace(-END, END, COLUMNS, device=self.device)[:, None]
 
-    @lines(
-        title="Curve and error bars",
-        caption="Each band should hold 95 % of the points, everywhere. MSE and L1 assume a constant one.",
-        size="hero",
-    )
-    def bands(self, knobs: LossKnobs) -> Lines:
+    @p.lines("Curve and error bars", size="hero")
+    def bands(self, knobs: LossKnobs) -> p.Lines:
         """For either noise: the truth, and the centre and middle 95 % of p(y | x)."""
         x = self._axis()
         curves, low, high = [], [], []
         for pair in PAIRS.values():
             f = truth(x, knobs.curve)
             found = [self._density(name, x) for name in pair]
-            curves.append(torch.stack([f, *(p.centre for p in found)]))
-            low.append(torch.stack([f, *(p.centre - p.reach(2) for p in found)]))
-            high.append(torch.stack([f, *(p.centre + p.reach(2) for p in found)]))
+            curves.append(torch.stack([f, *(density.centre for density in found)]))
+            low.append(torch.stack([f, *(density.centre - density.reach(2) for density in found)]))
+            high.append(torch.stack([f, *(density.centre + density.reach(2) for density in found)]))
         y = self.y[:DRAWN]
         margin = 0.1 * (y.max() - y.min()).item()
-        return Lines(
+        return p.Lines(
             x=x[:, 0],
             values=torch.stack(curves),  # (G, 3, COLUMNS)
             low=torch.stack(low),
@@ -387,16 +342,13 @@ class Losses(Experiment[LossKnobs]):
         cost = _text(laplace(r, l1).mean().item())
         return f"−(1/N) Σ log Laplace(y; ŷ, b̂) = {cost} = 1 + log 2b̂,  b̂ = L1 = {_text(l1.item())}"
 
-    @lines(
-        title="Spread",
-        caption="The standard deviation that each believes in, beside the true σ(x).",
-    )
-    def spreads(self, knobs: LossKnobs) -> Lines:
+    @p.lines("Spread")
+    def spreads(self, knobs: LossKnobs) -> p.Lines:
         """The standard deviation of p(y | x) along x."""
         x = self._axis()
         sigma = true_sigma(x, knobs.spread, knobs.growth)
         found = [[self._density(name, x).sigma() for name in pair] for pair in PAIRS.values()]
-        return Lines(
+        return p.Lines(
             x=x[:, 0],
             values=torch.stack([torch.stack([sigma, *pair]) for pair in found]),
             groups=list(PAIRS),
@@ -404,30 +356,25 @@ class Losses(Experiment[LossKnobs]):
             x_label="x",
         )
 
-    affine = scalars(
+    affine = p.scalars(
         {"loss/mse": "MSE", "nll/unit": "−log N(y; ŷ, 1)", "nll/affine": "½ MSE + ½ log 2π"},
-        title="MSE is a likelihood",
-        caption="Halved and shifted by 0.919 it is −log p, of noise with σ = 1.",
+        "MSE is a likelihood",
     )
 
-    held_out = scalars(
+    held_out = p.scalars(
         {f"held/{name}": title for name, title in REGRESSORS.items()} | {"held/truth": "truth"},
-        title="−log p per held-out point",
-        caption="The race: whose density expects unseen points best. On average, none beats the truth.",
+        "−log p per held-out point",
         size="wide",
     )
 
-    @lines(
-        title="Labels",
-        caption="The probability of label 1. Dots are training labels, 0 or 1.",
-    )
-    def probabilities(self, knobs: LossKnobs) -> Lines:
+    @p.lines("Labels")
+    def probabilities(self, knobs: LossKnobs) -> p.Lines:
         """p(1 | x): the true one, and what either network says."""
         x = self._axis()
         said = [model(x).softmax(1)[:, 1] for model in self.classifiers.values()]
         z, y = self.classifiers["cross-entropy"](self.data.x), self.data.labels
         cost = _text(label_loss("cross-entropy", z, y).item())
-        return Lines(
+        return p.Lines(
             x=x[:, 0],
             values=torch.stack([true_probability(x, knobs.curve), *said])[None],
             dots=_dots(0, -1, self.data.x[:DRAWN, 0], self.data.labels[:DRAWN, 1]),
@@ -438,27 +385,23 @@ class Losses(Experiment[LossKnobs]):
             y_ranges=[(-0.05, 1.05)],
         )
 
-    @lines(
-        title="What a residual costs",
-        caption="−log p of single points, and its slope: how hard a point pulls at the curve.",
-        size="wide",
-    )
-    def residuals(self, knobs: LossKnobs) -> Lines:
+    @p.lines("What a residual costs", size="wide")
+    def residuals(self, knobs: LossKnobs) -> p.Lines:
         """−log p and ∂(−log p)/∂ŷ over ŷ − y: curves where the spread is constant, dots for single points."""
         x, y = self.data.x[:PICKED], self.y[:PICKED]
         curves, dots, constants = torch.full((2, 4, COLUMNS), math.nan), [], []
         found = {name: self._density(name, x) for name in REGRESSORS}
-        far = max((p.centre - y).abs().max().item() for p in found.values())
+        far = max((density.centre - y).abs().max().item() for density in found.values())
         axis = torch.linspace(-far, far, COLUMNS, device=self.device)  # ŷ − y
-        for series, (name, p) in enumerate(found.items()):
-            cost, pull = _cost_and_pull(p, y)
-            dots += [_dots(0, series, p.centre - y, cost), _dots(1, series, p.centre - y, pull)]
+        for series, (name, density) in enumerate(found.items()):
+            cost, pull = _cost_and_pull(density, y)
+            dots += [_dots(0, series, density.centre - y, cost), _dots(1, series, density.centre - y, pull)]
             if name in ("mse", "l1"):
-                constants.append(p.spread[0].item())
-                constant = Density(p.is_gaussian, axis, p.spread[0].expand(COLUMNS))
+                constants.append(density.spread[0].item())
+                constant = Density(density.is_gaussian, axis, density.spread[0].expand(COLUMNS))
                 curves[0, series], curves[1, series] = _cost_and_pull(constant, torch.zeros_like(axis))
         sigma, b = constants
-        return Lines(
+        return p.Lines(
             x=axis,
             values=curves,
             dots=torch.cat(dots),
@@ -471,11 +414,8 @@ class Losses(Experiment[LossKnobs]):
             ],
         )
 
-    @lines(
-        title="Pull of a label",
-        caption="∂L/∂z of the right label. At the left a network is confidently wrong, and ŷ − y pulls.",
-    )
-    def label_pull(self, knobs: LossKnobs) -> Lines:
+    @p.lines("Pull of a label")
+    def label_pull(self, knobs: LossKnobs) -> p.Lines:
         """∂L/∂z of the right label over its logit's lead: by formula (curves), by autograd (dots)."""
         y = self.data.labels[:PICKED]
         dots, leads = [], []
@@ -487,13 +427,13 @@ class Losses(Experiment[LossKnobs]):
             dots.append(_dots(0, series, leads[-1], (gradient * y).sum(1)))
         far = max(6.0, *(lead.abs().max().item() for lead in leads))
         axis = torch.linspace(-far, far, COLUMNS, device=self.device)
-        p = axis.sigmoid()  # ŷ of the right label, whose y is 1
+        y_hat = axis.sigmoid()  # ŷ of the right label, whose y is 1
         worst = leads[1].min().item()
         q = 1 / (1 + math.exp(-worst))
         slopes = _text(q - 1), _text(4 * (q - 1) * q * (1 - q))
-        return Lines(
+        return p.Lines(
             x=axis,
-            values=torch.stack([p - 1, 4 * (p - 1) * p * (1 - p)])[None],
+            values=torch.stack([y_hat - 1, 4 * (y_hat - 1) * y_hat * (1 - y_hat)])[None],
             dots=torch.cat(dots),
             groups=["∂L/∂z"],
             series=["ŷ − y", "4(ŷ − y)ŷ(1 − ŷ)"],
@@ -501,31 +441,28 @@ class Losses(Experiment[LossKnobs]):
             notes=["Δz = {}:  {}  |  {}".format(_text(worst), *slopes)],
         )
 
-    @bars(
-        title="Calibration",
-        caption="Share of held-out points within ±1σ and ±2σ, at either end. Constant bands fail at both.",
-        size="wide",
-    )
-    def calibration(self, knobs: LossKnobs) -> Bars:
+    @p.bars("Calibration", size="wide")
+    def calibration(self, knobs: LossKnobs) -> p.Bars:
         """Shares in the middle parts of p(y | x) that should hold what ±1σ and ±2σ of a Gaussian do."""
         x = self.held.x[:, 0]
         parts = (x < -THIRD, x > THIRD)
         rows = [[share_within(k) for k in (1, 2) for _ in parts]]
         for name in REGRESSORS:
-            p = self._density(name, self.held.x)
-            off = (self.held_y - p.centre).abs()
-            rows.append([(off < p.reach(k))[part].float().mean().item() for k in (1, 2) for part in parts])
-        return Bars(
+            density = self._density(name, self.held.x)
+            off = (self.held_y - density.centre).abs()
+            rows.append(
+                [(off < density.reach(k))[part].float().mean().item() for k in (1, 2) for part in parts]
+            )
+        return p.Bars(
             values=torch.tensor(rows),
             labels=[f"±{k}σ, x {side}⅔" for k in (1, 2) for side in ("< −", "> ")],
             series=["expected", *REGRESSORS.values()],
             range=(0.0, 1.0),
         )
 
-    label_cost = scalars(
+    label_cost = p.scalars(
         {f"labels/{name}": title for name, title in CLASSIFIERS.items()} | {"labels/truth": "truth"},
-        title="Held-out labels",
-        caption="Cross-entropy of both: −log p of the right label. On average, none beats the truth.",
+        "Held-out labels",
     )
 
 

@@ -33,8 +33,20 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import Experiment, KnobError, Knobs, Measure, Objective, Preset, Scalars, fixed, live
-from descent.contract.panels import Bars, Heatmap, Images, Ranking, bars, heatmap, images, ranking, scalars
+from descent.contract import (
+    Experiment,
+    KnobError,
+    Knobs,
+    Measure,
+    Objective,
+    Preset,
+    Scalars,
+    batch_of,
+    fixed,
+    live,
+    rate,
+)
+from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
 from descent.kit.data.digits import mnist, sklearn_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
@@ -53,40 +65,15 @@ PLUS = "".join(
 
 
 class DigitsKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    drawing: str = live(
-        "", name="Your digit", canvas=(PAD, PAD), max_length=PAD * PAD,
-        help="Draw a digit and see what the network makes of it. It is not trained on.",
-        role="look",
-    )
-    digit: int = live(
-        0, name="Test digit", ge=0, le=299, when={"drawing": [""]},
-        help="Which digit of the test set the network is shown while nothing is drawn.",
-        role="look",
-    )
-    lr: float = live(
-        2e-3, name="Learning rate", symbol="η", ge=1e-5, le=1.0, log=True, typical=(3e-4, 1e-2),
-        help="How far a step of Adam goes.",
-    )
-    batch_size: int = live(
-        64, name="Batch size", symbol="B", ge=1, le=512, log=True, typical=(16, 256),
-        help="Training digits per step.",
-    )
+    drawing: str = live("", "Your digit", max_length=PAD * PAD, canvas=(PAD, PAD), role="look")
+    digit: int = live(0, "Test digit", range=(0, 299), when={"drawing": [""]}, role="look")
+    lr: float = rate(2e-3, log=(1e-5, 1.0), typical=(3e-4, 1e-2), help="How far a step of Adam goes.")
+    batch_size: int = batch_of(64, 512, typical=(16, 256), help="Training digits per step.")
     dataset: Literal["digits", "mnist"] = fixed(
-        "digits", name="Data set", options={"digits": "scikit-learn, 8 × 8", "mnist": "MNIST, 28 × 28"},
-        help="Real digits: scikit-learn's need no download, MNIST is read from the folder DESCENT_DATA.",
+        "digits", "Data set", options={"digits": "scikit-learn, 8 × 8", "mnist": "MNIST, 28 × 28"}
     )
-    hidden: int = fixed(
-        256, name="Hidden units", symbol="H", ge=1, le=512, log=True, typical=(16, 256),
-        help="How many patterns the first layer can look for.",
-    )
-    share: int = fixed(
-        100, name="Training share", unit="%", ge=1, le=100,
-        help="How much of the training set is used; the test set stays the same.",
-    )
-    # fmt: on
+    hidden: int = fixed(256, "Hidden units", "H", log=(1, 512), typical=(16, 256))
+    share: int = fixed(100, "Training share", range=(1, 100), unit="%")
 
     @model_validator(mode="after")
     def _is_a_drawing(self) -> DigitsKnobs:
@@ -118,8 +105,7 @@ class Perceptron(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """z₂, whose softmax is p."""
         h = F.relu(self.first(x))  # (B, H)
-        out: Tensor = self.second(h)  # (B, 10)
-        return out
+        return self.second(h)  # (B, 10)
 
     def evidence(self, x: Tensor) -> Tensor:
         """What each pixel of one image x (D,) adds to each class: J_ki x_i, (10, D)."""
@@ -141,30 +127,10 @@ class MLPDigits(Experiment[DigitsKnobs]):
         "acc/test": Measure("accuracy"),
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "no-digit": Preset(
-            "A plus sign",
-            {"drawing": PLUS},
-            watch="After ten seconds the network calls it a 4, with more than 99 %. It was never told that "
-            "there is anything but digits.",
-        ),
-        "few": Preset(
-            "71 digits to learn from",
-            {"share": 5},
-            watch="Training accuracy reaches 100 % and the test stays at 86 to 90 %: 71 digits are soon "
-            "learnt by heart. No further step helps.",
-        ),
-        "bottleneck": Preset(
-            "Two hidden units",
-            {"hidden": 2, "lr": 0.01},
-            watch="Two numbers have to carry ten digits: no more than about two in three are read right. "
-            "The confusion matrix shows which share a place.",
-        ),
-        "too-large": Preset(
-            "Too large a rate",
-            {"lr": 0.3},
-            watch="Within a second nearly all hidden units are dead: they speak for nothing, and the "
-            "accuracy stays below 80 %. Lowering η does not wake them.",
-        ),
+        "no-digit": Preset("A plus sign", {"drawing": PLUS}),
+        "few": Preset("71 digits to learn from", {"share": 5}),
+        "bottleneck": Preset("Two hidden units", {"hidden": 2, "lr": 0.01}),
+        "too-large": Preset("Too large a rate", {"lr": 0.3}),
     }
 
     def build(self, knobs: DigitsKnobs) -> None:
@@ -199,11 +165,9 @@ class MLPDigits(Experiment[DigitsKnobs]):
         return (digits.images[:, 0, 2:-2, 2:-2] + 1) / 2, digits.labels  # 28×28, without what pads them to 32
 
     def changed(self, knobs: DigitsKnobs, names: set[str]) -> None:
-        """Tell the optimizer its rate; its moments stay."""
         self.optimizer.param_groups[0]["lr"] = knobs.lr
 
     def steps_per_epoch(self, knobs: DigitsKnobs) -> float:
-        """Mini-batches in the training set."""
         return batches_per_epoch(knobs.batch_size, len(self.y))
 
     def step(self, knobs: DigitsKnobs) -> Scalars:
@@ -244,33 +208,23 @@ class MLPDigits(Experiment[DigitsKnobs]):
         ink = ink_of(knobs.drawing, PAD, PAD).to(self.device)
         return (as_sklearn(ink) if knobs.dataset == "digits" else as_mnist(ink)).flatten()
 
-    @images(
-        title="What speaks for each digit",
-        caption="Blue ink speaks for this digit, red ink against it. Below: the probability it gets.",
-        size="hero",
-    )
-    def evidence(self, knobs: DigitsKnobs) -> Images:
+    @p.images("What speaks for each digit", size="hero")
+    def evidence(self, knobs: DigitsKnobs) -> p.Images:
         """The image, and J_ki x_i for each class k, on one scale for all."""
         x = self._seen(knobs)
-        p = self.model(x[None])[0].softmax(0)
-        image = Images.to_pixels(x, 0.0, 1.0).view(1, self.side, self.side, 1).expand(-1, -1, -1, 3)
+        probability = self.model(x[None])[0].softmax(0)
+        image = p.Images.to_pixels(x, 0.0, 1.0).view(1, self.side, self.side, 1).expand(-1, -1, -1, 3)
         tiles = torch.cat([image, _signed(self.model.evidence(x), self.side)])  # (11, R, R, 3)
-        captions = ["x", *(f"{k}: {100 * share:.0f} %" for k, share in enumerate(p.tolist()))]
-        return Images(pixels=tiles, columns=4, captions=captions)
+        captions = ["x", *(f"{k}: {100 * share:.0f} %" for k, share in enumerate(probability.tolist()))]
+        return p.Images(pixels=tiles, columns=4, captions=captions)
 
-    @bars(
-        title="Probabilities",
-        caption="p of each digit. They add up to 1: “none of them” has no bar.",
-    )
-    def probabilities(self, knobs: DigitsKnobs) -> Bars:
+    @p.bars("Probabilities")
+    def probabilities(self, knobs: DigitsKnobs) -> p.Bars:
         """p of the image that is looked at."""
-        return Bars(values=self.model(self._seen(knobs)[None]).softmax(1), labels=CLASSES, range=(0.0, 1.0))
+        return p.Bars(values=self.model(self._seen(knobs)[None]).softmax(1), labels=CLASSES, range=(0.0, 1.0))
 
-    @images(
-        title="What it sees",
-        caption="A drawing is brought to the size and place of the digits it has learnt from.",
-    )
-    def seen(self, knobs: DigitsKnobs) -> Images:
+    @p.images("What it sees")
+    def seen(self, knobs: DigitsKnobs) -> p.Images:
         """The drawing and what becomes of it, or a test digit; both blown up to 56×56."""
         seen = self._seen(knobs).view(self.side, self.side)
         if knobs.drawing:
@@ -278,14 +232,10 @@ class MLPDigits(Experiment[DigitsKnobs]):
         else:
             tiles = {f"y = {int(self.test_y[knobs.digit % len(self.test_y)])}": seen}
         pixels = [_enlarged(tile, 2 * PAD) for tile in tiles.values()]
-        return Images(pixels=torch.stack(pixels), captions=list(tiles))
+        return p.Images(pixels=torch.stack(pixels), captions=list(tiles))
 
-    @images(
-        title="Hardest test digits",
-        caption="Largest loss first. 9 → 4 (red): a nine that was read as a four. ✓: right, but barely.",
-        size="wide",
-    )
-    def hardest(self, knobs: DigitsKnobs) -> Images:
+    @p.images("Hardest test digits", size="wide")
+    def hardest(self, knobs: DigitsKnobs) -> p.Images:
         """The test digits of the largest loss, red where they are misread."""
         z = self.model(self.test_x)
         loss = F.cross_entropy(z, self.test_y, reduction="none")
@@ -296,17 +246,14 @@ class MLPDigits(Experiment[DigitsKnobs]):
         captions = [
             f"{y} ✓" if y == k else f"{y} → {k}" for y, k in zip(truth.tolist(), said.tolist(), strict=True)
         ]
-        return Images(pixels=(ink * pale[:, None, None]).to(torch.uint8), columns=8, captions=captions)
+        return p.Images(pixels=(ink * pale[:, None, None]).to(torch.uint8), columns=8, captions=captions)
 
-    @heatmap(
-        title="Confusion matrix",
-        caption="Rows: what a test digit is. Columns: what is said. Colours end at 5.",
-    )
-    def confusion(self, knobs: DigitsKnobs) -> Heatmap:
+    @p.heatmap("Confusion matrix")
+    def confusion(self, knobs: DigitsKnobs) -> p.Heatmap:
         """Counts on the test set."""
         pairs = self.test_y * 10 + self.model(self.test_x).argmax(1)
         counts = torch.bincount(pairs, minlength=100).view(10, 10)
-        return Heatmap(
+        return p.Heatmap(
             values=counts,
             rows=CLASSES,
             columns=CLASSES,
@@ -316,26 +263,13 @@ class MLPDigits(Experiment[DigitsKnobs]):
             annotate=True,
         )
 
-    loss = scalars(
-        {"loss/train": "training", "loss/test": "test"},
-        title="Loss",
-        caption="Training: each mini-batch, before its step. Test: at the end of each epoch.",
-        size="wide",
-        log=True,
-        smoothing=0.9,
+    loss = p.scalars(
+        {"loss/train": "training", "loss/test": "test"}, "Loss", size="wide", log=True, smoothing=0.9
     )
-    accuracy = scalars(
-        {"acc/train": "training", "acc/test": "test"},
-        title="Accuracy",
-        caption="Share of digits read right, per epoch. The gap is what is learnt by heart.",
-    )
+    accuracy = p.scalars({"acc/train": "training", "acc/test": "test"}, "Accuracy")
 
-    @ranking(
-        title="Parameters",
-        caption="Nearly all are in W₁: one per pixel and hidden unit. Moved: how far since the start.",
-        size="wide",
-    )
-    def parameters(self, knobs: DigitsKnobs) -> Ranking:
+    @p.ranking("Parameters", size="wide")
+    def parameters(self, knobs: DigitsKnobs) -> p.Ranking:
         """How many there are, and how far they have moved since the first step."""
         pixels, hidden = self.side**2, knobs.hidden
         names = [f"W₁: {pixels}·{hidden}", f"b₁: {hidden}", f"W₂: {hidden}·10", "b₂: 10"]
@@ -346,22 +280,19 @@ class MLPDigits(Experiment[DigitsKnobs]):
         total = sum(count for count, _ in rows)
         moved = sum(length**2 for _, length in rows) ** 0.5
         values = torch.tensor([*rows, (total, moved)])
-        return Ranking(
+        return p.Ranking(
             values=values,
             names=[*names, "all"],
             columns=["count", "moved ‖Δθ‖"],
             ranges=[(0.0, float(total)), (0.0, max(moved, 1e-3))],
         )
 
-    @images(
-        title="What units look for",
-        caption="Rows of W₁. A unit fires for ink on blue and none on red.",
-    )
-    def weights(self, knobs: DigitsKnobs) -> Images:
+    @p.images("What units look for")
+    def weights(self, knobs: DigitsKnobs) -> p.Images:
         """The first units' weights, each on a scale of its own."""
         rows = self.model.first.weight[:UNITS_SHOWN]  # (units, D)
         rows = rows / rows.abs().amax(1, keepdim=True).clamp(min=1e-12)
-        return Images(pixels=_signed(rows, self.side), columns=min(8, len(rows)))
+        return p.Images(pixels=_signed(rows, self.side), columns=min(8, len(rows)))
 
 
 def _signed(values: Tensor, side: int) -> Tensor:
@@ -377,4 +308,4 @@ def _enlarged(image: Tensor, side: int) -> Tensor:
     """An image (R, R) from 0 to 1 as bytes (side, side), each pixel a square."""
     times = side // len(image)
     pixels = image.repeat_interleave(times, 0).repeat_interleave(times, 1)
-    return Images.to_pixels(pixels, 0.0, 1.0)
+    return p.Images.to_pixels(pixels, 0.0, 1.0)

@@ -35,20 +35,20 @@ from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector
 from torch.optim import Optimizer
 
-from descent.contract import Experiment, KnobError, Knobs, Measure, Objective, Preset, Scalars, fixed, live
-from descent.contract.panels import (
-    Bars,
-    Field,
-    Graph,
-    Heatmap,
-    Histogram,
-    bars,
-    field_map,
-    graph,
-    heatmap,
-    histogram,
-    scalars,
+from descent.contract import (
+    Experiment,
+    KnobError,
+    Knobs,
+    Measure,
+    Objective,
+    Preset,
+    Scalars,
+    batch_of,
+    fixed,
+    live,
+    rate,
 )
+from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, REGRESSION, Samples, ShuffledBatches, encode, grid
 from descent.kit.nn.lean import backward, update
@@ -79,23 +79,12 @@ Point = Annotated[list[Annotated[float, Item(ge=-EXTENT, le=EXTENT)]], Item(min_
 
 
 class PlaygroundKnobs(Knobs):
-    """What the learner sets."""
-
-    lr: float = live(
-        0.03,
-        name="Learning rate",
-        help="How far a step goes.",
-        symbol="η",
-        ge=1e-5,
-        le=10.0,
-        log=True,
-        typical=(0.001, 0.3),
-        group="training",
+    lr: float = rate(
+        0.03, log=(1e-5, 10.0), typical=(0.001, 0.3), group="training", help="How far a step goes."
     )
     optimizer: Literal["sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw"] = live(
         "sgd",
-        name="Optimizer",
-        help="How a gradient becomes a step. Switching makes a new optimizer: its moments start at zero.",
+        "Optimizer",
         options={
             "sgd": "SGD",
             "momentum": "Momentum",
@@ -109,47 +98,35 @@ class PlaygroundKnobs(Knobs):
     )
     momentum: float = live(
         0.9,
-        name="Momentum",
-        help="How much of the last step carries on into the next.",
-        symbol="μ",
-        ge=0.0,
-        le=0.99,
+        "Momentum",
+        "μ",
+        range=(0.0, 0.99),
         step=0.01,
         when={"optimizer": ["momentum", "nag"]},
         group="training",
     )
     loss: Literal["squared-error", "cross-entropy"] = live(
         "squared-error",
-        name="Loss",
-        help="What training makes small. Cross-entropy needs classes.",
+        "Loss",
         options={"squared-error": "squared error", "cross-entropy": "cross-entropy"},
         group="training",
         role="task",
     )
     regularisation: Literal["none", "l1", "l2"] = live(
-        "none",
-        name="Regularisation",
-        help="A price on weights: L1 is λΣ|w|, L2 is λ½Σw² (AdamW applies L2 as decoupled weight decay).",
-        options={"none": "none", "l1": "L1", "l2": "L2"},
-        group="training",
+        "none", "Regularisation", options={"none": "none", "l1": "L1", "l2": "L2"}, group="training"
     )
     regularisation_rate: float = live(
         0.001,
-        name="Regularisation rate",
-        help="How much that price counts beside the loss.",
-        symbol="λ",
-        ge=1e-5,
-        le=10.0,
-        log=True,
+        "Regularisation rate",
+        "λ",
+        log=(1e-5, 10.0),
         typical=(0.001, 0.1),
         when={"regularisation": ["l1", "l2"]},
         group="training",
     )
     dataset: Literal["circle", "xor", "gauss", "spiral", "plane", "multi-gauss"] = fixed(
         "spiral",
-        name="Data set",
-        help="The pattern to learn: two classes, or in regression a number.",
-        group="data",
+        "Data set",
         options={
             "circle": "circle",
             "xor": "exclusive or",
@@ -158,72 +135,33 @@ class PlaygroundKnobs(Knobs):
             "plane": "plane (regression)",
             "multi-gauss": "six hills (regression)",
         },
+        group="data",
     )
     noise: int = fixed(
-        0, name="Noise", help="How far the data stray from the pattern.", unit="%", ge=0, le=50, group="data"
+        0, "Noise", range=(0, 50), unit="%", group="data", help="How far the data stray from the pattern."
     )
     train_ratio: int = fixed(
         50,
-        name="Training share",
-        help=f"How many of the {SAMPLES} points are trained on. The rest is the test split.",
+        "Training share",
+        range=(10, 90),
         unit="%",
-        ge=10,
-        le=90,
         step=10,
         group="data",
     )
-    points: list[Point] = live(
-        [],
-        name="Points of your own",
-        help="Points [x₁, x₂, label] drawn on the map. They join the training set.",
-        max_length=500,
-        group="data",
-        role="task",
-    )
-    batch_size: int = live(
-        10,
-        name="Batch size",
-        help="Training points per step.",
-        symbol="B",
-        ge=1,
-        le=500,
-        log=True,
-        typical=(1, 30),
-        group="data",
-    )
+    points: list[Point] = live([], "Points of your own", max_length=500, group="data", role="task")
+    batch_size: int = batch_of(10, 500, typical=(1, 30), group="data", help="Training points per step.")
     features: list[Feature] = fixed(
-        ["x1", "x2"],
-        name="Features",
-        help="What the network is told about a point.",
-        options=FEATURE_LABELS,
-        max_length=len(FEATURE_LABELS),
-        group="network",
+        ["x1", "x2"], "Features", options=FEATURE_LABELS, max_length=len(FEATURE_LABELS), group="network"
     )
-    hidden: list[Units] = fixed(
-        [8, 8],
-        name="Hidden layers",
-        help="Units of each hidden layer, first layer first. None at all makes a linear model.",
-        max_length=6,
-        group="network",
-    )
+    hidden: list[Units] = fixed([8, 8], "Hidden layers", max_length=6, group="network")
     activation: Literal["tanh", "relu", "sigmoid", "linear"] = live(
         "tanh",
-        name="Activation",
-        help="The function each hidden unit applies. Changing it keeps the weights.",
-        symbol="φ",
+        "Activation",
+        "φ",
         options={"tanh": "tanh", "relu": "ReLU", "sigmoid": "sigmoid", "linear": "linear"},
         group="network",
     )
-    dropout: float = live(
-        0.0,
-        name="Dropout",
-        help="Chance that a hidden unit is silenced in a training step. The others grow by 1/(1 − p).",
-        symbol="p",
-        ge=0.0,
-        le=0.9,
-        step=0.05,
-        group="network",
-    )
+    dropout: float = live(0.0, "Dropout", "p", range=(0.0, 0.9), step=0.05, group="network")
 
     @property
     def classifies(self) -> bool:
@@ -376,39 +314,29 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
     }
     presets: ClassVar[Mapping[str, Preset]] = {
         "spiral": Preset(
-            title="A spiral in 1,000 steps",
-            knobs={
+            "A spiral in 1,000 steps",
+            {
                 "dataset": "spiral",
                 "features": ["x1", "x2", "sin x1", "sin x2"],
                 "optimizer": "adam",
                 "lr": 0.01,
             },
-            watch="Adam and two sine features do in 1,000 steps what SGD on x₁ and x₂ needs 20,000 for.",
         ),
         "dead-relus": Preset(
-            title="Dead ReLUs",
-            knobs={
+            "Dead ReLUs",
+            {
                 "dataset": "circle",
                 "activation": "relu",
                 "hidden": [16, 16],
                 "optimizer": "momentum",
                 "lr": 0.3,
             },
-            watch="Flat maps: units that are 0 everywhere. They get no gradient; a smaller η hardly helps.",
         ),
-        "too-large": Preset(
-            title="Too large a rate",
-            knobs={"dataset": "circle", "lr": 3.0},
-            watch="One or two flat colours: each tanh is saturated, its slope 0. Lowering η is too late.",
-        ),
-        "edge": Preset(
-            title="The edge of stability",
-            knobs={"dataset": "plane", "hidden": [], "lr": 0.05},
-            watch="The curvature of this linear model is 24: it learns below η = 2/24 ≈ 0.083, no further.",
-        ),
+        "too-large": Preset("Too large a rate", {"dataset": "circle", "lr": 3.0}),
+        "edge": Preset("The edge of stability", {"dataset": "plane", "hidden": [], "lr": 0.05}),
         "overfitting": Preset(
-            title="Overfitting: much noise, few points",
-            knobs={
+            "Overfitting: much noise, few points",
+            {
                 "dataset": "xor",
                 "noise": 50,
                 "train_ratio": 10,
@@ -416,24 +344,20 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
                 "optimizer": "adam",
                 "lr": 0.003,
             },
-            watch="The test loss climbs while the training loss falls towards 0. Now try dropout, or L2.",
         ),
         "vanishing": Preset(
-            title="The vanishing gradient",
-            knobs={"dataset": "circle", "activation": "sigmoid", "hidden": [8, 8, 8, 8, 8]},
-            watch="A sigmoid’s slope is ¼ at most, so the gradient shrinks from layer to layer, "
-            "a thousandfold in all. Switch to tanh.",
+            "The vanishing gradient",
+            {"dataset": "circle", "activation": "sigmoid", "hidden": [8, 8, 8, 8, 8]},
         ),
         "sparse": Preset(
-            title="L1 selects features",
-            knobs={
+            "L1 selects features",
+            {
                 "dataset": "circle",
                 "features": list(FEATURE_LABELS),
                 "hidden": [4],
                 "regularisation": "l1",
                 "regularisation_rate": 0.01,
             },
-            watch="All weights but those of x₁² and x₂² shrink to almost nothing: a circle needs no more.",
         ),
     }
 
@@ -459,7 +383,6 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         tune(self.optimizer, knobs)
 
     def steps_per_epoch(self, knobs: PlaygroundKnobs) -> float:
-        """Mini-batches in the training set, the learner's points included."""
         return batches_per_epoch(knobs.batch_size, SAMPLES * knobs.train_ratio // 100 + len(knobs.points))
 
     def step(self, knobs: PlaygroundKnobs) -> Scalars:
@@ -511,16 +434,11 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             self.inputs[: self.train_count], self.targets[: self.train_count], self.seed
         )
 
-    @field_map(
-        title="Decision map",
-        caption="What the network says everywhere; the line is where it is undecided. Click to add a point.",
-        size="hero",
-        edits="points",
-    )
-    def decision_map(self, knobs: PlaygroundKnobs) -> Field:
+    @p.field_map("Decision map", size="hero", edits="points")
+    def decision_map(self, knobs: PlaygroundKnobs) -> p.Field:
         """The prediction over the plane, with every point."""
         z = self.model(self.plane, ACTIVATIONS[knobs.activation])
-        return Field(
+        return p.Field(
             values=prediction(z, knobs).view(self.side, self.side),
             x=(-EXTENT, EXTENT),
             y=(-EXTENT, EXTENT),
@@ -530,16 +448,12 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             boundary=0.0 if knobs.classifies else None,
         )
 
-    @graph(
-        title="Network",
-        caption="Each unit's output over the plane. A unit that is flat everywhere is dead or saturated.",
-        size="wide",
-    )
-    def network(self, knobs: PlaygroundKnobs) -> Graph:
+    @p.graph("Network", size="wide")
+    def network(self, knobs: PlaygroundKnobs) -> p.Graph:
         """Every unit's map, weight and bias."""
         *below, z = self.model.units(self.small_plane, ACTIVATIONS[knobs.activation])
         maps = torch.cat([*below, prediction(z, knobs)], 1)  # (UNIT_MAP², units)
-        return Graph(
+        return p.Graph(
             layers=[layer.shape[1] for layer in (*below, z)],
             weights=torch.cat([weight.t().flatten() for weight in self.model.weights]),
             biases=torch.cat([torch.zeros(len(knobs.features), device=self.device), *self.model.biases]),
@@ -547,23 +461,11 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             labels=[FEATURE_LABELS[name] for name in knobs.features],
         )
 
-    loss = scalars(
-        {"loss/train": "training", "loss/test": "test"},
-        title="Loss",
-        caption="Training: each mini-batch, before its step. Test: at the end of each epoch.",
-        size="wide",
-        smoothing=0.9,
-    )
-    accuracy = scalars(
-        {"acc/train": "training", "acc/test": "test"},
-        title="Accuracy",
-        caption="Share of points on the right side, per epoch. Classification only.",
-    )
+    loss = p.scalars({"loss/train": "training", "loss/test": "test"}, "Loss", size="wide", smoothing=0.9)
+    accuracy = p.scalars({"acc/train": "training", "acc/test": "test"}, "Accuracy")
 
-    @heatmap(
-        title="Confusion matrix", caption="Test points by what they are and what the network says they are."
-    )
-    def confusion(self, knobs: PlaygroundKnobs) -> Heatmap:
+    @p.heatmap("Confusion matrix")
+    def confusion(self, knobs: PlaygroundKnobs) -> p.Heatmap:
         """Counts on the test split by true and predicted class, or fifth of [−1, 1] in regression."""
         z = self.model(self.inputs[self.train_count :], ACTIVATIONS[knobs.activation])
         names = CLASSES if knobs.classifies else FIFTHS
@@ -571,7 +473,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         truth = torch.bucketize(self.targets[self.train_count :], edges)
         said = torch.bucketize(prediction(z, knobs), edges)
         counts = torch.bincount((truth * len(names) + said).flatten(), minlength=len(names) ** 2)
-        return Heatmap(
+        return p.Heatmap(
             values=counts.view(len(names), len(names)),
             rows=names,
             columns=names,
@@ -580,12 +482,8 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             annotate=True,
         )
 
-    @bars(
-        title="Gradient flow",
-        caption="Low bars at the left: it vanishes. Updates near 0.001 are healthy.",
-        log=True,
-    )
-    def gradients(self, knobs: PlaygroundKnobs) -> Bars:
+    @p.bars("Gradient flow", log=True)
+    def gradients(self, knobs: PlaygroundKnobs) -> p.Bars:
         """‖∇W‖ and ‖ΔW‖/‖W‖ of each layer in the next step, which a copy of network and optimizer takes."""
         network, optimizer = copy.deepcopy((self.model, self.optimizer))
         with torch.enable_grad():
@@ -595,17 +493,17 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             assert new.grad is not None
             norms.append(new.grad.norm())
             ratios.append((new - old).norm() / old.norm().clamp(min=1e-12))
-        return Bars(
+        return p.Bars(
             values=torch.stack([torch.stack(norms), torch.stack(ratios)]),
             labels=_layer_names(knobs),
             series=["‖∇W‖", "‖ΔW‖ / ‖W‖"],
             log=True,
         )
 
-    @histogram(title="Weights", caption="Saturation drives weights outwards; L1 makes a peak near 0.")
-    def weights(self, knobs: PlaygroundKnobs) -> Histogram:
+    @p.histogram("Weights")
+    def weights(self, knobs: PlaygroundKnobs) -> p.Histogram:
         """The distribution of each layer's weights."""
-        return Histogram.of(dict(zip(_layer_names(knobs), self.model.weights, strict=True)), bins=30)
+        return p.Histogram.of(dict(zip(_layer_names(knobs), self.model.weights, strict=True)), bins=30)
 
 
 def _layer_names(knobs: PlaygroundKnobs) -> list[str]:

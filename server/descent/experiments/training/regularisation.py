@@ -42,10 +42,12 @@ from descent.contract import (
     Objective,
     Preset,
     Scalars,
+    batch_of,
     fixed,
     live,
+    rate,
 )
-from descent.contract.panels import Bars, Histogram, Images, Lines, bars, histogram, images, lines, scalars
+from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
 from descent.kit.data.digits import sklearn_digits
 
@@ -62,54 +64,32 @@ ORANGE, BLUE = [213, 94, 0], [0, 114, 178]  # of units that are dropped and kept
 
 
 class RegularisationKnobs(Knobs):
-    """What the learner sets."""
-
-    # fmt: off
-    lr: float = live(
-        0.1, name="Learning rate", symbol="η", ge=1e-4, le=10.0, log=True, typical=(0.03, 0.3),
-        help="How far a step goes.",
-    )
-    batch_size: int = live(
-        16, name="Batch size", symbol="B", ge=1, le=200, log=True, typical=(8, 64),
-        help="Training digits per step.",
-    )
+    lr: float = rate(0.1, log=(1e-4, 10.0), typical=(0.03, 0.3), help="How far a step goes.")
+    batch_size: int = batch_of(16, 200, typical=(8, 64), help="Training digits per step.")
     dropout: float = live(
-        0.0, name="Dropout", symbol="p", ge=0.0, le=0.95, step=0.05, typical=(0.2, 0.7),
-        group="regularisation",
-        help="Chance that a hidden unit is silenced in a step. The others grow by 1/(1 − p).",
+        0.0, "Dropout", "p", range=(0.0, 0.95), step=0.05, typical=(0.2, 0.7), group="regularisation"
     )
     l2: float = live(
-        0.0, name="L2", symbol="λ_2", ge=0.0, le=0.1, step=0.001, typical=(0.005, 0.03),
-        group="regularisation",
-        help="Penalty on ½Σw²: each step pulls a weight towards 0 in proportion to its size.",
+        0.0, "L2", "λ_2", range=(0.0, 0.1), step=0.001, typical=(0.005, 0.03), group="regularisation"
     )
     l1: float = live(
-        0.0, name="L1", symbol="λ_1", ge=0.0, le=0.01, step=0.0001, typical=(0.0003, 0.002),
-        group="regularisation",
-        help="Penalty on Σ|w|: each step pulls every weight towards 0 by the same length.",
+        0.0, "L1", "λ_1", range=(0.0, 0.01), step=0.0001, typical=(0.0003, 0.002), group="regularisation"
     )
     l1_step: Literal["proximal", "subgradient"] = live(
-        "proximal", name="L1 step", group="regularisation",
+        "proximal",
+        "L1 step",
         options={"proximal": "proximal", "subgradient": "subgradient"},
-        help="A proximal step stops a weight at 0; the subgradient lets it step over.",
+        group="regularisation",
     )
     patience: int = live(
-        20, name="Patience", unit="epochs", ge=0, le=MOST_PATIENT, typical=(5, 50), group="early stopping",
-        help="Epochs without a lower validation loss after which early stopping stops.",
+        20, "Patience", range=(0, MOST_PATIENT), unit="epochs", typical=(5, 50), group="early stopping"
     )
-    stop_early: bool = live(
-        False, name="Stop early", group="early stopping",
-        help="End the run once patience has run out. Without it, the place is only marked.",
-    )
+    stop_early: bool = live(False, "Stop early", group="early stopping")
     train_size: int = fixed(
-        200, name="Training digits", ge=50, le=1000, step=50, help="The fewer, the easier to learn by heart."
+        200, "Training digits", range=(50, 1000), step=50, help="The fewer, the easier to learn by heart."
     )
-    noise: int = fixed(
-        30, name="Wrong labels", unit="%", ge=0, le=80, step=5,
-        help="Share of the training digits that are told a wrong label. The other splits have none.",
-    )
-    width: int = fixed(256, name="Width", ge=16, le=512, step=16, help="Units of either hidden layer.")
-    # fmt: on
+    noise: int = fixed(30, "Wrong labels", range=(0, 80), unit="%", step=5)
+    width: int = fixed(256, "Width", range=(16, 512), step=16, help="Units of either hidden layer.")
 
     @model_validator(mode="after")
     def _patience_is_needed(self) -> RegularisationKnobs:
@@ -166,8 +146,7 @@ class Network(nn.Module):
             h = self.hidden(h, layer)
             if masks:
                 h = inverted_dropout(h, masks[layer], p)
-        logits: Tensor = h @ self.weights[-1] + self.biases[-1]
-        return logits
+        return h @ self.weights[-1] + self.biases[-1]
 
 
 def splits(knobs: RegularisationKnobs) -> tuple[slice, slice, slice]:
@@ -221,44 +200,12 @@ class Regularisation(Experiment[RegularisationKnobs]):
         "acc/validation": Measure("accuracy"),
     }
     presets: ClassVar[Mapping[str, Preset]] = {
-        "dropout": Preset(
-            "Dropout",
-            {"dropout": 0.7},
-            watch="After 200 epochs the validation loss is still below 1, the twin's well above. Among the "
-            "masks seven in ten units are orange, others at each step.",
-        ),
-        "l2": Preset(
-            "L2",
-            {"l2": 0.04},
-            watch="The weights stay in a narrow hill about 0, the gap below 0.3, and most wrong labels are "
-            "not learnt. Drag λ₂ up to 0.1 and too little is learnt: both losses climb above 1.4.",
-        ),
-        "l1": Preset(
-            "L1",
-            {"l1": 0.001},
-            watch="After 200 epochs about two in three weights of layer 1 and nearly nine in ten of layer 2 "
-            "are exactly 0. Switch the L1 step to subgradient: the peak stays, but only weights that no "
-            "gradient reaches are still 0; the others tremble about it.",
-        ),
-        "early": Preset(
-            "Early stopping",
-            {"stop_early": True},
-            watch="The lowest validation loss comes near epoch 25; twenty epochs later, near 45, training "
-            "ends, and the bars show the best weights beside the last. Switch it off and branch to see what "
-            "would have come.",
-        ),
-        "impatient": Preset(
-            "Too little patience",
-            {"stop_early": True, "patience": 1},
-            watch="The first epoch that is no better ends it, near epoch 9 and at a loss above 1. Raise the "
-            "patience to 20 and branch: it goes on, and finds one below 0.9.",
-        ),
-        "more-data": Preset(
-            "Five times the data",
-            {"train_size": 1000},
-            watch="As many labels in a hundred are wrong, but more digits contradict them: the lowest "
-            "validation loss is about 0.5 instead of 0.7 to 0.8.",
-        ),
+        "dropout": Preset("Dropout", {"dropout": 0.7}),
+        "l2": Preset("L2", {"l2": 0.04}),
+        "l1": Preset("L1", {"l1": 0.001}),
+        "early": Preset("Early stopping", {"stop_early": True}),
+        "impatient": Preset("Too little patience", {"stop_early": True, "patience": 1}),
+        "more-data": Preset("Five times the data", {"train_size": 1000}),
     }
 
     def build(self, knobs: RegularisationKnobs) -> None:
@@ -282,12 +229,10 @@ class Regularisation(Experiment[RegularisationKnobs]):
         self._evaluate(knobs)
 
     def changed(self, knobs: RegularisationKnobs, names: set[str]) -> None:
-        """Write η into both optimizers."""
         for optimizer in self.optimizers:
             optimizer.param_groups[0]["lr"] = knobs.lr
 
     def steps_per_epoch(self, knobs: RegularisationKnobs) -> float:
-        """Mini-batches in the training set."""
         return batches_per_epoch(knobs.batch_size, knobs.train_size)
 
     def stopped(self, knobs: RegularisationKnobs) -> bool:
@@ -385,12 +330,8 @@ class Regularisation(Experiment[RegularisationKnobs]):
             )
         }
 
-    @lines(
-        title="Training and validation",
-        caption="Loss by epoch, without dropout. Shaded: the gap. The dot: the lowest validation loss.",
-        size="hero",
-    )
-    def curves(self, knobs: RegularisationKnobs) -> Lines:
+    @p.lines("Training and validation", size="hero")
+    def curves(self, knobs: RegularisationKnobs) -> p.Lines:
         """Both losses and the twin's, by epoch; the best epoch, and where patience runs out."""
         train, validation, twin = self.history.t()  # (n,) each
         early, stop = self.early, self.early.stop(knobs.patience)
@@ -401,7 +342,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
             marks.append(("patience over", float(stop[0])))
         epoch, loss = stop[1:] if stop is not None else (early.best_epoch, early.best)
         nothing = torch.full_like(train, math.nan)
-        return Lines(
+        return p.Lines(
             x=torch.arange(len(self.history)) * float(self.stride),
             values=torch.stack([train, validation, twin])[None],
             low=torch.stack([nothing, train, nothing])[None],
@@ -414,23 +355,13 @@ class Regularisation(Experiment[RegularisationKnobs]):
             notes=[f"L({epoch}) = {loss:.3f},  L({self.epochs}) = {self.last:.3f}"],
         )
 
-    gap = scalars(
-        {"loss/validation": "validation", "loss/train": "training", "loss/gap": "gap"},
-        title="The gap",
-        caption="Validation loss minus training loss: what is learnt by heart.",
-    )
-    accuracy = scalars(
-        {"acc/train": "training", "acc/validation": "validation", "acc/wrong": "wrong labels"},
-        title="Accuracy",
-        caption="Wrong labels: the share of mislabelled digits answered as told.",
+    gap = p.scalars({"loss/validation": "validation", "loss/train": "training", "loss/gap": "gap"}, "The gap")
+    accuracy = p.scalars(
+        {"acc/train": "training", "acc/validation": "validation", "acc/wrong": "wrong labels"}, "Accuracy"
     )
 
-    @images(
-        title="Dropout's masks",
-        caption="A digit x, its units h, the mask m, and h′ = h·m/(1 − p). Orange: dropped. The others grow.",
-        size="wide",
-    )
-    def masks(self, knobs: RegularisationKnobs) -> Images:
+    @p.images("Dropout's masks", size="wide")
+    def masks(self, knobs: RegularisationKnobs) -> p.Images:
         """The first hidden layer on digits of the coming mini-batch, units as pixels: four images a digit.
 
         Brightness is the root of h over the largest value shown.
@@ -449,7 +380,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
 
         def grey(values: Tensor) -> Tensor:
             """Values in [0, 1] (N, side, side) as pixels (N, side, side, 3)."""
-            return Images.to_pixels(values, 0, 1)[..., None].repeat(1, 1, 1, 3)
+            return p.Images.to_pixels(values, 0, 1)[..., None].repeat(1, 1, 1, 3)
 
         digit = F.interpolate(pixels.view(-1, 1, SIDE, SIDE), size=(side, side))[:, 0].cpu()
         coloured, kept = grey(square((after / brightest).sqrt())), square(mask) == 1
@@ -457,80 +388,64 @@ class Regularisation(Experiment[RegularisationKnobs]):
         coloured[dropped] = torch.tensor(ORANGE, dtype=torch.uint8)
         stencil = torch.where(dropped[..., None], torch.tensor(ORANGE), torch.tensor(BLUE)).to(torch.uint8)
         shown = [grey((digit + 1) / 2), grey(square((h / brightest).sqrt())), stencil, coloured]
-        return Images(
+        return p.Images(
             pixels=torch.stack(shown, 1).flatten(0, 1),
             columns=8,
             captions=["x", "h", "m", "h′"] * len(pixels),
         )
 
-    @lines(
-        title="Why 1/(1 − p)",
-        caption="What a unit of layer 2 receives, averaged over n masks.",
-    )
-    def expectation(self, knobs: RegularisationKnobs) -> Lines:
+    @p.lines("Why 1/(1 − p)")
+    def expectation(self, knobs: RegularisationKnobs) -> p.Lines:
         """Running means over masks of z = (h ⊙ m) W + b with and without 1/(1 − p), for one digit."""
-        p, generator = knobs.dropout, torch.Generator().manual_seed(self.seed)
+        dropout, generator = knobs.dropout, torch.Generator().manual_seed(self.seed)
         h = self.model.hidden(self.images[splits(knobs)[1]][:1], 0)  # (1, units)
         z = (h @ self.model.weights[1] + self.model.biases[1])[0]
         unit = int(z.argmax())
         w, b = self.model.weights[1][:, unit], self.model.biases[1][unit]
-        mask = draw_mask((DRAWS, knobs.width), p, generator).to(self.device)
+        mask = draw_mask((DRAWS, knobs.width), dropout, generator).to(self.device)
         count = torch.arange(1.0, DRAWS + 1, device=self.device)
-        received = torch.stack([inverted_dropout(h, mask, p) @ w, (h * mask) @ w]) + b  # (2, DRAWS)
+        received = torch.stack([inverted_dropout(h, mask, dropout) @ w, (h * mask) @ w]) + b  # (2, DRAWS)
         means = received.cumsum(1) / count
         middle = float(z[unit])
         reach = max(float((means - middle).abs().amax()), abs(middle) / 2)
-        return Lines(
+        return p.Lines(
             x=count,
             values=torch.cat([means, z[unit].expand(1, DRAWS)])[None],
             groups=[""],
             series=["scaled", "not scaled", "no dropout"],
             x_label="n",
             x_log=True,
-            notes=[f"1 / (1 − {p:g}) = {1 / (1 - p):.2f}"],
+            notes=[f"1 / (1 − {dropout:g}) = {1 / (1 - dropout):.2f}"],
             y_ranges=[(middle - 1.1 * reach, middle + 1.1 * reach)],
         )
 
-    @histogram(
-        title="Weights",
-        caption="L1 leaves a peak at exactly 0 and few others; L2 narrows the whole distribution.",
-        size="wide",
-    )
-    def weights(self, knobs: RegularisationKnobs) -> Histogram:
+    @p.histogram("Weights", size="wide")
+    def weights(self, knobs: RegularisationKnobs) -> p.Histogram:
         """Each layer's weights on the same axis, what lies outside counted in the outermost bars."""
         counts = [torch.histc(w.clamp(-SPAN, SPAN), BINS, -SPAN, SPAN) for w in self.model.weights]
         edges = torch.linspace(-SPAN, SPAN, BINS + 1).expand(len(counts), BINS + 1)
-        return Histogram(counts=torch.stack(counts), edges=edges, names=LAYERS)
+        return p.Histogram(counts=torch.stack(counts), edges=edges, names=LAYERS)
 
-    @bars(
-        title="Best and last",
-        caption="Losses of the weights early stopping restores, beside those of now.",
-    )
-    def restored(self, knobs: RegularisationKnobs) -> Bars:
+    @p.bars("Best and last")
+    def restored(self, knobs: RegularisationKnobs) -> p.Bars:
         """Cross-entropy on each split, for the weights of the best epoch and for the last ones."""
         rows = [
             [F.cross_entropy(net(self.images[split]), self.labels[split]) for split in splits(knobs)]
             for net in (self.best, self.model)
         ]
-        return Bars(
+        return p.Bars(
             values=torch.stack([torch.stack(row) for row in rows]),
             labels=["training", "validation", "test"],
             series=["best weights", "last weights"],
         )
 
-    waiting = scalars(
-        {"early/waited": "epochs waited", "early/patience": "patience"},
-        title="Patience",
-        caption="Epochs since the lowest validation loss. At the line it runs out.",
-    )
-    objective = scalars(
+    waiting = p.scalars({"early/waited": "epochs waited", "early/patience": "patience"}, "Patience")
+    objective = p.scalars(
         {"objective/loss": "loss", "objective/l2": "λ₂ ½Σw²", "objective/l1": "λ₁ Σ|w|"},
-        title="What is made small",
-        caption="The mini-batch's loss, under dropout, and the penalties on the weights.",
+        "What is made small",
         smoothing=0.9,
     )
-    zeros = scalars(
+    zeros = p.scalars(
         {"zeros/layer-1": "layer 1", "zeros/layer-2": "layer 2", "zeros/output": "output"},
-        title="Weights that are 0",
-        caption="Share of each layer's weights. Only L1 with the proximal step makes any.",
+        "Weights that are 0",
     )
