@@ -174,7 +174,7 @@ def test_dragging_the_start_restarts_the_race(open_page: Open) -> None:
 def test_the_surface_can_be_seen_in_three_dimensions(open_page: Open) -> None:
     page = open_page("/lab/descent-2d")
     wait_past(page, 20)
-    page.locator("[data-panel=surface]").get_by_role("button", name=re.compile("3")).click()
+    page.locator("[data-panel=surface]").get_by_role("radio", name=re.compile("3")).click()
     expect(page.locator("[data-panel=surface] canvas[data-engine^=three]")).to_be_visible(timeout=WITHIN)
 
 
