@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { SETTINGS, anew, drawnOn, heldUntil, suggest, written } from '../../frontend/src/lib/schedules.js';
+import {
+  SETTINGS,
+  anew,
+  drawnOn,
+  heldUntil,
+  pastOf,
+  suggest,
+  written,
+} from '../../frontend/src/lib/schedules.js';
 
 describe('schedules', () => {
   it('are suggested with all settings of their kind, within the range of the knob', () => {
@@ -48,5 +56,34 @@ describe('a line drawn by hand', () => {
 
   it('can be written', () => {
     expect(written([[0, 0.1], [500, 0.0123456]])).toBe('0 0.1, 500 0.0123'); // prettier-ignore
+  });
+});
+
+describe('what a knob was', () => {
+  const none = { steps: [], values: [] };
+
+  it('is what it was set to, where nothing was measured', () => {
+    const changes = [
+      { step: 0, value: 1 },
+      { step: 3, value: 2 },
+    ];
+    expect(pastOf(none, changes, 0, { step: 5, value: 2 })).toEqual([
+      ...[0, 1, 2].map((step) => [step, 1]),
+      ...[3, 4, 5].map((step) => [step, 2]),
+      [5, 2],
+    ]);
+  });
+
+  it('is what was measured while it followed a schedule', () => {
+    const measured = { steps: [0, 1, 2, 3], values: [NaN, 0.5, 0.25, NaN] };
+    const values = pastOf(measured, [{ step: 0, value: 1 }], 0, { step: 3, value: 0.125 });
+    expect(values.map(([, value]) => value)).toEqual([1, 0.5, 0.25, 1, 0.125]);
+  });
+
+  it('has some hundred points, however long the run', () => {
+    const points = pastOf(none, [{ step: 500, value: 1 }], 500, { step: 100_000, value: 1 });
+    expect(points.length).toBeLessThanOrEqual(202);
+    expect(points[0]).toEqual([500, 1]);
+    expect(points.at(-1)).toEqual([100_000, 1]);
   });
 });

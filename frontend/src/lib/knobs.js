@@ -109,6 +109,21 @@ export function changed(before, after) {
 export const looksOf = (experiment) =>
   Object.keys(experiment.knobs.properties).filter((name) => isLook(experiment.knobs.properties[name]));
 
+/** Whether a knob is a learning rate. @param {string} name */
+export const isRate = (name) => /^lr(_|$)/.test(name);
+
+/**
+ * Knobs that are numbers and change training while it goes on.
+ * @param {Record<string, Schema>} properties  of the knobs' schema
+ * @returns {string[]}
+ */
+export const liveNumbers = (properties) =>
+  Object.keys(properties).filter((name) => {
+    const schema = properties[name];
+    const isNumber = !schema.enum && (schema.type === 'number' || schema.type === 'integer');
+    return schema['x-live'] && isNumber && !isLook(schema);
+  });
+
 /** @param {Schema} schema */
 export const isLook = (schema) => schema?.['x-role'] === 'look';
 

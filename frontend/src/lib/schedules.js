@@ -17,8 +17,10 @@ export const SETTINGS = {
   plateau: ['window', 'patience', 'factor'],
   drawn: [],
 };
+export const KINDS = Object.keys(SETTINGS);
 export const WHOLE = ['every', 'steps', 'growth', 'warm', 'window', 'patience'];
 const MOST_POINTS = 256; // of a drawn line
+const PAST = 200; // points of what a knob was
 
 /**
  * Settings to begin with.
@@ -82,6 +84,29 @@ export function heldUntil(points, value) {
  */
 export const written = (points) =>
   points.map(([n, value]) => `${n} ${Number(value.toPrecision(3))}`).join(', ');
+
+/**
+ * What a knob was, from a run's first step to now: as it was measured where it followed a schedule, else as it was set.
+ * @param {{steps: ArrayLike<number>, values: ArrayLike<number>}} measured  NaN where it was not
+ * @param {{step: number, value: number}[]} changes  the first at the first step
+ * @param {number} first  step
+ * @param {{step: number, value: number}} now
+ * @returns {[number, number][]}
+ */
+export function pastOf({ steps, values }, changes, first, now) {
+  const stride = Math.max(1, Math.floor(now.step / PAST));
+  /** @type {[number, number][]} */
+  const points = [];
+  let row = 0;
+  let at = 0;
+  for (let step = first; step <= now.step; step += stride) {
+    while (row < steps.length - 1 && steps[row] < step) row++;
+    while (at < changes.length - 1 && changes[at + 1].step <= step) at++;
+    const value = steps.length ? values[row] : NaN;
+    points.push([step, Number.isFinite(value) ? value : changes[at].value]);
+  }
+  return [...points, [now.step, now.value]];
+}
 
 /**
  * Schedules as a new run begins with them: from its first step.

@@ -1,6 +1,6 @@
 /** What a sweep's frames say: curves, one per variant, and what each knob's value led to. Pure. */
 
-import { isLook } from './knobs.js';
+import { isRate, liveNumbers } from './knobs.js';
 import { smooth } from './series.js';
 
 const SMOOTHED = 0.9; // weight of a curve's average; mini-batches scatter
@@ -219,11 +219,7 @@ const tidy = (value) => Number(value.toPrecision(2));
  * @returns {string[]}
  */
 export function sweepable(properties) {
-  const names = Object.keys(properties).filter((name) => {
-    const schema = properties[name];
-    const isNumber = !schema.enum && (schema.type === 'number' || schema.type === 'integer');
-    return schema['x-live'] && isNumber && !isLook(schema);
-  });
+  const names = liveNumbers(properties);
   return [...names.filter(isRate), ...names.filter((name) => !isRate(name))];
 }
 
@@ -237,6 +233,3 @@ export const seriesFor = (series, knob) =>
     0,
     series.findIndex((name) => name.split('/')[1] === knob.split('_')[1]),
   );
-
-/** @param {string} name */
-export const isRate = (name) => /^lr(_|$)/.test(name);

@@ -1,0 +1,211 @@
+/** A schedule while it is chosen, set or drawn, and what the server says that it would do. No DOM. */
+
+import { untrack } from 'svelte';
+import { planSchedule } from '../../lib/api.js';
+import { isRate, liveNumbers, range } from '../../lib/knobs.js';
+import { readLine } from '../../lib/numbers.js';
+import { SETTINGS, drawnOn, heldUntil, pastOf, suggest } from '../../lib/schedules.js';
+
+const ASKED_AFTER = 120; // ms without a change
+const SPELL = 30; // seconds of the run to look ahead
+const LEAST = 200; // steps to look ahead
+
+/** @typedef {[number, number]} Point  step, value */
+
+export class Draft {
+  /** The knob that the learner chose, if any. */
+  #wished = $state('');
+  kind = $state('cosine');
+  /** What the learner has set. @type {Record<string, any>} */
+  settings = $state.raw({});
+  /** What is wrong with the texts of the fields. @type {Record<string, string>} */
+  problems = $state({});
+  /** A written line that cannot be read. */
+  unread = $state('');
+  /** Steps and values, the steps counted from `from`. @type {Point[]} */
+  line = $state.raw([]);
+  /** The step at which the line begins. */
+  from = $state(0);
+  drawing = $state(false);
+  /** Whether something else is looked at than what the knob follows. */
+  editing = $state(false);
+  /** The learner's wish of steps to look ahead; 0: none. */
+  wishedAhead = $state(0);
+  #spell = $state(1000);
+  /** @type {{step: number[], value: number[]} | null} */
+  plan = $state.raw(null);
+  /** @type {any} */
+  refused = $state.raw(null);
+  #asked = 0;
+  /** What was there before a line was begun, in case it becomes none. @type {() => void} */
+  #takeBack = () => {};
+
+  names = $derived(liveNumbers(this.run.experiment.knobs.properties));
+  knob = $derived(
+    this.names.find((name) => name === this.#wished) ?? this.names.find(isRate) ?? this.names[0] ?? '',
+  );
+  schema = $derived(this.run.experiment.knobs.properties[this.knob]);
+  ends = $derived(range(this.schema));
+  followed = $derived(this.run.knobs.schedules?.[this.knob] ?? null);
+  value = $derived(this.run.followed[this.knob] ?? this.run.knobs[this.knob]);
+  /** Steps to look ahead: half a minute of this run, unless the learner wants another number. */
+  ahead = $derived(this.wishedAhead || Math.max(LEAST, Number(this.#spell.toPrecision(1))));
+  suggested = $derived(suggest(this.kind, this.value, this.ends, this.ahead));
+  schedule = $derived(
+    this.kind === 'drawn'
+      ? { kind: this.kind, points: this.line, log: Boolean(this.schema['x-log']) }
+      : {
+          ...this.suggested,
+          ...Object.fromEntries(
+            SETTINGS[this.kind]
+              .filter((name) => name in this.settings)
+              .map((name) => [name, this.settings[name]]),
+          ),
+        },
+  );
+  #shown = $derived(this.followed && !this.editing ? this.followed : this.schedule);
+  #begins = $derived(
+    this.#shown === this.followed
+      ? (this.followed.start ?? 0)
+      : this.kind === 'drawn' && this.line.length
+        ? this.from
+        : this.run.now,
+  );
+  /** What the server is asked, as text; it changes with each step where the schedule begins from the value of now. */
+  wish = $derived(
+    JSON.stringify({
+      knob: this.knob,
+      schedule: this.#shown,
+      value: this.#shown === this.followed || this.kind === 'drawn' ? this.run.knobs[this.knob] : this.value,
+      steps:
+        this.#shown === this.followed
+          ? Math.max(1, Math.ceil((this.run.now - this.#begins) / this.ahead) + 1) * this.ahead
+          : this.ahead,
+    }),
+  );
+  /** What the knob was. @type {Point[]} */
+  past = $derived.by(() => {
+    const { run, knob, value } = this;
+    void run.scalarsVersion;
+    const { steps, values } = run.scalars.columns([`knob/${knob}`]);
+    const changes = run.knobChanges
+      .filter((change) => knob in change.knobs)
+      .map((change) => ({ step: change.step, value: change.knobs[knob] }));
+    const told = [{ step: run.first, value: run.knobsAt(run.first)[knob] }, ...changes];
+    return pastOf({ steps, values: values[0] }, told, run.first, { step: run.now, value });
+  });
+  /** What it will be. @type {Point[]} */
+  future = $derived.by(() => {
+    const { step = [], value = [] } = this.plan ?? {};
+    const points = step.map((n, i) => /** @type {Point} */ ([this.#begins + n, value[i]]));
+    return points.filter(([at]) => at >= this.run.now);
+  });
+
+  /** @param {import('../../lib/run.svelte.js').RunView} run */
+  constructor(run) {
+    this.run = run;
+  }
+
+  /** @param {string} name */
+  chooseKnob(name) {
+    this.#wished = name;
+    this.line = [];
+    this.editing = false;
+  }
+
+  /** @param {string} kind */
+  chooseKind(kind) {
+    this.kind = kind;
+    this.settings = {};
+    this.problems = {};
+    this.unread = '';
+    this.editing = true;
+  }
+
+  /** @param {string} name @param {number} told */
+  set(name, told) {
+    this.settings = { ...this.settings, [name]: told };
+    this.editing = true;
+  }
+
+  /** A line as text. @param {string} text */
+  write(text) {
+    const found = readLine(text);
+    this.unread = found ? '' : text;
+    if (!found) return;
+    this.line = found;
+    this.from = this.run.now;
+    this.editing = true;
+  }
+
+  /** The pen goes down. */
+  begin() {
+    const { kind, editing, from, line } = this;
+    this.#takeBack = () => Object.assign(this, { kind, editing, from, line });
+    this.kind = 'drawn';
+    this.editing = true;
+    this.from = this.run.now;
+    this.line = [];
+    this.drawing = true;
+  }
+
+  /** The pen is at a step and a value. @param {number} step @param {number} value */
+  draw(step, value) {
+    const [low, high] = this.ends;
+    this.line = drawnOn(this.line, Math.max(0, step - this.from), Math.min(high, Math.max(low, value)));
+  }
+
+  /** The pen goes up. @param {boolean} done  else the system took the pointer away, to scroll */
+  end(done) {
+    if (!this.drawing) return;
+    this.drawing = false;
+    if (done && this.line.length > 1) {
+      this.line = heldUntil(this.line, this.value);
+      this.follow();
+    } else this.#takeBack();
+  }
+
+  /** From now on the knob follows it. */
+  follow() {
+    this.editing = false;
+    const start = this.kind === 'drawn' && this.line.length ? { start: this.from } : {};
+    if (this.kind === 'constant') this.hold();
+    else
+      this.run.setKnobs({
+        schedules: { ...this.run.knobs.schedules, [this.knob]: { ...this.schedule, ...start } },
+      });
+  }
+
+  /** The knob stays what it is. */
+  hold() {
+    this.run.setKnobs({ [this.knob]: this.value });
+  }
+
+  /** Take in how fast the run goes; for an effect. */
+  adjust() {
+    const steps = (this.run.rate ?? 0) * SPELL;
+    untrack(() => {
+      if (steps > 2 * this.#spell || (steps > 0 && steps < this.#spell / 3)) this.#spell = steps;
+    });
+  }
+
+  /** What it would do is asked of the server, which is what will do it; for an effect. */
+  ask() {
+    const wish = JSON.parse(this.wish);
+    if (!this.knob || (wish.schedule.kind === 'drawn' && !wish.schedule.points.length)) {
+      this.plan = null;
+      this.refused = null;
+      return;
+    }
+    const mine = ++this.#asked;
+    const later = setTimeout(async () => {
+      try {
+        const found = await planSchedule(this.run.id, wish);
+        if (mine === this.#asked) [this.plan, this.refused] = [found, null];
+      } catch (error) {
+        if (mine === this.#asked) [this.plan, this.refused] = [null, error];
+      }
+    }, ASKED_AFTER);
+    return () => clearTimeout(later);
+  }
+}
