@@ -171,6 +171,10 @@ export function results(sweep) {
   return { x, rows };
 }
 
+/** Its curves, by group, then by value. @param {Sweep} sweep @returns {Curve[]} */
+export const inOrder = (sweep) =>
+  [...sweep.curves].sort((a, b) => a.group - b.group || a.value - b.value || a.order - b.order);
+
 /**
  * How far the axis of losses reaches, and whether it is logarithmic.
  * @param {Sweep} sweep

@@ -10,7 +10,7 @@ const CROSS = 4;
 const DOT = 3.5;
 const LINE = 1.5;
 
-/** @typedef {{curve: import('../../lib/sweep.js').Curve, at: [number, number]}} Spot  a place that stands for a curve */
+/** @typedef {import('./layout.js').Spot} Spot */
 /** @typedef {{at: [number, number], stroke: string}} Sign */
 /**
  * @typedef {object} Spots
