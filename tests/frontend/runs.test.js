@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { differences, labelOf, moment, tree } from '../../frontend/src/lib/runs.js';
+import { differences, families, labelOf, mainScalar, moment, tree } from '../../frontend/src/lib/runs.js';
 
 const run = (/** @type {string} */ id, /** @type {string | null} */ parent = null) => ({
   id,
@@ -39,4 +39,24 @@ it('names the knobs that differ, by their symbols where they have one', () => {
   expect(between({ lr: 0.1, noise: 0 }, { lr: 3e-4, noise: 0 })).toEqual(['η 3e-4']);
   expect(between({ lr: 0.1, noise: 0 }, { lr: 0.1, noise: 2 })).toEqual(['Noise 2']);
   expect(between({ schedules: {} }, { schedules: { lr: { kind: 'cosine' } } })).toEqual(['η: COSINE']);
+});
+
+it('lists the family with the newest run first', () => {
+  const dated = (
+    /** @type {string} */ id,
+    /** @type {number} */ day,
+    /** @type {string | null} */ parent = null,
+  ) => ({
+    ...run(id, parent),
+    created_at: `2026-01-0${day}`,
+  });
+  const rows = families([dated('a1', 4, 'a'), dated('c', 3), dated('b', 2), dated('a', 1)]);
+  expect(rows.map(({ run, depth }) => `${depth}${run.id}`)).toEqual(['0a', '1a1', '0c', '0b']);
+});
+
+it('says what a run came to by its loss, or by what it measures first', () => {
+  expect(mainScalar({ accuracy: 1, 'loss/test': 2, 'loss/train': 3 })).toBe('loss/train');
+  expect(mainScalar({ accuracy: 1, 'loss/g': 2 })).toBe('loss/g');
+  expect(mainScalar({ accuracy: 1 })).toBe('accuracy');
+  expect(mainScalar({})).toBeUndefined();
 });

@@ -81,3 +81,32 @@ export function tree(runs) {
   walk(null, 0);
   return rows;
 }
+
+/**
+ * Families in the order of their newest run, each from its root down.
+ * @template {{id: string, parent: string | null, branched_at: number | null, created_at: string}} R
+ * @param {R[]} runs  the newest first
+ * @returns {{run: R, depth: number}[]}
+ */
+export function families(runs) {
+  /** @type {{run: R, depth: number}[][]} */
+  const found = [];
+  for (const row of tree([...runs].reverse())) {
+    if (row.depth === 0) found.push([]);
+    found[found.length - 1].push(row);
+  }
+  const newest = (/** @type {{run: R}[]} */ family) =>
+    family.reduce((latest, { run }) => (run.created_at > latest ? run.created_at : latest), '');
+  return found.sort((a, b) => (newest(a) < newest(b) ? 1 : -1)).flat();
+}
+
+/**
+ * The scalar that says what a run came to: its loss, or whatever it measures first.
+ * @param {Record<string, number>} latest
+ * @returns {string | undefined}
+ */
+export function mainScalar(latest) {
+  const names = Object.keys(latest);
+  const loss = ['loss/train', 'loss'].find((name) => name in latest);
+  return loss ?? names.find((name) => name.startsWith('loss/')) ?? names[0];
+}
