@@ -20,6 +20,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from descent import wire
+from descent.contract import Transient
 from descent.contract.entry import Entry
 from descent.contract.panels import Picture
 from descent.engine import loop as loop_module
@@ -122,6 +123,8 @@ def frozen(value: Any, above: tuple[int, ...] = ()) -> Any:
             return [frozen(item, above) for item in value]
         case bool() | int() | float() | str() | bytes() | None:
             return repr(value)
+        case Transient():
+            return type(value).__name__
         case _ if (hasattr(value, "__dict__") and not callable(value)) or isinstance(value, nn.Module):
             return (type(value).__name__, frozen(vars(value), above))
         case _:

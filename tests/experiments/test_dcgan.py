@@ -120,8 +120,8 @@ def test_a_step_is_one_update_of_d_and_then_one_of_g_against_the_new_d() -> None
     experiment, knobs = built()
     twin, _ = built()
     generator = twin.generator(0)
-    rows = torch.randint(len(twin.data), (16,), generator=generator)
-    real, fake = twin.data.images[rows], twin.G(torch.randn(16, 4, generator=generator))
+    rows = torch.randint(len(twin.digits), (16,), generator=generator)
+    real, fake = twin.digits.images[rows], twin.G(torch.randn(16, 4, generator=generator))
     loss_d = discriminator_loss(twin.D(real), twin.D(fake.detach()))
     loss_d.backward()
     twin.optimizer_d.step()
@@ -183,7 +183,7 @@ def test_nearest_neighbours_equal_brute_force() -> None:
 
 def test_diversity_is_0_for_copies_and_1_for_real_digits() -> None:
     experiment, _ = built()
-    real = experiment.data.images
+    real = experiment.digits.images
     assert mean_distance(real[:1].expand(64, -1, -1, -1)) == 0
     other = real[torch.randperm(len(real))[:256]]
     assert float(mean_distance(other)) / experiment.spread == pytest.approx(1, abs=0.05)
@@ -269,7 +269,7 @@ def test_samples_move_from_noise_toward_digits() -> None:
     def distance_to_data() -> float:
         experiment.G.eval()
         with torch.no_grad():
-            distance = nearest(experiment.G(experiment.noise), experiment.data.images, 1)[0].mean()
+            distance = nearest(experiment.G(experiment.noise), experiment.digits.images, 1)[0].mean()
         experiment.G.train()
         return float(distance)
 

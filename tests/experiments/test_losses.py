@@ -98,7 +98,7 @@ def test_mse_and_l1_end_at_the_mean_and_the_median() -> None:
 def test_the_spread_taken_for_constant_is_the_likeliest() -> None:
     experiment, knobs = made()
     run(experiment, knobs, 50)
-    x, y = experiment.data.x, experiment.y
+    x, y = experiment.drawn.x, experiment.y
     for name in ("mse", "l1"):
         density = experiment._density(name, x)  # type: ignore[arg-type]
         best = density.cost(y).mean()
@@ -174,7 +174,7 @@ def test_each_network_trains_as_if_it_were_alone(optimizer: str) -> None:
         own = kind(model.parameters(), knobs.lr)
         for _ in range(20):
             own.zero_grad()
-            regression_loss(name, model(alone.data.x), alone.y).backward()
+            regression_loss(name, model(alone.drawn.x), alone.y).backward()
             own.step()
         for mine, its in zip(experiment.regressors[name].parameters(), model.parameters(), strict=True):
             torch.testing.assert_close(mine, its, atol=1e-4, rtol=1e-3)
@@ -182,7 +182,7 @@ def test_each_network_trains_as_if_it_were_alone(optimizer: str) -> None:
         sgd = torch.optim.SGD(model.parameters(), knobs.lr_labels)
         for _ in range(20):
             sgd.zero_grad()
-            label_loss(label, model(alone.data.x), alone.data.labels).backward()
+            label_loss(label, model(alone.drawn.x), alone.drawn.labels).backward()
             sgd.step()
         for mine, its in zip(experiment.classifiers[label].parameters(), model.parameters(), strict=True):
             torch.testing.assert_close(mine, its, atol=1e-4, rtol=1e-3)
@@ -190,7 +190,7 @@ def test_each_network_trains_as_if_it_were_alone(optimizer: str) -> None:
 
 def test_a_line_steps_by_the_derivatives_written_under_it() -> None:
     experiment, knobs = made(hidden=0, curve="line", optimizer="sgd", lr=0.05)
-    model, x, y = experiment.regressors["mse"], experiment.data.x[:, 0], experiment.y
+    model, x, y = experiment.regressors["mse"], experiment.drawn.x[:, 0], experiment.y
     for _ in range(3):
         w, b = (parameter.item() for parameter in model.parameters())
         off = y - (w * x + b)
@@ -269,7 +269,7 @@ def test_single_points_lie_on_the_curves_of_constant_spread() -> None:
     experiment, knobs = made(outliers=0.1)
     run(experiment, knobs, 60)
     picture = look(experiment, knobs, "residuals")
-    r = experiment.regressors["mse"](experiment.data.x).detach()[:, 0] - experiment.y
+    r = experiment.regressors["mse"](experiment.drawn.x).detach()[:, 0] - experiment.y
     variance = (r * r).mean()
     mse = picture.dots[(picture.dots[:, 0] == 1) & (picture.dots[:, 1] == 0)]
     torch.testing.assert_close(mse[:, 3], mse[:, 2] / variance)  # (ŷ − y)/σ̂²
@@ -342,7 +342,9 @@ def test_preset_convinced_leaves_squared_error_where_it_began() -> None:
     experiment, knobs, row = preset("convinced", 11)
     assert row["labels/cross-entropy"] < 1 < 5 < row["labels/squared"]
     run(experiment, knobs, 290)
-    said = {name: model(experiment.data.x).softmax(1)[:, 1] for name, model in experiment.classifiers.items()}
+    said = {
+        name: model(experiment.drawn.x).softmax(1)[:, 1] for name, model in experiment.classifiers.items()
+    }
     assert said["squared"].min() > 0.99
     assert said["cross-entropy"].min() < 0.2
 
@@ -358,5 +360,7 @@ def test_preset_line_ends_on_the_same_line_with_either_gaussian_loss() -> None:
 def test_preset_few_makes_the_learnt_spread_certain_and_wrong() -> None:
     experiment, _, row = preset("few", 501)
     assert row["held/gaussian"] > 3 > 0 > row["held/truth"]
-    training = regression_loss("gaussian", experiment.regressors["gaussian"](experiment.data.x), experiment.y)
+    training = regression_loss(
+        "gaussian", experiment.regressors["gaussian"](experiment.drawn.x), experiment.y
+    )
     assert training < -0.8

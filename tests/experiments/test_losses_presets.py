@@ -73,7 +73,7 @@ def test_the_derivatives_vanish_and_both_gaussians_end_on_one_line(run: Driven) 
     assert b == pytest.approx(0.3, abs=0.05)
     assert nll.weight[0].item() == pytest.approx(w, abs=0.01)
     assert nll.bias[0].item() == pytest.approx(b, abs=0.01)
-    x, y = run.experiment.data.x[:, 0], run.experiment.y
+    x, y = run.experiment.drawn.x[:, 0], run.experiment.y
     r = y - (w * x + b)
     assert abs(2 * (r * x).mean()) < 1e-4
     assert abs(2 * r.mean()) < 1e-4
@@ -85,8 +85,8 @@ def test_a_likelihood_without_a_floor_grows_sure_and_wrong(run: Driven) -> None:
     held = [row["held/gaussian"] for row in run.rows[500::10]]
     assert sum(value > 3 for value in held) > 0.8 * len(held)
     assert run.last("held/truth") == pytest.approx(-0.2, abs=0.05)
-    spread = run.experiment._density("gaussian", run.experiment.data.x).sigma().detach()
-    truth = run.knobs.spread * torch.exp(run.knobs.growth * run.experiment.data.x[:, 0])
+    spread = run.experiment._density("gaussian", run.experiment.drawn.x).sigma().detach()
+    truth = run.knobs.spread * torch.exp(run.knobs.growth * run.experiment.drawn.x[:, 0])
     assert (spread / truth).min() < 0.3
 
 

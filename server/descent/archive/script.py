@@ -60,7 +60,7 @@ SCALARS = {scalars}
 LARGEST = torch.finfo(torch.float32).max  # a scalar beyond has diverged
 
 
-def train(steps: int, device: str, out: Path) -> None:
+def train(steps: int, device: str, out: Path, data: Path | None) -> None:
     """Train, and write every step's scalars to a CSV file; an empty cell is one that was not measured."""
     torch.set_num_threads(1)  # sums over several threads are rounded differently
     random.seed(SEED)
@@ -68,6 +68,7 @@ def train(steps: int, device: str, out: Path) -> None:
     torch.manual_seed(SEED)
     knobs = {knobs}()
     experiment = {experiment}(SEED, torch.device(device))
+    experiment.data = data
     experiment.build(knobs)
     changes = list(CHANGES)
 {before}    with out.open("w", newline="", encoding="utf-8") as file:
@@ -90,8 +91,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help="optimisation steps (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("scalars.csv"), help="default: %(default)s")
+    parser.add_argument("--data", type=Path, help="folder with MNIST's files, where they are trained on")
     arguments = parser.parse_args()
-    train(arguments.steps, arguments.device, arguments.out)
+    train(arguments.steps, arguments.device, arguments.out, arguments.data)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from descent.contract.experiment import (
     Objective,
     Preset,
     Scalars,
+    Transient,
     by_layer,
 )
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
@@ -22,6 +23,7 @@ __all__ = [
     "Objective",
     "Preset",
     "Scalars",
+    "Transient",
     "batch_of",
     "by_layer",
     "fixed",

@@ -10,9 +10,11 @@ beside it and the translations. See `docs/adding-an-experiment.md`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -56,7 +58,12 @@ class Preset:
     watch: str = ""
 
 
+class Transient:
+    """Base of what an experiment holds but no checkpoint: what a seed does not determine, such as a clock."""
+
+
 K = TypeVar("K", bound=Knobs)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,13 @@ class Objective:
     optimizer: torch.optim.Optimizer
     layers: Mapping[str, Sequence[torch.Tensor]] | None = None
     penalty: float = 0.0
+
+    @classmethod
+    def of(
+        cls, model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[[], torch.Tensor]
+    ) -> Objective:
+        """Of all parameters of a model, by the modules that hold them."""
+        return cls(loss, list(model.parameters()), optimizer, by_layer(model))
 
 
 def by_layer(model: torch.nn.Module) -> dict[str, list[torch.Tensor]]:
@@ -96,10 +110,12 @@ class Experiment(ABC, Generic[K]):
     presets: ClassVar[Mapping[str, Preset]] = {}
     measures: ClassVar[Mapping[str, Measure]] = {}  # by scalar; the first loss is the main one
     pace: ClassVar[float | None] = None  # steps per second to begin with; None: as fast as it goes
+    steers: ClassVar[Mapping[str, str]] = {}  # by rate knob, the attribute with its optimizers
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self.seed = seed
         self.device = device
+        self.data: Path | None = None  # folder with larger data sets; the engine sets it before `build`
         self.step_index = 0
         self.epochs_counted = (0.0, 0)  # done, and at which step, when steps per epoch last changed
 
@@ -124,7 +140,16 @@ class Experiment(ABC, Generic[K]):
         """
 
     def changed(self, knobs: K, names: set[str]) -> None:
-        """Live knobs `names` were set to the values in `knobs`; called between steps, before the next."""
+        """Live knobs `names` were set to the values in `knobs`; called between steps, before the next.
+
+        By default every knob in `steers` is written into its optimizers, whose state stays.
+        """
+        for knob, attribute in self.steers.items():
+            held = getattr(self, attribute)
+            several = held.values() if isinstance(held, Mapping) else held
+            for optimizer in [held] if isinstance(held, torch.optim.Optimizer) else several:
+                for group in optimizer.param_groups:
+                    group["lr"] = getattr(knobs, knob)
 
     def objectives(self, knobs: K) -> Mapping[str, Objective]:
         """What its optimizers make small in the coming step, by name; with one only, the name may be "".
@@ -144,3 +169,17 @@ class Experiment(ABC, Generic[K]):
     def generator(self, n: int) -> torch.Generator:
         """A CPU generator whose stream is a pure function of (seed, n): the data order of step n."""
         return torch.Generator().manual_seed((self.seed * 0x9E3779B97F4A7C15 + n + 1) % 2**63)
+
+    def cached(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
+        """What a probe keeps for its next look: made anew when `key` is not what it was.
+
+        It is no attribute, so in no checkpoint, and to keep it is not to write.
+        """
+        kept = _caches.setdefault(self, {})
+        if name not in kept or kept[name][0] != key:
+            kept[name] = key, make()
+        found: T = kept[name][1]
+        return found
+
+
+_caches: WeakKeyDictionary[Experiment[Any], dict[str, tuple[Hashable, Any]]] = WeakKeyDictionary()

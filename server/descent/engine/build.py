@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,10 @@ from descent.engine.messages import RunSpec
 
 def build(entry: Entry, spec: RunSpec, values: Mapping[str, Any]) -> Experiment[Any]:
     """Built with these knobs, the random number generators seeded."""
-    if spec.data:
-        os.environ["DESCENT_DATA"] = spec.data
     knobs = entry.knobs_type.model_validate(apart(values)[0], strict=False)
     seed(spec.seed)
     experiment: Experiment[Any] = entry.cls(spec.seed, torch.device(spec.device))
+    experiment.data = Path(spec.data) if spec.data else None
     experiment.build(knobs)
     return experiment
 

@@ -5,7 +5,8 @@ the same fixed knobs, and told the live ones. So it holds what changed since: mo
 modes), optimizers, the attributes an experiment writes as it trains, and the random number generators.
 
 An attribute's value is described by JSON in which a tensor is its name in the safetensors part. What an
-experiment built and never replaced (data, functions, landscapes) is found there again and not kept.
+experiment built and never replaced (data, functions, landscapes) is found there again and not kept; what is
+`Transient` is not either.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -24,11 +26,11 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from descent.contract import Experiment
+from descent.contract import Experiment, Transient
 from descent.wire import metadata_of
 
 FORMAT = 1
-IMMUTABLE = (bool, int, float, str, bytes, type, torch.device, torch.dtype)
+IMMUTABLE = (bool, int, float, str, bytes, type, PurePath, Transient, torch.device, torch.dtype)
 
 
 class CheckpointError(ValueError):

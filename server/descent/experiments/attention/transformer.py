@@ -40,7 +40,6 @@ from descent.contract import (
     Preset,
     Scalars,
     batch_of,
-    by_layer,
     fixed,
     live,
     rate,
@@ -67,28 +66,19 @@ LETTER_TASKS = ("copy", "reverse", "sort")
 
 
 class TransformerKnobs(Knobs):
+    # fmt: off
     word: str = live(
-        "stressed",
-        "Your word",
-        when={"task": LETTER_TASKS},
-        max_length=LONGEST_WORD,
-        group="input",
-        role="look",
+        "stressed", "Your word", when={"task": LETTER_TASKS}, max_length=LONGEST_WORD, group="input",
+        role="look"
     )
     date: str = live(
-        "March 5, 2024",
-        "Your date",
-        when={"task": ["dates"]},
-        max_length=LONGEST_DATE,
-        group="input",
-        role="look",
+        "March 5, 2024", "Your date", when={"task": ["dates"]}, max_length=LONGEST_DATE, group="input",
+        role="look"
     )
     lr: float = rate(1e-3, log=(1e-5, 0.1), typical=(5e-4, 4e-3), group="training")
     schedule: Literal["warm-up", "constant"] = live(
-        "warm-up",
-        "Schedule",
-        options={"warm-up": "warm-up, then 1/√n", "constant": "constant"},
-        group="training",
+        "warm-up", "Schedule", options={"warm-up": "warm-up, then 1/√n", "constant": "constant"},
+        group="training"
     )
     warmup: int = live(
         200, "Warm-up", "w", log=(1, 4000), unit="steps", when={"schedule": ["warm-up"]}, group="training"
@@ -98,20 +88,13 @@ class TransformerKnobs(Knobs):
         0.0, "Dropout", "P", range=(0.0, 0.9), step=0.05, typical=(0.0, 0.3), group="training"
     )
     smoothing: float = live(
-        0.0,
-        "Label smoothing",
-        "ε",
-        range=(0.0, 0.5),
-        step=0.05,
-        typical=(0.0, 0.2),
-        group="training",
-        role="task",
+        0.0, "Label smoothing", "ε", range=(0.0, 0.5), step=0.05, typical=(0.0, 0.2), group="training",
+        role="task"
     )
     task: Literal["copy", "reverse", "sort", "dates"] = fixed(
-        "reverse",
-        "Task",
+        "reverse", "Task",
         options={"copy": "copy", "reverse": "reverse", "sort": "sort", "dates": "dates → ISO 8601"},
-        group="task",
+        group="task"
     )
     length: int = fixed(
         10, "Longest word", range=(8, LONGEST_WORD), unit="letters", when={"task": LETTER_TASKS}, group="task"
@@ -122,6 +105,7 @@ class TransformerKnobs(Knobs):
         2, "Layers", "N", range=(1, 4), group="network", help="In the encoder, and in the decoder."
     )
     d_ff: int = fixed(128, "Feed-forward width", range=(8, 512), step=8, group="network")
+    # fmt: on
 
     @model_validator(mode="after")
     def _fit_together(self) -> TransformerKnobs:
@@ -232,8 +216,7 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
 
     def objectives(self, knobs: TransformerKnobs) -> Mapping[str, Objective]:
         """The loss on the coming pairs."""
-        parameters = list(self.model.parameters())
-        return {"": Objective(lambda: self._loss(knobs), parameters, self.optimizer, by_layer(self.model))}
+        return {"": Objective.of(self.model, self.optimizer, lambda: self._loss(knobs))}
 
     @torch.no_grad()
     def measure(self, knobs: TransformerKnobs) -> Scalars:

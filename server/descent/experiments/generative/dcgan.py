@@ -24,9 +24,7 @@ Departures from the paper:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -35,19 +33,17 @@ from torch import nn
 
 from descent.contract import (
     Experiment,
-    KnobError,
     Knobs,
     Measure,
     Objective,
     Preset,
     Scalars,
-    by_layer,
     fixed,
     live,
     rate,
 )
 from descent.contract import panels as p
-from descent.kit.data.digits import Digits, mnist, sklearn_digits
+from descent.kit.data.digits import load_digits
 
 SAMPLES = 64  # fixed noise vectors behind most panels
 COUNTED_EVERY, REFERENCES = 10, 2000  # steps between two counts of the kinds drawn; real digits they go by
@@ -200,28 +196,14 @@ class DCGAN(Experiment[DCGANKnobs]):
 
     def build(self, knobs: DCGANKnobs) -> None:
         """Raises `KnobError` where MNIST is chosen and cannot be read."""
-        self.data = self._load(knobs).to(self.device)
+        self.digits = load_digits(knobs.dataset, knobs.resolution, self.data).to(self.device)
         self.G = Generator(knobs.latent, knobs.width, knobs.resolution).apply(initialise).to(self.device)
         self.D = Discriminator(knobs.width, knobs.resolution).apply(initialise).to(self.device)
         self.optimizer_g = torch.optim.Adam(self.G.parameters(), knobs.lr_g, (knobs.beta1, 0.999))
         self.optimizer_d = torch.optim.Adam(self.D.parameters(), knobs.lr_d, (knobs.beta1, 0.999))
         self.noise = torch.randn(SAMPLES, knobs.latent).to(self.device)
-        self.examples = torch.randperm(len(self.data))[:SAMPLES].to(self.device)  # real, for the panels
-        self.spread = float(mean_distance(self.data.images[:500]))
-
-    def _load(self, knobs: DCGANKnobs) -> Digits:
-        if knobs.dataset == "digits":
-            return sklearn_digits(knobs.resolution)
-        folder = os.environ.get("DESCENT_DATA")
-        if not folder:
-            raise KnobError(
-                "dataset", "MNIST needs its files: set DESCENT_DATA to the folder that holds them"
-            )
-        try:
-            return mnist(Path(folder), knobs.resolution)
-        except (OSError, ValueError) as error:
-            message = "MNIST cannot be read from DESCENT_DATA: {cause}"
-            raise KnobError("dataset", message, cause=str(error)) from error
+        self.examples = torch.randperm(len(self.digits))[:SAMPLES].to(self.device)  # real, for the panels
+        self.spread = float(mean_distance(self.digits.images[:500]))
 
     def changed(self, knobs: DCGANKnobs, names: set[str]) -> None:
         for optimizer, lr in ((self.optimizer_g, knobs.lr_g), (self.optimizer_d, knobs.lr_d)):
@@ -260,15 +242,15 @@ class DCGAN(Experiment[DCGANKnobs]):
             "diversity": apart,
         }
         if self.step_index % COUNTED_EVERY == 0:
-            _, rows = nearest(fake.detach(), self.data.images[:REFERENCES], 1)
-            row["kinds"] = effective_number(self.data.labels[rows[:, 0]])
+            _, rows = nearest(fake.detach(), self.digits.images[:REFERENCES], 1)
+            row["kinds"] = effective_number(self.digits.labels[rows[:, 0]])
         return row
 
     def _draw(self, knobs: DCGANKnobs, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Real digits (B, 1, R, R), and noise (B, Z)."""
-        rows = torch.randint(len(self.data), (knobs.batch,), generator=generator).to(self.device)
+        rows = torch.randint(len(self.digits), (knobs.batch,), generator=generator).to(self.device)
         z = torch.randn(knobs.batch, knobs.latent, generator=generator).to(self.device)
-        return self.data.images[rows], z
+        return self.digits.images[rows], z
 
     def objectives(self, knobs: DCGANKnobs) -> Mapping[str, Objective]:
         """Each network's loss on the coming digits and noise, the other one as it is now."""
@@ -283,8 +265,8 @@ class DCGAN(Experiment[DCGANKnobs]):
             return generator_loss(self.D(self.G(z)))
 
         return {
-            "D": Objective(loss_d, list(self.D.parameters()), self.optimizer_d, by_layer(self.D)),
-            "G": Objective(loss_g, list(self.G.parameters()), self.optimizer_g, by_layer(self.G)),
+            "D": Objective.of(self.D, self.optimizer_d, loss_d),
+            "G": Objective.of(self.G, self.optimizer_g, loss_g),
         }
 
     @p.images("Samples", size="hero", filmstrip=True)
@@ -305,23 +287,21 @@ class DCGAN(Experiment[DCGANKnobs]):
     def neighbours(self, knobs: DCGANKnobs) -> p.Images:
         """Two samples per row, each followed by its three neighbours."""
         fake = self.G(self.noise[:6])
-        distances, rows = nearest(fake, self.data.images, 3)
-        pictures = torch.cat([fake[:, None], self.data.images[rows]], dim=1)  # (6, 4, 1, R, R)
+        distances, rows = nearest(fake, self.digits.images, 3)
+        pictures = torch.cat([fake[:, None], self.digits.images[rows]], dim=1)  # (6, 4, 1, R, R)
         captions = [text for row in distances.tolist() for text in ("G(z)", *(f"{d:.1f}" for d in row))]
         return p.Images(pixels=p.Images.to_pixels(pictures.flatten(0, 2)), columns=8, captions=captions)
 
     @p.bars("Classes")
     def coverage(self, knobs: DCGANKnobs) -> p.Bars:
         """Classes of the 64 samples' nearest neighbours, beside those of the data."""
-        _, rows = nearest(self.G(self.noise), self.data.images, 1)
-        sources = {"samples": self.data.labels[rows[:, 0]], "real": self.data.labels}
+        _, rows = nearest(self.G(self.noise), self.digits.images, 1)
+        sources = {"samples": self.digits.labels[rows[:, 0]], "real": self.digits.labels}
         shares = [labels.bincount(minlength=10) / len(labels) for labels in sources.values()]
         return p.Bars(values=torch.stack(shares), labels=list("0123456789"), series=list(sources))
 
     @p.histogram("D's verdicts")
     def verdicts(self, knobs: DCGANKnobs) -> p.Histogram:
         """D(x) and D(G(z)) over the same 20 bins of 0…1, real and generated in batches of their own."""
-        verdicts = self.D(self.data.images[self.examples]).sigmoid(), self.D(self.G(self.noise)).sigmoid()
-        counts = torch.stack([torch.histc(verdict.detach(), bins=20, min=0, max=1) for verdict in verdicts])
-        names = ["D(x)", "D(G(z))"]
-        return p.Histogram(counts=counts, edges=torch.linspace(0, 1, 21).expand(2, 21), names=names)
+        real, fake = self.D(self.digits.images[self.examples]), self.D(self.G(self.noise))
+        return p.Histogram.of({"D(x)": real.sigmoid(), "D(G(z))": fake.sigmoid()}, 20, (0, 1))

@@ -82,28 +82,15 @@ def _rate(default: float, racer: RacerName, typical: tuple[float, float]) -> Any
 
 
 class DescentKnobs(Knobs):
+    # fmt: off
     surface: SurfaceName = live(
-        "bowl",
-        "Surface",
-        "L",
-        options={
-            "bowl": "quadratic bowl",
-            "rosenbrock": "Rosenbrock",
-            "beale": "Beale",
-            "himmelblau": "Himmelblau",
-            "saddle": "saddle",
-            "rastrigin": "Rastrigin",
-        },
-        role="task",
+        "bowl", "Surface", "L", options={"bowl": "quadratic bowl", "rosenbrock": "Rosenbrock",
+        "beale": "Beale", "himmelblau": "Himmelblau", "saddle": "saddle", "rastrigin": "Rastrigin"},
+        role="task"
     )
     condition: float = live(
-        10.0,
-        "Condition number",
-        "κ",
-        log=(1.0, 1000.0),
-        typical=(1.0, 100.0),
-        when={"surface": ["bowl"]},
-        role="task",
+        10.0, "Condition number", "κ", log=(1.0, 1000.0), typical=(1.0, 100.0), when={"surface": ["bowl"]},
+        role="task"
     )
     start: tuple[Coordinate, Coordinate] = live((-1.5, 2.0), "Start", "θ₀", role="task")
     lr: float = rate(1.0, "Learning rate, all", log=(0.01, 100.0), unit="×", typical=(0.1, 20.0))
@@ -124,6 +111,7 @@ class DescentKnobs(Knobs):
     decay: float = live(
         0.9, "Decay", "ρ", range=(0.0, 0.999), step=0.001, typical=(0.9, 0.99), group="coefficients"
     )
+    # fmt: on
 
 
 class Descent2D(Experiment[DescentKnobs]):

@@ -62,39 +62,26 @@ SLOPES: Mapping[Activation, Callable[[Tensor], Tensor]] = {  # φ′(z), from h 
 
 
 class CheckKnobs(Knobs):
+    # fmt: off
     epsilon: float = live(1e-5, "Step of the check", "ε", log=(1e-12, 1.0), typical=(1e-6, 1e-4))
     bug: Bug = live(
-        "slope",
-        "Bug",
-        options={
-            "none": "none",
-            "slope": "φ′ forgotten",
-            "sign": "a minus too many",
-            "sum": "sum in place of mean",
-            "bias": "bias of one point only",
-            "unit": "last unit left out",
-        },
-        group="bug",
+        "slope", "Bug", options={"none": "none", "slope": "φ′ forgotten", "sign": "a minus too many",
+        "sum": "sum in place of mean", "bias": "bias of one point only", "unit": "last unit left out"},
+        group="bug"
     )
     bug_layer: Literal[1, 2, 3] = live(
-        2,
-        "In layer",
-        "l",
-        options={"1": "1, next to the input", "2": "2", "3": "3, the output"},
-        when={"bug": ["slope", "sign", "sum", "bias", "unit"]},
-        group="bug",
+        2, "In layer", "l", options={"1": "1, next to the input", "2": "2", "3": "3, the output"},
+        when={"bug": ["slope", "sign", "sum", "bias", "unit"]}, group="bug"
     )
     parameter: int = live(0, "Parameter looked at", "i", range=(0, P - 1), role="look")
     lr: float = rate(
         0.1, log=(1e-4, 10.0), typical=(0.02, 0.5), group="network", help="Length of a step per slope."
     )
     activation: Activation = live(
-        "tanh",
-        "Activation",
-        "φ",
-        options={"tanh": "tanh", "sigmoid": "sigmoid", "relu": "ReLU"},
-        group="network",
+        "tanh", "Activation", "φ", options={"tanh": "tanh", "sigmoid": "sigmoid", "relu": "ReLU"},
+        group="network"
     )
+    # fmt: on
 
 
 def matrices(θ: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -308,8 +295,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         ]
         return p.Lines(
             x=EPSILONS,
-            values=torch.stack(curves).clamp(min=LEAST)[None],
-            groups=[""],
+            values=torch.stack(curves).clamp(min=LEAST),
             series=["by hand", "two-sided", "two-sided, float32", "one-sided", "one-sided, float32"],
             x_label="ε",
             x_log=True,
@@ -335,8 +321,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         right, numeric = self._autograd(θ, knobs)[i].item(), slope.item() / knobs.epsilon
         return p.Lines(
             x=t,
-            values=torch.stack([*curves, middle + slope * t])[None],
-            groups=[""],
+            values=torch.stack([*curves, middle + slope * t]),
             series=["f", "float32", "slope"],
             x_label="t of θ + tε",
             notes=[f"Δf/2ε = {figure(numeric, 4)}, ∂f/∂θ = {figure(right, 4)}"],

@@ -31,7 +31,7 @@ from torch import Tensor, nn, optim
 
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, rate
 from descent.contract import panels as p
-from descent.kit.text import figure
+from descent.kit.text import figure, term
 
 POINTS = 40
 SPREAD, LEVEL = 0.5, 0.3  # standard deviations of the first w and b, and of the first v times √D
@@ -138,6 +138,7 @@ class LearningRate(Experiment[RateKnobs]):
     pace = 20.0
     invite = "Drag the learning rate η to the right: the loss falls faster, then swings, then is gone."
     measures: ClassVar[Mapping[str, Measure]] = {"loss/train": Measure("loss")}
+    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
     presets: ClassVar[Mapping[str, Preset]] = {
         "too-small": Preset("Too small", {"lr": 1e-5}),
         "good": Preset("Good", {"lr": 0.15}),
@@ -160,9 +161,6 @@ class LearningRate(Experiment[RateKnobs]):
         self.first = torch.cat(parts).to(self.device)  # (P,), where θ begins
         self.network = Network(self.first).to(self.device)
         self.optimizer = optim.SGD(self.network.parameters(), knobs.lr)
-
-    def changed(self, knobs: RateKnobs, names: set[str]) -> None:
-        self.optimizer.param_groups[0]["lr"] = knobs.lr
 
     def _loss(self, θ: Tensor) -> Tensor:
         return loss_of(θ, self.x, self.y)
@@ -196,8 +194,7 @@ class LearningRate(Experiment[RateKnobs]):
         edge = 2 / here.curvatures()[-1].item()
         return p.Lines(
             x=torch.tensor(RATES, dtype=torch.float64),
-            values=torch.cat([torch.full((1, len(RATES)), start), found])[None],
-            groups=[""],
+            values=torch.cat([torch.full((1, len(RATES)), start), found]),
             series=["at the start", *(f"{steps} steps" for steps in PATIENCE)],
             x_label="η",
             x_log=True,
@@ -217,7 +214,6 @@ class LearningRate(Experiment[RateKnobs]):
         return p.Lines(
             x=x,
             values=drawable(torch.stack([network(θ, x), network(after, x)])[None]),
-            groups=[""],
             series=["now", "after the step"],
             x_label="x",
             y_ranges=[(-2.0, 2.0)],
@@ -247,13 +243,11 @@ class LearningRate(Experiment[RateKnobs]):
         curve = slope + η**2 * second
         loss, fall, rise = here.loss.item(), knobs.lr * first.item(), knobs.lr**2 * second.item()
         after = self._loss(θ - knobs.lr * here.g).item()
-        terms = [figure(value) for value in (fall, rise, fall + rise, after - loss)]
-        terms[1] = f"({terms[1]})" if rise < 0 else terms[1]
+        terms = [figure(fall), term(rise), figure(fall + rise), figure(after - loss)]
         drop = max(loss - true.nan_to_num(math.inf).min().item(), 0.02 * loss)
         return p.Lines(
             x=η,
             values=drawable(torch.stack([true, slope, curve])[None]),
-            groups=[""],
             series=["L(θ + Δθ)", "L + ∇L·Δθ", "L + ∇L·Δθ + ½ΔθᵀHΔθ"],
             x_label="η",
             marks=[[("η", knobs.lr), *([("2/λₘₐₓ", edge)] if 0 < edge <= end else [])]],

@@ -53,6 +53,7 @@ Coordinate = Annotated[float, pydantic.Field(ge=-1e4, le=1e4)]
 
 
 class RegressionKnobs(Knobs):
+    # fmt: off
     lr: float = rate(
         0.05, log=(1e-6, 10.0), typical=(0.003, 0.3), help="Length of a step per slope, for all three."
     )
@@ -62,37 +63,27 @@ class RegressionKnobs(Knobs):
         "mse", "Loss", "L", options={"mse": "MSE", "half": "½ MSE"}, role="task"
     )
     derivative: Literal["right", "minus", "no-x"] = live(
-        "right",
-        "Derivative",
-        options={"right": "right", "minus": "a minus too many", "no-x": "without the factor x"},
+        "right", "Derivative",
+        options={"right": "right", "minus": "a minus too many", "no-x": "without the factor x"}
     )
     offset: float = live(
-        1.0,
-        "Middle of x",
-        "x̄",
-        range=(-10.0, 10.0),
-        step=0.1,
-        when={"data": ["line"]},
-        group="data",
-        role="task",
+        1.0, "Middle of x", "x̄", range=(-10.0, 10.0), step=0.1, when={"data": ["line"]}, group="data",
+        role="task"
     )
     noise: float = live(
         0.8, "Noise", "σ", range=(0.0, 3.0), step=0.1, when={"data": ["line"]}, group="data", role="task"
     )
     standardise: Literal["custom", "always", "never"] = live(
-        "custom",
-        "Standardise x",
-        options={"custom": "own table only", "always": "always", "never": "never"},
-        group="data",
-        role="task",
+        "custom", "Standardise x", options={"custom": "own table only", "always": "always", "never": "never"},
+        group="data", role="task"
     )
     data: Literal["line", "hubble", "custom"] = fixed(
-        "line",
-        "Data",
+        "line", "Data",
         options={"line": "a noisy line", "hubble": "galaxies (Hubble 1929)", "custom": "your own table"},
-        group="data",
+        group="data"
     )
     csv: str = fixed(TABLE, "Your table", when={"data": ["custom"]}, max_length=50_000, lines=7, group="data")
+    # fmt: on
 
     @property
     def scaled(self) -> bool:
@@ -162,6 +153,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
         f"loss/{name}": Measure("loss", of=name, knobs=("batch_size",) if name == "mini-batch" else ())
         for name in NAMES
     }
+    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizers"}
     presets: ClassVar[Mapping[str, Preset]] = {
         "too-large": Preset("Too large a rate", {"lr": 0.35}),
         "one-point": Preset("Why it never rests", {"lr": 0.1}),
@@ -218,8 +210,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
             self._restart(knobs)
         elif "start" in names:
             self._restart(knobs)
-        for optimizer in self.optimizers:
-            optimizer.param_groups[0]["lr"] = knobs.lr
+        super().changed(knobs, names)
 
     def _batch(self, i: int, knobs: RegressionKnobs) -> tuple[Tensor, Tensor]:
         """The points that a learner looks at in the coming step."""
@@ -318,8 +309,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
         seen = [(-1, self.x, self.y), *((i, *self._batch(i, knobs)) for i in (2, 1))]
         return p.Lines(
             x=ends,
-            values=ŷ[None],
-            groups=[""],
+            values=ŷ,
             series=NAMES,
             x_label="x",
             y_ranges=[(low, high)],
@@ -367,8 +357,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
         values = values[:, drawn][:, order]
         return p.Lines(
             x=x[drawn][order],
-            values=torch.where(values > SETTLED, values, math.nan)[None],
-            groups=[""],
+            values=torch.where(values > SETTLED, values, math.nan),
             series=NAMES,
             x_label="points",
             x_log=True,
@@ -396,7 +385,6 @@ class LinearRegression(Experiment[RegressionKnobs]):
         return p.Lines(
             x=torch.tensor(x),
             values=torch.tensor(y).view(1, 1, -1),
-            groups=[""],
             series=["mean"],
             x_label="∂ℓ/∂w",
             y_ranges=[(low, high)],
@@ -411,8 +399,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
         η = torch.logspace(-3, 0.7, 120, dtype=torch.float64) * bound
         return p.Lines(
             x=η,
-            values=(1 - torch.outer(torch.tensor([steep, flat], dtype=torch.float64), η)).abs()[None],
-            groups=[""],
+            values=(1 - torch.outer(torch.tensor([steep, flat], dtype=torch.float64), η)).abs(),
             series=["steepest", "flattest"],
             x_label="η",
             x_log=True,

@@ -198,7 +198,7 @@ class MovingAverage(Experiment[AverageKnobs]):
         note = f"v̂ = {term(v[-1])} / (1 − {beta:g}{superscript(t)}) = {term(v_hat[-1])}"
         return p.Lines(
             x=x,
-            values=np.array([truth_at(x, knobs.truth), v, v_hat, np.full(t, math.nan)])[None],
+            values=np.array([truth_at(x, knobs.truth), v, v_hat, np.full(t, math.nan)]),
             groups=["°C"],
             series=["truth", "v", "v̂", "each day"],
             x_label="day",
@@ -238,7 +238,7 @@ class MovingAverage(Experiment[AverageKnobs]):
                 rows[:, i] = [_size(smooth - truth), _size(noise), _size(smooth + noise - truth)]
         return p.Lines(
             x=WINDOWS,
-            values=rows[None],
+            values=rows,
             groups=["°C"],
             series=["late", "noise", "both"],
             x_label="1/(1 − β)",

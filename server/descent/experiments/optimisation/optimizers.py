@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -58,8 +57,10 @@ from descent.contract import (
 )
 from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
-from descent.kit.data.digits import sklearn_digits
+from descent.kit.data.digits import shuffled_digits
 from descent.kit.nn.plane import Plane, through
+from descent.kit.nn.rules import NAG, SGD, Adadelta, Adagrad, Adam, AdamW, Momentum, RMSprop, Rule
+from descent.kit.nn.stopwatch import Stopwatch
 from descent.kit.text import term
 
 PIXELS, HIDDEN, CLASSES = 64, 8, 10
@@ -70,163 +71,6 @@ LAST = 150  # steps of the one weight that is watched
 GRID = 25  # samples along either side of the map
 SAMPLED = 24  # points of each path that the map's plane is laid through
 MAP_AT = (1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 60, 80, 100)  # recorded points at which it is laid anew
-
-
-class Rule(Optimizer):
-    """θ ← θ − η · (what the rule makes of g), one parameter tensor after the other.
-
-    A rule writes its buffers and coefficients under the names `torch.optim` gives them.
-    """
-
-    decoupled = False  # weight decay: shrinks θ itself, instead of joining the gradient
-
-    def __init__(self, parameters: Any, lr: float, weight_decay: float = 0.0, **coefficients: Any) -> None:
-        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, **coefficients})
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> Any:
-        """Move every parameter by the rule."""
-        for k in self.param_groups:
-            for theta in k["params"]:
-                g = theta.grad
-                if self.decoupled:
-                    theta.mul_(1 - k["lr"] * k["weight_decay"])  # θ ← θ − η λ θ
-                elif k["weight_decay"]:
-                    g = g + k["weight_decay"] * theta  # g ← g + λ θ
-                theta.sub_(k["lr"] * self.direction(theta, g, k))
-
-    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
-        """What is multiplied by −η; updates the buffers."""
-        raise NotImplementedError
-
-    def buffer(self, theta: Tensor, name: str) -> Tensor:
-        """The buffer of that name, like θ, 0 at first."""
-        state = self.state[theta]
-        if name not in state:
-            state[name] = torch.zeros_like(theta)
-        return state[name]
-
-    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
-        """The direction in symbols and in numbers, where g, θ, −Δθ/η and the buffers are as in `at`."""
-        raise NotImplementedError
-
-
-class SGD(Rule):
-    """Straight against the gradient."""
-
-    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
-        """The direction is g itself."""
-        return g
-
-    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
-        """The gradient alone."""
-        return "g", term(at["g"])
-
-
-class Momentum(Rule):
-    """A heavy ball: it keeps μ of its velocity."""
-
-    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
-        """The direction is the velocity v."""
-        v = self.buffer(theta, "momentum_buffer")
-        v.mul_(k["momentum"]).add_(g)  # v ← μ v + g
-        return v
-
-    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
-        """What is kept of the velocity, and what is new."""
-        return "(μ v + g)", f"({term(at['momentum_buffer'] - at['g'])} + {term(at['g'])})"
-
-
-class NAG(Momentum):
-    """The heavy ball, which looks ahead."""
-
-    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
-        """The direction is g + μ v."""
-        v = super().direction(theta, g, k)
-        return g + k["momentum"] * v
-
-    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
-        """The gradient, and the look ahead."""
-        return "(g + μ v)", f"({term(at['g'])} + {term(k['momentum'] * at['momentum_buffer'])})"
-
-
-class Adagrad(Rule):
-    """A rate of its own for each weight, smaller the more gradient it has had."""
-
-    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
-        """The direction is g / (√s + ε)."""
-        s = self.buffer(theta, "sum")
-        s.add_(g**2)  # s ← s + g²
-        return g / (s.sqrt() + k["eps"])
-
-    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
-        """The gradient, over the root of the sum of all its squares."""
-        return "g / (√s + ε)", f"{term(at['g'])} / {term(math.sqrt(at['sum']) + k['eps'])}"
-
-
-class Adadelta(Rule):
-    """The mean size of past steps takes the place of the rate."""
-
-    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
-        """The direction is d = √(u + ε) / √(s + ε) · g."""
-        rho, eps = k["rho"], k["eps"]
-        s, u = self.buffer(theta, "square_avg"), self.buffer(theta, "acc_delta")
-        s.mul_(rho).add_((1 - rho) * g**2)  # s ← ρ s + (1 − ρ) g²
-        d: Tensor = (u + eps).sqrt() / (s + eps).sqrt() * g
-        u.mul_(rho).add_((1 - rho) * d**2)  # u ← ρ u + (1 − ρ) d²
-        return d
-
-    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
-        """The mean size of past steps, over that of gradients, times the gradient."""
-        s = math.sqrt(at["square_avg"] + k["eps"])
-        u = at["d"] / at["g"] * s if at["g"] else math.sqrt(at["acc_delta"] + k["eps"])  # before the step
-        return "√(u + ε) / √(s + ε) · g", f"{term(u)} / {term(s)} · {term(at['g'])}"
-
-
-class RMSprop(Rule):
-    """As Adagrad, but old gradients are forgotten."""
-
-    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
-        """The direction is g / (√v + ε)."""
-        v, beta2 = self.buffer(theta, "square_avg"), k["alpha"]
-        v.mul_(beta2).add_((1 - beta2) * g**2)  # v ← β₂ v + (1 − β₂) g²
-        return g / (v.sqrt() + k["eps"])
-
-    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
-        """The gradient, over its root mean square."""
-        return "g / (√v + ε)", f"{term(at['g'])} / {term(math.sqrt(at['square_avg']) + k['eps'])}"
-
-
-class Adam(Rule):
-    """Momentum's mean gradient over RMSprop's root, both corrected for having started at 0."""
-
-    def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
-        """The direction is m̂ / (√v̂ + ε)."""
-        beta1, beta2 = k["betas"]
-        m, v = self.buffer(theta, "exp_avg"), self.buffer(theta, "exp_avg_sq")
-        n = self.state[theta]["step"] = self.state[theta].get("step", 0) + 1
-        m.mul_(beta1).add_((1 - beta1) * g)  # m ← β₁ m + (1 − β₁) g
-        v.mul_(beta2).add_((1 - beta2) * g**2)  # v ← β₂ v + (1 − β₂) g²
-        m_hat = m / (1 - beta1**n)
-        v_hat = v / (1 - beta2**n)
-        return m_hat / (v_hat.sqrt() + k["eps"])
-
-    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
-        """The corrected mean gradient, over the corrected root mean square."""
-        (beta1, beta2), n = k["betas"], at["step"]
-        m, root = at["exp_avg"] / (1 - beta1**n), math.sqrt(at["exp_avg_sq"] / (1 - beta2**n))
-        return "m̂ / (√v̂ + ε)", f"{term(m)} / {term(root + k['eps'])}"
-
-
-class AdamW(Adam):
-    """Adam, with weight decay beside the gradient instead of in it."""
-
-    decoupled = True
-
-    def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
-        """Adam's direction, and the decay beside it."""
-        symbols, numbers = super().spelled(at, k)
-        return f"({symbols} + λ θ)", f"({numbers} + {term(k['weight_decay'] * at['theta'])})"
 
 
 class Racer(NamedTuple):
@@ -285,41 +129,12 @@ class OptimizersKnobs(Knobs):
         return self.momentum, self.beta2
 
 
-class Stopwatch:
-    """Mean seconds that a step of each racer takes, for the gradient and for the rule.
-
-    Time is no part of what a seed determines. Called rather than read, a watch is left out of checkpoints;
-    after one was put back, it measures anew.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        # CPU time: on a busy machine a step takes longer, but no more computation.
-        self.now = time.thread_time if device.type == "cpu" else time.perf_counter
-        self._seconds = np.zeros((len(NAMES), 2))
-        self._steps = np.full(len(NAMES), -1)  # the first step warms caches up and counts for nothing
-
-    def __call__(self, racer: int, gradient: float, rule: float) -> None:
-        """Note one step."""
-        self._steps[racer] += 1
-        if self._steps[racer]:
-            self._seconds[racer] += gradient, rule
-
-    def means(self) -> np.ndarray:
-        """(P, 2); NaN before it has measured any."""
-        steps = np.where(self._steps > 0, self._steps, math.nan)
-        return self._seconds / steps[:, None]
-
-
 class Map(NamedTuple):
     """A plane through the paths, and the loss on it."""
 
     name: str
     plane: Plane
     values: Tensor  # (GRID, GRID)
-
-
-_planes: dict[Hashable, Plane] = {}  # the last one laid, by what it was laid through
-_maps: dict[Hashable, Map] = {}  # and the last map
 
 
 def losses_of(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -356,9 +171,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
 
     def build(self, knobs: OptimizersKnobs) -> None:
         """Eight copies of one network, and the digits with their pixels in units of different size."""
-        digits = sklearn_digits(8)
-        order = torch.randperm(len(digits), generator=self.generator(-1))
-        pixels, labels = digits.images.flatten(1)[order], digits.labels[order]
+        pixels, labels = shuffled_digits(self.generator(-1))
         pixels = (pixels - pixels[:TRAIN].mean(0)) / pixels[:TRAIN].std()  # one unit for all
         units = knobs.spread ** -torch.rand(PIXELS, generator=self.generator(-2))
         inputs = (pixels * units).to(self.device)
@@ -373,7 +186,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
         ]
         self.changed(knobs, set())
         self.racing = list(range(len(NAMES)))
-        self.clock = Stopwatch(self.device)
+        self.clock = Stopwatch(len(NAMES), self.device)
         self.watched = int(pixels[:TRAIN].var(0).argmax())  # index in θ of unit 1's weight for that pixel
         theta = self._theta()  # (P, D)
         self.moved = torch.zeros_like(theta)  # Δθ of the last step
@@ -414,7 +227,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
             loss.backward()
             middle = self.clock.now()
             optimizer.step()
-            self.clock(i, middle - begin, self.clock.now() - middle)
+            self.clock.note(i, middle - begin, self.clock.now() - middle)
             if loss <= FAR:
                 row[f"loss/{NAMES[i]}"] = loss.detach()
             else:
@@ -481,20 +294,20 @@ class Optimizers(Experiment[OptimizersKnobs]):
     def _plane(self, knobs: OptimizersKnobs) -> Plane:
         """The plane of the paths. It stays while they grow a little."""
         key, known = self._laid_through(knobs)
-        if key not in _planes:
-            _planes.clear()
-            _planes[key] = through(known[:: math.ceil(len(known) / SAMPLED)].flatten(0, 1))
-        return _planes[key]
+        return self.cached(
+            "plane", key, lambda: through(known[:: math.ceil(len(known) / SAMPLED)].flatten(0, 1))
+        )
 
     def _map(self, knobs: OptimizersKnobs) -> Map:
         """The plane with the loss on it, which is computed when the plane is laid."""
         key, _ = self._laid_through(knobs)
-        if key not in _maps:
+
+        def lay() -> Map:
             plane = self._plane(knobs)
             values = [losses_of(part, self.inputs, self.labels) for part in plane.grid(GRID).split(64)]
-            _maps.clear()
-            _maps[key] = Map(str(key), plane, torch.cat(values).view(GRID, GRID))
-        return _maps[key]
+            return Map(str(key), plane, torch.cat(values).view(GRID, GRID))
+
+        return self.cached("map", key, lay)
 
     @p.contour("Paths on the loss surface", size="hero")
     def surface(self, knobs: OptimizersKnobs) -> p.Contour:
@@ -563,7 +376,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
         first, second = shares[:2].tolist()
         return p.Lines(
             x=np.arange(1, len(shares) + 1),
-            values=shares.cumsum(0)[None, None],
+            values=shares.cumsum(0)[None],
             groups=["%"],
             series=["%"],
             x_label="directions",
@@ -584,7 +397,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
         ]
         return p.Lines(
             x=x,
-            values=np.array(values)[None],
+            values=np.array(values),
             groups=["loss"],
             series=list(TITLES.values()),
             x_label="s",

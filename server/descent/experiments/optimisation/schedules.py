@@ -45,7 +45,7 @@ from descent.contract import (
 )
 from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
-from descent.kit.data.digits import sklearn_digits
+from descent.kit.data.digits import shuffled_digits
 from descent.kit.nn import schedules
 
 TITLES = {
@@ -152,9 +152,7 @@ class Schedules(Experiment[ScheduleKnobs]):
 
     def build(self, knobs: ScheduleKnobs) -> None:
         """The digits, some with wrong labels, and eight networks with one start."""
-        digits = sklearn_digits(8)
-        order = torch.randperm(len(digits), generator=self.generator(-1))
-        x, y = digits.images.flatten(1)[order], digits.labels[order]
+        x, y = shuffled_digits(self.generator(-1))
         chance = torch.rand(TRAINED, generator=self.generator(-2)) < knobs.wrong / 100
         drawn = torch.randint(CLASSES, (TRAINED,), generator=self.generator(-3))
         self.x, self.test_x = x[:TRAINED].to(self.device), x[TRAINED:].to(self.device)

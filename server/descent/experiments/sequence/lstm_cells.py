@@ -39,7 +39,6 @@ from descent.contract import (
     Objective,
     Preset,
     Scalars,
-    by_layer,
     fixed,
     live,
     rate,
@@ -80,6 +79,7 @@ PROPERTIES = {
 
 
 class CellKnobs(Knobs):
+    # fmt: off
     lr: float = rate(
         5e-3, log=(1e-5, 1.0), typical=(1e-3, 1e-2), group="training", help="Length of Adam's steps."
     )
@@ -93,34 +93,19 @@ class CellKnobs(Knobs):
     cell: int = live(BEST, "Cell", range=(READ_OUT, 255), group="looking", role="look")
     position: int = live(120, "Position", range=(0, texts.SHOWN - 1), group="looking", role="look")
     temperature: float = live(
-        0.7,
-        "Temperature",
-        "τ",
-        range=(0.05, 3.0),
-        step=0.05,
-        typical=(0.3, 1.2),
-        group="looking",
-        role="look",
+        0.7, "Temperature", "τ", range=(0.05, 3.0), step=0.05, typical=(0.3, 1.2), group="looking",
+        role="look"
     )
     corpus: Literal["python", "prose", "brackets", "pasted"] = fixed(
-        "python",
-        "Which text",
-        options={
-            "python": "Python source",
-            "prose": "English prose",
-            "brackets": "quotes and brackets",
-            "pasted": "your own",
-        },
-        group="text",
+        "python", "Which text", options={"python": "Python source", "prose": "English prose",
+        "brackets": "quotes and brackets", "pasted": "your own"}, group="text"
     )
     pasted: str = fixed(
         texts.ALICE, "Your text", when={"corpus": ["pasted"]}, max_length=20_000, lines=4, group="text"
     )
     kind: Literal["lstm", "gru", "rnn"] = fixed(
-        "lstm",
-        "Recurrent unit",
-        options={"lstm": "LSTM", "gru": "GRU", "rnn": "vanilla RNN"},
-        group="network",
+        "lstm", "Recurrent unit", options={"lstm": "LSTM", "gru": "GRU", "rnn": "vanilla RNN"},
+        group="network"
     )
     layers: int = fixed(
         1, "Layers", "L", range=(1, 3), group="network", help="Stacked: each reads the h of the one below."
@@ -128,6 +113,7 @@ class CellKnobs(Knobs):
     hidden: int = fixed(128, "Cells per layer", "H", range=(8, 256), step=8, group="network")
     batch: int = fixed(16, "Batch size", "B", range=(1, 64), group="network")
     length: int = fixed(64, "BPTT length", "T", range=(4, 256), unit="characters", group="network")
+    # fmt: on
 
     @field_validator("pasted")
     @classmethod
@@ -236,6 +222,7 @@ class LSTMCells(Experiment[CellKnobs]):
         "bits/train": Measure("loss"),
         "bits/held-out": Measure("held-out"),
     }
+    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
     presets: ClassVar[Mapping[str, Preset]] = {
         "crisp": Preset("A crisp cell", {"corpus": "brackets", "feature": "quotes"}),
         "gru": Preset("A GRU", {"corpus": "brackets", "kind": "gru"}),
@@ -280,9 +267,6 @@ class LSTMCells(Experiment[CellKnobs]):
         self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr, fused=True)
         self.state: list[Any] | None = None
 
-    def changed(self, knobs: CellKnobs, names: set[str]) -> None:
-        self.optimizer.param_groups[0]["lr"] = knobs.lr
-
     def steps_per_epoch(self, knobs: CellKnobs) -> float:
         return self.chunks
 
@@ -320,7 +304,7 @@ class LSTMCells(Experiment[CellKnobs]):
         def loss() -> Tensor:
             return bits(self.model(inputs, state)[0], targets) * math.log(2)
 
-        return {"": Objective(loss, list(self.model.parameters()), self.optimizer, by_layer(self.model))}
+        return {"": Objective.of(self.model, self.optimizer, loss)}
 
     @torch.no_grad()
     def _measure(self) -> Tensor:

@@ -40,7 +40,6 @@ from descent.contract import (
     Objective,
     Preset,
     Scalars,
-    by_layer,
     fixed,
     live,
     rate,
@@ -208,6 +207,7 @@ class NextWord(Experiment[NextWordKnobs]):
         "acc/rnn": Measure("accuracy", of="RNN"),
         "acc/lstm": Measure("accuracy", of="LSTM"),
     }
+    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
     presets: ClassVar[Mapping[str, Preset]] = {
         "you-hate": Preset("You hate what?", {"ask": "you hate"}),
         "korean": Preset("In Korean", {"sentences": KOREAN}),
@@ -246,9 +246,6 @@ class NextWord(Experiment[NextWordKnobs]):
         words = words_of(knobs.ask) or self.first
         return words, self.one_hot(words)[None]
 
-    def changed(self, knobs: NextWordKnobs, names: set[str]) -> None:
-        self.optimizer.param_groups[0]["lr"] = knobs.lr
-
     def step(self, knobs: NextWordKnobs) -> Scalars:
         """Descend both losses on all sentences. They share no weight, so their sum descends each."""
         rnn, h = self.rnn(self.x)  # (N, V), (N, T, D)
@@ -276,7 +273,7 @@ class NextWord(Experiment[NextWordKnobs]):
             def loss() -> Tensor:
                 return F.cross_entropy(network(self.x)[0], self.y)
 
-            return Objective(loss, list(network.parameters()), self.optimizer, by_layer(network))
+            return Objective.of(network, self.optimizer, loss)
 
         return {"RNN": of(self.rnn), "LSTM": of(self.lstm)}
 

@@ -147,6 +147,7 @@ class Activations(Experiment[ActivationKnobs]):
     measures: ClassVar[Mapping[str, Measure]] = {
         f"loss/{name}": Measure("loss", of=title) for name, title in TITLES.items()
     }
+    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizers"}
     presets: ClassVar[Mapping[str, Preset]] = {
         "no-activation": Preset("No activation", {"activation": "none", "depth": 1, "lr": 0.3}),
         "sigmoid": Preset("Sigmoid, 10 layers", {"activation": "sigmoid"}),
@@ -169,10 +170,6 @@ class Activations(Experiment[ActivationKnobs]):
             for name, network in self.networks.items()
         }
         self.racing = list(NAMES)  # those that are not out
-
-    def changed(self, knobs: ActivationKnobs, names: set[str]) -> None:
-        for optimizer in self.optimizers.values():
-            optimizer.param_groups[0]["lr"] = knobs.lr
 
     def steps_per_epoch(self, knobs: ActivationKnobs) -> float:
         return batches_per_epoch(BATCH, POINTS)
@@ -212,8 +209,7 @@ class Activations(Experiment[ActivationKnobs]):
             note += f" = {left ** (1 / knobs.depth):.3f}{superscript(knobs.depth)}"
         return p.Lines(
             x=layers,
-            values=values[None],
-            groups=[""],
+            values=values,
             series=[*TITLES.values(), "¼ a layer"],
             x_label="l",
             y_log=True,
@@ -282,8 +278,7 @@ class Activations(Experiment[ActivationKnobs]):
         name = "W₂W₁" if knobs.depth == 1 else f"W{subscript(knobs.depth + 1)}⋯W₁"
         return p.Lines(
             x=axis * UNIT,
-            values=torch.where(answers.isfinite(), answers, math.nan)[None],
-            groups=[""],
+            values=torch.where(answers.isfinite(), answers, math.nan),
             series=["network", "one matrix"],
             x_label="x₁",
             notes=[f"{name} = ({rough(float(a[0]))}, {rough(float(a[1]))}), max |Δ| = {rough(apart)}"],

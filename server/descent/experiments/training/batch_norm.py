@@ -46,7 +46,7 @@ from descent.contract import (
 )
 from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
-from descent.kit.data.digits import sklearn_digits
+from descent.kit.data.digits import shuffled_digits
 
 PIXELS, CLASSES = 64, 10
 TRAIN = 1200  # of 1,797 digits; the others are the test split
@@ -196,6 +196,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         "acc/plain": Measure("accuracy", of="plain"),
         "acc/bn": Measure("accuracy", of="batch norm", knobs=("momentum", "eps")),
     }
+    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizers"}
     presets: ClassVar[Mapping[str, Preset]] = {
         "too-large": Preset("A rate that only one survives", {"lr": 1.0}),
         "sigmoid": Preset("Five layers of sigmoids", {"activation": "sigmoid", "lr": 1.0}),
@@ -207,10 +208,8 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
 
     def build(self, knobs: BatchNormKnobs) -> None:
         """The digits, shuffled and split, and both networks from the same weights."""
-        digits = sklearn_digits(8)
-        order = torch.randperm(len(digits), generator=self.generator(-1))
-        self.images = digits.images.flatten(1)[order].to(self.device)  # (N, pixels)
-        self.labels = digits.labels[order].to(self.device)
+        images, labels = shuffled_digits(self.generator(-1))
+        self.images, self.labels = images.to(self.device), labels.to(self.device)  # (N, pixels), (N,)
         sizes = [PIXELS, *[knobs.width] * knobs.depth, CLASSES]
         self.initial = [
             torch.randn(below, above) * knobs.gain / math.sqrt(below) for below, above in pairwise(sizes)
@@ -234,8 +233,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
 
     def changed(self, knobs: BatchNormKnobs, names: set[str]) -> None:
         """Write η into the optimizers; start the copies anew where what they are told has changed."""
-        for optimizer in self.optimizers:
-            optimizer.param_groups[0]["lr"] = knobs.lr
+        super().changed(knobs, names)
         if names & {"batch_size", "eps", "activation"}:
             self._race_anew()
 
@@ -352,14 +350,12 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
     @p.histogram("What each activation receives", size="hero")
     def distributions(self, knobs: BatchNormKnobs) -> p.Histogram:
         """Histograms of y, what lies outside counted in the outermost bars; NaN is counted nowhere."""
-        names, counts = [], []
-        for layer, pair in enumerate(zip(*self._received(knobs), strict=True), 1):
-            for kind, y in zip(("plain", "batch norm"), pair, strict=True):
-                inside = y[~y.isnan()].clamp(-SPAN, SPAN)
-                names.append(f"layer {layer}, {kind}")
-                counts.append(torch.histc(inside, BINS, -SPAN, SPAN))
-        edges = torch.linspace(-SPAN, SPAN, BINS + 1).expand(len(names), BINS + 1)
-        return p.Histogram(counts=torch.stack(counts), edges=edges, names=names)
+        received = {
+            f"layer {layer}, {kind}": y
+            for layer, pair in enumerate(zip(*self._received(knobs), strict=True), 1)
+            for kind, y in zip(("plain", "batch norm"), pair, strict=True)
+        }
+        return p.Histogram.of(received, BINS, (-SPAN, SPAN))
 
     loss = p.scalars(
         {"loss/plain": "plain", "loss/bn": "batch norm"}, "Training loss", log=True, smoothing=0.8
@@ -373,8 +369,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         plain, normalised = self.race_losses / seen if self.raced else self.race_losses * math.nan
         return p.Lines(
             x=RATES,
-            values=torch.stack([plain, normalised, torch.full_like(plain, math.log(CLASSES))])[None],
-            groups=[""],
+            values=torch.stack([plain, normalised, torch.full_like(plain, math.log(CLASSES))]),
             series=["plain", "batch norm", "guessing"],
             x_label="η",
             x_log=True,
@@ -421,8 +416,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         minus = f"− {mu:.2f}" if mu >= 0 else f"+ {-mu:.2f}"
         return p.Lines(
             x=torch.arange(1.0, len(x) + 1),
-            values=torch.stack([x, x_hat, y])[None],
-            groups=[""],
+            values=torch.stack([x, x_hat, y]),
             series=["x", "x̂", "y"],
             notes=[f"x̂ = ({x[-1]:.2f} {minus}) / √{var:.2f} = {x_hat[-1]:.2f}".replace("-", "−")],
         )

@@ -161,6 +161,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
         "acc/1": Measure("accuracy", of="seeds", knobs=("lr",)),
         "acc/now": Measure("accuracy", of="snapshots", knobs=("lr_snapshot", "cycle")),
     }
+    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
     presets: ClassVar[Mapping[str, Preset]] = {
         "same": Preset("Nothing differs", {"differ": "nothing"}),
         "bagging": Preset("Bagging", {"differ": "bootstrap"}),
@@ -200,9 +201,6 @@ class Ensembles(Experiment[EnsembleKnobs]):
 
     def _encode(self, points: Tensor) -> Tensor:
         return encode(points, FEATURES).to(self.device)
-
-    def changed(self, knobs: EnsembleKnobs, names: set[str]) -> None:
-        self.optimizer.param_groups[0]["lr"] = knobs.lr
 
     def steps_per_epoch(self, knobs: EnsembleKnobs) -> float:
         return math.ceil(knobs.points / BATCH)
@@ -366,7 +364,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
         now = cyclic_rate(a0, t, cycle)
         return p.Lines(
             x=x + began,
-            values=torch.tensor(rates)[None, None],
+            values=torch.tensor(rates)[None],
             dots=torch.tensor([[0.0, -1.0, self.step_index, now]]),
             groups=["α"],
             series=["α(t)"],

@@ -39,7 +39,7 @@ from torch.nn import functional as F
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
-from descent.kit.data.digits import sklearn_digits
+from descent.kit.data.digits import shuffled_digits
 from descent.kit.nn.race import step_all
 from descent.kit.text import rough, subscript
 
@@ -71,18 +71,10 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 class InitKnobs(Knobs):
+    # fmt: off
     scheme: Scheme = live(
-        "he",
-        "Initialisation",
-        options={
-            "zeros": "zeros",
-            "small": "small: σ = 0.01",
-            "large": "large: σ = 1",
-            "own": "g√(1/n)",
-            "xavier": "Xavier",
-            "he": "He",
-        },
-        role="look",
+        "he", "Initialisation", options={"zeros": "zeros", "small": "small: σ = 0.01",
+        "large": "large: σ = 1", "own": "g√(1/n)", "xavier": "Xavier", "he": "He"}, role="look"
     )
     lr: float = rate(
         0.05, log=(1e-4, 10.0), typical=(0.01, 0.2), help="How far a step goes, in all six networks."
@@ -92,6 +84,7 @@ class InitKnobs(Knobs):
     )
     width: int = fixed(100, "Units per layer", "n", range=(8, 200))
     gain: float = fixed(1.0, "Gain", "g", log=(0.1, 10.0), typical=(0.7, 2.0))
+    # fmt: on
 
 
 def deviation(scheme: Scheme, below: int, above: int, gain: float = 1.0) -> float:
@@ -159,6 +152,7 @@ class Initialisation(Experiment[InitKnobs]):
     measures: ClassVar[Mapping[str, Measure]] = {
         f"loss/{scheme}": Measure("loss", of=title) for scheme, title in TITLES.items()
     }
+    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizers"}
     presets: ClassVar[Mapping[str, Preset]] = {
         "small": Preset("Too small", {"scheme": "small"}),
         "large": Preset("Too large", {"scheme": "large"}),
@@ -169,12 +163,10 @@ class Initialisation(Experiment[InitKnobs]):
 
     def build(self, knobs: InitKnobs) -> None:
         """Split the digits, make six networks."""
-        digits = sklearn_digits(SIDE)
-        order = torch.randperm(len(digits), generator=self.generator(-1))
-        pixels = digits.images.flatten(1)[order]  # (N, 64)
+        pixels, labels = shuffled_digits(self.generator(-1))  # (N, 64), (N,)
         pixels = pixels - pixels.mean(0)
         x = (SCALE * pixels / pixels.square().mean().sqrt()).to(self.device)
-        y = digits.labels[order].to(self.device)
+        y = labels.to(self.device)
         test = len(y) // TEST_SHARE
         self.test_x, self.test_y, self.x, self.y = x[:test], y[:test], x[test:], y[test:]
         phi = ACTIVATIONS[knobs.activation]
@@ -187,10 +179,6 @@ class Initialisation(Experiment[InitKnobs]):
         }
         self.racing = list(SCHEMES)  # those that are not out
         self.first = self._spreads()  # (2, 6, DEPTH), before any step
-
-    def changed(self, knobs: InitKnobs, names: set[str]) -> None:
-        for optimizer in self.optimizers.values():
-            optimizer.param_groups[0]["lr"] = knobs.lr
 
     def steps_per_epoch(self, knobs: InitKnobs) -> float:
         return batches_per_epoch(BATCH, len(self.y))
@@ -297,10 +285,8 @@ class Initialisation(Experiment[InitKnobs]):
     def weights(self, knobs: InitKnobs) -> p.Images:
         """The first units' weights, all on one scale."""
         rows = self.networks[knobs.scheme].layers[0].weight[:UNITS_SHOWN].nan_to_num()  # (units, 64)
-        strength = rows / rows.abs().max().clamp(min=1e-12)
-        blue, red = torch.tensor([[110.0, 165, 255], [255, 110, 90]], device=self.device)
-        colours = strength.clamp(min=0)[..., None] * blue + strength.clamp(max=0).neg()[..., None] * red
-        return p.Images(pixels=colours.to(torch.uint8).view(-1, SIDE, SIDE, 3), columns=5)
+        pixels = p.Images.signed(rows / rows.abs().max().clamp(min=1e-12))
+        return p.Images(pixels=pixels.view(-1, SIDE, SIDE, 3), columns=5)
 
 
 def _layers(signals: list[Tensor], symbol: str, low: int, bins: int = 41) -> p.Histogram:

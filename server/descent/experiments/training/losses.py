@@ -39,13 +39,13 @@ from descent.contract import (
     Objective,
     Preset,
     Scalars,
-    by_layer,
     fixed,
     live,
     rate,
 )
 from descent.contract import panels as p
 from descent.kit.data.noisy import END, draw, true_probability, true_sigma, truth
+from descent.kit.text import figure
 
 THIRD = 2 / 3  # |x| beyond which the calibration looks
 HELD_OUT = 1200  # points nobody is trained on, without outliers
@@ -181,6 +181,7 @@ class Losses(Experiment[LossKnobs]):
             for name, title in CLASSIFIERS.items()
         },
     }
+    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer", "lr_labels": "label_optimizer"}
     presets: ClassVar[Mapping[str, Preset]] = {
         "equal": Preset("The same noise everywhere", {"growth": 0.0, "spread": 0.4, "points": 2000}),
         "outliers": Preset("One point in seven is wrong", {"outliers": 0.15}),
@@ -199,7 +200,7 @@ class Losses(Experiment[LossKnobs]):
     def build(self, knobs: LossKnobs) -> None:
         """Draw x, noise and labels once, and the first weights of six networks."""
         generator = self.generator(-1)
-        self.data = draw(knobs.points, knobs.curve, knobs.noise, generator, self.device)
+        self.drawn = draw(knobs.points, knobs.curve, knobs.noise, generator, self.device)
         self.held = draw(HELD_OUT, knobs.curve, knobs.noise, generator, self.device)
         self._measure(knobs)
         self.regressors = {
@@ -220,15 +221,14 @@ class Losses(Experiment[LossKnobs]):
 
     def _measure(self, knobs: LossKnobs) -> None:
         """The targets under the noise as the knobs have it; held-out points have no outliers."""
-        self.y = self.data.targets(knobs.curve, knobs.spread, knobs.growth, knobs.outliers)  # (N,)
+        self.y = self.drawn.targets(knobs.curve, knobs.spread, knobs.growth, knobs.outliers)  # (N,)
         self.held_y = self.held.targets(knobs.curve, knobs.spread, knobs.growth)
 
     def changed(self, knobs: LossKnobs, names: set[str]) -> None:
         """Measure anew with other noise; tell the optimizers their rates."""
         if names & {"outliers", "growth", "spread"}:
             self._measure(knobs)
-        self.optimizer.param_groups[0]["lr"] = knobs.lr
-        self.label_optimizer.param_groups[0]["lr"] = knobs.lr_labels
+        super().changed(knobs, names)
 
     def step(self, knobs: LossKnobs) -> Scalars:
         """One step of all six, which share no parameter: each descends its own loss."""
@@ -242,15 +242,15 @@ class Losses(Experiment[LossKnobs]):
         return row
 
     def _fit(self, name: RegressorName) -> Tensor:
-        return regression_loss(name, self.regressors[name](self.data.x), self.y)
+        return regression_loss(name, self.regressors[name](self.drawn.x), self.y)
 
     def _label(self, name: ClassifierName) -> Tensor:
-        return label_loss(name, self.classifiers[name](self.data.x), self.data.labels)
+        return label_loss(name, self.classifiers[name](self.drawn.x), self.drawn.labels)
 
     @torch.no_grad()
     def _score(self, knobs: LossKnobs) -> dict[str, Tensor]:
         """The MSE as a likelihood, and −log p(y | x) per held-out point of every network and the truth."""
-        r = self.y - self.regressors["mse"](self.data.x)[:, 0]
+        r = self.y - self.regressors["mse"](self.drawn.x)[:, 0]
         mse, unit = (r * r).mean(), gaussian(r, torch.ones_like(r)).mean()  # σ = 1
         row = {"loss/mse": mse, "nll/unit": unit, "nll/affine": 0.5 * mse + HALF_LOG_2PI}
         for name in REGRESSORS:
@@ -271,7 +271,7 @@ class Losses(Experiment[LossKnobs]):
         if out.shape[1] == 2:
             spread = learnt_spread(out)
         else:
-            r = self.y - self.regressors[name](self.data.x)[:, 0]
+            r = self.y - self.regressors[name](self.drawn.x)[:, 0]
             best = (r * r).mean().sqrt() if name == "mse" else r.abs().mean()  # σ̂² = MSE, b̂ = L1
             spread = best.expand(len(x))
         return Density(name in ("mse", "gaussian"), out[:, 0], spread)
@@ -280,15 +280,11 @@ class Losses(Experiment[LossKnobs]):
         """The loss of each network, on all points."""
 
         fits = {
-            REGRESSORS[name]: Objective(
-                partial(self._fit, name), list(model.parameters()), self.optimizer, by_layer(model)
-            )
+            REGRESSORS[name]: Objective.of(model, self.optimizer, partial(self._fit, name))
             for name, model in self.regressors.items()
         }
         return fits | {
-            CLASSIFIERS[name]: Objective(
-                partial(self._label, name), list(model.parameters()), self.label_optimizer, by_layer(model)
-            )
+            CLASSIFIERS[name]: Objective.of(model, self.label_optimizer, partial(self._label, name))
             for name, model in self.classifiers.items()
         }
 
@@ -316,7 +312,9 @@ class Losses(Experiment[LossKnobs]):
             values=torch.stack(curves),  # (G, 3, COLUMNS)
             low=torch.stack(low),
             high=torch.stack(high),
-            dots=torch.cat([_dots(group, -1, self.data.x[:DRAWN, 0], y) for group in range(len(PAIRS))]),
+            dots=torch.cat(
+                [p.Lines.dot(self.drawn.x[:DRAWN, 0], y, group=group) for group in range(len(PAIRS))]
+            ),
             groups=list(PAIRS),
             series=SPREADS,
             x_label="x",
@@ -327,20 +325,20 @@ class Losses(Experiment[LossKnobs]):
     def _gaussian_note(self) -> str:
         """MSE as a likelihood, in numbers; of a line, its derivatives."""
         model = self.regressors["mse"]
-        r = self.y - model(self.data.x)[:, 0]  # y − ŷ
+        r = self.y - model(self.drawn.x)[:, 0]  # y − ŷ
         if len(model) > 1:
             mse, unit = (r * r).mean().item(), gaussian(r, torch.ones_like(r)).mean().item()
-            return f"−(1/N) Σ log N(y; ŷ, 1) = {_text(unit)} = ½·MSE + ½ log 2π = ½·{_text(mse)} + 0.919"
+            return f"−(1/N) Σ log N(y; ŷ, 1) = {figure(unit)} = ½·MSE + ½ log 2π = ½·{figure(mse)} + 0.919"
         w, b = (parameter.item() for parameter in model.parameters())
-        dw, db = -2 * (r * self.data.x[:, 0]).mean().item(), -2 * r.mean().item()
-        line = f"ŷ = {_text(w)}x + {_text(b)}"
-        return f"{line},  −(2/N) Σ (y − ŷ)x = {_text(dw)},  −(2/N) Σ (y − ŷ) = {_text(db)}"
+        dw, db = -2 * (r * self.drawn.x[:, 0]).mean().item(), -2 * r.mean().item()
+        line = f"ŷ = {figure(w)}x + {figure(b)}"
+        return f"{line},  −(2/N) Σ (y − ŷ)x = {figure(dw)},  −(2/N) Σ (y − ŷ) = {figure(db)}"
 
     def _laplace_note(self) -> str:
-        r = self.y - self.regressors["l1"](self.data.x)[:, 0]
+        r = self.y - self.regressors["l1"](self.drawn.x)[:, 0]
         l1 = r.abs().mean()
-        cost = _text(laplace(r, l1).mean().item())
-        return f"−(1/N) Σ log Laplace(y; ŷ, b̂) = {cost} = 1 + log 2b̂,  b̂ = L1 = {_text(l1.item())}"
+        cost = figure(laplace(r, l1).mean().item())
+        return f"−(1/N) Σ log Laplace(y; ŷ, b̂) = {cost} = 1 + log 2b̂,  b̂ = L1 = {figure(l1.item())}"
 
     @p.lines("Spread")
     def spreads(self, knobs: LossKnobs) -> p.Lines:
@@ -372,12 +370,12 @@ class Losses(Experiment[LossKnobs]):
         """p(1 | x): the true one, and what either network says."""
         x = self._axis()
         said = [model(x).softmax(1)[:, 1] for model in self.classifiers.values()]
-        z, y = self.classifiers["cross-entropy"](self.data.x), self.data.labels
-        cost = _text(label_loss("cross-entropy", z, y).item())
+        z, y = self.classifiers["cross-entropy"](self.drawn.x), self.drawn.labels
+        cost = figure(label_loss("cross-entropy", z, y).item())
         return p.Lines(
             x=x[:, 0],
-            values=torch.stack([true_probability(x, knobs.curve), *said])[None],
-            dots=_dots(0, -1, self.data.x[:DRAWN, 0], self.data.labels[:DRAWN, 1]),
+            values=torch.stack([true_probability(x, knobs.curve), *said]),
+            dots=p.Lines.dot(self.drawn.x[:DRAWN, 0], self.drawn.labels[:DRAWN, 1]),
             groups=["p"],
             series=["truth", *CLASSIFIERS.values()],
             x_label="x",
@@ -388,14 +386,17 @@ class Losses(Experiment[LossKnobs]):
     @p.lines("What a residual costs", size="wide")
     def residuals(self, knobs: LossKnobs) -> p.Lines:
         """−log p and ∂(−log p)/∂ŷ over ŷ − y: curves where the spread is constant, dots for single points."""
-        x, y = self.data.x[:PICKED], self.y[:PICKED]
+        x, y = self.drawn.x[:PICKED], self.y[:PICKED]
         curves, dots, constants = torch.full((2, 4, COLUMNS), math.nan), [], []
         found = {name: self._density(name, x) for name in REGRESSORS}
         far = max((density.centre - y).abs().max().item() for density in found.values())
         axis = torch.linspace(-far, far, COLUMNS, device=self.device)  # ŷ − y
         for series, (name, density) in enumerate(found.items()):
             cost, pull = _cost_and_pull(density, y)
-            dots += [_dots(0, series, density.centre - y, cost), _dots(1, series, density.centre - y, pull)]
+            dots += [
+                p.Lines.dot(density.centre - y, cost, series=series),
+                p.Lines.dot(density.centre - y, pull, series=series, group=1),
+            ]
             if name in ("mse", "l1"):
                 constants.append(density.spread[0].item())
                 constant = Density(density.is_gaussian, axis, density.spread[0].expand(COLUMNS))
@@ -409,36 +410,36 @@ class Losses(Experiment[LossKnobs]):
             series=list(REGRESSORS.values()),
             x_label="ŷ − y",
             notes=[
-                f"(y − ŷ)²/2σ̂² + log σ̂ + 0.919,  σ̂ = {_text(sigma)}",
-                f"MSE: (ŷ − y)/σ̂² = {_text(sigma**-2)}(ŷ − y),  L1: ±1/b̂ = ±{_text(1 / b)}",
+                f"(y − ŷ)²/2σ̂² + log σ̂ + 0.919,  σ̂ = {figure(sigma)}",
+                f"MSE: (ŷ − y)/σ̂² = {figure(sigma**-2)}(ŷ − y),  L1: ±1/b̂ = ±{figure(1 / b)}",
             ],
         )
 
     @p.lines("Pull of a label")
     def label_pull(self, knobs: LossKnobs) -> p.Lines:
         """∂L/∂z of the right label over its logit's lead: by formula (curves), by autograd (dots)."""
-        y = self.data.labels[:PICKED]
+        y = self.drawn.labels[:PICKED]
         dots, leads = [], []
         for series, (name, model) in enumerate(self.classifiers.items()):
             with torch.enable_grad():
-                z = model(self.data.x[:PICKED]).detach().requires_grad_()
+                z = model(self.drawn.x[:PICKED]).detach().requires_grad_()
                 (gradient,) = torch.autograd.grad(len(y) * label_loss(name, z, y), z)
             leads.append((z.detach() * (2 * y - 1)).sum(1))  # z_right − z_wrong
-            dots.append(_dots(0, series, leads[-1], (gradient * y).sum(1)))
+            dots.append(p.Lines.dot(leads[-1], (gradient * y).sum(1), series=series))
         far = max(6.0, *(lead.abs().max().item() for lead in leads))
         axis = torch.linspace(-far, far, COLUMNS, device=self.device)
         y_hat = axis.sigmoid()  # ŷ of the right label, whose y is 1
         worst = leads[1].min().item()
         q = 1 / (1 + math.exp(-worst))
-        slopes = _text(q - 1), _text(4 * (q - 1) * q * (1 - q))
+        slopes = figure(q - 1), figure(4 * (q - 1) * q * (1 - q))
         return p.Lines(
             x=axis,
-            values=torch.stack([y_hat - 1, 4 * (y_hat - 1) * y_hat * (1 - y_hat)])[None],
+            values=torch.stack([y_hat - 1, 4 * (y_hat - 1) * y_hat * (1 - y_hat)]),
             dots=torch.cat(dots),
             groups=["∂L/∂z"],
             series=["ŷ − y", "4(ŷ − y)ŷ(1 − ŷ)"],
             x_label="Δz",
-            notes=["Δz = {}:  {}  |  {}".format(_text(worst), *slopes)],
+            notes=["Δz = {}:  {}  |  {}".format(figure(worst), *slopes)],
         )
 
     @p.bars("Calibration", size="wide")
@@ -473,12 +474,3 @@ def _cost_and_pull(p: Density, y: Tensor) -> tuple[Tensor, Tensor]:
         cost = Density(p.is_gaussian, y_hat, p.spread).cost(y)
         (pull,) = torch.autograd.grad(cost.sum(), y_hat)
     return cost.detach(), pull
-
-
-def _dots(group: int, series: int, x: Tensor, y: Tensor) -> Tensor:
-    """Points of a `Lines` picture: (N, 4)."""
-    return torch.stack([torch.full_like(x, group), torch.full_like(x, series), x, y], 1)
-
-
-def _text(value: float) -> str:
-    return f"{value:.3g}".replace("e-0", "e-").replace("-", "−")

@@ -23,9 +23,7 @@ before the network sees it; without that hardly any is read right (see `descent.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -48,7 +46,7 @@ from descent.contract import (
 )
 from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
-from descent.kit.data.digits import mnist, sklearn_digits
+from descent.kit.data.digits import load_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
 
 CLASSES = list("0123456789")
@@ -126,6 +124,7 @@ class MLPDigits(Experiment[DigitsKnobs]):
         "acc/train": Measure("accuracy"),
         "acc/test": Measure("accuracy"),
     }
+    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
     presets: ClassVar[Mapping[str, Preset]] = {
         "no-digit": Preset("A plus sign", {"drawing": PLUS}),
         "few": Preset("71 digits to learn from", {"share": 5}),
@@ -135,7 +134,10 @@ class MLPDigits(Experiment[DigitsKnobs]):
 
     def build(self, knobs: DigitsKnobs) -> None:
         """Split the digits, make the network. Raises `KnobError` where MNIST is chosen and cannot be read."""
-        images, labels = self._load(knobs)
+        digits = load_digits(knobs.dataset, 8 if knobs.dataset == "digits" else 32, self.data)
+        images, labels = (digits.images[:, 0] + 1) / 2, digits.labels  # (N, R, R) from 0 to 1
+        if knobs.dataset == "mnist":
+            images = images[:, 2:-2, 2:-2]  # 28×28, without what pads them to 32
         order = torch.randperm(len(labels), generator=self.generator(-1))
         test = len(labels) // TEST_SHARE
         train = max(1, (len(labels) - test) * knobs.share // 100)
@@ -146,26 +148,6 @@ class MLPDigits(Experiment[DigitsKnobs]):
         self.model = Perceptron(self.side**2, knobs.hidden).to(self.device)
         self.start = [parameter.detach().clone() for parameter in self.model.parameters()]
         self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr)
-
-    def _load(self, knobs: DigitsKnobs) -> tuple[Tensor, Tensor]:
-        """Images (N, R, R) from 0 to 1, and their labels."""
-        if knobs.dataset == "digits":
-            digits = sklearn_digits(8)
-            return (digits.images[:, 0] + 1) / 2, digits.labels
-        folder = os.environ.get("DESCENT_DATA")
-        if not folder:
-            raise KnobError(
-                "dataset", "MNIST needs its files: set DESCENT_DATA to the folder that holds them"
-            )
-        try:
-            digits = mnist(Path(folder), 32)
-        except (OSError, ValueError) as error:
-            message = "MNIST cannot be read from DESCENT_DATA: {cause}"
-            raise KnobError("dataset", message, cause=str(error)) from error
-        return (digits.images[:, 0, 2:-2, 2:-2] + 1) / 2, digits.labels  # 28×28, without what pads them to 32
-
-    def changed(self, knobs: DigitsKnobs, names: set[str]) -> None:
-        self.optimizer.param_groups[0]["lr"] = knobs.lr
 
     def steps_per_epoch(self, knobs: DigitsKnobs) -> float:
         return batches_per_epoch(knobs.batch_size, len(self.y))
@@ -251,17 +233,8 @@ class MLPDigits(Experiment[DigitsKnobs]):
     @p.heatmap("Confusion matrix")
     def confusion(self, knobs: DigitsKnobs) -> p.Heatmap:
         """Counts on the test set."""
-        pairs = self.test_y * 10 + self.model(self.test_x).argmax(1)
-        counts = torch.bincount(pairs, minlength=100).view(10, 10)
-        return p.Heatmap(
-            values=counts,
-            rows=CLASSES,
-            columns=CLASSES,
-            x_label="predicted",
-            y_label="true",
-            range=(0.0, 5.0),
-            annotate=True,
-        )
+        said = self.model(self.test_x).argmax(1)
+        return p.Heatmap.confusion(self.test_y, said, CLASSES, range=(0.0, 5.0))
 
     loss = p.scalars(
         {"loss/train": "training", "loss/test": "test"}, "Loss", size="wide", log=True, smoothing=0.9
@@ -298,10 +271,7 @@ class MLPDigits(Experiment[DigitsKnobs]):
 def _signed(values: Tensor, side: int) -> Tensor:
     """Maps (N, D) as colours (N, side, side, 3): blue for positive, red for negative, black for 0."""
     strength = values.sign() * (values / values.abs().max().clamp(min=1e-12)).abs() ** 0.6  # faint ones show
-    blue, red = torch.tensor([[110.0, 165, 255], [255, 110, 90]], device=values.device)
-    colours = strength.clamp(min=0)[..., None] * blue + strength.clamp(max=0).neg()[..., None] * red
-    pixels: Tensor = colours.to(torch.uint8)
-    return pixels.view(-1, side, side, 3)
+    return p.Images.signed(strength).view(-1, side, side, 3)
 
 
 def _enlarged(image: Tensor, side: int) -> Tensor:

@@ -79,74 +79,39 @@ Point = Annotated[list[Annotated[float, Item(ge=-EXTENT, le=EXTENT)]], Item(min_
 
 
 class PlaygroundKnobs(Knobs):
+    # fmt: off
     lr: float = rate(
         0.03, log=(1e-5, 10.0), typical=(0.001, 0.3), group="training", help="How far a step goes."
     )
     optimizer: Literal["sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw"] = live(
-        "sgd",
-        "Optimizer",
-        options={
-            "sgd": "SGD",
-            "momentum": "Momentum",
-            "nag": "Nesterov (NAG)",
-            "adagrad": "Adagrad",
-            "rmsprop": "RMSprop",
-            "adam": "Adam",
-            "adamw": "AdamW",
-        },
-        group="training",
+        "sgd", "Optimizer", options={"sgd": "SGD", "momentum": "Momentum", "nag": "Nesterov (NAG)",
+        "adagrad": "Adagrad", "rmsprop": "RMSprop", "adam": "Adam", "adamw": "AdamW"}, group="training"
     )
     momentum: float = live(
-        0.9,
-        "Momentum",
-        "μ",
-        range=(0.0, 0.99),
-        step=0.01,
-        when={"optimizer": ["momentum", "nag"]},
-        group="training",
+        0.9, "Momentum", "μ", range=(0.0, 0.99), step=0.01, when={"optimizer": ["momentum", "nag"]},
+        group="training"
     )
     loss: Literal["squared-error", "cross-entropy"] = live(
-        "squared-error",
-        "Loss",
-        options={"squared-error": "squared error", "cross-entropy": "cross-entropy"},
-        group="training",
-        role="task",
+        "squared-error", "Loss", options={"squared-error": "squared error", "cross-entropy": "cross-entropy"},
+        group="training", role="task"
     )
     regularisation: Literal["none", "l1", "l2"] = live(
         "none", "Regularisation", options={"none": "none", "l1": "L1", "l2": "L2"}, group="training"
     )
     regularisation_rate: float = live(
-        0.001,
-        "Regularisation rate",
-        "λ",
-        log=(1e-5, 10.0),
-        typical=(0.001, 0.1),
-        when={"regularisation": ["l1", "l2"]},
-        group="training",
+        0.001, "Regularisation rate", "λ", log=(1e-5, 10.0), typical=(0.001, 0.1),
+        when={"regularisation": ["l1", "l2"]}, group="training"
     )
     dataset: Literal["circle", "xor", "gauss", "spiral", "plane", "multi-gauss"] = fixed(
-        "spiral",
-        "Data set",
-        options={
-            "circle": "circle",
-            "xor": "exclusive or",
-            "gauss": "two clouds",
-            "spiral": "spiral",
-            "plane": "plane (regression)",
-            "multi-gauss": "six hills (regression)",
-        },
-        group="data",
+        "spiral", "Data set", options={"circle": "circle", "xor": "exclusive or", "gauss": "two clouds",
+        "spiral": "spiral", "plane": "plane (regression)", "multi-gauss": "six hills (regression)"},
+        group="data"
     )
     noise: int = fixed(
         0, "Noise", range=(0, 50), unit="%", group="data", help="How far the data stray from the pattern."
     )
     train_ratio: int = fixed(
-        50,
-        "Training share",
-        range=(10, 90),
-        unit="%",
-        step=10,
-        group="data",
+        50, "Training share", range=(10, 90), unit="%", step=10, group="data"
     )
     points: list[Point] = live([], "Points of your own", max_length=500, group="data", role="task")
     batch_size: int = batch_of(10, 500, typical=(1, 30), group="data", help="Training points per step.")
@@ -155,13 +120,11 @@ class PlaygroundKnobs(Knobs):
     )
     hidden: list[Units] = fixed([8, 8], "Hidden layers", max_length=6, group="network")
     activation: Literal["tanh", "relu", "sigmoid", "linear"] = live(
-        "tanh",
-        "Activation",
-        "φ",
-        options={"tanh": "tanh", "relu": "ReLU", "sigmoid": "sigmoid", "linear": "linear"},
-        group="network",
+        "tanh", "Activation", "φ",
+        options={"tanh": "tanh", "relu": "ReLU", "sigmoid": "sigmoid", "linear": "linear"}, group="network"
     )
     dropout: float = live(0.0, "Dropout", "p", range=(0.0, 0.9), step=0.05, group="network")
+    # fmt: on
 
     @property
     def classifies(self) -> bool:
@@ -472,15 +435,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         edges = torch.linspace(-1, 1, len(names) + 1, device=self.device)[1:-1]
         truth = torch.bucketize(self.targets[self.train_count :], edges)
         said = torch.bucketize(prediction(z, knobs), edges)
-        counts = torch.bincount((truth * len(names) + said).flatten(), minlength=len(names) ** 2)
-        return p.Heatmap(
-            values=counts.view(len(names), len(names)),
-            rows=names,
-            columns=names,
-            x_label="predicted",
-            y_label="true",
-            annotate=True,
-        )
+        return p.Heatmap.confusion(truth, said, names)
 
     @p.bars("Gradient flow", log=True)
     def gradients(self, knobs: PlaygroundKnobs) -> p.Bars:

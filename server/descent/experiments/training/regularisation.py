@@ -49,7 +49,7 @@ from descent.contract import (
 )
 from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, minibatch
-from descent.kit.data.digits import sklearn_digits
+from descent.kit.data.digits import shuffled_digits
 
 PIXELS, SIDE, CLASSES = 64, 8, 10
 VALIDATION, TEST = 400, 400  # digits of either split
@@ -199,6 +199,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
         "acc/train": Measure("accuracy"),
         "acc/validation": Measure("accuracy"),
     }
+    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizers"}
     presets: ClassVar[Mapping[str, Preset]] = {
         "dropout": Preset("Dropout", {"dropout": 0.7}),
         "l2": Preset("L2", {"l2": 0.04}),
@@ -210,11 +211,9 @@ class Regularisation(Experiment[RegularisationKnobs]):
 
     def build(self, knobs: RegularisationKnobs) -> None:
         """Three splits of the digits, wrong labels among the training ones, and both networks."""
-        digits = sklearn_digits(SIDE)
         generator = self.generator(-1)
-        order = torch.randperm(len(digits), generator=generator)
-        self.images = digits.images.flatten(1)[order].to(self.device)  # (N, pixels): train, validation, test
-        labels = digits.labels[order]
+        images, labels = shuffled_digits(generator)
+        self.images = images.to(self.device)  # (N, pixels): train, validation, test
         self.wrong = round(knobs.train_size * knobs.noise / 100)  # the first so many training digits
         labels[: self.wrong] += torch.randint(1, CLASSES, (self.wrong,), generator=generator)
         self.labels = (labels % CLASSES).to(self.device)
@@ -227,10 +226,6 @@ class Regularisation(Experiment[RegularisationKnobs]):
         self.history = torch.empty(0, 3)  # training, validation, the twin's validation loss
         self.stride = 1  # epochs between two rows of it
         self._evaluate(knobs)
-
-    def changed(self, knobs: RegularisationKnobs, names: set[str]) -> None:
-        for optimizer in self.optimizers:
-            optimizer.param_groups[0]["lr"] = knobs.lr
 
     def steps_per_epoch(self, knobs: RegularisationKnobs) -> float:
         return batches_per_epoch(knobs.batch_size, knobs.train_size)
@@ -344,11 +339,10 @@ class Regularisation(Experiment[RegularisationKnobs]):
         nothing = torch.full_like(train, math.nan)
         return p.Lines(
             x=torch.arange(len(self.history)) * float(self.stride),
-            values=torch.stack([train, validation, twin])[None],
-            low=torch.stack([nothing, train, nothing])[None],
-            high=torch.stack([nothing, validation, nothing])[None],
+            values=torch.stack([train, validation, twin]),
+            low=torch.stack([nothing, train, nothing]),
+            high=torch.stack([nothing, validation, nothing]),
             dots=torch.tensor([[0.0, 1.0, early.best_epoch, early.best]]),
-            groups=[""],
             series=["training", "validation", "validation, unregularised"],
             x_label="epoch",
             marks=[marks],
@@ -410,8 +404,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
         reach = max(float((means - middle).abs().amax()), abs(middle) / 2)
         return p.Lines(
             x=count,
-            values=torch.cat([means, z[unit].expand(1, DRAWS)])[None],
-            groups=[""],
+            values=torch.cat([means, z[unit].expand(1, DRAWS)]),
             series=["scaled", "not scaled", "no dropout"],
             x_label="n",
             x_log=True,
@@ -422,9 +415,8 @@ class Regularisation(Experiment[RegularisationKnobs]):
     @p.histogram("Weights", size="wide")
     def weights(self, knobs: RegularisationKnobs) -> p.Histogram:
         """Each layer's weights on the same axis, what lies outside counted in the outermost bars."""
-        counts = [torch.histc(w.clamp(-SPAN, SPAN), BINS, -SPAN, SPAN) for w in self.model.weights]
-        edges = torch.linspace(-SPAN, SPAN, BINS + 1).expand(len(counts), BINS + 1)
-        return p.Histogram(counts=torch.stack(counts), edges=edges, names=LAYERS)
+        weights = dict(zip(LAYERS, self.model.weights, strict=True))
+        return p.Histogram.of(weights, BINS, (-SPAN, SPAN))
 
     @p.bars("Best and last")
     def restored(self, knobs: RegularisationKnobs) -> p.Bars:

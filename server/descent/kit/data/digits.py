@@ -18,6 +18,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from descent.contract import KnobError
+
 _UNSIGNED_BYTE = 8
 _GZIP = b"\x1f\x8b"
 _SNIFFED = 100  # bytes, by which a file is told from a web page
@@ -43,13 +45,36 @@ class Digits:
 def sklearn_digits(resolution: int) -> Digits:
     """scikit-learn's 1,797 digits of 8×8 pixels, upsampled bilinearly to `resolution`."""
     chance = random.getstate()  # what scikit-learn imports draws from it, the first time
-    from sklearn.datasets import load_digits
+    from sklearn import datasets
 
     random.setstate(chance)
-    pixels, labels = load_digits(return_X_y=True)
+    pixels, labels = datasets.load_digits(return_X_y=True)
     images = torch.from_numpy(pixels).float().view(-1, 1, 8, 8) / 8 - 1  # 0…16 → [-1, 1]
     images = F.interpolate(images, size=(resolution, resolution), mode="bilinear", align_corners=False)
     return Digits(images, torch.from_numpy(labels).long())
+
+
+def shuffled_digits(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """scikit-learn's digits in an order drawn at random: pixels (N, 64) in [-1, 1], and labels (N,)."""
+    digits = sklearn_digits(8)
+    order = torch.randperm(len(digits), generator=generator)
+    return digits.images.flatten(1)[order], digits.labels[order]
+
+
+def load_digits(dataset: str, resolution: int, folder: Path | None) -> Digits:
+    """The `digits` of scikit-learn or those of `mnist`, whose files are in a folder.
+
+    Raises `KnobError` for the knob `dataset` where they cannot be read.
+    """
+    if dataset == "digits":
+        return sklearn_digits(resolution)
+    if not folder:
+        raise KnobError("dataset", "MNIST needs its files: set DESCENT_DATA to the folder that holds them")
+    try:
+        return mnist(folder, resolution)
+    except (OSError, ValueError) as error:
+        message = "MNIST cannot be read from DESCENT_DATA: {cause}"
+        raise KnobError("dataset", message, cause=str(error)) from error
 
 
 def mnist(folder: Path, resolution: int) -> Digits:
