@@ -10,7 +10,7 @@ import pytest
 from descent import errors, wire
 from descent.engine.messages import Applied, Event, Refused, Reply, ScalarsFrame
 from descent.registry import Registry
-from descent.runs import manager as manager_module
+from descent.runs import duties, session, slots
 from descent.runs.channel import Viewer
 from descent.runs.manager import RunManager
 from descent.settings import Settings
@@ -112,7 +112,8 @@ def clock(monkeypatch):
     class Clock:
         now = 1000.0
 
-    monkeypatch.setattr(manager_module, "time", SimpleNamespace(monotonic=lambda: Clock.now))
+    for module in (duties, session, slots):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: Clock.now))
     return Clock
 
 
@@ -421,7 +422,7 @@ async def test_a_run_that_does_not_answer_is_killed_by_stop(make, executor, monk
     manager = make()
     run, worker = await started(manager, executor)
     worker.obeys = False
-    monkeypatch.setattr(manager_module, "ANSWER_WITHIN", 0.01)
+    monkeypatch.setattr(session, "ANSWER_WITHIN", 0.01)
     with pytest.raises(errors.NoAnswer, match="did not answer"):
         await manager.pause(run)
     assert run.status == "running"
@@ -484,7 +485,7 @@ async def test_a_worker_that_is_up_only_after_its_run_was_ended_and_resumed_is_e
     manager = make(recorded=True)
     executor.gate.clear()
     run, _ = await started(manager, executor)
-    manager._kill(run, "stopped", "user")
+    manager.sessions.kill(run, "stopped", "user")
     resuming = asyncio.create_task(manager.resume(run))
     while run.status == "stopped" and not resuming.done():
         await asyncio.sleep(0)
@@ -661,8 +662,8 @@ async def house(make, executor, monkeypatch, clock):
             return getattr(asyncio, name)
 
     def keep(manager):
-        monkeypatch.setattr(manager_module, "asyncio", Tick())
-        keepers.append(asyncio.create_task(manager._keep_house()))
+        monkeypatch.setattr(duties, "asyncio", Tick())
+        keepers.append(asyncio.create_task(manager._duties.pause_idle()))
 
     async def tick(seconds):
         clock.now += seconds

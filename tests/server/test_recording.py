@@ -23,7 +23,7 @@ from descent.contract.panels import Heatmap
 from descent.engine import loop as loop_module
 from descent.engine.replay import CheckpointClock
 from descent.registry import Registry
-from descent.runs import manager as manager_module
+from descent.runs import duties
 from descent.runs import recorder as recorder_module
 from descent.runs.channel import Viewer
 from descent.runs.manager import RunManager
@@ -534,7 +534,7 @@ async def test_a_worker_that_is_lost_as_a_branch_begins_is_not_called_another_sh
         asyncio.get_running_loop().call_soon(ended, "the worker process was killed by signal 9")
         return SimpleNamespace(send=lambda _: None, kill=lambda: None)
 
-    monkeypatch.setattr(manager._executor, "start", start)
+    monkeypatch.setattr(manager.sessions._executor, "start", start)
     with pytest.raises(errors.WorkerLost, match="killed by signal 9"):
         await manager.branch(run, 3, {"size": 4})
     assert list(manager.runs) == [run.id]
@@ -967,7 +967,7 @@ async def test_on_a_disk_that_is_full_already_a_server_starts(serve, impatient, 
 
 
 async def test_room_is_made_again_after_it_once_could_not_be(serve, monkeypatch):
-    monkeypatch.setattr(manager_module, "MAKE_ROOM_EVERY", 0.01)
+    monkeypatch.setattr(duties, "MAKE_ROOM_EVERY", 0.01)
     loop, made = asyncio.get_running_loop(), asyncio.Event()
     failures = [OperationalError("DELETE", {}, Exception("database is locked"))]
 

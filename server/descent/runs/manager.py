@@ -4,43 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import json
 import secrets
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors
 from descent.engine.device import pick_device
-from descent.engine.messages import (
-    Applied,
-    CheckpointTaken,
-    Control,
-    ControlName,
-    Event,
-    LookChanged,
-    Output,
-    PanelFrame,
-    Refused,
-    Replay,
-    Reply,
-    RunSpec,
-    ScalarsFrame,
-    SweepFrame,
-    SweepRefused,
-)
-from descent.protocol import Device, Diagnosis, Looked, Recording, RunInfo, State, Status
+from descent.engine.messages import Applied, Replay
+from descent.protocol import Device, Diagnosis, Recording, RunInfo
 from descent.registry import Registry, experiments
 from descent.runs import knobs as knob_check
-from descent.runs.channel import Channel, Latest, Viewer
+from descent.runs.channel import Channel, Viewer
+from descent.runs.duties import Duties
 from descent.runs.history import History, knobs_after
 from descent.runs.recorder import Recorder
-from descent.runs.run import RESUMABLE, IllegalTransition, Run, now
+from descent.runs.run import RESUMABLE, Run
+from descent.runs.session import Sessions, wrong_state
 from descent.runs.sweeps import Order, Sweeps
 from descent.runs.table import Range
 from descent.runs.tape import Tape
@@ -48,12 +30,6 @@ from descent.settings import Settings
 from descent.store.database import StoreError, cause
 from descent.store.store import Store
 from descent.workers.process import LocalExecutor
-
-ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
-ROOM_AFTER = 0.5  # seconds unwatched, after which a run that was watched makes room for a queued one
-MAKE_ROOM_EVERY = 60.0  # seconds between two looks at the size of the store
-UNUSED = 64 << 20  # bytes that the database keeps for what is to come
-HOUSEKEEPING = 0.5  # seconds between two looks for runs that nobody watches
 
 
 class RunManager:
@@ -82,13 +58,9 @@ class RunManager:
             self.history = History(
                 store, recorder, self.registry, settings.home / "tapes", tape_room=settings.tape_mb << 20
             )
-        self._executor = executor
+        self.sessions = Sessions(settings, executor, self.runs, self.recorder)
         self._sweeps = Sweeps(settings, executor)
-        self._queue: list[Run] = []
-        self._granted: set[Run] = set()  # they have a slot and have not said yet that they train
-        self._reply_ids = itertools.count(1)
-        self._starting: set[asyncio.Task[None]] = set()
-        self._duties: list[asyncio.Task[None]] = []  # as long as the server runs
+        self._duties = Duties(settings, self.runs, self.sessions, self.history)
 
     # Asking
 
@@ -215,9 +187,9 @@ class RunManager:
         )
         self._tell_damaged(run, damaged)
         try:
-            await self.settle(run)
+            await self.sessions.settle(run)
         except errors.NoAnswer:  # a long way to go
-            self._spawn(self._resume_later(run, paused))
+            self.sessions.spawn(self._resume_later(run, paused))
             return run
         if run.status == "failed":
             with contextlib.suppress(errors.NotWritten):
@@ -265,11 +237,11 @@ class RunManager:
         if self.recorder:
             self.recorder.begin(run)
             run.channel.recording = self.recorder.state
-        self._announce(run)
+        self.sessions.announce(run)
         if run.start_paused:
-            self._begin(run)
+            self.sessions.begin(run)
         else:
-            self._enter(run)
+            self.sessions.slots.enter(run)
         self._forget_oldest()
         return run
 
@@ -284,236 +256,49 @@ class RunManager:
             raise errors.TooManyRuns(
                 f"{self.settings.max_live} runs are alive; stop one (setting MAX_LIVE)", "experiment"
             )
-        self._tell(abandoned[0], "stop", reason="made-room")
-
-    def _abandoned(self) -> list[Run]:
-        """Runs that someone watched and nobody does any more, the longest abandoned first."""
-        runs = [run for run in self.runs.values() if run.ever_watched and not run.watched and not run.ended]
-        return sorted(runs, key=lambda run: run.unwatched_since)
-
-    def _enter(self, run: Run) -> None:
-        """Train as soon as there is room."""
-        self._queue.append(run)
-        self._make_room()
-        self._promote()
-
-    def _promote(self) -> None:
-        """Let queued runs train while there are slots; one that starts paused needs none."""
-        while self._queue and self._free_slots() > 0:
-            run = self._queue.pop(0)
-            run.unwatched_since = time.monotonic()
-            self._granted.add(run)
-            if run.worker is not None:
-                self._tell(run, "resume")
-            else:
-                self._begin(run)
-
-    def _free_slots(self) -> int:
-        taken = {run for run in self.runs.values() if run.status == "running"} | self._granted
-        return self.settings.max_running - len(taken)
-
-    def _make_room(self) -> None:
-        """A run that was watched and is abandoned does not keep a queued one waiting."""
-        now = time.monotonic()
-        abandoned = [
-            run
-            for run in self._abandoned()
-            if run.status == "running" and now - run.unwatched_since >= ROOM_AFTER
-        ]
-        for run in abandoned[: max(0, len(self._queue) - self._free_slots())]:
-            self._tell(run, "pause", reason="made-room")
-
-    def _begin(self, run: Run) -> None:
-        run.become("starting")
-        self._announce(run)
-        self._spawn(self._start(run))
-
-    async def _start(self, run: Run) -> None:
-        run.watching = run.channel.watched()
-        spec = RunSpec(
-            run=run.id,
-            experiment=run.entry.id,
-            knobs=run.built_with,
-            seed=run.seed,
-            device=run.device,
-            paused=run.start_paused,
-            max_steps=run.max_steps,
-            pace=run.pace,
-            probe_budget=self.settings.probe_budget,
-            first_seq=run.channel.last_seq + 1,
-            data=str(self.settings.data) if self.settings.data else None,
-            watch=run.watching[0],
-            max_fps=run.watching[1],
-            record_budget=self.settings.record_budget if self.recorder else 0.0,
-            replay=run.replay,
-        )
-        run.replay = None  # it may be large
-        ready = run.ready  # another one when the run goes on after its end, which is not this worker's affair
-
-        def deliver(output: Output) -> None:
-            if run.ready is ready:
-                self._receive(run, output)
-
-        def ended(why: str) -> None:
-            if run.ready is ready:
-                self._lost(run, why)
-
-        try:
-            worker = await self._executor.start(spec, deliver, ended)
-        except (OSError, EOFError) as error:
-            if not run.ended and run.ready is ready:
-                self._end(run, "failed", f"no worker could be started: {error}")
-            return
-        if run.ended or run.ready is not ready:  # stopped or deleted meanwhile
-            worker.kill()
-            return
-        run.worker = worker
-        self._tell_watched(run)
-
-    # Hearing from workers
-
-    def _receive(self, run: Run, output: Output) -> None:
-        if run.ended:
-            return
-        run.step = max(run.step, output.step + isinstance(output, ScalarsFrame))
-        match output:
-            case PanelFrame(seq, step, panel, payload):
-                latest = Latest(seq, step, payload)
-                run.channel.show(panel, latest)
-                if self.recorder:
-                    self.recorder.frame(run, panel, latest)
-            case CheckpointTaken():
-                if self.recorder:
-                    self.recorder.checkpoint(run, output)
-            case ScalarsFrame(seq, _, payload):
-                run.channel.keep(seq, payload, binary=True)
-                self._changed(run)
-            case LookChanged(_, step, knobs):
-                run.knobs |= knobs
-                run.channel.look(Looked(step=step, knobs=dict(knobs)))
-                self._changed(run)
-            case Event(seq, _, event):
-                try:
-                    self._note(run, event)
-                except IllegalTransition as error:
-                    self._kill(run, "failed", str(error))
-                else:
-                    run.channel.keep(seq, _json(event), binary=False)
-                    self._changed(run)
-            case Reply():
-                _answer(run, output)
-            case SweepFrame() | SweepRefused():
-                raise AssertionError("a run is no sweep")
-
-    def _changed(self, run: Run) -> None:
-        run.updated_at = now()
-        if self.recorder:
-            self.recorder.changed(run)
+        self.sessions.tell(abandoned[0], "stop", reason="made-room")
 
     def _tell_recording(self, recording: Recording) -> None:
         for run in self.runs.values():
             run.channel.tell(recording)
 
-    def _note(self, run: Run, event: Mapping[str, Any]) -> None:
-        """Keep the run's record as its worker says it is."""
-        if event["type"] == "knobs":
-            run.knobs = dict(event["now"])
-            run.steps_per_epoch = event["steps_per_epoch"]
-            run.knob_log.append((event["step"], dict(event["knobs"])))
-        elif event["type"] == "state":
-            run.pace = event["pace"]
-            run.steps_per_epoch = event.get("steps_per_epoch", run.steps_per_epoch)
-            run.become(event["status"], event["reason"])
-            if event.get("field"):
-                run.refused = errors.BadKnob(event["reason"], event["field"], **event["params"])
-            self._granted.discard(run)
-            run.ready.set()
-            if run.ended:
-                self._let_go(run)
-            self._promote()
-
-    def _lost(self, run: Run, why: str) -> None:
-        """The worker is no more."""
-        run.worker = None
-        if not run.ended:
-            run.lost = True
-            self._end(run, "failed", why)
-
-    def _kill(self, run: Run, status: Status, reason: str) -> None:
-        """End a run at once, together with its worker if it has one."""
-        if run.worker is not None:
-            run.worker.kill()
-        if not run.ended:
-            self._end(run, status, reason)
-
-    def _end(self, run: Run, status: Status, reason: str) -> None:
-        """End a run whose worker cannot say so itself."""
-        run.become(status, reason)
-        self._announce(run)
-        self._let_go(run)
-        self._promote()
-
-    def _let_go(self, run: Run) -> None:
-        """Nobody waits for an ended run, and it waits for nothing."""
-        self._granted.discard(run)
-        if run in self._queue:
-            self._queue.remove(run)
-        run.ready.set()
-        for reply in run.replies.values():
-            if not reply.done():
-                reply.set_exception(_wrong_state(run))
-        run.replies.clear()
-
-    def _announce(self, run: Run) -> None:
-        """Tell viewers the run's status, where there is no worker to do so."""
-        seq = run.channel.last_seq + 1
-        state = State(
-            seq=seq,
-            step=run.step,
-            status=run.status,
-            reason=run.reason,
-            pace=run.pace,
-            steps_per_epoch=run.steps_per_epoch,
-        )
-        run.channel.keep(seq, state.model_dump_json().encode(), binary=False)
-        self._changed(run)
-
     # Commanding
 
     async def set_knobs(self, run: Run, values: Mapping[str, Any]) -> Applied:
         """Set live knobs; what the worker made of them. Raises `BadKnob`, `FixedKnob` and `BadSchedule`."""
-        await self._need(run, "running", "paused")
+        await self.sessions.need(run, "running", "paused")
         checked = knob_check.check(run.entry, values, before=run.knobs)
-        applied = (await self._ask(run, "knobs", knobs={name: checked[name] for name in values})).answer
-        assert isinstance(applied, Applied), "a refusal is raised"
-        return applied
+        reply = await self.sessions.ask(run, "knobs", knobs={name: checked[name] for name in values})
+        assert isinstance(reply.answer, Applied), "a refusal is raised"
+        return reply.answer
 
     async def pause(self, run: Run) -> None:
         """Pause after the current step; a queued run waits no longer."""
-        await self._need(run, "running", "paused", "queued")
-        if run not in self._queue:
-            await self._ask(run, "pause", reason="user")
+        await self.sessions.need(run, "running", "paused", "queued")
+        if not self.sessions.slots.waits(run):
+            await self.sessions.ask(run, "pause", reason="user")
             return
-        self._queue.remove(run)
+        self.sessions.slots.leave(run)
         if run.worker is not None:
-            await self._ask(run, "say", status="paused", reason="user")
+            await self.sessions.ask(run, "say", status="paused", reason="user")
         else:
             run.start_paused = True
-            self._begin(run)
-            await self.settle(run)
+            self.sessions.begin(run)
+            await self.sessions.settle(run)
 
     async def resume(self, run: Run) -> None:
         """Train on, at once or when a slot is free; an interrupted run from its recorded end."""
         if run.status in RESUMABLE:
             await self._revive(run)
             return
-        await self._need(run, "running", "paused", "queued")
-        if run.status == "paused" and run not in self._queue and run not in self._granted:
-            self._enter(run)
-            if run in self._queue:
-                await self._ask(run, "say", status="queued", reason="")
-        if run in self._granted:
-            await self._ask(run, "resume")  # once more changes nothing, and is answered when it trains
+        await self.sessions.need(run, "running", "paused", "queued")
+        slots = self.sessions.slots
+        if run.status == "paused" and not slots.waits(run) and not slots.granted(run):
+            slots.enter(run)
+            if slots.waits(run):
+                await self.sessions.ask(run, "say", status="queued", reason="")
+        if slots.granted(run):  # asked once more, it changes nothing, and answers when it trains
+            await self.sessions.ask(run, "resume")
 
     async def describe(self, run: Run, *, name: str | None = None, starred: bool | None = None) -> None:
         """Name or star a run. Raises `NotWritten`."""
@@ -559,35 +344,35 @@ class RunManager:
         recorder.begin(run)
         self._tell_damaged(run, damaged)
         run.become("queued")
-        self._announce(run)
-        self._enter(run)
+        self.sessions.announce(run)
+        self.sessions.slots.enter(run)
         with contextlib.suppress(errors.NoAnswer):  # a long way to go
-            await self.settle(run)
+            await self.sessions.settle(run)
 
     async def step(self, run: Run, steps: int) -> None:
         """Take some steps of a paused run."""
-        await self._need(run, "paused")
-        await self._ask(run, "step", steps=steps)
+        await self.sessions.need(run, "paused")
+        await self.sessions.ask(run, "step", steps=steps)
 
     async def set_pace(self, run: Run, steps_per_second: float | None) -> None:
         """Limit the steps per second."""
-        await self._need(run, "running", "paused")
-        await self._ask(run, "pace", steps_per_second=steps_per_second)
+        await self.sessions.need(run, "running", "paused")
+        await self.sessions.ask(run, "pace", steps_per_second=steps_per_second)
 
     async def stop(self, run: Run) -> None:
         """End the run; one that does not answer is killed."""
         if run.ended:
-            raise _wrong_state(run)
+            raise wrong_state(run)
         if run.status == "queued" and run.worker is None:
-            self._end(run, "stopped", "user")
+            self.sessions.end(run, "stopped", "user")
             return
-        if run in self._queue:
-            self._queue.remove(run)
+        if self.sessions.slots.waits(run):
+            self.sessions.slots.leave(run)
         try:
             with contextlib.suppress(errors.WrongState):  # it has ended, as was asked
-                await self._ask(run, "stop", reason="user")
+                await self.sessions.ask(run, "stop", reason="user")
         except errors.NoAnswer:
-            self._kill(run, "stopped", "it did not answer and was killed")
+            self.sessions.kill(run, "stopped", "it did not answer and was killed")
 
     async def delete(self, run: Run) -> None:
         """End the run at once and forget it, and what is recorded of it. Raises `NotWritten`."""
@@ -602,7 +387,7 @@ class RunManager:
         """Forget the run, but not what is recorded of it."""
         if self.recorder:
             self.recorder.forget(run.id)
-        self._kill(run, "stopped", "deleted")
+        self.sessions.kill(run, "stopped", "deleted")
         del self.runs[run.id]
         run.channel.close()
         run.channel.tape.close()
@@ -611,38 +396,6 @@ class RunManager:
         """Raises `UnknownRun` for a run that was let go meanwhile."""
         if self.runs.get(run.id) is not run:
             raise errors.UnknownRun(f"the run {run.id} was let go meanwhile; ask again", "run")
-
-    async def _need(self, run: Run, *statuses: Status) -> None:
-        await self.settle(run)
-        if run.status not in statuses:
-            raise _wrong_state(run, *statuses)
-
-    async def settle(self, run: Run) -> None:
-        """Wait out the moment in which a worker starts."""
-        if run.status == "starting":
-            try:
-                await asyncio.wait_for(run.ready.wait(), ANSWER_WITHIN)
-            except TimeoutError:
-                raise _no_answer() from None
-
-    def _tell(self, run: Run, name: ControlName, reply_to: int | None = None, **arguments: Any) -> None:
-        if run.worker is not None:
-            run.worker.send(Control(name, arguments, reply_to))
-
-    async def _ask(self, run: Run, name: ControlName, **arguments: Any) -> Reply:
-        """Send a command and wait for the answer. Raises what the worker refuses."""
-        await self.settle(run)
-        if run.ended:
-            raise _wrong_state(run)
-        reply_to = next(self._reply_ids)
-        reply = run.replies[reply_to] = asyncio.get_running_loop().create_future()
-        self._tell(run, name, reply_to, **arguments)
-        try:
-            return await asyncio.wait_for(reply, ANSWER_WITHIN)
-        except TimeoutError:
-            raise _no_answer() from None
-        finally:
-            run.replies.pop(reply_to, None)
 
     # Watching
 
@@ -666,7 +419,7 @@ class RunManager:
     def leave(self, run: Run, viewer: Viewer) -> None:
         """It looks no more."""
         run.channel.leave(viewer)
-        self._tell_watched(run)
+        self.sessions.tell_watched(run)
 
     def watch(self, run: Run, viewer: Viewer, panels: Sequence[str], max_fps: float) -> None:
         """The panels a viewer has on screen. Raises `UnknownPanel`."""
@@ -675,55 +428,17 @@ class RunManager:
         viewer.panels = frozenset(panels)
         viewer.max_fps = max_fps
         viewer.wake.set()
-        self._tell_watched(run)
-
-    def _tell_watched(self, run: Run) -> None:
-        run.ever_watched |= run.watched
-        run.unwatched_since = time.monotonic()
-        watched = run.channel.watched()
-        if run.worker is not None and run.watching != watched:
-            run.watching = watched
-            self._tell(run, "watch", panels=watched[0], max_fps=watched[1])
+        self.sessions.tell_watched(run)
 
     # Keeping house
 
     async def start(self) -> None:
         """Begin what goes on as long as the server runs."""
-        self._duties.append(asyncio.create_task(self._keep_house()))
-        if self.history is None:
-            return
-        trained: list[str] = []
-        with contextlib.suppress(SQLAlchemyError, StoreError):  # nothing can be written now
-            trained = await self.history.recorder.do(self.history.store.interrupted)
-        self._duties += [
-            asyncio.create_task(self.history.recorder.work()),
-            asyncio.create_task(self._keep_size()),
-        ]
-        for run_id in trained if self.settings.autoresume else []:
-            with contextlib.suppress(errors.DescentError):
-                await self.resume(await self.get(run_id))
 
-    async def _keep_size(self) -> None:
-        history = self._history()
-        while True:
-            with contextlib.suppress(SQLAlchemyError, StoreError):  # of which the recorder tells
-                stripped = await history.recorder.strip(self.settings.store_mb << 20)
-                for run in filter(None, map(self.runs.get, stripped)):
-                    run.recorded = await asyncio.to_thread(history.store.run, run.id)
-                await history.recorder.do(partial(history.store.give_back, UNUSED))
-            await asyncio.sleep(MAKE_ROOM_EVERY)
+        async def resume(run_id: str) -> None:
+            await self.resume(await self.get(run_id))
 
-    async def _keep_house(self) -> None:
-        """Pause what nobody watches."""
-        while True:
-            await asyncio.sleep(HOUSEKEEPING)
-            now = time.monotonic()
-            for run in self.runs.values():
-                idle = not run.watched and now - run.unwatched_since >= self.settings.idle_pause > 0
-                if run.status == "running" and idle:
-                    self._tell(run, "pause", reason="unwatched")
-            if self._queue:
-                self._make_room()
+        await self._duties.begin(resume)
 
     def _forget_oldest(self, spared: Run | None = None) -> None:
         ended = [r for r in self.runs.values() if r.ended and not r.channel.viewers and r is not spared]
@@ -733,36 +448,18 @@ class RunManager:
 
     async def close(self) -> None:
         """Write down what was said, and end every worker. Nothing begins any more."""
-        self._queue.clear()
-        for duty in self._duties:
-            duty.cancel()
-        await asyncio.gather(*self._duties, return_exceptions=True)
+        self.sessions.slots.close()
+        await self._duties.end()
         if self.history is not None:
             await self.history.recorder.flush(anyway=True)
             with contextlib.suppress(SQLAlchemyError, StoreError):
                 await self.history.recorder.do(self.history.store.interrupt)
         for run in list(self.runs.values()):
             self._let_lie(run)
-        await asyncio.gather(*self._starting)
+        await self.sessions.close()
         if self.history is not None:
             await self.history.recorder.close()
             self.history.store.close()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
-
-
-def _answer(run: Run, reply: Reply) -> None:
-    """Hand a worker's reply to whoever waits for it."""
-    waiting = run.replies.pop(reply.reply_to, None)
-    if waiting is None or waiting.done():
-        return
-    if isinstance(refused := reply.answer, Refused):
-        waiting.set_exception(errors.BadKnob(refused.detail, refused.knob, **refused.params))
-    else:
-        waiting.set_result(reply)
 
 
 def _fits(run: Run, *, experiment: str = "", search: str = "", starred: bool = False) -> bool:
@@ -792,16 +489,3 @@ def _not_continued(
     if run.refused is not None and run.refused.field in live:
         return run.refused
     return errors.BadCheckpoint(f"the run cannot be continued from step {step}: {why}", "step", cause=why)
-
-
-def _wrong_state(run: Run, *statuses: Status) -> errors.WrongState:
-    needed = f"; this needs one that is {' or '.join(statuses)}" if statuses else ""
-    return errors.WrongState(f"the run is {run.status}{needed}", "status", status=run.status)
-
-
-def _no_answer() -> errors.NoAnswer:
-    return errors.NoAnswer(f"the run did not answer within {ANSWER_WITHIN:g} s", "run")
-
-
-def _json(event: Mapping[str, Any]) -> bytes:
-    return json.dumps(event, ensure_ascii=False, allow_nan=False).encode()

@@ -103,74 +103,26 @@ class Run:
 
     def info(self) -> RunInfo:
         """The run as clients see it."""
-        return RunInfo(
-            id=self.id,
-            experiment=self.entry.id,
-            status=self.status,
-            step=self.step,
-            knobs=self.knobs,
-            seed=self.seed,
-            device=self.device,
-            parent=self.parent,
-            branched_at=self.branched_at,
-            created_at=self.created_at,
-            updated_at=self.updated_at,
-            reason=self.reason,
-            max_steps=self.max_steps,
-            pace=self.pace,
-            steps_per_epoch=self.steps_per_epoch,
-            name=self.name,
-            starred=self.starred,
-            imported=bool(self.imported),
-            **(recorded_of(self.recorded) if self.recorded else {}),
-        )
+        shown = {name: getattr(self, name) for name in RunInfo.model_fields if hasattr(self, name)}
+        recorded = recorded_of(self.recorded) if self.recorded else {}
+        return RunInfo(**{**shown, **recorded, "experiment": self.entry.id, "imported": bool(self.imported)})
 
     def row(self) -> RunRow:
         """The run as the store keeps it."""
-        row = RunRow(
-            id=self.id,
-            experiment=self.entry.id,
-            status=self.status,
-            reason=self.reason,
-            step=self.step,
-            seed=self.seed,
-            device=self.device,
-            built_with=self.built_with,
-            began_with=self.began_with,
-            knobs=self.knobs,
-            created_at=self.created_at,
-            updated_at=self.updated_at,
-            parent=self.parent,
-            branched_at=self.branched_at,
-            max_steps=self.max_steps,
-            pace=self.pace,
-            steps_per_epoch=self.steps_per_epoch,
-            name=self.name,
-            starred=self.starred,
-            environment=environment() | ({IMPORTED: self.imported} if self.imported else {}),
-        )
-        if self.recorded is not None:
-            row.environment = self.recorded.environment
-            for name in (
-                "latest",
-                "frame_bytes",
-                "frames_thinned",
-                "checkpoint_bytes",
-                "checkpoints_thinned",
-                "scalar_bytes",
-                "scalars_exact_from",
-            ):
-                setattr(row, name, getattr(self.recorded, name))
-        return row
-
-
-_SHOWN = RunInfo.model_fields.keys() & RunRow.__table__.columns.keys()
+        columns = RunRow.__table__.columns.keys()
+        own = {name: getattr(self, name) for name in columns if hasattr(self, name)}
+        own |= {"experiment": self.entry.id, "environment": environment()}
+        if self.imported:
+            own["environment"] |= {IMPORTED: self.imported}
+        if self.recorded is not None:  # `environment` is that in which it began
+            own |= {name: getattr(self.recorded, name) for name in columns if not hasattr(self, name)}
+        return RunRow(**own)
 
 
 def info_of(row: RunRow) -> RunInfo:
     """A run of which only the store knows, as clients see it."""
-    shown = {name: getattr(row, name) for name in _SHOWN} | recorded_of(row)
-    return RunInfo(**shown, imported=row.imported)
+    shown = {name: getattr(row, name) for name in RunInfo.model_fields if hasattr(row, name)}
+    return RunInfo(**{**shown, **recorded_of(row)})
 
 
 def recorded_of(row: RunRow) -> dict[str, Any]:

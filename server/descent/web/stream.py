@@ -108,7 +108,7 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
             tag = command.tag if isinstance(command, SetKnobs) else ""
             if not isinstance(command, Watch | Ack):
                 async with order:
-                    await manager.settle(run)
+                    await manager.sessions.settle(run)
             await _obey(manager, run, viewer, command)
         except DescentError as error:
             mistakes += not isinstance(error, BadKnob)  # which is what a text is while it is being typed

@@ -1,0 +1,296 @@
+"""Runs and their workers: a worker is started for a run, asked and told things, and heard."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from descent import errors
+from descent.engine.messages import (
+    CheckpointTaken,
+    Control,
+    ControlName,
+    Event,
+    LookChanged,
+    Output,
+    PanelFrame,
+    Refused,
+    Reply,
+    RunSpec,
+    ScalarsFrame,
+    SweepFrame,
+    SweepRefused,
+)
+from descent.protocol import Looked, State, Status
+from descent.runs.channel import Latest
+from descent.runs.recorder import Recorder
+from descent.runs.run import IllegalTransition, Run, now
+from descent.runs.slots import Slots
+from descent.settings import Settings
+from descent.workers.process import LocalExecutor
+
+ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
+
+
+class Sessions:
+    """What passes between the server's runs and their workers."""
+
+    def __init__(
+        self, settings: Settings, executor: LocalExecutor, runs: Mapping[str, Run], recorder: Recorder | None
+    ) -> None:
+        self.slots = Slots(settings.max_running, runs, go=self._go, pause=self._make_room)
+        self._settings = settings
+        self._executor = executor
+        self._recorder = recorder
+        self._reply_ids = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # Starting
+
+    def _go(self, run: Run) -> None:
+        """Train, with the worker there is or a new one."""
+        if run.worker is not None:
+            self.tell(run, "resume")
+        else:
+            self.begin(run)
+
+    def _make_room(self, run: Run) -> None:
+        self.tell(run, "pause", reason="made-room")
+
+    def begin(self, run: Run) -> None:
+        """Start a worker."""
+        run.become("starting")
+        self.announce(run)
+        self.spawn(self._start(run))
+
+    async def _start(self, run: Run) -> None:
+        run.watching = run.channel.watched()
+        spec = RunSpec(
+            run=run.id,
+            experiment=run.entry.id,
+            knobs=run.built_with,
+            seed=run.seed,
+            device=run.device,
+            paused=run.start_paused,
+            max_steps=run.max_steps,
+            pace=run.pace,
+            probe_budget=self._settings.probe_budget,
+            first_seq=run.channel.last_seq + 1,
+            data=str(self._settings.data) if self._settings.data else None,
+            watch=run.watching[0],
+            max_fps=run.watching[1],
+            record_budget=self._settings.record_budget if self._recorder else 0.0,
+            replay=run.replay,
+        )
+        run.replay = None  # it may be large
+        ready = run.ready  # another one when the run goes on after its end, which is not this worker's affair
+
+        def deliver(output: Output) -> None:
+            if run.ready is ready:
+                self._receive(run, output)
+
+        def ended(why: str) -> None:
+            if run.ready is ready:
+                self._lost(run, why)
+
+        try:
+            worker = await self._executor.start(spec, deliver, ended)
+        except (OSError, EOFError) as error:
+            if not run.ended and run.ready is ready:
+                self.end(run, "failed", f"no worker could be started: {error}")
+            return
+        if run.ended or run.ready is not ready:  # stopped or deleted meanwhile
+            worker.kill()
+            return
+        run.worker = worker
+        self.tell_watched(run)
+
+    # Hearing
+
+    def _receive(self, run: Run, output: Output) -> None:
+        if run.ended:
+            return
+        run.step = max(run.step, output.step + isinstance(output, ScalarsFrame))
+        match output:
+            case PanelFrame(seq, step, panel, payload):
+                latest = Latest(seq, step, payload)
+                run.channel.show(panel, latest)
+                if self._recorder:
+                    self._recorder.frame(run, panel, latest)
+            case CheckpointTaken():
+                if self._recorder:
+                    self._recorder.checkpoint(run, output)
+            case ScalarsFrame(seq, _, payload):
+                run.channel.keep(seq, payload, binary=True)
+                self._changed(run)
+            case LookChanged(_, step, knobs):
+                run.knobs |= knobs
+                run.channel.look(Looked(step=step, knobs=dict(knobs)))
+                self._changed(run)
+            case Event(seq, _, event):
+                try:
+                    self._note(run, event)
+                except IllegalTransition as error:
+                    self.kill(run, "failed", str(error))
+                else:
+                    run.channel.keep(seq, _json(event), binary=False)
+                    self._changed(run)
+            case Reply():
+                _answer(run, output)
+            case SweepFrame() | SweepRefused():
+                raise AssertionError("a run is no sweep")
+
+    def _note(self, run: Run, event: Mapping[str, Any]) -> None:
+        """Keep the run's record as its worker says it is."""
+        if event["type"] == "knobs":
+            run.knobs = dict(event["now"])
+            run.steps_per_epoch = event["steps_per_epoch"]
+            run.knob_log.append((event["step"], dict(event["knobs"])))
+        elif event["type"] == "state":
+            run.pace = event["pace"]
+            run.steps_per_epoch = event.get("steps_per_epoch", run.steps_per_epoch)
+            run.become(event["status"], event["reason"])
+            if event.get("field"):
+                run.refused = errors.BadKnob(event["reason"], event["field"], **event["params"])
+            self.slots.heard(run)
+            run.ready.set()
+            if run.ended:
+                self._let_go(run)
+            self.slots.promote()
+
+    def _lost(self, run: Run, why: str) -> None:
+        """The worker is no more."""
+        run.worker = None
+        if not run.ended:
+            run.lost = True
+            self.end(run, "failed", why)
+
+    def _changed(self, run: Run) -> None:
+        run.updated_at = now()
+        if self._recorder:
+            self._recorder.changed(run)
+
+    # Ending
+
+    def kill(self, run: Run, status: Status, reason: str) -> None:
+        """End a run at once, together with its worker if it has one."""
+        if run.worker is not None:
+            run.worker.kill()
+        if not run.ended:
+            self.end(run, status, reason)
+
+    def end(self, run: Run, status: Status, reason: str) -> None:
+        """End a run whose worker cannot say so itself."""
+        run.become(status, reason)
+        self.announce(run)
+        self._let_go(run)
+        self.slots.promote()
+
+    def _let_go(self, run: Run) -> None:
+        """Nobody waits for an ended run, and it waits for nothing."""
+        self.slots.leave(run)
+        run.ready.set()
+        for reply in run.replies.values():
+            if not reply.done():
+                reply.set_exception(wrong_state(run))
+        run.replies.clear()
+
+    def announce(self, run: Run) -> None:
+        """Tell viewers the run's status, where there is no worker to do so."""
+        seq = run.channel.last_seq + 1
+        state = State(
+            seq=seq,
+            step=run.step,
+            status=run.status,
+            reason=run.reason,
+            pace=run.pace,
+            steps_per_epoch=run.steps_per_epoch,
+        )
+        run.channel.keep(seq, state.model_dump_json().encode(), binary=False)
+        self._changed(run)
+
+    # Telling and asking
+
+    def tell(self, run: Run, name: ControlName, reply_to: int | None = None, **arguments: Any) -> None:
+        """Send a command, if there is a worker."""
+        if run.worker is not None:
+            run.worker.send(Control(name, arguments, reply_to))
+
+    async def ask(self, run: Run, name: ControlName, **arguments: Any) -> Reply:
+        """Send a command and wait for the answer. Raises what the worker refuses."""
+        await self.settle(run)
+        if run.ended:
+            raise wrong_state(run)
+        reply_to = next(self._reply_ids)
+        reply = run.replies[reply_to] = asyncio.get_running_loop().create_future()
+        self.tell(run, name, reply_to, **arguments)
+        try:
+            return await asyncio.wait_for(reply, ANSWER_WITHIN)
+        except TimeoutError:
+            raise _no_answer() from None
+        finally:
+            run.replies.pop(reply_to, None)
+
+    async def need(self, run: Run, *statuses: Status) -> None:
+        """Raises `WrongState` where the run, once it has started, has none of these."""
+        await self.settle(run)
+        if run.status not in statuses:
+            raise wrong_state(run, *statuses)
+
+    async def settle(self, run: Run) -> None:
+        """Wait out the moment in which a worker starts."""
+        if run.status == "starting":
+            try:
+                await asyncio.wait_for(run.ready.wait(), ANSWER_WITHIN)
+            except TimeoutError:
+                raise _no_answer() from None
+
+    def tell_watched(self, run: Run) -> None:
+        """Tell the worker which panels are on somebody's screen."""
+        run.ever_watched |= run.watched
+        run.unwatched_since = time.monotonic()
+        watched = run.channel.watched()
+        if run.worker is not None and run.watching != watched:
+            run.watching = watched
+            self.tell(run, "watch", panels=watched[0], max_fps=watched[1])
+
+    # Working
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work` beside everything else."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        await asyncio.gather(*self._tasks)
+
+
+def _answer(run: Run, reply: Reply) -> None:
+    """Hand a worker's reply to whoever waits for it."""
+    waiting = run.replies.pop(reply.reply_to, None)
+    if waiting is None or waiting.done():
+        return
+    if isinstance(refused := reply.answer, Refused):
+        waiting.set_exception(errors.BadKnob(refused.detail, refused.knob, **refused.params))
+    else:
+        waiting.set_result(reply)
+
+
+def wrong_state(run: Run, *statuses: Status) -> errors.WrongState:
+    """The error that a run has a status in which this cannot be done."""
+    needed = f"; this needs one that is {' or '.join(statuses)}" if statuses else ""
+    return errors.WrongState(f"the run is {run.status}{needed}", "status", status=run.status)
+
+
+def _no_answer() -> errors.NoAnswer:
+    return errors.NoAnswer(f"the run did not answer within {ANSWER_WITHIN:g} s", "run")
+
+
+def _json(event: Mapping[str, Any]) -> bytes:
+    return json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
