@@ -24,7 +24,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check lint bench dev docs pictures clean
+.PHONY: run test check lint bench dev docs types pictures clean
 
 run: .venv/installed
 	@exec $(BIN)/descent serve $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
@@ -47,6 +47,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python frontend/server_types.py --check
 	$(BIN)/python frontend/run.py lint check
 
 bench: .venv/installed-dev
@@ -61,6 +62,10 @@ dev: .venv/installed-dev
 # Write the generated parts of README.md and docs/.
 docs: .venv/installed-dev
 	$(BIN)/python docs/generate.py
+
+# Write the types of what the server says, for the page.
+types: .venv/installed-dev
+	$(BIN)/python frontend/server_types.py
 
 # Take the screenshot in README.md and the pictures on the gallery's cards anew.
 pictures: .venv/installed-dev

@@ -119,7 +119,8 @@ def _type(field: Mapping[str, Any]) -> str:
     if "enum" in field:
         return "one of " + ", ".join(code(value) for value in field["enum"])
     if "$ref" in field:
-        return code(field["$ref"].rpartition("/")[2])
+        name = field["$ref"].rpartition("/")[2]
+        return "object" if name == "KnobValues" else code(name)
     if field.get("type") == "array":
         return f"array of {_type(field['items'])}"
     limits = [f"{sign} {_number(field[key])}" for key, sign in LIMITS.items() if key in field]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, TypeAdapter, WithJsonSchema
+from typing_extensions import TypeAliasType, TypedDict
 
 VERSION = 1
 
@@ -17,6 +18,27 @@ Status = Literal[
 ]
 ENDED: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"})
 Device = Literal["auto", "cpu", "cuda"]
+_ITEM = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "array", "items": {"type": "number"}}]}
+_SCHEDULE = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}}
+KnobValue = TypeAliasType(
+    "KnobValue",
+    Annotated[
+        Any,
+        WithJsonSchema(
+            {
+                "description": "A knob's value; of `schedules`, by knob the schedule that it follows.",
+                "anyOf": [
+                    {"type": "number"},
+                    {"type": "string"},
+                    {"type": "boolean"},
+                    {"type": "array", "items": _ITEM},
+                    {"type": "object", "additionalProperties": _SCHEDULE | {"additionalProperties": True}},
+                ],
+            }
+        ),
+    ],
+)
+KnobValues = TypeAliasType("KnobValues", dict[str, KnobValue])
 
 STEPS_AT_ONCE = 100_000  # of one `step` command: minutes of the fastest experiment
 PANELS_AT_ONCE = 64  # no experiment has more
@@ -43,7 +65,7 @@ class SetKnobs(Message):
     """
 
     type: Literal["knobs"] = "knobs"
-    knobs: dict[str, Any]
+    knobs: KnobValues
     tag: str = Field("", max_length=100)
 
 
@@ -95,11 +117,13 @@ command_adapter: TypeAdapter[Watch | SetKnobs | Pause | Resume | Step | Pace | S
 class RunInfo(BaseModel):
     """A run as REST and the stream show it."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     id: str
     experiment: str
     status: Status
     step: int = Field(description="Steps taken so far.")
-    knobs: dict[str, Any]
+    knobs: KnobValues
     seed: int
     device: str
     parent: str | None = None
@@ -168,8 +192,8 @@ class KnobsChanged(Message):
     type: Literal["knobs"] = "knobs"
     seq: int
     step: int
-    knobs: dict[str, Any]
-    now: dict[str, Any] = {}
+    knobs: KnobValues
+    now: KnobValues = {}
     steps_per_epoch: float | None = None
     epoch: float | None = None
 
@@ -182,7 +206,48 @@ class Looked(Message):
 
     type: Literal["look"] = "look"
     step: int
-    knobs: dict[str, Any]
+    knobs: KnobValues
+
+
+class WayBack(TypedDict):
+    """A step of a run from which to go on, and the knobs to do so with."""
+
+    step: int
+    knobs: KnobValues
+
+
+class FindingParams(TypedDict, total=False):
+    """What a finding measured, where, why, and what helps; which of these there are, its `code` decides."""
+
+    value: float
+    bound: float
+    was: float
+    rate: float
+    below: float
+    penalty: float
+    real: float
+    fake: float
+    layer: str
+    objective: str
+    scalar: str
+    others: list[str]
+    cause: Annotated[str | None, Field(description="Says more of why; the page has words for it.")]
+    racer: str
+    racers: list[str]
+    of: Annotated[list[str], Field(description="The codes of what is over.")]
+    at: Annotated[int, Field(description="The step of the change that did it.")]
+    since: Annotated[int, Field(description="The step at which a loss was lowest.")]
+    steps: Annotated[int | list[int], Field(description="Steps taken; of damaged checkpoints, which.")]
+    used: Annotated[int, Field(description="The checkpoint that was used instead.")]
+    healthy: Annotated[int, Field(description="The last step at which nothing was wrong.")]
+    remedy: Annotated[KnobValues, Field(description="Knobs that may help now.")]
+    changes: Annotated[dict[str, list[KnobValue]], Field(description="By knob, what it was and became.")]
+    back: WayBack
+    scalars: Annotated[dict[str, str], Field(description="Those that are not finite.")]
+    parameters: Annotated[list[str], Field(description="Those that are not finite.")]
+    rates: dict[str, float]
+    panel: str
+    error: str
 
 
 class Diagnosis(Message):
@@ -210,7 +275,7 @@ class Diagnosis(Message):
         "uphill",
         "recovered",
     ]
-    params: dict[str, Any]
+    params: SkipValidation[FindingParams]
 
 
 class Gap(Message):

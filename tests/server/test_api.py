@@ -8,10 +8,13 @@ import math
 
 import httpx
 import pytest
+from pydantic import TypeAdapter
 
-from descent import __version__, wire
+from descent import __version__, registry, wire
 from descent.runs.channel import Viewer
 from descent.settings import Settings
+from descent.web.descriptions import ExperimentDescription
+from descent.web.experiments import describe
 
 JSON = {"Content-Type": "application/json"}
 
@@ -452,6 +455,24 @@ async def test_openapi_names_every_route_once_and_every_reference_resolves(api):
             here = here[key]
     assert (await api.get("/openapi.json")).status_code == 404
     assert (await api.get("/docs")).status_code == 404
+
+
+async def test_openapi_says_what_travels_over_the_stream(api):
+    schemas = (await api.get("/api/openapi.json")).json()["components"]["schemas"]
+    for name, kinds in (("Command", {"watch", "knobs", "ack"}), ("Event", {"hello", "knobs", "diagnosis"})):
+        named = [schemas[option["$ref"].rpartition("/")[2]] for option in schemas[name]["anyOf"]]
+        assert kinds <= {schema["properties"]["type"]["const"] for schema in named}
+        assert all("type" in schema["required"] for schema in named)
+    assert "tag" not in schemas["SetKnobs"]["required"]
+    assert set(schemas["RunInfo"]["required"]) == set(schemas["RunInfo"]["properties"])
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_every_experiment_is_described_as_the_schema_says(language):
+    described = TypeAdapter(ExperimentDescription)
+    for entry in registry.experiments().values():
+        told = describe(entry, language)
+        assert described.validate_python(told, strict=True) == told
 
 
 async def test_every_setting_has_help():

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from descent import errors
 from descent.engine.device import pick_device
 from descent.engine.messages import Applied, Replay
-from descent.protocol import Device, Diagnosis, Recording, RunInfo
+from descent.protocol import Device, Diagnosis, FindingParams, Recording, RunInfo
 from descent.registry import Registry, experiments
 from descent.runs import knobs as knob_check
 from descent.runs.channel import Channel, Viewer
@@ -215,7 +215,7 @@ class RunManager:
 
     def _tell_damaged(self, run: Run, steps: Sequence[int]) -> None:
         if steps and run.replay is not None:
-            params = {"steps": list(steps), "used": run.replay.step}
+            params: FindingParams = {"steps": list(steps), "used": run.replay.step}
             seq = run.channel.last_seq + 1
             found = Diagnosis(seq=seq, step=run.step, code="checkpoint-damaged", params=params)
             run.channel.keep(seq, found.model_dump_json().encode(), binary=False)

@@ -127,6 +127,7 @@ def create_app(
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             problems.declare(told())
+            stream.declare(told())
         return told()
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic_core import to_json
 
 from descent.contract.entry import Entry
 from descent.engine.objectives import effects
 from descent.lessons import Lesson, read_lesson
 from descent.registry import Registry
+from descent.web.descriptions import ExperimentDescription, ExperimentSummary, KnobsSchema, PanelSpec
 
 router = APIRouter(prefix="/api/experiments", tags=["experiments"])
 Language = Annotated[Literal["en", "ko"], Query(description="Language of titles, help and lesson.")]
@@ -25,20 +27,26 @@ def _registry(request: Request) -> Registry:
 TheRegistry = Annotated[Registry, Depends(_registry)]
 
 
-@router.get("")
-async def list_experiments(registry: TheRegistry, lang: Language = "en") -> list[dict[str, Any]]:
+@router.get("", response_model=list[ExperimentSummary])
+async def list_experiments(registry: TheRegistry, lang: Language = "en") -> Response:
     """All experiments in learning order, without their lessons' text."""
-    return [{k: v for k, v in describe(entry, lang).items() if k != "lesson"} for entry in registry.values()]
+    found = [describe(entry, lang) for entry in registry.values()]
+    return _json([{name: value for name, value in one.items() if name != "lesson"} for one in found])
 
 
-@router.get("/{id}")
-async def show(id: str, registry: TheRegistry, lang: Language = "en") -> dict[str, Any]:
+@router.get("/{id}", response_model=ExperimentDescription)
+async def show(id: str, registry: TheRegistry, lang: Language = "en") -> Response:
     """One experiment, with its lesson."""
-    return describe(registry.find(id), lang)
+    return _json(describe(registry.find(id), lang))
+
+
+def _json(body: Any) -> Response:
+    """An answer as it is. It follows from the code alone, so a test compares it with the model."""
+    return Response(to_json(body), media_type="application/json")
 
 
 @cache
-def describe(entry: Entry, lang: str) -> dict[str, Any]:
+def describe(entry: Entry, lang: str) -> ExperimentDescription:
     """An experiment as the page needs it, every text in `lang`."""
     lesson = entry.lessons[lang]
     words = lesson.words
@@ -54,9 +62,9 @@ def describe(entry: Entry, lang: str) -> dict[str, Any]:
                 return here
         return english
 
-    panels = []
+    panels: list[PanelSpec] = []
     for name, panel in entry.panels.items():
-        options = dict(panel.options)
+        options: Any = dict(panel.options)
         if "series" in options:
             options["series"] = {key: say(title, "scalars", key) for key, title in options["series"].items()}
         panels.append(
@@ -102,9 +110,9 @@ def generic(lang: str) -> Lesson:
     return lesson
 
 
-def _knobs(entry: Entry, say: Any) -> dict[str, Any]:
+def _knobs(entry: Entry, say: Any) -> KnobsSchema:
     """The knobs' JSON Schema, translated."""
-    schema = entry.knobs_type.model_json_schema()
+    schema: Any = entry.knobs_type.model_json_schema()
     schema.pop("description", None)
     for name, knob in schema["properties"].items():
         knob["title"] = say(knob["title"], "knobs", name, "name")
@@ -115,4 +123,5 @@ def _knobs(entry: Entry, say: Any) -> dict[str, Any]:
             knob["x-group"] = say(knob["x-group"], "groups", knob["x-group"])
         if "x-options" in knob:
             knob["x-options"] = {k: say(v, "knobs", name, "options", k) for k, v in knob["x-options"].items()}
-    return schema
+    told: KnobsSchema = schema
+    return told

@@ -21,7 +21,7 @@ SCHEMA = {
         "detail": {"type": "string"},
         "code": {"type": "string"},
         "field": {"type": "string"},
-        "params": {"type": "object"},
+        "params": {"type": "object", "additionalProperties": True},
     },
 }
 

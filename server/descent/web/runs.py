@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from descent import wire
 from descent.engine.messages import Applied
 from descent.errors import DescentError, NoFrame
-from descent.protocol import PANELS_AT_ONCE, STEPS_AT_ONCE, Device, RunInfo
+from descent.protocol import PANELS_AT_ONCE, STEPS_AT_ONCE, Device, KnobValues, RunInfo
 from descent.runs.knobs import planned
 from descent.runs.manager import RunManager
 from descent.runs.run import Run
@@ -36,7 +36,7 @@ class NewRun(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     experiment: str = Field(max_length=100)
-    knobs: dict[str, Any] = {}
+    knobs: KnobValues = {}
     seed: int = Field(0, ge=0, lt=2**32)
     device: Device = "auto"
     paused: bool = False
@@ -48,7 +48,7 @@ class Changes(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    knobs: dict[str, Any] = {}
+    knobs: KnobValues = {}
     name: str | None = Field(None, max_length=NAME_LENGTH)
     starred: bool | None = None
 
@@ -59,7 +59,7 @@ class BranchPoint(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     step: int | None = Field(None, ge=0, le=10**15)
-    knobs: dict[str, Any] = {}
+    knobs: KnobValues = {}
     paused: bool = False
 
 
@@ -105,7 +105,7 @@ class KnobsApplied(BaseModel):
     """The step at which they take effect."""
 
     step: int
-    knobs: dict[str, Any]
+    knobs: KnobValues
 
 
 class Kept(BaseModel):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
+from pydantic.json_schema import models_json_schema
 
 from descent.errors import BadField, BadKnob, DescentError, TooManyViewers
 from descent.protocol import (
     Ack,
     Command,
     Done,
+    Event,
     Hello,
     Pace,
     Pause,
@@ -169,6 +171,22 @@ async def _obey(manager: RunManager, run: Run, viewer: Viewer, command: Command)
             await manager.set_pace(run, command.steps_per_second)
         case Stop():
             await manager.stop(run)
+
+
+def declare(document: dict[str, Any]) -> None:
+    """Add to an OpenAPI document what is said on the stream: the schemas `Command` and `Event`."""
+    commands, events = get_args(get_args(Command)[0]), get_args(Event)
+    _, told = models_json_schema(
+        [(kind, "validation") for kind in commands] + [(kind, "serialization") for kind in events],
+        ref_template="#/components/schemas/{model}",
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name, kinds in (("Command", commands), ("Event", events)):
+        for kind in kinds:
+            schema = told["$defs"][kind.__name__]
+            schema["required"] = ["type", *schema.get("required", [])]  # they are told apart by it
+        schemas[name] = {"anyOf": [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in kinds]}
+    schemas.update(told["$defs"])
 
 
 def bad_field(first: Any) -> BadField:

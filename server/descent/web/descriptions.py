@@ -1,0 +1,134 @@
+"""What the page is told of an experiment, field by field: the types of the answers in `experiments.py`.
+
+They are typed dicts because a field that says nothing is left out, as JSON Schema does.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from descent.contract.knobs import Role
+from descent.contract.panels import Size
+from descent.protocol import KnobValue, KnobValues
+
+EXACT = ConfigDict(extra="forbid")
+
+
+@with_config(EXACT)
+class Item(TypedDict):
+    """What a knob that is a list may hold, in JSON Schema."""
+
+    type: Literal["number", "integer", "string", "array"]
+    minimum: NotRequired[float]
+    maximum: NotRequired[float]
+    enum: NotRequired[list[str | int]]
+    items: NotRequired[Item]
+    minItems: NotRequired[int]
+    maxItems: NotRequired[int]
+
+
+KnobSchema = TypedDict(
+    "KnobSchema",
+    {
+        "title": str,
+        "description": str,
+        "default": KnobValue,
+        "type": Literal["number", "integer", "boolean", "string", "array"],
+        "minimum": NotRequired[float],
+        "maximum": NotRequired[float],
+        "maxLength": NotRequired[int],
+        "enum": NotRequired[list[str | int]],
+        "const": NotRequired[str | int],
+        "items": NotRequired[Item],
+        "prefixItems": NotRequired[list[Item]],
+        "minItems": NotRequired[int],
+        "maxItems": NotRequired[int],
+        "x-live": Annotated[bool, Field(description="Whether it takes effect at the next step.")],
+        "x-role": NotRequired[Role],
+        "x-symbol": NotRequired[str],
+        "x-unit": NotRequired[str],
+        "x-step": NotRequired[float],
+        "x-log": NotRequired[bool],
+        "x-typical": NotRequired[Annotated[list[float], Field(min_length=2, max_length=2)]],
+        "x-group": NotRequired[str],
+        "x-options": NotRequired[Annotated[dict[str, str], Field(description="A label for each value.")]],
+        "x-lines": NotRequired[int],
+        "x-canvas": NotRequired[Annotated[list[int], Field(min_length=2, max_length=2)]],
+        "x-when": NotRequired[
+            Annotated[dict[str, list[Any]], Field(description="Values of others for which it matters.")]
+        ],
+    },
+)
+KnobSchema.__pydantic_config__ = EXACT  # type: ignore[attr-defined]
+
+
+@with_config(EXACT)
+class KnobsSchema(TypedDict):
+    """The knobs' JSON Schema, its texts in the asked language."""
+
+    title: str
+    type: Literal["object"]
+    additionalProperties: Literal[False]
+    properties: dict[str, KnobSchema]
+
+
+@with_config(EXACT)
+class PanelOptions(TypedDict):
+    """What a kind of panel needs to know before the first frame."""
+
+    series: NotRequired[dict[str, str]]
+    log: NotRequired[bool]
+    smoothing: NotRequired[float]
+    legend: NotRequired[bool]
+    filmstrip: NotRequired[bool]
+    edits: NotRequired[Annotated[str, Field(description="The knob that is set in the picture.")]]
+
+
+@with_config(EXACT)
+class PanelSpec(TypedDict):
+    """One picture, as the experiment declares it."""
+
+    name: str
+    kind: str
+    title: str
+    caption: str
+    size: Size
+    group: Annotated[str, Field(description="Empty for the experiment's own.")]
+    options: PanelOptions
+
+
+@with_config(EXACT)
+class Preset(TypedDict):
+    """Settings that make a point: `knobs` over the defaults, `watch` says what to look for."""
+
+    id: str
+    title: str
+    watch: str
+    knobs: KnobValues
+
+
+@with_config(EXACT)
+class ExperimentSummary(TypedDict):
+    """An experiment without its lesson."""
+
+    id: str
+    chapter: str
+    title: str
+    summary: str
+    invite: str
+    knobs: KnobsSchema
+    panels: list[PanelSpec]
+    presets: list[Preset]
+    words: Annotated[dict[str, str], Field(description="What frames and reasons say in English, in words.")]
+    pace: Annotated[float | None, Field(description="Steps per second to begin with; null: the fastest.")]
+    groups: Annotated[dict[str, str], Field(description="What each group of panels is about, in HTML.")]
+
+
+@with_config(EXACT)
+class ExperimentDescription(ExperimentSummary):
+    """An experiment with its lesson, in HTML."""
+
+    lesson: str
