@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { ApiError } from '../../frontend/src/lib/refusal.js';
 
 const planSchedule = vi.hoisted(() => vi.fn());
 vi.mock('../../frontend/src/lib/api.js', () => ({ planSchedule }));
@@ -138,10 +139,10 @@ describe('what the server says it would do', () => {
 
   it('may be a refusal, which says which setting', async () => {
     const draft = new Draft(runOf());
-    planSchedule.mockRejectedValue({ code: 'bad', params: { setting: 'low' } });
+    planSchedule.mockRejectedValue(new ApiError({ code: 'bad', params: { setting: 'low' } }));
     draft.ask();
     await vi.runAllTimersAsync();
-    expect(draft.refused.params.setting).toBe('low');
+    expect(draft.refused?.params?.setting).toBe('low');
     expect(draft.future).toEqual([]);
   });
 

@@ -8,7 +8,7 @@ const run = (/** @type {string} */ id, experiment = 'dcgan') => ({
   ...{ id, experiment, parent: null, branched_at: null, name: '', starred: false },
   created_at: `2026-01-0${id}`,
 });
-const all = { experiment: '', search: '', starred: 'false' };
+const all = { experiment: '', search: '', starred: false };
 
 /** @param {any[]} runs */
 async function recordsOf(...runs) {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { ApiError } from '../../frontend/src/lib/refusal.js';
 
 const sweepRun = vi.hoisted(() => vi.fn());
 vi.stubGlobal('navigator', { language: 'en' });
@@ -116,7 +117,7 @@ describe('what comes', () => {
 
   it('waits while there is no room', async () => {
     vi.useFakeTimers();
-    const full = Object.assign(new Error(), { code: 'too-many-sweeps', field: '', params: {} });
+    const full = new ApiError({ code: 'too-many-sweeps' });
     streamOf(frameOf(true));
     for (let i = 0; i < 2; i++) sweepRun.mockImplementationOnce(() => refusal(full));
     const sweeper = new Sweeper(() => runOf());
@@ -137,7 +138,7 @@ describe('what comes', () => {
     ['steps', 'steps'],
     ['nothing', ''],
   ])('may be a refusal of %s, shown at “%s”', async (field, place) => {
-    const error = Object.assign(new Error('no'), { code: 'odd', field, params: {} });
+    const error = new ApiError({ detail: 'no', code: 'odd', field });
     sweepRun.mockImplementation(() => refusal(error));
     const sweeper = new Sweeper(() => runOf());
     await sweeper.start();

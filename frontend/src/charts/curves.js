@@ -185,7 +185,7 @@ export function drawable(values, positive, out, missing) {
 
 /**
  * What the findings of a run say of where its curves end.
- * @param {{code: string, step: number, params: any}[]} findings
+ * @param {{code: string, step: number, params: {scalars?: object, at?: number}}[]} findings
  * @returns {End[]}
  */
 export function endsOf(findings) {

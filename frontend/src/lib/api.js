@@ -1,22 +1,18 @@
 /** The REST calls. No DOM. */
 
+import { ApiError } from './refusal.js';
 import { unpack, unpackAll } from './wire.js';
 
 const JSON_BODY = { 'Content-Type': 'application/json' };
 
-/**
- * A refused request: an RFC 9457 problem, another answer (`code` is `unexpected`), or none (`offline`).
- */
-export class ApiError extends Error {
-  /** @param {{detail?: string, code?: string, field?: string, params?: Record<string, unknown>, status?: number}} problem */
-  constructor(problem) {
-    super(problem.detail ?? 'no answer');
-    this.status = problem.status ?? 0;
-    this.code = problem.code ?? (this.status ? 'unexpected' : 'offline');
-    this.field = problem.field ?? '';
-    this.params = problem.params ?? { status: this.status };
-  }
-}
+/** @typedef {import('../net/server.js').paths} Paths  of the server, with what each answers */
+/** @typedef {import('./types.js').Frame} Frame */
+/** @typedef {import('./types.js').Knobs} Knobs */
+/** @typedef {import('./types.js').RunInfo} RunInfo */
+/** The JSON that an operation takes, and that it answers. @template O @typedef {O extends {requestBody: {content: {'application/json': infer B}}} ? B : undefined} Body */
+/** @template O @typedef {O extends {responses: infer R} ? R[keyof R] extends {content: {'application/json': infer A}} ? A : null : never} Answer */
+/** @template O @typedef {O extends {parameters: {path: infer P}} ? P : {}} PathOf */
+/** @template O @typedef {O extends {parameters: {query?: infer Q}} ? Q : {}} QueryOf */
 
 /**
  * An answer that is no refusal.
@@ -39,55 +35,70 @@ export async function ask(path, request) {
 }
 
 /**
- * @param {string} method
- * @param {string} path
- * @param {unknown} [body]
- * @returns {Promise<any>}
+ * Call an operation by its path in the OpenAPI document.
+ * @template {keyof Paths} P
+ * @template {keyof Paths[P] & ('get' | 'post' | 'patch' | 'delete')} M
+ * @param {M} method
+ * @param {P} path
+ * @param {PathOf<Paths[P][M]>} places  what stands in it
+ * @param {{query?: QueryOf<Paths[P][M]>, body?: Body<Paths[P][M]>}} [asked]
+ * @returns {Promise<Answer<Paths[P][M]>>}
  * @throws {ApiError}
  */
-async function call(method, path, body) {
+async function call(method, path, places, { query = undefined, body } = {}) {
+  const found = path
+    .replace(/^\/api/, '')
+    .replace(/\{(\w+)\}/g, (_, name) =>
+      encodeURIComponent(/** @type {Record<string, string>} */ (places)[name]),
+    );
+  const asks = Object.entries(query ?? {}).map(([name, value]) => [name, String(value)]);
   const sent = body === undefined ? {} : { headers: JSON_BODY, body: JSON.stringify(body) };
-  const response = await ask(path, { method, ...sent });
-  return response.status === 204 ? null : response.json();
+  const response = await ask(asks.length ? `${found}?${new URLSearchParams(asks)}` : found, {
+    method: method.toUpperCase(),
+    ...sent,
+  });
+  const answer = response.status === 204 ? null : await response.json();
+  return answer;
 }
 
-/** @param {string} language */
-export const listExperiments = (language) => call('GET', `/experiments?lang=${language}`);
+/** @param {import('./i18n.svelte.js').Language} lang */
+export const listExperiments = (lang) => call('get', '/api/experiments', {}, { query: { lang } });
 
 /**
  * @param {string} id
- * @param {string} language
+ * @param {import('./i18n.svelte.js').Language} lang
  */
-export const getExperiment = (id, language) =>
-  call('GET', `/experiments/${encodeURIComponent(id)}?lang=${language}`);
+export const getExperiment = (id, lang) => call('get', '/api/experiments/{id}', { id }, { query: { lang } });
 
 /** @param {string} id */
-export const getRun = (id) => call('GET', `/runs/${encodeURIComponent(id)}`);
+export const getRun = (id) => call('get', '/api/runs/{run_id}', { run_id: id });
 
 /** @param {string} id */
-export const getKnobLog = (id) => call('GET', `/runs/${encodeURIComponent(id)}/knobs`);
+export const getKnobLog = (id) => call('get', '/api/runs/{run_id}/knobs', { run_id: id });
 
 /**
  * Runs that are recorded, the newest first.
- * @param {Record<string, string>} [which]  `experiment`, `search`, `starred`
+ * @param {QueryOf<Paths['/api/runs']['get']>} [which]
  */
-export const listRuns = (which = {}) => call('GET', `/runs?${new URLSearchParams(which)}`);
+export const listRuns = (which = {}) => call('get', '/api/runs', {}, { query: which });
 
 /**
  * The tree of branches a run belongs to, the oldest first.
  * @param {string} id
  */
-export const getFamily = (id) => call('GET', `/runs/${encodeURIComponent(id)}/family`);
+export const getFamily = (id) => call('get', '/api/runs/{run_id}/family', { run_id: id });
 
 /**
  * @param {string} id
  * @param {{name?: string, starred?: boolean}} changes
  */
-export const describeRun = (id, changes) => call('PATCH', `/runs/${encodeURIComponent(id)}`, changes);
+export const describeRun = (id, changes) =>
+  call('patch', '/api/runs/{run_id}', { run_id: id }, { body: changes });
 
 /**
  * A run from an archive that another Descent exported.
  * @param {Blob} archive
+ * @returns {Promise<RunInfo>}
  */
 export async function importRun(archive) {
   const headers = { 'Content-Type': 'application/zip' };
@@ -96,13 +107,13 @@ export async function importRun(archive) {
 }
 
 /** @param {string} id */
-export const deleteRun = (id) => call('DELETE', `/runs/${encodeURIComponent(id)}`);
+export const deleteRun = (id) => call('delete', '/api/runs/{run_id}', { run_id: id });
 
 /**
  * At which steps a run's pictures and checkpoints are recorded.
  * @param {string} id
  */
-export const getKept = (id) => call('GET', `/runs/${encodeURIComponent(id)}/frames`);
+export const getKept = (id) => call('get', '/api/runs/{run_id}/frames', { run_id: id });
 
 /**
  * Scalars in columns: `step`, then one per name, null where none was measured.
@@ -111,24 +122,26 @@ export const getKept = (id) => call('GET', `/runs/${encodeURIComponent(id)}/fram
  * @param {number} to  the last
  * @returns {Promise<Record<string, (number | null)[]>>}
  */
-export const getScalars = (id, from, to) =>
-  call('GET', `/runs/${encodeURIComponent(id)}/scalars?from=${from}&to=${to}`);
+export async function getScalars(id, from, to) {
+  const response = await ask(`/runs/${encodeURIComponent(id)}/scalars?from=${from}&to=${to}`);
+  return response.json();
+}
 
 /**
  * A new run that goes on from where another one was.
  * @param {string} id
  * @param {number} step
- * @param {Record<string, unknown>} knobs  what to do differently
+ * @param {Knobs} knobs  what to do differently
  */
 export const branchRun = (id, step, knobs) =>
-  call('POST', `/runs/${encodeURIComponent(id)}/branch`, { step, knobs });
+  call('post', '/api/runs/{run_id}/branch', { run_id: id }, { body: { step, knobs } });
 
 /**
  * The last recorded frame of each panel at or before a step.
  * @param {string} id
  * @param {number} step
  * @param {string[]} panels
- * @returns {Promise<import('./types.js').Frame[]>}
+ * @returns {Promise<Frame[]>}
  */
 export async function getMoment(id, step, panels) {
   const query = new URLSearchParams([['step', String(step)], ...panels.map((panel) => ['panel', panel])]);
@@ -139,17 +152,17 @@ export async function getMoment(id, step, panels) {
 /**
  * What a schedule would make of a knob, from the step it begins at.
  * @param {string} id
- * @param {{knob: string, schedule: Record<string, any>, value: number, steps: number}} wish
- * @returns {Promise<{step: number[], value: number[]}>}
+ * @param {import('../net/server.js').Wish} wish
  */
-export const planSchedule = (id, wish) => call('POST', `/runs/${encodeURIComponent(id)}/plan`, wish);
+export const planSchedule = (id, wish) =>
+  call('post', '/api/runs/{run_id}/plan', { run_id: id }, { body: wish });
 
 /**
  * Try other values of a knob from where a run was: frames as they come. Aborting ends it.
  * @param {string} id
- * @param {Record<string, unknown>} order
+ * @param {import('../net/server.js').SweepOrder} order
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<import('./types.js').Frame>}
+ * @returns {AsyncGenerator<Frame>}
  */
 export async function* sweepRun(id, order, signal) {
   const request = { method: 'POST', headers: JSON_BODY, body: JSON.stringify(order), signal };
@@ -157,11 +170,12 @@ export async function* sweepRun(id, order, signal) {
   if (response.body) yield* unpackAll(response.body);
 }
 
-/** @param {{experiment: string, knobs: Record<string, unknown>, seed: number, paused: boolean}} run */
-export const createRun = (run) => call('POST', '/runs', run);
+/** @param {import('../net/server.js').NewRun} run */
+export const createRun = (run) => call('post', '/api/runs', {}, { body: run });
 
 /**
  * @param {string} id
  * @param {'pause' | 'resume' | 'stop'} action
  */
-export const command = (id, action) => call('POST', `/runs/${encodeURIComponent(id)}/${action}`);
+export const command = (id, action) =>
+  call('post', /** @type {const} */ (`/api/runs/{run_id}/${action}`), { run_id: id });

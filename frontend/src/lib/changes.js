@@ -2,16 +2,19 @@
 
 import { isLook } from './knobs.js';
 
+/** @typedef {import('./types.js').ExperimentSummary} ExperimentSummary */
+/** @typedef {import('./types.js').Knobs} Knobs */
+
 /**
  * A stretch of the way to what a run is now: the run, or one it descends from until the branch.
  * @typedef {object} Stretch
  * @property {string} id
  * @property {number} first  the step it begins at
- * @property {Record<string, any>} began  its knobs there
+ * @property {Knobs} began  its knobs there
  * @property {Change[]} changes  in the order they were made
  */
-/** @typedef {{step: number, knobs: Record<string, any>, time?: number}} Change  `time`: ms, where it was seen */
-/** @typedef {{run: string, step: number, before: Record<string, any>, time?: number}} Move  `before`: values before it */
+/** @typedef {{step: number, knobs: Knobs, time?: number}} Change  `time`: ms, where it was seen */
+/** @typedef {{run: string, step: number, before: Knobs, time?: number}} Move  `before`: values before it */
 
 const ONE_PULL = 1500; // ms between two changes of a slider that is being dragged
 const CLOSE = 50; // steps, where only the record tells of a drag
@@ -19,9 +22,9 @@ const CLOSE_SHARE = 0.02; // of the step
 
 /**
  * Whether a change of knobs touches training: one that is no look, and had another value.
- * @param {any} experiment
- * @param {Record<string, any>} before
- * @param {Record<string, any>} values
+ * @param {ExperimentSummary} experiment
+ * @param {Knobs} before
+ * @param {Knobs} values
  */
 export const touches = (experiment, before, values) =>
   Object.entries(values).some(
@@ -81,7 +84,7 @@ function moves(stretches, looks) {
 /** No schedules are an empty object. @param {string} name */
 const none = (name) => (name === 'schedules' ? {} : null);
 
-/** Add a move; what is done and undone at one step was never done. @param {Move[]} all @param {Move} move @param {Record<string, any>} after */
+/** Add a move; what is done and undone at one step was never done. @param {Move[]} all @param {Move} move @param {Knobs} after */
 function fold(all, move, after) {
   const last = all.at(-1);
   if (last?.step !== move.step) {
@@ -103,5 +106,5 @@ function onePull(one, next) {
   return next.step - one.step <= Math.max(CLOSE, CLOSE_SHARE * next.step);
 }
 
-/** @param {any} one @param {any} other */
+/** @param {unknown} one @param {unknown} other */
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);

@@ -3,18 +3,21 @@
 import { fill, known, t, tOr } from './i18n.svelte.js';
 import { titleOf } from './knobs.js';
 
+/** @typedef {import('./types.js').ExperimentSummary} ExperimentSummary */
+/** @typedef {import('./types.js').Refusal} Refusal */
+
 /**
- * @param {{code: string, field: string, params: Record<string, unknown>, detail?: string, message?: string}} error
- * @param {any} [experiment]  what it is about: knows its knobs' titles, and its own messages in this language
+ * @param {Refusal} error
+ * @param {ExperimentSummary | null} [experiment]  what it is about: knows its knobs' titles, and its own messages in this language
  * @returns {string}
  */
 export function explain(error, experiment = null) {
-  const field = titleOf(experiment, error.field);
+  const field = titleOf(experiment, error.field ?? '');
   /** @type {Record<string, unknown>} */
   const params = { ...error.params, field };
   const own = experiment?.words[String(params.message)];
   if (own) return `${field}: ${fill(own, params)}`;
-  const precise = `error.${error.code}.${error.params.reason}`;
+  const precise = `error.${error.code}.${params.reason}`;
   if (known(precise)) return t(precise, params);
   const detail = error.detail ?? error.message;
   return tOr(`error.${error.code}`, detail ?? error.code, { ...params, detail });

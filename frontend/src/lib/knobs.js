@@ -1,6 +1,8 @@
 /** What a knob's JSON Schema means for its control. Pure. */
 
-/** @typedef {import('./types.js').KnobSchema & Record<string, any>} Schema */
+/** @typedef {import('./types.js').KnobSchema} Schema */
+/** @typedef {import('./types.js').Knobs} Knobs */
+/** @typedef {import('./types.js').ExperimentSummary} ExperimentSummary */
 
 const POSITIONS = 1000; // of a slider
 
@@ -27,8 +29,7 @@ export function control(schema) {
  * @returns {[number, number]}
  */
 export function range(schema) {
-  const low = schema.minimum ?? schema.exclusiveMinimum ?? 0;
-  return [low, schema.maximum ?? schema.exclusiveMaximum ?? 1];
+  return [schema.minimum ?? 0, schema.maximum ?? 1];
 }
 
 /**
@@ -86,7 +87,7 @@ const niceStep = (span) => 10 ** Math.floor(Math.log10(span / 100));
 /**
  * Whether the knob matters, given the others' values.
  * @param {Schema} schema
- * @param {Record<string, any>} knobs
+ * @param {Knobs} knobs
  */
 export function relevant(schema, knobs) {
   return Object.entries(schema['x-when'] ?? {}).every(([name, values]) => values.includes(knobs[name]));
@@ -94,8 +95,8 @@ export function relevant(schema, knobs) {
 
 /**
  * The knobs that differ.
- * @param {Record<string, any>} before
- * @param {Record<string, any>} after
+ * @param {Knobs} before
+ * @param {Knobs} after
  */
 export function changed(before, after) {
   return Object.keys(after).filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
@@ -103,7 +104,7 @@ export function changed(before, after) {
 
 /**
  * The knobs that touch no training: what is looked at.
- * @param {any} experiment
+ * @param {ExperimentSummary} experiment
  * @returns {string[]}
  */
 export const looksOf = (experiment) =>
@@ -114,7 +115,7 @@ export const isRate = (name) => /^lr(_|$)/.test(name);
 
 /**
  * Knobs that are numbers and change training while it goes on.
- * @param {Record<string, Schema>} properties  of the knobs' schema
+ * @param {import('./types.js').KnobSchemas} properties  of the knobs' schema
  * @returns {string[]}
  */
 export const liveNumbers = (properties) =>
@@ -124,14 +125,14 @@ export const liveNumbers = (properties) =>
     return schema['x-live'] && isNumber && !isLook(schema);
   });
 
-/** @param {Schema} schema */
+/** @param {Schema | undefined} schema */
 export const isLook = (schema) => schema?.['x-role'] === 'look';
 
 /**
  * Values set over others, schedules among them: a knob that is set by hand follows none any more.
- * @param {Record<string, any>} before
- * @param {Record<string, any>} values
- * @returns {Record<string, any>}
+ * @param {Knobs} before
+ * @param {Knobs} values
+ * @returns {Knobs}
  */
 export function laidOver(before, values) {
   const after = { ...before, ...values };
@@ -142,7 +143,7 @@ export function laidOver(before, values) {
 
 /**
  * What a knob is called, in the page's language.
- * @param {any} experiment
+ * @param {ExperimentSummary | null | undefined} experiment
  * @param {string} name
  * @returns {string}
  */

@@ -3,11 +3,15 @@
 import { number } from './format.js';
 import { titleOf } from './knobs.js';
 
+/** @typedef {import('./types.js').ExperimentSummary} ExperimentSummary */
+/** @typedef {import('./types.js').KnobSchema} KnobSchema */
+/** @typedef {import('./types.js').KnobValue} KnobValue */
+
 const LONG = 18; // characters of a value
 
 /**
  * A knob's symbol, or its title where it has none.
- * @param {any} experiment
+ * @param {ExperimentSummary | null | undefined} experiment
  * @param {string} name
  * @returns {string}
  */
@@ -16,7 +20,7 @@ export const symbolOf = (experiment, name) =>
 
 /**
  * A scalar by the chart it is drawn in: the chart's title, and the curve's where there are several.
- * @param {any} experiment
+ * @param {ExperimentSummary | null | undefined} experiment
  * @param {string} name
  * @returns {string}
  */
@@ -33,8 +37,8 @@ export function scalarTitle(experiment, name) {
 
 /**
  * A knob's value in few characters.
- * @param {any} value
- * @param {Record<string, any>} [schema]  the knob's, for the titles of its options
+ * @param {KnobValue | null | undefined} value
+ * @param {Partial<KnobSchema>} [schema]  the knob's, for the titles of its options
  * @returns {string}
  */
 export function brief(value, schema = {}) {

@@ -5,9 +5,11 @@
 
 import { laidOver } from './knobs.js';
 
+/** @typedef {import('./types.js').Knobs} Knobs */
+
 const MOST_SENT = 4; // commands on their way; on a slow connection the rest become one
 
-/** @typedef {{tag: string, knobs: Record<string, any>, sent: boolean}} Wish */
+/** @typedef {{tag: string, knobs: Knobs, sent: boolean}} Wish */
 
 export class Pending {
   /** In the order they were made; those not sent are one, the last. @type {Wish[]} */
@@ -18,7 +20,7 @@ export class Pending {
     return this.#wishes.length === 0;
   }
 
-  /** @param {Record<string, any>} knobs */
+  /** @param {Knobs} knobs */
   set(knobs) {
     const last = this.#wishes.at(-1);
     if (last && !last.sent) last.knobs = laidOver(last.knobs, knobs);
@@ -46,22 +48,22 @@ export class Pending {
 
   /**
    * The connection is new: whether what was sent has arrived is to be seen in the knobs as they are.
-   * @param {Record<string, any>} confirmed
+   * @param {Knobs} confirmed
    */
   renew(confirmed) {
     this.#gather(this.#wishes.splice(0), confirmed);
   }
 
-  /** @param {Wish[]} wishes @param {Record<string, any>} [confirmed] */
+  /** @param {Wish[]} wishes @param {Knobs} [confirmed] */
   #gather(wishes, confirmed) {
-    /** @type {Record<string, any>} */
+    /** @type {Knobs} */
     const knobs = wishes.reduce((all, wish) => laidOver(all, wish.knobs), {});
     for (const name of Object.keys(knobs))
       if (confirmed && JSON.stringify(confirmed[name]) === JSON.stringify(knobs[name])) delete knobs[name];
     if (Object.keys(knobs).length) this.set(knobs);
   }
 
-  /** Knobs with what is wished laid over them. @param {Record<string, any>} knobs */
+  /** Knobs with what is wished laid over them. @param {Knobs} knobs */
   over(knobs) {
     return this.#wishes.reduce((all, wish) => laidOver(all, wish.knobs), knobs);
   }

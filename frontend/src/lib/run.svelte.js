@@ -11,6 +11,8 @@ import { kindTitle } from './i18n.svelte.js';
 import { changed, laidOver, looksOf, titleOf } from './knobs.js';
 import { brief } from './names.js';
 import { Pending } from './pending.js';
+import { refusal } from './refusal.js';
+import { schedulesOf } from './schedules.js';
 import { ScalarStore } from './series.js';
 import { Stream } from './stream.js';
 
@@ -21,6 +23,10 @@ const ENDED = ['finished', 'stopped', 'diverged', 'failed', 'interrupted'];
 const RESUMABLE = ['interrupted', 'failed', 'stopped'];
 
 /** @typedef {import('./types.js').Frame} Frame */
+/** @typedef {import('./types.js').Command} Command */
+/** @typedef {import('./types.js').Diagnosis} Diagnosis */
+/** @typedef {import('./types.js').Knobs} Knobs */
+/** @typedef {import('./types.js').RunInfo} RunInfo */
 
 export class RunView {
   scalars = new ScalarStore();
@@ -33,7 +39,7 @@ export class RunView {
   shownAt = $state(null);
   /** Of earlier steps the record has scalars as the least, the greatest and the mean of stretches. */
   exactFrom = $state(0);
-  /** Knobs that a branch from the step looked at would set. @type {Record<string, any>} */
+  /** Knobs that a branch from the step looked at would set. @type {Knobs} */
   wanted = $state.raw({});
   /** Whether it is among those that are compared, and shown there. */
   shown = $state(true);
@@ -53,17 +59,17 @@ export class RunView {
   stepsPerEpoch = $state(null);
   /** Where the count of epochs goes on at another pace. @type {import('./epochs.js').Count[]} */
   epochs = $state.raw([]);
-  /** What the learner sees: set at once, corrected if the server refuses. @type {Record<string, any>} */
+  /** What the learner sees: set at once, corrected if the server refuses. @type {Knobs} */
   knobs = $state.raw({});
   /** @type {import('./changes.js').Change[]} */
   knobChanges = $state.raw([]);
   /** The step at which training was last changed; 0 if it was not. */
   touched = $state(0);
-  /** @type {any[]} */
+  /** @type {Diagnosis[]} */
   diagnoses = $state.raw([]);
   /** Whether it is recorded now. @type {{ok: boolean, reason: string}} */
   recording = $state.raw({ ok: true, reason: '' });
-  /** The last refused command. @type {{tag?: string, code: string, detail: string, field: string, params: Record<string, unknown>} | null} */
+  /** The last refused command. @type {import('./types.js').Refusal | null} */
   error = $state.raw(null);
   /** @type {'connecting' | 'open' | 'lost' | 'full' | 'gone'} */
   connection = $state('connecting');
@@ -81,12 +87,12 @@ export class RunView {
   #scheduled = false;
   /** @type {{time: number, step: number}[]} */
   #progress = [];
-  /** @type {Record<string, any>} */
+  /** @type {Knobs} */
   #confirmed;
   #pending = new Pending();
   #sending = false; // with the next animation frame
   #greeted = false; // over this connection
-  /** Commands for when the connection is back. @type {Map<string, Record<string, any>>} */
+  /** Commands for when the connection is back. @type {Map<string, Command>} */
   #queued = new Map();
   /** @type {Set<string>} */
   #visible = new Set();
@@ -98,13 +104,13 @@ export class RunView {
   #fetched = $state.raw(null);
   #asking = false;
   #heardAll = 0; // the last event that its description already tells of
-  /** Its knobs as the record so far tells them. @type {Record<string, any>} */
+  /** Its knobs as the record so far tells them. @type {Knobs} */
   #told;
 
   /**
-   * @param {any} info  the run as the server described it
-   * @param {any} experiment  its description; replaced when the language changes
-   * @param {Record<string, any>} [began]  the knobs it began with
+   * @param {RunInfo} info  the run as the server described it
+   * @param {import('./types.js').Experiment} experiment  its description; replaced when the language changes
+   * @param {Knobs} [began]  the knobs it began with
    */
   constructor(info, experiment, began = info.knobs) {
     this.id = info.id;
@@ -127,7 +133,7 @@ export class RunView {
     document.addEventListener('visibilitychange', this.#turn);
   }
 
-  /** @param {any} info */
+  /** @param {RunInfo} info */
   #take(info) {
     this.status = info.status;
     this.reason = info.reason;
@@ -144,69 +150,78 @@ export class RunView {
     if (state !== 'open') this.rate = null;
   }
 
-  /** @param {any} event */
+  /** @param {import('./types.js').StreamEvent} event */
   #hear(event) {
-    const known = event.seq <= this.#heardAll;
-    if (event.type === 'hello') {
-      this.#heardAll = event.seq;
-      this.#take(event.run);
-      this.#greeted = true;
-      if (this.error?.code === 'offline') this.error = null;
-      this.#confirmed = event.run.knobs;
-      this.#pending.renew(this.#confirmed);
-      this.#showKnobs();
-      this.#sendQueued();
-      this.#sendKnobs();
-    } else if (event.type === 'recording') {
-      this.recording = event;
-    } else if (event.type === 'state') {
-      this.epochs = counted(this.epochs, event);
-      this.refused = event.field ? event : null;
-      if (known) return;
-      this.status = event.status;
-      this.reason = event.reason;
-      this.pace = event.pace;
-      this.stepsPerEpoch = event.steps_per_epoch ?? this.stepsPerEpoch;
-      this.step = Math.max(this.step, event.step);
-      this.#progress = [];
-      this.rate = this.wish = null;
-      if (this.error?.code === 'wrong-state') this.error = null;
-      this.#sendKnobs();
-    } else if (event.type === 'knobs') {
-      this.#note(event, known);
-      this.epochs = counted(this.epochs, event);
-      if (!known) {
-        this.#confirmed = event.now;
-        this.stepsPerEpoch = event.steps_per_epoch;
-      }
-      this.#showKnobs();
-    } else if (event.type === 'look') {
-      this.#confirmed = { ...this.#confirmed, ...event.knobs };
-      this.#showKnobs();
-    } else if (event.type === 'diagnosis') {
-      this.diagnoses = [...this.diagnoses, event];
-    } else if (event.type === 'done') {
-      this.#pending.answered(event.tag);
-      if (!this.error?.tag || Number(event.tag) > Number(this.error.tag)) this.error = null; // success comes after
-      this.#showKnobs();
-      this.#sendKnobs();
-    } else if (event.type === 'error') {
-      this.#refuse(event);
+    const known = 'seq' in event && event.seq <= this.#heardAll;
+    switch (event.type) {
+      case 'hello':
+        this.#heardAll = event.seq;
+        this.#take(event.run);
+        this.#greeted = true;
+        if (this.error?.code === 'offline') this.error = null;
+        this.#confirmed = event.run.knobs;
+        this.#pending.renew(this.#confirmed);
+        this.#showKnobs();
+        this.#sendQueued();
+        this.#sendKnobs();
+        break;
+      case 'recording':
+        this.recording = { ok: event.ok, reason: event.reason ?? '' };
+        break;
+      case 'state':
+        this.epochs = counted(this.epochs, event);
+        this.refused = event.field ? { field: event.field, params: event.params ?? {} } : null;
+        if (known) return;
+        this.status = event.status;
+        this.reason = event.reason ?? '';
+        this.pace = event.pace ?? null;
+        this.stepsPerEpoch = event.steps_per_epoch ?? this.stepsPerEpoch;
+        this.step = Math.max(this.step, event.step);
+        this.#progress = [];
+        this.rate = this.wish = null;
+        if (this.error?.code === 'wrong-state') this.error = null;
+        this.#sendKnobs();
+        break;
+      case 'knobs':
+        this.#note(event, known);
+        this.epochs = counted(this.epochs, event);
+        if (!known) {
+          this.#confirmed = event.now ?? { ...this.#confirmed, ...event.knobs };
+          this.stepsPerEpoch = event.steps_per_epoch ?? null;
+        }
+        this.#showKnobs();
+        break;
+      case 'look':
+        this.#confirmed = { ...this.#confirmed, ...event.knobs };
+        this.#showKnobs();
+        break;
+      case 'diagnosis':
+        this.diagnoses = [...this.diagnoses, event];
+        break;
+      case 'done':
+        this.#pending.answered(event.tag);
+        if (!this.error?.tag || Number(event.tag) > Number(this.error.tag)) this.error = null; // success comes after
+        this.#showKnobs();
+        this.#sendKnobs();
+        break;
+      case 'error':
+        this.#refuse(event);
     }
   }
 
-  /** A command was refused; a knob for which it is not the time waits. @param {any} event */
+  /** A command was refused; a knob for which it is not the time waits. @param {import('./types.js').Refusal} event */
   #refuse(event) {
-    const early = event.code === 'wrong-state' && event.tag;
-    if (early) this.#pending.postpone(event.tag);
-    else this.#pending.answered(event.tag);
+    const { code, tag = '' } = event;
+    const early = code === 'wrong-state' && tag;
+    if (early) this.#pending.postpone(tag);
+    else this.#pending.answered(tag);
     if (!early) this.error = event;
-    if (!event.tag) this.wish = null;
+    if (!tag) this.wish = null;
     this.#showKnobs();
     this.#sendKnobs();
   }
 
-  /** @param {any} event @param {boolean} old  from before this page looked at it */
+  /** @param {{step: number, knobs: Knobs}} event @param {boolean} old  from before this page looked at it */
   #note(event, old) {
     const { step, knobs } = event;
     this.knobChanges = [...this.knobChanges, { step, knobs, time: old ? undefined : performance.now() }];
@@ -243,7 +258,7 @@ export class RunView {
 
   /** What the knobs that follow a schedule are at the step looked at. @returns {Record<string, number>} */
   get followed() {
-    const names = Object.keys(this.knobs.schedules ?? {});
+    const names = Object.keys(schedulesOf(this.knobs));
     const found = names.map((name) => [name, this.valueOf(`knob/${name}`)]);
     return Object.fromEntries(found.filter(([, value]) => Number.isFinite(value)));
   }
@@ -296,7 +311,7 @@ export class RunView {
         this.#fetched = { step, values: Object.fromEntries(values) };
       }
     } catch (error) {
-      this.error = /** @type {any} */ (error);
+      this.error = refusal(error);
     } finally {
       this.#asking = false;
     }
@@ -320,7 +335,7 @@ export class RunView {
         this.error = null;
       }
     } catch (error) {
-      this.error = /** @type {any} */ (error);
+      this.error = refusal(error);
     } finally {
       this.#seeking = false;
     }
@@ -379,7 +394,7 @@ export class RunView {
   /**
    * Set a live knob: shown at once, sent once per animation frame.
    * @param {string} name
-   * @param {any} value
+   * @param {import('./types.js').KnobValue} value
    */
   setKnob(name, value) {
     this.setKnobs({ [name]: value });
@@ -387,11 +402,11 @@ export class RunView {
 
   /**
    * Shown at once, whatever the connection; in the past they wait for a branch, after the end for a new beginning.
-   * @param {Record<string, any>} values
+   * @param {Knobs} values
    */
   setKnobs(values) {
     const differ = changed(this.knobs, values);
-    const held = Object.keys(values).filter((name) => this.knobs.schedules?.[name]);
+    const held = Object.keys(values).filter((name) => schedulesOf(this.knobs)[name]);
     if (!differ.length && !held.length) return;
     if (this.at !== null) this.wanted = { ...this.wanted, ...values };
     else this.#pending.set(values);
@@ -402,7 +417,7 @@ export class RunView {
     else requestAnimationFrame(this.#sendKnobs);
   }
 
-  /** What was set after the end, for what comes next. @returns {Record<string, any>} */
+  /** What was set after the end, for what comes next. @returns {Knobs} */
   get wishes() {
     return this.ended ? this.#pending.over({}) : {};
   }
@@ -417,15 +432,19 @@ export class RunView {
 
   /**
    * Tell the run what to do; while the connection is lost the last wish of each kind waits.
-   * @param {Record<string, any>} command
+   * @param {Command} command
    */
   send(command) {
     const goes = command.type === 'pause' || command.type === 'resume';
     if (goes) this.wish = command.type;
     if (this.#greeted && this.stream.send(command)) return;
-    const kind = goes ? 'go' : command.type;
-    const steps = (this.#queued.get('step')?.steps ?? 0) + (command.steps ?? 0);
-    this.#queued.set(kind, command.type === 'step' ? { ...command, steps } : command);
+    if (command.type !== 'step') {
+      this.#queued.set(goes ? 'go' : command.type, command);
+      return;
+    }
+    const waiting = this.#queued.get('step');
+    const before = waiting?.type === 'step' ? (waiting.steps ?? 1) : 0;
+    this.#queued.set('step', { ...command, steps: before + (command.steps ?? 1) });
   }
 
   #sendQueued() {
@@ -484,12 +503,14 @@ export class RunView {
     return titleOf(this.experiment, name);
   }
 
-  /** Knobs with their values, in the page's language. @param {Record<string, any>} knobs */
+  /** Knobs with their values, in the page's language. @param {Knobs} knobs */
   inWords(knobs) {
     return Object.entries(knobs)
       .flatMap(([name, value]) =>
         name === 'schedules'
-          ? Object.entries(value).map(([of, { kind }]) => `${this.knobTitle(of)}: ${kindTitle(kind)}`)
+          ? Object.entries(schedulesOf(knobs)).map(
+              ([of, { kind }]) => `${this.knobTitle(of)}: ${kindTitle(kind)}`,
+            )
           : [`${this.knobTitle(name)} ${brief(value, this.experiment.knobs.properties[name])}`],
       )
       .join(', ');

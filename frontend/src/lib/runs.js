@@ -4,6 +4,10 @@ import { DASHES, categorical } from '../charts/colour.js';
 import { changed } from './knobs.js';
 import { brief, symbolOf } from './names.js';
 
+/** @typedef {import('./types.js').ExperimentSummary} ExperimentSummary */
+/** @typedef {import('./types.js').Knobs} Knobs */
+/** @typedef {import('./types.js').RunInfo} RunInfo */
+
 export const MOST = 4; // runs beside the one looked at
 const FIRST = 4; // of the categorical colours: those before are mostly taken by series
 
@@ -41,9 +45,9 @@ export function moment(time, now) {
 
 /**
  * The knobs in which `after` differs, each as "title value".
- * @param {any} experiment
- * @param {Record<string, any>} before
- * @param {Record<string, any>} after
+ * @param {ExperimentSummary} experiment
+ * @param {Knobs} before
+ * @param {Knobs} after
  * @param {(kind: string) => string} kindTitle  of a schedule
  * @returns {string[]}
  */

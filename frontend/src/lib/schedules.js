@@ -1,6 +1,7 @@
 /** How a knob can change by itself: what each kind of schedule asks for, and lines drawn by hand. No DOM. */
 
-/** @typedef {{kind: string, start?: number | null} & Record<string, any>} Schedule */
+/** @typedef {import('./types.js').Knobs} Knobs */
+/** @typedef {{kind: string, start?: number | null} & Record<string, unknown>} Schedule */
 
 /** @typedef {'every' | 'factor' | 'steps' | 'low' | 'peak' | 'rise' | 'growth' | 'warm' | 'window' | 'patience'} Setting */
 
@@ -35,7 +36,7 @@ export function suggest(kind, value, [lowest, highest], ahead) {
     Number(Math.min(highest, Math.max(lowest, wish)).toPrecision(2));
   const low = within(value / 100);
   const part = (/** @type {number} */ share) => Math.max(1, Math.round(ahead * share));
-  /** @type {Record<string, any>} */
+  /** @type {Record<Setting, number>} */
   const settings = {
     every: part(kind === 'restarts' ? 0.2 : 0.25),
     factor: 0.5,
@@ -109,16 +110,22 @@ export function pastOf({ steps, values }, changes, first, now) {
 }
 
 /**
+ * The schedules among the values of knobs, by knob.
+ * @param {Knobs} knobs
+ */
+export const schedulesOf = (knobs) => /** @type {Record<string, Schedule>} */ (knobs.schedules ?? {});
+
+/**
  * Schedules as a new run begins with them: from its first step.
- * @param {Record<string, any>} knobs
- * @returns {Record<string, any>}
+ * @param {Knobs} knobs
+ * @returns {Knobs}
  */
 export function anew(knobs) {
   if (!knobs.schedules) return knobs;
   const schedules = Object.fromEntries(
-    Object.entries(/** @type {Record<string, Schedule>} */ (knobs.schedules)).map(([name, schedule]) => {
-      const rest = Object.entries(schedule).filter(([setting]) => setting !== 'state');
-      return [name, { ...Object.fromEntries(rest), start: null }];
+    Object.entries(schedulesOf(knobs)).map(([name, { kind, ...settings }]) => {
+      const rest = Object.entries(settings).filter(([setting]) => setting !== 'state');
+      return [name, { kind, ...Object.fromEntries(rest), start: null }];
     }),
   );
   return { ...knobs, schedules };

@@ -3,35 +3,43 @@
 import { branchRun, command, createRun, getFamily, getKnobLog, getRun, listRuns } from './api.js';
 import { lastMove } from './changes.js';
 import { changed, isLook } from './knobs.js';
+import { refusal } from './refusal.js';
 import { RunView } from './run.svelte.js';
 import { MOST } from './runs.js';
 import { anew } from './schedules.js';
+
+/** @typedef {import('./types.js').Experiment} Experiment */
+/** @typedef {import('./types.js').ExperimentSummary} ExperimentSummary */
+/** @typedef {import('./types.js').Knobs} Knobs */
+/** @typedef {import('./types.js').Preset} Preset */
+/** @typedef {import('./types.js').Refusal} Refusal */
+/** @typedef {import('./types.js').RunInfo} RunInfo */
 
 const LOOKED_AT = 100; // newest runs, among which those that train are looked for
 const ALIVE = ['running', 'queued', 'starting'];
 
 export class Session {
-  /** @type {any} */
+  /** @type {Experiment | null} */
   experiment = $state.raw(null);
   run = $state.raw(/** @type {RunView | null} */ (null));
   /** Runs whose curves are drawn beside. @type {RunView[]} */
   others = $state.raw([]);
   /** The one among them whose pictures are shown beside. */
   beside = $state.raw(/** @type {RunView | null} */ (null));
-  /** The tree of branches that the run belongs to. @type {any[]} */
+  /** The tree of branches that the run belongs to. @type {RunInfo[]} */
   family = $state.raw([]);
   /** The run that the present one took the place of. @type {{id: string, step: number} | null} */
   previous = $state.raw(null);
-  /** Other runs that train on this machine, or wait to. @type {any[]} */
+  /** Other runs that train on this machine, or wait to. @type {RunInfo[]} */
   crowd = $state.raw([]);
-  /** All experiments, for their titles. @type {any[]} */
+  /** All experiments, for their titles. @type {ExperimentSummary[]} */
   experiments = $state.raw([]);
-  /** A request that was refused. @type {any} */
+  /** A request that was refused. @type {Refusal | null} */
   refused = $state.raw(null);
-  /** A run that was asked for and cannot be shown: why. @type {{id: string, experiment: string, error: any} | null} */
+  /** A run that was asked for and cannot be shown: why. @type {{id: string, experiment: string, error: Refusal | null} | null} */
   missing = $state.raw(null);
   /** What a new run would begin with, while there is no run to show it. */
-  wanted = $state.raw(/** @type {Record<string, any> | null} */ (null));
+  wanted = $state.raw(/** @type {Knobs | null} */ (null));
   /** The preset whose knobs are set, as far as is known. */
   preset = $state('');
   /** The preset that says what to watch: until another one does, or it is dismissed. */
@@ -40,9 +48,9 @@ export class Session {
   #branching = false;
   /** @type {Promise<void> | null} */
   #beginning = null;
-  /** What is to begin next. @type {{values: Record<string, any>, seed: number, paused: boolean} | null} */
+  /** What is to begin next. @type {{values: Knobs, seed: number, paused: boolean} | null} */
   #asked = null;
-  /** Live knobs that were set while a run began. @type {Record<string, any>} */
+  /** Live knobs that were set while a run began. @type {Knobs} */
   #meanwhile = {};
 
   branches = $derived(this.family.filter((info) => info.parent === this.run?.id));
@@ -53,7 +61,12 @@ export class Session {
     this.id = id;
   }
 
-  /** Its description, again when the language changes. @param {any} found */
+  /** No run is shown before that is here. */
+  get #described() {
+    return /** @type {Experiment} */ (this.experiment);
+  }
+
+  /** Its description, again when the language changes. @param {Experiment} found */
   describe(found) {
     this.experiment = found;
     for (const view of [this.run, ...this.others]) if (view) view.experiment = found;
@@ -86,9 +99,9 @@ export class Session {
       if (info.experiment !== this.id) return this.#miss(known, info.experiment, null);
       this.#attach(info, log[0].knobs);
     } catch (error) {
-      return this.#miss(known, '', error);
+      return this.#miss(known, '', refusal(error));
     }
-    this.preset = presetOf(this.experiment, this.run);
+    this.preset = this.experiment ? presetOf(this.experiment, this.run) : '';
     this.watched ||= this.preset;
     const kept = this.others.filter((other) => compared?.includes(other.id));
     for (const other of this.others) if (!kept.includes(other)) other.close();
@@ -96,7 +109,7 @@ export class Session {
     for (const other of compared ?? (this.run?.parent ? [this.run.parent] : [])) await this.add(other);
   }
 
-  /** @param {string} id @param {string} experiment @param {any} error */
+  /** @param {string} id @param {string} experiment @param {Refusal | null} error */
   #miss(id, experiment, error) {
     this.close();
     this.run = this.beside = null;
@@ -104,10 +117,10 @@ export class Session {
     this.missing = { id, experiment, error };
   }
 
-  /** @param {any} info @param {Record<string, any>} [began] */
+  /** @param {RunInfo} info @param {Knobs} [began] */
   #attach(info, began) {
     this.run?.close();
-    this.run = new RunView(info, this.experiment, began);
+    this.run = new RunView(info, this.#described, began);
     this.beside = this.wanted = this.refused = this.missing = this.previous = null;
     this.learnFamily();
   }
@@ -130,7 +143,7 @@ export class Session {
       return;
     try {
       const info = await getRun(known);
-      if (info.experiment === this.id) this.#adopt(new RunView(info, this.experiment));
+      if (info.experiment === this.id) this.#adopt(new RunView(info, this.#described));
     } catch {
       // It is deleted: there is nothing to compare with.
     }
@@ -171,7 +184,7 @@ export class Session {
 
   /**
    * @param {number} step
-   * @param {Record<string, any>} values  what it does differently
+   * @param {Knobs} values  what it does differently
    * @param {string} [from]  the run to branch from, if not the one looked at
    */
   branchAt = async (step, values, from = this.run?.id) => {
@@ -187,7 +200,7 @@ export class Session {
       this.#adopt(before);
       this.#attach(info);
     } catch (error) {
-      this.refused = error;
+      this.refused = refusal(error);
     } finally {
       this.#branching = false;
     }
@@ -196,12 +209,11 @@ export class Session {
   /** Go on from before training was last changed, in this run or in one it was branched from. */
   async undo() {
     try {
-      const move = lastMove(await this.#stretches(), (name) =>
-        isLook(this.experiment.knobs.properties[name]),
-      );
+      const properties = this.experiment?.knobs.properties ?? {};
+      const move = lastMove(await this.#stretches(), (name) => isLook(properties[name]));
       if (move) await this.branchAt(move.step, move.before, move.run);
     } catch (error) {
-      this.refused = error;
+      this.refused = refusal(error);
     }
   }
 
@@ -222,7 +234,7 @@ export class Session {
   /**
    * A new run; the one before is stopped, and can be looked at again. One at a time: of those asked for meanwhile only
    * the last begins.
-   * @param {Record<string, any>} values
+   * @param {Knobs} values
    * @param {number} seed
    * @param {boolean} paused
    */
@@ -249,7 +261,7 @@ export class Session {
         this.wanted = wanted;
         this.previous = first && { id: first.id, step: first.step };
       } catch (error) {
-        this.refused = error;
+        this.refused = refusal(error);
         this.wanted = { ...(before?.knobs ?? {}), ...values };
       }
     }
@@ -257,7 +269,7 @@ export class Session {
     this.#meanwhile = {};
   }
 
-  /** Live knobs go to the run; a fixed one, or any after a refusal, starts a new run. @param {Record<string, any>} values */
+  /** Live knobs go to the run; a fixed one, or any after a refusal, starts a new run. @param {Knobs} values */
   setKnobs = (values) => {
     const { run, experiment, wanted } = this;
     if (!run || !experiment) return;
@@ -273,9 +285,9 @@ export class Session {
     else run.setKnobs(values);
   };
 
-  /** @param {any} choice */
+  /** @param {Preset} choice */
   usePreset(choice) {
-    if (!this.run) return;
+    if (!this.run || !this.experiment) return;
     this.preset = this.watched = choice.id;
     this.begin({ ...defaultsOf(this.experiment), ...choice.knobs }, this.run.seed, false);
   }
@@ -287,7 +299,7 @@ export class Session {
     if (run.resumable)
       command(run.id, 'resume').then(
         () => (this.refused = null),
-        (error) => (this.refused = error),
+        (error) => (this.refused = refusal(error)),
       );
     else if (run.ended) this.reset();
     else run.send({ type: run.halted ? 'resume' : 'pause' });
@@ -300,7 +312,7 @@ export class Session {
     run.send({ type: 'step', steps: 1 });
   }
 
-  /** The same anew, but for these knobs. @param {Record<string, any>} values */
+  /** The same anew, but for these knobs. @param {Knobs} values */
   reset(values = {}) {
     const { run } = this;
     if (run) this.begin({ ...run.knobs, ...values }, run.seed, run.status === 'paused');
@@ -309,10 +321,8 @@ export class Session {
   /** Which other runs train now. */
   async lookAround() {
     try {
-      const newest = await listRuns({ limit: String(LOOKED_AT) });
-      this.crowd = newest.filter(
-        (/** @type {any} */ one) => ALIVE.includes(one.status) && one.id !== this.run?.id,
-      );
+      const newest = await listRuns({ limit: LOOKED_AT });
+      this.crowd = newest.filter((one) => ALIVE.includes(one.status) && one.id !== this.run?.id);
     } catch {
       this.crowd = []; // that it does not answer is said elsewhere
     }
@@ -323,7 +333,7 @@ export class Session {
     try {
       await command(id, 'pause');
     } catch (error) {
-      this.refused = error;
+      this.refused = refusal(error);
     }
     await this.lookAround();
   }
@@ -344,25 +354,22 @@ export class Session {
   }
 }
 
-/** @param {any} experiment @returns {Record<string, any>} */
+/** @param {Experiment} experiment @returns {Knobs} */
 const defaultsOf = (experiment) =>
   Object.fromEntries(
-    Object.entries(/** @type {Record<string, any>} */ (experiment.knobs.properties)).map(([name, schema]) => [
-      name,
-      schema.default,
-    ]),
+    Object.entries(experiment.knobs.properties).map(([name, schema]) => [name, schema.default]),
   );
 
 /**
  * The preset that a run began with, or ''.
- * @param {any} experiment
+ * @param {Experiment} experiment
  * @param {RunView | null} run
  * @returns {string}
  */
 function presetOf(experiment, run) {
   const began = run?.parent ? null : run?.began;
   if (!began) return '';
-  const fits = (/** @type {any} */ preset) =>
+  const fits = (/** @type {Preset} */ preset) =>
     !changed(began, { ...defaultsOf(experiment), ...preset.knobs }).length;
   return experiment.presets.find(fits)?.id ?? '';
 }

@@ -1,12 +1,14 @@
 /** What stands above the panels: errors, then what is the case, then what was found, the newest first. No DOM, no texts. */
 
-/** @typedef {{step: number, knobs: Record<string, any>}} Way */
+/** @typedef {import('./types.js').WayBack} Way */
+/** @typedef {import('./types.js').Diagnosis} Diagnosis */
+/** @typedef {import('./types.js').Refusal} Refusal */
 /**
  * One thing that stands there.
  * @typedef {object} Entry
  * @property {string} kind  `finding`, or what is the case
  * @property {'bad' | 'warn' | 'past' | 'good' | 'quiet'} tone
- * @property {any} [found]  the event `diagnosis` that tells of it
+ * @property {Diagnosis} [found]  the event `diagnosis` that tells of it
  * @property {Way | null} [back]  where one can go on from, and with which knobs
  * @property {string} [action]  `undo`, `branch`, `reset`, `resume`, `play`, `leave`: what helps, beside what a finding offers
  */
@@ -17,9 +19,9 @@
  * @property {string} reason
  * @property {string} connection
  * @property {number | null} at
- * @property {any} error
+ * @property {Refusal | null} error
  * @property {{ok: boolean, reason: string}} recording
- * @property {any[]} diagnoses
+ * @property {Diagnosis[]} diagnoses
  * @property {number} touched  the step at which training was last changed, or 0
  * @property {string | null} parent
  */
@@ -30,13 +32,13 @@ const PAUSES = ['unwatched', 'made-room']; // reasons that need saying
 /**
  * @param {Seen | null} run
  * @param {{
- *   refused?: any, dismissed?: Set<any>, previous?: boolean, crowd?: number, known?: (code: string) => boolean,
+ *   refused?: Refusal | null, dismissed?: Set<unknown>, previous?: boolean, crowd?: number, known?: (code: string) => boolean,
  * }} [around]  `known`: whether there are words for a finding; `previous`: whether there was a run before this one;
  *   `crowd`: how many other runs train
- * @returns {{errors: any[], now: Entry[], earlier: Entry[]}}
+ * @returns {{errors: Refusal[], now: Entry[], earlier: Entry[]}}
  */
 export function stackOf(run, around = {}) {
-  const errors = [around.refused, run?.error].filter(Boolean);
+  const errors = [around.refused, run?.error].filter((error) => error !== null && error !== undefined);
   if (!run) return { errors, now: [], earlier: [] };
   const { current, earlier } = findings(run, around.dismissed ?? new Set(), around.known ?? (() => true));
   if (run.connection === 'gone')
@@ -48,7 +50,7 @@ export function stackOf(run, around = {}) {
   return { errors: unlike(errors), now, earlier };
 }
 
-/** The same refusal is said once. @param {any[]} errors */
+/** The same refusal is said once. @param {Refusal[]} errors */
 const unlike = (errors) =>
   errors.filter(
     (error, i) =>
@@ -98,7 +100,7 @@ const earliest = (one, other) => (one && (!other || one.step <= other.step) ? on
  * Findings that hold, each code once, the newest first; and those from before training was last changed, or of what has
  * recovered since.
  * @param {Seen} run
- * @param {Set<any>} dismissed
+ * @param {Set<unknown>} dismissed
  * @param {(code: string) => boolean} known
  */
 function findings(run, dismissed, known) {
@@ -124,7 +126,7 @@ function findings(run, dismissed, known) {
 
 /**
  * Where a finding says one can go on from, and with which knobs.
- * @param {any} found
+ * @param {Diagnosis | null | undefined} found
  * @returns {Way | null}
  */
 export function wayBack(found) {

@@ -10,7 +10,7 @@ const TRY_AGAIN_LATER = 1013; // too many watch
 
 /**
  * @typedef {object} Listener
- * @property {(event: any) => void} event  a JSON event
+ * @property {(event: import('./types.js').StreamEvent) => void} event  a JSON event
  * @property {(frame: import('./types.js').Frame) => void} frame
  * @property {(state: 'connecting' | 'open' | 'lost' | 'full' | 'gone') => void} connection
  */
@@ -48,9 +48,10 @@ export class Stream {
     };
     socket.onmessage = ({ data }) => {
       if (typeof data === 'string') {
+        /** @type {import('./types.js').StreamEvent} */
         const event = JSON.parse(data);
         if (event.type === 'gap') this.#since = event.last;
-        else if (event.type !== 'hello' && event.seq) this.#since = event.seq;
+        else if (event.type !== 'hello' && 'seq' in event) this.#since = event.seq;
         this.listener.event(event);
       } else {
         const frame = decode(data);
@@ -73,7 +74,7 @@ export class Stream {
   }
 
   /**
-   * @param {Record<string, unknown>} command
+   * @param {import('./types.js').Command} command
    * @returns {boolean} whether it could be sent
    */
   send(command) {

@@ -10,12 +10,13 @@ const WORSE = 0.05; // of the loss: by so much it must rise to count as risen
 const SHOWN = 2.5; // times the losses of the better curves: so far up a linear axis reaches
 
 /** @typedef {import('./types.js').Frame} Frame */
+/** @typedef {import('./types.js').Knobs} Knobs */
 
 /**
  * @typedef {object} Curve  one variant
  * @property {number} place  in the frame
  * @property {number} value  of the knob looked at
- * @property {Record<string, any>} knobs
+ * @property {Knobs} knobs
  * @property {number} order  of mini-batches; 0 is the run's own
  * @property {number} rank  of its value among all values, 0 … 1
  * @property {number} group  its place among `groups`
@@ -35,7 +36,7 @@ const SHOWN = 2.5; // times the losses of the better curves: so far up a linear 
  * @property {number} batched  variants that went in one step
  * @property {boolean} final
  * @property {Curve[]} curves
- * @property {{others: Record<string, any>, curves: Curve[]}[]} groups  alike but for the knob looked at and the order
+ * @property {{others: Knobs, curves: Curve[]}[]} groups  alike but for the knob looked at and the order
  * @property {number} done  steps, of all together
  * @property {number} total
  */
@@ -46,22 +47,25 @@ const SHOWN = 2.5; // times the losses of the better curves: so far up a linear 
  * @returns {Sweep}
  */
 export function read(frame, series = 0) {
-  const { knob, steps, variants, batched } = frame.meta;
+  const { knob, steps, batched } = frame.meta;
+  /** @type {{knobs: Knobs, order: number}[]} */
+  const variants = frame.meta.variants;
   const losses = /** @type {Float32Array} */ (frame.tensors.losses.data);
   const [, count, length] = frame.tensors.losses.shape;
-  const values = [...new Set(variants.map((/** @type {any} */ v) => v.knobs[knob]))].sort((a, b) => a - b);
+  const values = [...new Set(variants.map((variant) => Number(variant.knobs[knob])))].sort((a, b) => a - b);
   /** @type {Sweep['groups']} */
   const groups = [];
   /** @type {Curve[]} */
-  const curves = variants.map((/** @type {any} */ variant, /** @type {number} */ place) => {
-    const { [knob]: value, ...others } = variant.knobs;
+  const curves = variants.map((variant, place) => {
+    const { [knob]: own, ...others } = variant.knobs;
+    const value = Number(own);
     const key = JSON.stringify(others);
     let group = groups.findIndex((known) => JSON.stringify(known.others) === key);
     if (group < 0) group = groups.push({ others, curves: [] }) - 1;
     const from = (series * count + place) * length;
     const measured = losses.subarray(from, from + Number(frame.tensors.taken.data[place]));
     const taken = present(measured);
-    const own = measured.subarray(0, taken);
+    const measures = measured.subarray(0, taken);
     const diverged = Boolean(frame.tensors.diverged.data[place]) || taken < measured.length;
     const curve = {
       place,
@@ -70,10 +74,10 @@ export function read(frame, series = 0) {
       order: variant.order,
       rank: values.length > 1 ? values.indexOf(value) / (values.length - 1) : 0.5,
       group,
-      losses: smooth(own, SMOOTHED),
+      losses: smooth(measures, SMOOTHED),
       taken,
       diverged,
-      result: diverged ? NaN : mean(own.subarray(taken - Math.ceil(taken / LAST))),
+      result: diverged ? NaN : mean(measures.subarray(taken - Math.ceil(taken / LAST))),
     };
     groups[group].curves.push(curve);
     return curve;
@@ -203,7 +207,7 @@ export function reach(sweep) {
 
 /**
  * From where to where the knob is swept, unless the learner says otherwise.
- * @param {import('./types.js').KnobSchema & Record<string, any>} schema
+ * @param {import('./types.js').KnobSchema} schema
  * @param {number} value  the knob's
  * @returns {[number, number]}
  */
@@ -219,7 +223,7 @@ const tidy = (value) => Number(value.toPrecision(2));
 
 /**
  * Live knobs that are numbers, those on a learning rate first.
- * @param {Record<string, any>} properties  of the knobs' schema
+ * @param {import('./types.js').KnobSchemas} properties  of the knobs' schema
  * @returns {string[]}
  */
 export function sweepable(properties) {

@@ -8,7 +8,7 @@ const dark = window.matchMedia('(prefers-color-scheme: dark)');
 
 class Theme {
   /** @type {'light' | 'dark' | 'system'} */
-  choice = $state(/** @type {any} */ (recall(KEY)) ?? 'system');
+  choice = $state(initial());
   #systemDark = $state(dark.matches);
   /** @type {'light' | 'dark'} */
   resolved = $derived(this.choice === 'system' ? (this.#systemDark ? 'dark' : 'light') : this.choice);
@@ -23,6 +23,12 @@ class Theme {
     this.choice = this.resolved === 'dark' ? 'light' : 'dark';
     remember(KEY, this.choice);
   }
+}
+
+/** @returns {'light' | 'dark' | 'system'} */
+function initial() {
+  const kept = recall(KEY);
+  return kept === 'light' || kept === 'dark' ? kept : 'system';
 }
 
 /** @param {'light' | 'dark'} theme @returns {Record<typeof NAMES[number], string>} */

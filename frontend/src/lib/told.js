@@ -7,11 +7,12 @@ import { brief, scalarTitle } from './names.js';
 
 /** @typedef {import('./run.svelte.js').RunView} RunView */
 /** @typedef {import('./stack.js').Entry} Entry */
+/** @typedef {import('./types.js').Diagnosis} Diagnosis */
 
 /**
  * @param {Entry} entry
  * @param {RunView} run
- * @param {{crowd: any[]}} around
+ * @param {{crowd: unknown[]}} around
  * @returns {string}
  */
 export function tell(entry, run, around) {
@@ -19,7 +20,7 @@ export function tell(entry, run, around) {
     case 'crowd':
       return t(around.crowd.length === 1 ? 'reason.crowd.one' : 'reason.crowd', { n: around.crowd.length });
     case 'finding':
-      return finding(entry.found, run);
+      return entry.found ? finding(entry.found, run) : '';
     case 'diverged':
       return diverged(entry.found, run);
     case 'past':
@@ -33,7 +34,7 @@ export function tell(entry, run, around) {
     case 'interrupted':
       return t('reason.interrupted', { step: count(run.step) });
     case 'damaged':
-      return t('reason.damaged', { used: count(entry.found.params.used) });
+      return t('reason.damaged', { used: count(entry.found?.params.used ?? 0) });
     case 'unrecorded':
       return tOr(`recording.${run.recording.reason}`, run.recording.reason);
     case 'gone':
@@ -45,7 +46,7 @@ export function tell(entry, run, around) {
   }
 }
 
-/** @param {any} found @param {RunView} run */
+/** @param {Diagnosis} found @param {RunView} run */
 function finding(found, run) {
   const { params } = found;
   const shown = {
@@ -56,7 +57,7 @@ function finding(found, run) {
       ]),
     ),
     step: count(found.step),
-    steps: count(params.steps ?? 0),
+    steps: count(Number(params.steps ?? 0)),
     since: count(params.since ?? 0),
     at: count(params.at ?? 0),
     percent: Math.round(100 * (params.value ?? 0)),
@@ -75,11 +76,11 @@ function finding(found, run) {
   return tOr(`health.${found.code}.${params.cause}`, plain, shown); // in the words for its cause, where there are some
 }
 
-/** @param {any} found @param {RunView} run */
+/** @param {Diagnosis | undefined} found @param {RunView} run */
 function diverged(found, run) {
   if (!found) return t('reason.diverged', { step: count(run.step), scalars: '–', rates: '–' });
-  const rates = Object.entries(found.params.rates).map(
-    ([name, value]) => `${run.knobTitle(name)} ${number(/** @type {number} */ (value))}`,
+  const rates = Object.entries(found.params.rates ?? {}).map(
+    ([name, value]) => `${run.knobTitle(name)} ${number(value)}`,
   );
   const { penalty = 0, rate = 0, below = 0 } = found.params;
   const shown = {
@@ -87,7 +88,7 @@ function diverged(found, run) {
     rate: number(rate),
     below: number(below),
     step: count(found.step),
-    scalars: Object.keys(found.params.scalars)
+    scalars: Object.keys(found.params.scalars ?? {})
       .map((name) => scalarTitle(run.experiment, name))
       .join(', '),
     rates: rates.join(', '),
@@ -122,7 +123,7 @@ function branched(run) {
   return t(knobs ? 'branch.differs' : 'branch.same', { step: count(run.first), knobs });
 }
 
-/** Knobs with what they were and became. @param {Record<string, [any, any]>} changes @param {RunView} run */
+/** Knobs with what they were and became. @param {NonNullable<Diagnosis['params']['changes']>} changes @param {RunView} run */
 const changesInWords = (changes, run) =>
   Object.entries(changes)
     .map(([name, [before, after]]) => {

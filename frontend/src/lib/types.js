@@ -1,17 +1,30 @@
 /**
- * The shapes that travel between server and page, as types only.
+ * Shapes that many modules know, as types only. What travels is made from the server's OpenAPI document
+ * (`make types` writes net/server.d.ts) and has its name here; the rest is the page's own.
  *
- * @typedef {'queued' | 'starting' | 'running' | 'paused' | 'finished' | 'stopped' | 'diverged' | 'failed' | 'interrupted'} RunStatus
- * @typedef {'hero' | 'wide' | 'small'} PanelSize
+ * @typedef {import('../net/server.js').RunInfo} RunInfo
+ * @typedef {RunInfo['status']} RunStatus
+ * @typedef {import('../net/server.js').ExperimentDescription} Experiment
+ * @typedef {import('../net/server.js').ExperimentSummary} ExperimentSummary  without its lesson
+ * @typedef {import('../net/server.js').PanelSpec} PanelSpec
+ * @typedef {import('../net/server.js').Preset} Preset
+ * @typedef {import('../net/server.js').KnobSchema} KnobSchema
+ * @typedef {Experiment['knobs']['properties']} KnobSchemas  by knob
+ * @typedef {import('../net/server.js').KnobValue} KnobValue
+ * @typedef {import('../net/server.js').KnobValues} Knobs  by knob, and `schedules`
+ * @typedef {import('../net/server.js').Event} StreamEvent
+ * @typedef {import('../net/server.js').Command} Command
+ * @typedef {import('../net/server.js').Diagnosis} Diagnosis
+ * @typedef {import('../net/server.js').WayBack} WayBack
  *
- * @typedef {object} PanelSpec  one picture, as the experiment declares it
- * @property {string} name
- * @property {string} kind
- * @property {string} title
- * @property {string} caption
- * @property {PanelSize} size
- * @property {string} [group]  empty: the experiment's own
- * @property {Record<string, any>} options
+ * @typedef {object} Refusal  a refused request or command
+ * @property {string} code
+ * @property {string} [field]
+ * @property {Record<string, unknown>} [params]
+ * @property {string} [detail]
+ * @property {string} [message]
+ * @property {number} [status]  of the answer
+ * @property {string} [tag]  of the command
  *
  * @typedef {Float32Array | Int32Array | Uint8Array | BigInt64Array} TypedArray
  *
@@ -26,24 +39,9 @@
  * @property {number} step
  * @property {string} panel
  * @property {string} kind
- * @property {Record<string, any>} meta
+ * @property {Record<string, any>} meta  by the kind of panel: the fields of its dataclass that are no arrays
  * @property {Record<string, Tensor>} tensors
  * @property {boolean} [final]  of a sweep: nothing comes after it
- *
- * @typedef {object} KnobSchema  one property of the knobs' JSON Schema
- * @property {string} [type]
- * @property {string} title
- * @property {string} description
- * @property {any} default
- * @property {number} [minimum]
- * @property {number} [maximum]
- * @property {string[]} [enum]
- * @property {any} [items]
- * @property {any[]} [prefixItems]
- * @property {number} [maxItems]
- * @property {number} [minItems]
- * @property {number} [maxLength]
- * @property {string} [format]
  *
  * @typedef {object} PanelProps  what every panel component gets
  * @property {PanelSpec} panel

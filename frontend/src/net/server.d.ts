@@ -557,19 +557,25 @@ export interface components {
             /** @description Whether it takes effect at the next step. */
             "x-live": boolean;
             /** @enum {string} */
-            "x-role"?: "look" | "task";
+            "x-role"?: "look" | "task" | "rate";
             "x-symbol"?: string;
             "x-unit"?: string;
             "x-step"?: number;
             "x-log"?: boolean;
-            "x-typical"?: number[];
+            "x-typical"?: [
+                number,
+                number
+            ];
             "x-group"?: string;
             /** @description A label for each value. */
             "x-options"?: {
                 [key: string]: string;
             };
             "x-lines"?: number;
-            "x-canvas"?: number[];
+            "x-canvas"?: [
+                number,
+                number
+            ];
             /** @description Values of others for which it matters. */
             "x-when"?: {
                 [key: string]: unknown[];
@@ -823,13 +829,14 @@ export interface components {
             seq: number;
             run: components["schemas"]["RunInfo"];
         };
-        /** @description These knobs take effect at `step`. */
+        /** @description These knobs take effect at `step`; `now`: all of them, which the records of early versions lack. */
         KnobsChanged: {
             /** @constant */
             type: "knobs";
             seq: number;
             step: number;
             knobs: components["schemas"]["KnobValues"];
+            now?: components["schemas"]["KnobValues"];
             steps_per_epoch?: number | null;
             epoch?: number | null;
         };
@@ -883,7 +890,8 @@ export interface components {
         };
         /**
          * @description The run's status changed. `reason` is a code (`unwatched`, `made-room`, `user`, …) or a message;
-         *     `epoch` counts passes over the training data, whatever a batch held.
+         *     `epoch` counts passes over the training data, whatever a batch held. A run that failed because of a knob's
+         *     value names it in `field`, with `params` as in a REST problem.
          */
         State: {
             /** @constant */
@@ -896,6 +904,10 @@ export interface components {
             pace?: number | null;
             steps_per_epoch?: number | null;
             epoch?: number | null;
+            field?: string;
+            params?: {
+                [key: string]: unknown;
+            };
         };
         /** @description Take `steps` steps, then pause. */
         Step: {

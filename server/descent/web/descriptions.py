@@ -52,11 +52,11 @@ KnobSchema = TypedDict(
         "x-unit": NotRequired[str],
         "x-step": NotRequired[float],
         "x-log": NotRequired[bool],
-        "x-typical": NotRequired[Annotated[list[float], Field(min_length=2, max_length=2)]],
+        "x-typical": NotRequired[tuple[float, float]],
         "x-group": NotRequired[str],
         "x-options": NotRequired[Annotated[dict[str, str], Field(description="A label for each value.")]],
         "x-lines": NotRequired[int],
-        "x-canvas": NotRequired[Annotated[list[int], Field(min_length=2, max_length=2)]],
+        "x-canvas": NotRequired[tuple[int, int]],
         "x-when": NotRequired[
             Annotated[dict[str, list[Any]], Field(description="Values of others for which it matters.")]
         ],

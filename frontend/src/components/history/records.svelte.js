@@ -1,16 +1,19 @@
 /** Recorded runs as they were searched for: changed, forgotten, and chosen to be compared. No DOM. */
 
 import { describeRun, importRun, listRuns } from '../../lib/api.js';
+import { refusal } from '../../lib/refusal.js';
 import { MOST, families } from '../../lib/runs.js';
+
+/** @typedef {import('../../lib/types.js').RunInfo} RunInfo */
 
 export const MOST_SHOWN = 1000; // of one answer
 
 export class Records {
-  /** The newest first. @type {any[]} */
+  /** The newest first. @type {RunInfo[]} */
   runs = $state.raw([]);
   /** Whether there was an answer, or none can be had. */
   asked = $state(false);
-  /** @type {any} */
+  /** @type {import('../../lib/types.js').Refusal | null} */
   problem = $state.raw(null);
   /** The runs to compare, by id; the first is the one looked at. @type {string[]} */
   chosen = $state.raw([]);
@@ -24,13 +27,13 @@ export class Records {
       : '',
   );
 
-  /** @param {{experiment: string, search: string, starred: string}} which */
+  /** @param {{experiment: string, search: string, starred: boolean}} which */
   async look(which) {
     try {
       this.runs = await listRuns(which);
       this.problem = null;
     } catch (error) {
-      this.problem = error;
+      this.problem = refusal(error);
     }
     this.asked = true;
   }
@@ -44,7 +47,7 @@ export class Records {
       await describeRun(id, changes);
       this.runs = this.runs.map((run) => (run.id === id ? { ...run, ...changes } : run));
     } catch (error) {
-      this.problem = error;
+      this.problem = refusal(error);
     }
   }
 
@@ -54,17 +57,17 @@ export class Records {
     this.chosen = this.chosen.filter((other) => other !== id);
   }
 
-  /** A run from an archive; null, and a problem, where it is none. @param {Blob} archive @returns {Promise<any>} */
+  /** A run from an archive; null, and a problem, where it is none. @param {Blob} archive @returns {Promise<RunInfo | null>} */
   async take(archive) {
     try {
       return await importRun(archive);
     } catch (error) {
-      this.problem = error;
+      this.problem = refusal(error);
       return null;
     }
   }
 
-  /** Runs of one experiment can be compared, and only so many. @param {any} run */
+  /** Runs of one experiment can be compared, and only so many. @param {RunInfo} run */
   isChoosable(run) {
     if (this.chosen.includes(run.id)) return true;
     return this.chosen.length <= MOST && (!this.chosen.length || this.#first?.experiment === run.experiment);

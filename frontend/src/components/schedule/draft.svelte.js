@@ -4,7 +4,8 @@ import { untrack } from 'svelte';
 import { planSchedule } from '../../lib/api.js';
 import { isRate, liveNumbers, range } from '../../lib/knobs.js';
 import { readLine } from '../../lib/numbers.js';
-import { SETTINGS, drawnOn, heldUntil, pastOf, suggest } from '../../lib/schedules.js';
+import { refusal } from '../../lib/refusal.js';
+import { SETTINGS, drawnOn, heldUntil, pastOf, schedulesOf, suggest } from '../../lib/schedules.js';
 
 const ASKED_AFTER = 120; // ms without a change
 const SPELL = 30; // seconds of the run to look ahead
@@ -16,7 +17,7 @@ export class Draft {
   /** The knob that the learner chose, if any. */
   #wished = $state('');
   kind = $state('cosine');
-  /** What the learner has set. @type {Record<string, any>} */
+  /** What the learner has set. @type {Record<string, number>} */
   settings = $state.raw({});
   /** What is wrong with the texts of the fields. @type {Record<string, string>} */
   problems = $state({});
@@ -34,7 +35,7 @@ export class Draft {
   #spell = $state(1000);
   /** @type {{step: number[], value: number[]} | null} */
   plan = $state.raw(null);
-  /** @type {any} */
+  /** @type {import('../../lib/types.js').Refusal | null} */
   refused = $state.raw(null);
   #asked = 0;
   /** What was there before a line was begun, in case it becomes none. @type {() => void} */
@@ -46,8 +47,8 @@ export class Draft {
   );
   schema = $derived(this.run.experiment.knobs.properties[this.knob]);
   ends = $derived(range(this.schema));
-  followed = $derived(this.run.knobs.schedules?.[this.knob] ?? null);
-  value = $derived(this.run.followed[this.knob] ?? this.run.knobs[this.knob]);
+  followed = $derived(schedulesOf(this.run.knobs)[this.knob] ?? null);
+  value = $derived(this.run.followed[this.knob] ?? Number(this.run.knobs[this.knob]));
   /** Steps to look ahead: half a minute of this run, unless the learner wants another number. */
   ahead = $derived(this.wishedAhead || Math.max(LEAST, Number(this.#spell.toPrecision(1))));
   suggested = $derived(suggest(this.kind, this.value, this.ends, this.ahead));
@@ -90,8 +91,8 @@ export class Draft {
     const { steps, values } = run.scalars.columns([`knob/${knob}`]);
     const changes = run.knobChanges
       .filter((change) => knob in change.knobs)
-      .map((change) => ({ step: change.step, value: change.knobs[knob] }));
-    const told = [{ step: run.first, value: run.knobsAt(run.first)[knob] }, ...changes];
+      .map((change) => ({ step: change.step, value: Number(change.knobs[knob]) }));
+    const told = [{ step: run.first, value: Number(run.knobsAt(run.first)[knob]) }, ...changes];
     return pastOf({ steps, values: values[0] }, told, run.first, { step: run.now, value });
   });
   /** What it will be. @type {Point[]} */
@@ -172,7 +173,7 @@ export class Draft {
     if (this.kind === 'constant') this.hold();
     else
       this.run.setKnobs({
-        schedules: { ...this.run.knobs.schedules, [this.knob]: { ...this.schedule, ...start } },
+        schedules: { ...schedulesOf(this.run.knobs), [this.knob]: { ...this.schedule, ...start } },
       });
   }
 
@@ -203,7 +204,7 @@ export class Draft {
         const found = await planSchedule(this.run.id, wish);
         if (mine === this.#asked) [this.plan, this.refused] = [found, null];
       } catch (error) {
-        if (mine === this.#asked) [this.plan, this.refused] = [null, error];
+        if (mine === this.#asked) [this.plan, this.refused] = [null, refusal(error)];
       }
     }, ASKED_AFTER);
     return () => clearTimeout(later);

@@ -21,7 +21,7 @@ const BESIDE = 0.04; // of an axis of values
 
 /**
  * @param {Sweep} sweep
- * @param {Record<string, any>} schema  of its knob
+ * @param {import('../../lib/types.js').KnobSchema} schema  of its knob
  * @returns {Layout}
  */
 export function layoutOf(sweep, schema) {

@@ -6,6 +6,7 @@ import { number } from '../../lib/format.js';
 import { t } from '../../lib/i18n.svelte.js';
 import { isLook } from '../../lib/knobs.js';
 import { readNumber } from '../../lib/numbers.js';
+import { ApiError } from '../../lib/refusal.js';
 import { around, inOrder, read, seriesFor, sweepable } from '../../lib/sweep.js';
 
 const STEPS = [100, 50, 20]; // what is proposed: the most that takes no longer than PATIENCE, in seconds
@@ -16,7 +17,7 @@ const MOST = { count: 64, steps: 2000, orders: 8 };
 
 /** @typedef {import('../../lib/sweep.js').Curve} Curve */
 /** @typedef {'low' | 'high' | 'count' | 'steps' | 'orders'} Field */
-/** @typedef {Error & {code?: string, field: string, params: Record<string, unknown>}} Refusal */
+/** @typedef {import('../../lib/types.js').Refusal} Refusal */
 
 /** Whether a field is a whole number. @param {string} field @returns {field is keyof typeof MOST} */
 export const isWhole = (field) => field in MOST;
@@ -47,7 +48,7 @@ export class Sweeper {
   /** The place of the curve that was chosen. */
   choice = $state(-1);
 
-  properties = $derived(/** @type {Record<string, any>} */ (this.run.experiment.knobs.properties));
+  properties = $derived(this.run.experiment.knobs.properties);
   names = $derived(sweepable(this.properties));
   choices = $derived(
     Object.keys(this.properties).filter((name) => {
@@ -57,7 +58,7 @@ export class Sweeper {
   );
   knob = $derived(this.names.includes(this.#picked) ? this.#picked : this.names[0]);
   #range = $derived(
-    around(this.properties[this.knob], this.run.followed[this.knob] ?? this.run.knobs[this.knob]),
+    around(this.properties[this.knob], this.run.followed[this.knob] ?? Number(this.run.knobs[this.knob])),
   );
   /** @type {Record<Field, string>} */
   fields = $derived({
@@ -119,7 +120,7 @@ export class Sweeper {
     const told = this.#told();
     if (!told) return;
     const { knob, each } = this;
-    const vary = each ? { [each]: this.properties[each].enum } : {};
+    const vary = each ? { [each]: this.properties[each].enum ?? [] } : {};
     const mine = new AbortController();
     this.running = mine;
     this.waiting = true;
@@ -133,11 +134,11 @@ export class Sweeper {
         this.frame = next;
         this.waiting = false;
         final = next.final ?? false;
-        if (problem) this.#refuse({ ...problem, message: problem.detail });
+        if (problem) this.#refuse(problem);
       }
       if (!final) this.problem = { field: '', text: t('sweep.ended') };
     } catch (error) {
-      if (!mine.signal.aborted) this.#refuse(/** @type {Refusal} */ (error));
+      if (!mine.signal.aborted) this.#refuse(error instanceof ApiError ? error : null);
     } finally {
       if (this.running === mine) this.running = null;
       this.waiting = false;
@@ -148,7 +149,7 @@ export class Sweeper {
     this.running?.abort();
   }
 
-  /** Its frames, once there is room for it. @param {Record<string, unknown>} order @param {AbortSignal} signal */
+  /** Its frames, once there is room for it. @param {import('../../net/server.js').SweepOrder} order @param {AbortSignal} signal */
   async *#inTurn(order, signal) {
     try {
       for (this.crowded = false; ; this.crowded = true) {
@@ -156,7 +157,7 @@ export class Sweeper {
           yield* sweepRun(this.run.id, order, signal);
           return;
         } catch (error) {
-          if (/** @type {Refusal} */ (error).code !== 'too-many-sweeps') throw error;
+          if (!(error instanceof ApiError && error.code === 'too-many-sweeps')) throw error;
         }
         await new Promise((done) => setTimeout(done, AGAIN));
         signal.throwIfAborted();
@@ -166,17 +167,18 @@ export class Sweeper {
     }
   }
 
-  /** @param {Refusal} error */
-  #refuse({ code, field, params, message }) {
-    if (code === undefined) {
+  /** @param {Refusal | null} error  null: it broke off */
+  #refuse(error) {
+    if (!error) {
       this.problem = { field: '', text: t('sweep.ended') };
       return;
     }
-    const shown = Object.entries(params).map(([name, value]) => [
+    const { code, field = '', message, detail = message } = error;
+    const shown = Object.entries(error.params ?? {}).map(([name, value]) => [
       name,
       typeof value === 'number' && !Number.isInteger(value) ? number(value) : value,
     ]);
-    const own = { code, field, params: Object.fromEntries(shown), detail: message };
+    const own = { code, field, params: Object.fromEntries(shown), detail };
     this.problem = { field: this.#place(field), text: explain(own, this.run.experiment) };
   }
 

@@ -6,19 +6,22 @@ import { edgeOf } from '../../lib/sweep.js';
 
 /** @typedef {import('../../lib/sweep.js').Curve} Curve */
 /** @typedef {import('../../lib/sweep.js').Sweep} Sweep */
-/** @typedef {Record<string, any>} Properties  of the knobs' schema */
+/** @typedef {import('../../lib/types.js').KnobSchemas} Properties */
 
-/** What the axis of a knob's values says. @param {Record<string, any>} schema @returns {string} */
+/** What the axis of a knob's values says. @param {import('../../lib/types.js').KnobSchema} schema @returns {string} */
 export const symbolOf = (schema) => schema['x-symbol']?.split('_')[0] || schema.title;
 
 /**
  * The values of the other knobs that a group of curves has.
- * @param {Record<string, any>} others
+ * @param {import('../../lib/types.js').Knobs} others
  * @param {Properties} properties
  * @returns {string[]}
  */
 const valuesOf = (others, properties) =>
-  Object.entries(others).map(([name, value]) => properties[name]['x-options']?.[value] ?? value);
+  Object.entries(others).map(([name, value]) => {
+    const text = String(value);
+    return properties[name]['x-options']?.[text] ?? text;
+  });
 
 /** One title per group of curves. @param {Sweep} sweep @param {Properties} properties */
 export const groupTitles = (sweep, properties) =>
