@@ -111,9 +111,8 @@ class Run:
         """The run as the store keeps it."""
         columns = RunRow.__table__.columns.keys()
         own = {name: getattr(self, name) for name in columns if hasattr(self, name)}
-        own |= {"experiment": self.entry.id, "environment": environment()}
-        if self.imported:
-            own["environment"] |= {IMPORTED: self.imported}
+        came = {IMPORTED: self.imported} if self.imported else {}
+        own |= {"experiment": self.entry.id, "environment": environment() | came}
         if self.recorded is not None:  # `environment` is that in which it began
             own |= {name: getattr(self.recorded, name) for name in columns if not hasattr(self, name)}
         return RunRow(**own)
