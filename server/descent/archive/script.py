@@ -20,7 +20,7 @@ from descent.archive.flatten import Defined, Flattened, Imported
 from descent.archive.outside import Outside
 from descent.archive.reduction import HEADINGS, INSTEAD, Reduction
 from descent.archive.source import Source
-from descent.contract import Finished, Knobs
+from descent.contract import STREAMS, Finished, Knobs
 from descent.contract.entry import Entry
 from descent.engine.knobs import KEY, apart
 from descent.engine.schedules import range_of
@@ -60,7 +60,7 @@ SCALARS = {scalars}
 LARGEST = torch.finfo(torch.float32).max  # a scalar beyond has diverged
 
 
-def train(steps: int, device: str, out: Path, data: Path | None) -> None:
+def train(steps: int, device: str, out: Path, data: Path | None = None) -> None:
     """Train, and write every step's scalars to a CSV file; an empty cell is one that was not measured."""
     torch.set_num_threads(1)  # sums over several threads are rounded differently
     random.seed(SEED)
@@ -68,6 +68,7 @@ def train(steps: int, device: str, out: Path, data: Path | None) -> None:
     torch.manual_seed(SEED)
     knobs = {knobs}()
     experiment = {experiment}(SEED, torch.device(device))
+    experiment.streams = {streams}
     experiment.data = data
     experiment.build(knobs)
     changes = list(CHANGES)
@@ -147,6 +148,7 @@ class Recipe:
     scalars: Sequence[str]
     run: Mapping[str, str] = field(default_factory=dict)
     imported: bool = False
+    streams: int = STREAMS
 
 
 def write(store: Store, run_id: str, registry: Registry) -> str:
@@ -203,6 +205,7 @@ def recipe(store: Store, run_id: str, registry: Registry) -> Recipe:
         scalars=list(dict.fromkeys([*shown, *row.latest])),
         run={"id": row.id, "device": row.device, **_versions(row)},
         imported=imported,
+        streams=row.streams,
     )
 
 
@@ -261,6 +264,7 @@ def _code(recipe: Recipe, outside: Outside) -> str:
     main = MAIN.format(
         run=outside.put(dict(recipe.run)),
         seed=outside.put(recipe.seed),
+        streams=outside.put(recipe.streams),
         steps=outside.put(recipe.steps),
         changes=outside.put([(step, dict(values)) for step, values in recipe.changes]),
         scalars=outside.put(list(recipe.scalars)),

@@ -1,6 +1,7 @@
 """The contract: all that an experiment may import of Descent, beside what several share in `descent.kit`."""
 
 from descent.contract.experiment import (
+    STREAMS,
     Experiment,
     Finished,
     K,
@@ -14,6 +15,7 @@ from descent.contract.experiment import (
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 
 __all__ = [
+    "STREAMS",
     "Experiment",
     "Finished",
     "K",

@@ -21,6 +21,9 @@ import torch
 from descent.contract.knobs import Knobs
 
 Scalars = Mapping[str, float | torch.Tensor]
+# How a new run splits its random numbers. 1: the order of epoch n and `generator(n)` are one stream;
+# 2: epochs have streams of their own. A run keeps what it began with, and hands it on to its branches.
+STREAMS = 2
 
 
 class Finished(Exception):
@@ -115,6 +118,7 @@ class Experiment(ABC, Generic[K]):
     def __init__(self, seed: int, device: torch.device) -> None:
         self.seed = seed
         self.device = device
+        self.streams = 1  # how random numbers are split (`STREAMS`); the engine sets it before `build`
         self.data: Path | None = None  # folder with larger data sets; the engine sets it before `build`
         self.step_index = 0
         self.epochs_counted = (0.0, 0)  # done, and at which step, when steps per epoch last changed

@@ -21,6 +21,7 @@ def build(entry: Entry, spec: RunSpec, values: Mapping[str, Any]) -> Experiment[
     knobs = entry.knobs_type.model_validate(apart(values)[0], strict=False)
     seed(spec.seed)
     experiment: Experiment[Any] = entry.cls(spec.seed, torch.device(spec.device))
+    experiment.streams = spec.streams
     experiment.data = Path(spec.data) if spec.data else None
     experiment.build(knobs)
     return experiment

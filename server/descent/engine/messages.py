@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from descent.contract import STREAMS
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -59,6 +61,7 @@ class RunSpec:
     knobs: Mapping[str, Any]
     seed: int
     device: str  # "cpu" or "cuda"
+    streams: int = STREAMS
     paused: bool = False
     max_steps: int | None = None
     pace: float | None = None

@@ -173,6 +173,7 @@ class RunManager:
                 built_with={**parent.built_with, **fixed},
                 began_with={**before, **fixed},
                 seed=parent.seed,
+                streams=parent.streams,
                 device=parent.device,
                 channel=Channel(self._tape(run_id)),
                 max_steps=parent.max_steps if parent.max_steps and parent.max_steps > replay.until else None,

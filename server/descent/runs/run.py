@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from descent import __version__
+from descent.contract import STREAMS
 from descent.contract.entry import Entry
 from descent.engine.messages import Replay, Reply
 from descent.errors import BadKnob
@@ -58,6 +59,7 @@ class Run:
     seed: int
     device: str
     channel: Channel
+    streams: int = STREAMS
     max_steps: int | None = None
     pace: float | None = None
     steps_per_epoch: float | None = None

@@ -74,6 +74,7 @@ class Sessions:
             experiment=run.entry.id,
             knobs=run.built_with,
             seed=run.seed,
+            streams=run.streams,
             device=run.device,
             paused=run.start_paused,
             max_steps=run.max_steps,

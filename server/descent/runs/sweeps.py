@@ -81,6 +81,7 @@ class Sweeps:
                 experiment=run.entry.id,
                 knobs=run.built_with,
                 seed=run.seed,
+                streams=run.streams,
                 device=run.device,
                 data=str(self._settings.data) if self._settings.data else None,
                 replay=replay,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, SmallInteger, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, column_property, mapped_column
 
 ID_LENGTH = 32
@@ -26,7 +26,7 @@ class RunRow(Base):
 
     `latest`: the last value of each scalar. `environment`: versions of what trained it. `*_bytes`: what is
     kept, compressed; `*_thinned`: how many were recorded and are kept no more; `scalars_exact_from`: of
-    earlier steps scalars are kept in buckets.
+    earlier steps scalars are kept in buckets. `streams`: how its random numbers are split (see `Experiment`).
     """
 
     __tablename__ = "runs"
@@ -61,6 +61,7 @@ class RunRow(Base):
     checkpoints_thinned: Mapped[int] = mapped_column(BigInteger, default=0)
     scalar_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     scalars_exact_from: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    streams: Mapped[int] = mapped_column(SmallInteger, default=1, server_default="1")
     imported: Mapped[bool] = column_property(environment["imported"].as_string().is_not(None))
 
 

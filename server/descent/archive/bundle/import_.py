@@ -133,6 +133,7 @@ class Intake:
             reason=said.reason if at_rest else "",
             step=said.step,
             seed=said.seed,
+            streams=said.streams,
             device=said.device if torch.cuda.is_available() else "cpu",
             built_with=bundle.built_with,
             began_with=bundle.began_with,

@@ -30,6 +30,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from descent import wire
 from descent.archive.bundle.lineage import Record
 from descent.cells import plain
+from descent.contract import STREAMS
 from descent.protocol import Status
 from descent.registry import Registry
 from descent.store.schema import ID_LENGTH, NAME_LENGTH, RunRow
@@ -88,6 +89,7 @@ class RunFile(Part):
     begins_at: int | None = Field(None, ge=0, le=LAST_STEP)
     parent: Parent | None = None
     seed: int = Field(ge=0, lt=2**32)
+    streams: int = Field(1, ge=1, le=STREAMS)  # see `Experiment.streams`; bundles once said nothing of it
     device: str = Field(pattern="^(cpu|cuda)$")
     built_with: Values
     began_with: Values

@@ -33,7 +33,7 @@ from torch import Tensor, nn, optim
 
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
-from descent.kit.data.batches import minibatch
+from descent.kit.data.batches import coming_rows
 from descent.kit.data.points import MOST, hubble, points_of
 from descent.kit.nn.lean import update
 
@@ -217,7 +217,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
         if NAMES[i] == "batch":
             return self.x, self.y
         size = 1 if NAMES[i] == "stochastic" else knobs.batch_size
-        chosen = minibatch(self.seed, self.step_index, size, len(self.x)).to(self.device)
+        chosen = coming_rows(self, size, len(self.x))
         return self.x[chosen], self.y[chosen]
 
     def _places(self) -> Tensor:

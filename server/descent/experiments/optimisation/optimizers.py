@@ -56,7 +56,7 @@ from descent.contract import (
     rate,
 )
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.batches import batches_per_epoch, coming_rows
 from descent.kit.data.digits import shuffled_digits
 from descent.kit.nn.plane import Plane, through
 from descent.kit.nn.rules import NAG, SGD, Adadelta, Adagrad, Adam, AdamW, Momentum, RMSprop, Rule
@@ -208,7 +208,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
         return batches_per_epoch(knobs.batch_size, TRAIN)
 
     def _batch(self, knobs: OptimizersKnobs) -> tuple[Tensor, Tensor]:
-        chosen = minibatch(self.seed, self.step_index, knobs.batch_size, TRAIN)
+        chosen = coming_rows(self, knobs.batch_size, TRAIN)
         return self.inputs[chosen], self.labels[chosen]
 
     def step(self, knobs: OptimizersKnobs) -> Scalars:

@@ -44,7 +44,7 @@ from descent.contract import (
     rate,
 )
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.batches import batches_per_epoch, coming_rows
 from descent.kit.data.digits import shuffled_digits
 from descent.kit.nn import schedules
 
@@ -178,7 +178,7 @@ class Schedules(Experiment[ScheduleKnobs]):
         return batches_per_epoch(knobs.batch_size, TRAINED)
 
     def _batch(self, knobs: ScheduleKnobs) -> tuple[Tensor, Tensor]:
-        chosen = minibatch(self.seed, self.step_index, knobs.batch_size, TRAINED).to(self.device)
+        chosen = coming_rows(self, knobs.batch_size, TRAINED)
         return self.x[chosen], self.y[chosen]
 
     def step(self, knobs: ScheduleKnobs) -> Scalars:

@@ -38,7 +38,7 @@ from torch.nn import functional as F
 
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.batches import batches_per_epoch, coming_rows
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, grid
 from descent.kit.nn.race import step_all
 from descent.kit.text import rough, subscript, superscript
@@ -181,7 +181,7 @@ class Activations(Experiment[ActivationKnobs]):
         return step_all(self.racing, self._loss, self.optimizers, FAR)
 
     def _loss(self, name: Name) -> Tensor:
-        rows = minibatch(self.seed, self.step_index, BATCH, POINTS).to(self.device)
+        rows = coming_rows(self, BATCH, POINTS)
         return loss_of(self.networks[name](self.x[rows]), self.y[rows])
 
     def out(self) -> list[str]:

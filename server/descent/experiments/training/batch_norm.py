@@ -45,7 +45,7 @@ from descent.contract import (
     rate,
 )
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.batches import batches_per_epoch, coming_rows
 from descent.kit.data.digits import shuffled_digits
 
 PIXELS, CLASSES = 64, 10
@@ -242,7 +242,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
 
     def _batch(self, knobs: BatchNormKnobs) -> tuple[Tensor, Tensor]:
         """Digits (B, pixels) and labels of the coming step."""
-        rows = minibatch(self.seed, self.step_index, knobs.batch_size, TRAIN).to(self.device)
+        rows = coming_rows(self, knobs.batch_size, TRAIN)
         return self.images[rows], self.labels[rows]
 
     def step(self, knobs: BatchNormKnobs) -> Scalars:

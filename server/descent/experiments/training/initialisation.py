@@ -38,7 +38,7 @@ from torch.nn import functional as F
 
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.batches import batches_per_epoch, coming_rows
 from descent.kit.data.digits import shuffled_digits
 from descent.kit.nn.race import step_all
 from descent.kit.text import rough, subscript
@@ -190,7 +190,7 @@ class Initialisation(Experiment[InitKnobs]):
         return step_all(self.racing, self._loss, self.optimizers, FAR)
 
     def _loss(self, scheme: Scheme) -> Tensor:
-        rows = minibatch(self.seed, self.step_index, BATCH, len(self.y)).to(self.device)
+        rows = coming_rows(self, BATCH, len(self.y))
         return F.cross_entropy(self.networks[scheme](self.x[rows]), self.y[rows])
 
     def out(self) -> list[str]:

@@ -45,7 +45,7 @@ from descent.contract import (
     rate,
 )
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.batches import batches_per_epoch, coming_rows
 from descent.kit.data.digits import load_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
 
@@ -164,7 +164,7 @@ class MLPDigits(Experiment[DigitsKnobs]):
         return row
 
     def _loss(self, knobs: DigitsKnobs) -> Tensor:
-        rows = minibatch(self.seed, self.step_index, knobs.batch_size, len(self.y)).to(self.device)
+        rows = coming_rows(self, knobs.batch_size, len(self.y))
         return F.cross_entropy(self.model(self.x[rows]), self.y[rows])
 
     def objectives(self, knobs: DigitsKnobs) -> Mapping[str, Objective]:

@@ -48,7 +48,7 @@ from descent.contract import (
     rate,
 )
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, minibatch
+from descent.kit.data.batches import batches_per_epoch, coming_rows
 from descent.kit.data.digits import shuffled_digits
 
 PIXELS, SIDE, CLASSES = 64, 8, 10
@@ -236,7 +236,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
 
     def _batch(self, knobs: RegularisationKnobs) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Digits (B, pixels), labels, and a mask per hidden layer (B, units) or none, of the coming step."""
-        rows = minibatch(self.seed, self.step_index, knobs.batch_size, knobs.train_size).to(self.device)
+        rows = coming_rows(self, knobs.batch_size, knobs.train_size)
         masks = []
         if knobs.dropout:
             generator = self.generator(self.step_index)

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 
+from descent.contract import Experiment
 
-def minibatch(seed: int, n: int, size: int, total: int) -> torch.Tensor:
+APART = 2**31  # from seeds of `Experiment.generator` to those of epochs; torch heeds 32 bits of a seed
+
+
+def coming_rows(experiment: Experiment[Any], size: int, total: int) -> torch.Tensor:
+    """The sample indices of an experiment's coming step, on its device: see `minibatch`."""
+    rows = minibatch(experiment.seed, experiment.step_index, size, total, experiment.streams)
+    return rows.to(experiment.device)
+
+
+def minibatch(seed: int, n: int, size: int, total: int, streams: int = 1) -> torch.Tensor:
     """The sample indices of step `n`, int64 (size,) or fewer at an epoch's end.
 
     Each epoch is a fresh permutation of `total` samples, cut into batches of `size` without replacement.
+    `streams`: see `Experiment.streams`.
     """
     epoch, batch = divmod(n, batches_per_epoch(size, total))
-    return _epoch(seed, epoch, min(size, total), total)[batch]
+    return _epoch(seed, epoch, min(size, total), total, streams)[batch]
 
 
 def batches_per_epoch(size: int, total: int) -> int:
@@ -22,7 +34,7 @@ def batches_per_epoch(size: int, total: int) -> int:
 
 
 @lru_cache(maxsize=4)
-def _epoch(seed: int, epoch: int, size: int, total: int) -> tuple[torch.Tensor, ...]:
-    generator = torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + epoch + 1) % 2**63)
-    batches: tuple[torch.Tensor, ...] = torch.randperm(total, generator=generator).split(size)
-    return batches
+def _epoch(seed: int, epoch: int, size: int, total: int, streams: int) -> tuple[torch.Tensor, ...]:
+    apart = APART if streams > 1 else 0
+    generator = torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + epoch + 1 + apart) % 2**63)
+    return torch.randperm(total, generator=generator).split(size)
