@@ -624,7 +624,7 @@ def test_a_text_this_python_lacks_is_refused_at_the_field(monkeypatch: pytest.Mo
     def missing(name: str, own: str) -> Text:
         raise FileNotFoundError("no Python source in /nowhere")
 
-    monkeypatch.setattr("descent.experiments.sequence.lstm_cells.texts.load", missing)
+    monkeypatch.setattr("descent.experiments.sequence.lstm_cells.load", missing)
     with pytest.raises(KnobError, match="no Python source in /nowhere") as caught:
         built(corpus="python")
     assert caught.value.knob == "corpus"

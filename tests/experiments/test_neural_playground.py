@@ -22,7 +22,7 @@ from descent.experiments.training.neural_playground import (
     loss_of,
     penalty,
 )
-from descent.kit.data.planar import CLASSIFICATION, FEATURES, REGRESSION, ShuffledBatches, encode, grid
+from descent.kit.data.planar import CLASSIFICATION, PLANE_FEATURES, REGRESSION, ShuffledBatches, encode, grid
 from driving import Driven
 
 OPTIMIZERS = ("sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw")
@@ -135,7 +135,7 @@ def test_clouds_lie_about_their_centres_with_the_stated_variance(noise: float, v
 
 
 def test_features_are_the_named_functions_of_the_point() -> None:
-    inputs = encode(torch.tensor([[2.0, -3.0]]), list(FEATURES))
+    inputs = encode(torch.tensor([[2.0, -3.0]]), list(PLANE_FEATURES))
     expected = [2, -3, 4, 9, -6, math.sin(2), math.sin(-3)]
     torch.testing.assert_close(inputs, torch.tensor([expected]))
 
@@ -456,7 +456,7 @@ def test_the_update_ratio_is_what_the_next_real_step_does(optimizer: str, rest: 
     [
         {},
         {"hidden": []},
-        {"hidden": [32] * 6, "features": list(FEATURES), "optimizer": "adam"},
+        {"hidden": [32] * 6, "features": list(PLANE_FEATURES), "optimizer": "adam"},
         {"dataset": "plane", "dropout": 0.5, "optimizer": "rmsprop"},
     ],
 )

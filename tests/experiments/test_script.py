@@ -115,7 +115,8 @@ def test_the_script_trains_the_same_numbers_without_descent(
 def test_the_script_reads_well(entry: Entry) -> None:
     script = text(Recipe(entry, 0, entry.knobs_type(), [], 10, ["loss/train"]))
     assert not re.search(r"^\s*(import|from) (descent|pydantic)", script, re.MULTILINE)
-    for word in ("presets", "invite", "caption=", "@dataclass\n", "type: ignore", "fmt: off"):
+    assert not re.search(r"\n{4}|^ *@p\.", script, re.MULTILINE)
+    for word in ("presets", "invite", "caption=", "@dataclass\n", "type: ignore", "noqa", "fmt: o"):
         assert word not in script
     assert entry.title in script.partition("\n")[0]
     assert len(script) < 40_000

@@ -1,48 +1,26 @@
-"""Several modules in one text: what is kept, what it is called, and that it still does the same."""
+"""Several modules in one text: what is kept, and that it still does the same."""
 
 from __future__ import annotations
 
 import ast
-import importlib
-import sys
 import textwrap
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from descent.archive.flatten import Defined, Flattened, Imported
-from descent.archive.literal import literal
-from descent.archive.scopes import References
+from descent.archive.flatten import Flattened, Source
+from descent.archive.script import literal
 from descent.errors import NoScript
 
-Write = Callable[..., None]
 
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Call it with modules of a package `toy`, by name; they are imported."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "toy").mkdir()
-    (tmp_path / "toy" / "__init__.py").touch()
-
-    def write_(**modules: str) -> None:
-        for name, text in modules.items():
-            (tmp_path / "toy" / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
-        importlib.invalidate_caches()
-        for name in modules:
-            importlib.import_module(f"toy.{name}")
-
-    yield write_
-    for name in [name for name in sys.modules if name.partition(".")[0] == "toy"]:
-        del sys.modules[name]
-
-
-def flattened(name: str = "wanted", **rest: Any) -> str:
-    arguments: dict[str, Any] = {"instead": {}, "headings": {}, "imports": (), "taken": ()}
-    arguments |= {"own": lambda module: module.partition(".")[0] == "toy", "adapt": lambda *_: None}
-    return Flattened(Defined("toy.main", name), **arguments | rest).text()
+def flattened(main: str, **modules: str) -> str:
+    """What `wanted` of `toy.main` needs, of that and of the other modules of `toy`."""
+    modules["main"] = main
+    toys = {f"toy.{name}": Source(f"toy.{name}", textwrap.dedent(text)) for name, text in modules.items()}
+    toys["toy"] = Source("toy", "")
+    flat = Flattened(toys.get)
+    flat.take_name(toys["toy.main"], "wanted")
+    return flat.text()
 
 
 def result(text: str) -> Any:
@@ -51,8 +29,8 @@ def result(text: str) -> Any:
     return space["wanted"]()
 
 
-def test_only_what_is_needed_is_kept_with_its_comments(write: Write) -> None:
-    write(
+def test_only_what_is_needed_is_kept_with_its_comments() -> None:
+    text = flattened(
         helper='''
         """Helps."""
         import os
@@ -75,113 +53,94 @@ def test_only_what_is_needed_is_kept_with_its_comments(write: Write) -> None:
 
 
         def wanted():
-            return area()
+            unused = 1
+            return area() * unused
 
 
         def other():
             return unused()
         """,
     )
-    text = flattened()
-    for part in ("# Helps.", "# On the radius.\nRADIUS = 2  # metres", "# by Archimedes", "import math"):
-        assert part in text
-    for part in ("UNUSED", "unused", "import os", "other", "toy"):
-        assert part not in text
     assert result(text) == pytest.approx(12.566, abs=1e-3)
+    assert text == textwrap.dedent('''\
+        from __future__ import annotations
+
+        import math
 
 
-def test_two_things_of_one_name_are_told_apart(write: Write) -> None:
-    write(
-        helper="""
-        NAMES = ["a", "b"]
-        _hidden = 1
+        # -------------------- toy.helper
+        # Helps.
+
+        # On the radius.
+        RADIUS = 2  # metres
 
 
-        def load(NAMES=NAMES):
-            return [*NAMES, _hidden]
-        """,
-        main="""
-        from toy import helper as tools
-
-        NAMES = ["c"]
-        _hidden = 2
+        def area():
+            """πr²."""
+            return math.pi * RADIUS**2  # by Archimedes
 
 
-        def wanted():
-            return tools.load(), [NAMES for NAMES in tools.NAMES], NAMES, _hidden, tools.NAMES
-        """,
-    )
-    text = flattened()
-    assert "helper_NAMES = " in text
-    assert "_helper_hidden" in text
-    assert result(text) == (["a", "b", 1], ["a", "b"], ["c"], 2, ["a", "b"])
-
-
-def test_a_name_that_is_local_where_it_is_used_gets_another(write: Write) -> None:
-    write(
-        helper="def load():\n    return 'loaded'\n",
-        main="""
-        from toy import helper
+        # -------------------- toy.main
 
 
         def wanted():
-            load = helper.load()
-            return load, (lambda load: helper.load() + load)("!")
-        """,
-    )
-    assert result(flattened()) == ("loaded", "loaded!")
+            unused = 1
+            return area() * unused''')
 
 
-def test_one_name_for_two_imports_is_told_apart_and_one_import_is_shared(write: Write) -> None:
-    write(
-        helper="""
-        from torch.nn import functional as F
-        from itertools import chain as join
-
-
-        def first():
-            return list(join([1], [2])), F.relu.__name__
-        """,
+def test_a_long_line_of_imports_is_parted_and_one_import_is_shared() -> None:
+    text = flattened(
+        helper="from torch.nn import functional as F\ndef first():\n    return F.relu.__name__\n",
         main="""
+        import os.path
         import torch.nn.functional as F
-        from os.path import join
+        from itertools import accumulate, chain, combinations, compress, count, cycle, dropwhile, filterfalse
+        from itertools import groupby, islice, pairwise
 
         from toy.helper import first
 
 
         def wanted():
-            return first(), join("a", "b"), F.relu.__name__
+            every = [accumulate, chain, combinations, compress, count, cycle, dropwhile, filterfalse, groupby]
+            return first(), F.relu.__name__, os.path.join("a", "b"), len([*every, islice, pairwise])
         """,
     )
-    text = flattened()
-    assert text.count("from torch.nn import functional as F") == 1
-    assert result(text) == (([1, 2], "relu"), "a/b", "relu")
+    assert text.count("functional as F") == 1
+    assert "from itertools import (\n    accumulate,\n    chain,\n" in text
+    assert result(text) == ("relu", "relu", "a/b", 11)
 
 
-def test_names_of_the_surroundings_and_builtins_are_not_taken(write: Write) -> None:
-    write(
-        helper="def sum():\n    return 'mine'\n",
+def test_names_that_are_taken_through_another_module_are_found() -> None:
+    text = flattened(
+        package="from toy.within import load\n",
+        within="def load():\n    return 'loaded'\n",
+        main="from toy.package import load\ndef wanted():\n    return load()\n",
+    )
+    assert "toy.package" not in text
+    assert result(text) == "loaded"
+
+
+def test_a_name_may_be_local_elsewhere() -> None:
+    text = flattened(
+        helper="def load():\n    return 'loaded'\n",
         main="""
-        import numpy as random
-
-        from toy.helper import sum as total
-
-        SEED = 3
+        from toy.helper import load
 
 
         def wanted():
-            return total(), SEED, random.pi
+            return load(), (lambda load: load)("!"), local(), [load for load in "ab"]
+
+
+        def local():
+            load = 1
+            return load
         """,
     )
-    text = flattened(taken=["SEED"], imports=[Imported("random", "", "random")])
-    assert "def helper_sum" in text
-    assert "main_SEED = 3" in text
-    assert "import random\n" in text
-    assert result(text)[:2] == ("mine", 3)
+    assert result(text) == ("loaded", "!", 1, ["a", "b"])
 
 
-def test_statements_that_change_what_is_needed_are_kept(write: Write) -> None:
-    write(
+def test_statements_that_change_what_is_needed_are_kept() -> None:
+    text = flattened(
         main="""
         TABLE = {"a": 1}
         TABLE["b"] = 2
@@ -196,7 +155,6 @@ def test_statements_that_change_what_is_needed_are_kept(write: Write) -> None:
             return TABLE, TOTAL
         """
     )
-    text = flattened()
     assert "OTHER" not in text
     assert result(text) == ({"a": 1, "b": 2}, 3)
 
@@ -204,53 +162,30 @@ def test_statements_that_change_what_is_needed_are_kept(write: Write) -> None:
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [
-        ("import pydantic\ndef wanted():\n    return pydantic.BaseModel", "pydantic"),
+        ("def wanted():\n    from toy import helper\n    return helper", "imports toy within a function"),
+        ("from toy import helper\ndef wanted():\n    return helper.END", "toy does not define helper"),
+        ("import toy.helper as h\ndef wanted():\n    return h.END", "imports toy.helper as h"),
+        ("from toy.helper import END as E\ndef wanted():\n    return E", "imports END as E"),
+        ("def wanted():\n    return nowhere", "toy.main does not define nowhere"),
         (
-            "def wanted():\n    from toy import helper\n    return helper",
-            "import of Descent within a function",
+            "from toy.helper import end\nEND = 2\ndef wanted():\n    return end(), END",
+            "END is one thing in toy.main and another in toy.helper",
         ),
-        ("def wanted():\n    import requests_like\n", "requests_like"),
-        ("from toy import helper\ndef wanted():\n    return helper", "module toy.helper as a value"),
-        ("def wanted():\n    return nowhere", "'nowhere', which nothing defines"),
+        (
+            "from toy.helper import end\nsum = 2\ndef wanted():\n    return end(), sum",
+            "sum is one thing in builtins and another in toy.main",
+        ),
+        (
+            "from toy.helper import end\nfrom os import path as date\ndef wanted():\n    return end(), date",
+            "date is one thing in os.path and another in datetime.date",
+        ),
     ],
 )
-def test_what_cannot_be_taken_over_is_refused_with_its_place(
-    write: Write, source: str, complaint: str
-) -> None:
-    write(helper="", main=source)
-    with pytest.raises(NoScript, match=r"\(toy.main, line \d\)") as refusal:
-        flattened()
+def test_what_would_need_another_name_is_refused(source: str, complaint: str) -> None:
+    helper = "from datetime import date\nEND = 1\ndef end():\n    return sum([END]), date\n"
+    with pytest.raises(NoScript, match="one namespace") as refusal:
+        flattened(source, helper=helper)
     assert complaint in refusal.value.detail
-
-
-def references(source: str) -> set[str]:
-    return {node.id for node, _ in References(ast.parse(textwrap.dedent(source)).body).found}
-
-
-@pytest.mark.parametrize(
-    ("source", "names"),
-    [
-        ("def f(a, *b, c=d, **e) -> g:\n    return a, b, c, e, h", {"d", "g", "h"}),
-        ("def f():\n    x = 1\n    def g():\n        nonlocal x\n        return x, y\n    return g", {"y"}),
-        ("def f():\n    global x\n    x = y", {"x", "y"}),
-        (
-            "class A(B):\n    x = y\n    z = x\n    def f(self):\n        return x, z",
-            {"B", "y", "x", "z", "A"},
-        ),
-        ("f = lambda a, b=c: a + d", {"f", "c", "d"}),
-        ("def f():\n    return [x for x in x if (y := x)], y", {"x"}),
-        ("def f(o):\n    match o:\n        case P(a) | [a, *b] | {**c}:\n            return a, b, c", {"P"}),
-        ("def f():\n    try:\n        import a.b\n    except E as e:\n        return a, e", {"E"}),
-        (
-            "def f():\n    with o() as (a, b), c:\n        for d, e in b:\n            del d\n    return e",
-            {"o", "c"},
-        ),
-        ("@d\ndef f(x: t = v): return {k: w for k, w in x}", {"d", "t", "v"}),
-        ("def f():\n    return f'{x!r:>{w}}'", {"x", "w"}),
-    ],
-)
-def test_references_to_the_module_are_told_from_local_names(source: str, names: set[str]) -> None:
-    assert references(source) - {"A"} == names - {"A"}
 
 
 @pytest.mark.parametrize(
@@ -261,9 +196,12 @@ def test_references_to_the_module_are_told_from_local_names(source: str, names: 
         True,
         None,
         "a 'quoted' \"one\" \\ with\ttab, 한국어 and \x00",
+        "don't",
         "line one is rather long, and so is this text\nline two\n\nline four",
+        "one line that is much longer than what is parted, with a line's end at its end and no more\n",
         [],
         (1,),
+        (list(range(99)),),
         [[0.5, -0.25, 1.0]] * 20,
         {"lr": 0.1, "points": [[1.0, 2.0, -1.0]] * 10},
         [(300, {"lr": 0.1}), (400, {"racers": ["sgd", "adam"]})] * 3,
@@ -272,8 +210,10 @@ def test_references_to_the_module_are_told_from_local_names(source: str, names: 
 )
 def test_a_literal_says_what_was_meant(value: Any) -> None:
     assert ast.literal_eval(literal(value)) == value
+    assert ast.literal_eval(f"[\n    {literal(value, '    ')}]") == [value]
 
 
 def test_what_has_no_literal_is_refused() -> None:
-    with pytest.raises(ValueError, match="malformed"):
-        literal(float("nan"))
+    for value in (float("nan"), [float("inf")], {"a": object()}):
+        with pytest.raises((ValueError, SyntaxError)):
+            literal(value)

@@ -1,300 +1,234 @@
-"""Several modules in one: what a piece of code needs of them and nothing else, as text with its comments.
+"""Several modules as one text: what some code needs of them, cut from their files as it is written.
 
-The text is cut from the modules' own files, and edited only where it must be: where a class loses members,
-and where a name is called something else because two modules use it for different things.
+Nothing is renamed, so all of it shares one namespace: a name that would mean two things is refused.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import symtable
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from types import ModuleType
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
-from descent.archive.source import Edit, Piece, Source
 from descent.errors import NoScript
 
-ALLOWED = sys.stdlib_module_names | {"torch", "numpy", "sklearn", "optuna"}  # what a script may import
 WIDTH = 110
+DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-@dataclass(frozen=True)
-class Defined:
-    """A name that one of our modules defines."""
+class Import(NamedTuple):
+    """`from module import name as bound`; without a `name`, `import module as bound`."""
 
     module: str
     name: str
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an import of anything else binds to a name: an attribute of a module, or the module itself."""
-
-    module: str
-    attribute: str
     bound: str
 
-    def line(self, name: str) -> tuple[str, str]:
-        """The import statement that binds it to `name`, in two halves: many names can share the first."""
-        if self.attribute:
-            origin, what = self.module, self.attribute
-        elif "." in self.module:
-            origin, _, what = self.module.rpartition(".")
-        else:
-            return f"import {self.module}" + (f" as {name}" if name != self.module else ""), ""
-        return f"from {origin} import", what + (f" as {name}" if name != what else "")
+
+def imports_of(node: ast.AST) -> Iterator[Import]:
+    """What a statement imports."""
+    if isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            yield Import("." * node.level + (node.module or ""), alias.name, alias.asname or alias.name)
+    elif isinstance(node, ast.Import):
+        for alias in node.names:
+            yield Import(alias.name, "", alias.asname or alias.name.partition(".")[0])
 
 
-@dataclass(frozen=True)
-class Namespace:
-    """One of our modules, bound to a name."""
+def bound(node: ast.stmt) -> set[str]:
+    """The names that a definition or an assignment gives a meaning to."""
+    if isinstance(node, DEFINITION):
+        return {node.name}
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
 
-    module: str
+
+class Part:
+    """A statement of a module: its text, the module's names that it binds, and the global names it uses."""
+
+    def __init__(self, node: ast.stmt, text: str) -> None:
+        self.node, self.text = node, text
+        self.binds: set[str] = set()
+        self.uses: set[str] = set()
+        tables = [symtable.symtable(text, "", "exec")]
+        for table in tables:
+            tables += table.get_children()
+            outermost = table.get_type() == "module"
+            for symbol in table.get_symbols():
+                if outermost and (symbol.is_assigned() or symbol.is_imported()):
+                    self.binds.add(symbol.get_name())
+                elif outermost or symbol.is_global():
+                    self.uses.add(symbol.get_name())
 
 
-Target = Defined | Imported
-Adapt = Callable[[Source, ast.stmt], Piece | None]
+class Source:
+    """A module. `edit` gives the text that is to stand for a statement, by default the statement's own."""
+
+    def __init__(self, module: str, text: str, edit: Callable[[Source, ast.stmt], str] | None = None) -> None:
+        self.module, self.text, self.tree = module, text, ast.parse(text)
+        self.about = ast.get_docstring(self.tree) or ""
+        self.imports = [one for node in self.tree.body for one in imports_of(node)]
+        self._lines = text.split("\n")
+        self._edit = edit or Source.cut
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """Its statements, imports and docstring left out."""
+        return [
+            Part(node, self._edit(self, node))
+            for node in self.tree.body
+            if not isinstance(node, ast.Import | ast.ImportFrom) and not _is_docstring(node)
+        ]
+
+    def cut(self, node: ast.stmt) -> str:
+        """A statement's lines, with its decorators and the comments right above it."""
+        return "\n".join(self._lines[self._first(node) : node.end_lineno])
+
+    def class_body(self, name: str) -> list[ast.stmt]:
+        """The statements in a class."""
+        classes = (node for node in self.tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+        return [member for node in classes for member in node.body]
+
+    def cut_class(self, node: ast.ClassDef, members: Iterable[tuple[ast.stmt, str]]) -> str:
+        """A class's first lines and its docstring, and these members with their texts."""
+        head = "\n".join(self._lines[self._first(node) : self._first(node.body[0])])
+        docstring = [(one, self.cut(one)) for one in node.body[:1] if _is_docstring(one)]
+        body = self.joined([*docstring, *members], apart="\n\n")
+        return f"{head}\n{body or '    pass'}"
+
+    def joined(self, statements: Iterable[tuple[ast.stmt, str]], apart: str) -> str:
+        """Texts of statements, definitions `apart` from others, empty lines left where there are any."""
+        text = ""
+        before: ast.stmt | None = None
+        for node, own in statements:
+            if before is not None:
+                between = self._lines[before.end_lineno : self._first(node)]
+                defines = isinstance(node, DEFINITION) or isinstance(before, DEFINITION)
+                text += apart if defines else "\n" if all(map(str.strip, between)) else "\n\n"
+            text += own
+            before = node
+        return text
+
+    def with_heading(self, parts: Sequence[Part]) -> str:
+        """Parts under the module's name and docstring, of which the title does where little is left."""
+        text = self.joined([(part.node, part.text) for part in parts], apart="\n\n\n")
+        title, _, rest = self.about.partition("\n\n")
+        about = f"{title}\n\n{rest}".strip() if 2 * len(text) > len(self.text) else title
+        heading = "\n".join(
+            f"# {line}".rstrip() for line in ("-" * 20 + " " + self.module, *about.splitlines())
+        )
+        return heading + ("\n\n\n" if isinstance(parts[0].node, DEFINITION) else "\n\n") + text
+
+    def _first(self, node: ast.stmt) -> int:
+        decorators = node.decorator_list if isinstance(node, DEFINITION) else []
+        first = min([node.lineno, *(one.lineno for one in decorators)]) - 1
+        while first and self._lines[first - 1].lstrip().startswith("#"):
+            first -= 1
+        return first
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 class Flattened:
-    """Definitions and all they need, in a single namespace.
+    """Parts of modules, each with all that it uses.
 
-    `own` says which modules are taken over, the others are imported. `adapt` may reduce a statement, or
-    return None to take it as it is. `names`: what each definition and import is called.
+    `source_of` gives a module that parts are taken from, and None for one that is to be imported. Raises
+    `NoScript` for what cannot be taken.
     """
 
-    def __init__(
-        self,
-        wanted: Defined,
-        *besides: Defined,
-        own: Callable[[str], bool],
-        adapt: Adapt,
-        instead: Mapping[Defined, Imported],
-        headings: Mapping[str, str],
-        imports: Iterable[Imported],
-        taken: Iterable[str],
-    ) -> None:
-        """`instead`: what some definitions are replaced by. `headings`: what is said of some modules, else
-        their docstring is. `imports` keep the names they bind; `taken` are names that nothing else may have.
+    def __init__(self, source_of: Callable[[str], Source | None]) -> None:
+        self._source_of = source_of
+        self._origins: dict[str, str] = {}  # where each name comes from
+        self._imports: dict[tuple[str, str], Import] = {}
+        self._parts: dict[Part, Source] = {}
 
-        Raises `NoScript` for what cannot be taken over.
-        """
-        self._instead = instead
-        self._headings = headings
-        self._own = own
-        self._adapt = adapt
-        self._sources: dict[str, Source] = {}
-        self._pieces: dict[ast.stmt, Piece] = {}
-        self._order: list[str] = []
-        self._first = wanted.module
-        self._needed: dict[Target, None] = dict.fromkeys(imports)
-        self._reserved = {one.bound: one for one in self._needed if isinstance(one, Imported)}
-        self._taken = {*taken, *dir(builtins)}
-        for one in (wanted, *besides):
-            self._need(one)
-        self._need_loose()
-        for one in (*besides, wanted):
-            if one.module not in self._order:
-                self._put_in_order(one.module)
-        self.names = self._name()
+    def defines(self, module: str, name: str) -> bool:
+        """Whether a module's definition is among the parts."""
+        return self._origins.get(name) == module
+
+    def take_all(self, source: Source) -> None:
+        """Take all of a module."""
+        for part in source.parts:
+            self.take(source, part)
+
+    def take(self, source: Source, part: Part) -> None:
+        """Take a part and all that it uses."""
+        if part in self._parts:
+            return
+        self._parts[part] = source
+        for node in ast.walk(ast.parse(part.text)):
+            for one in imports_of(node):
+                _need(
+                    not self._source_of(one.module), f"{source.module} imports {one.module} within a function"
+                )
+        for name in sorted(part.binds):
+            self._claim(name, source.module)
+        for name in sorted(part.uses):
+            self.take_name(source, name)
+
+    def take_name(self, source: Source, name: str) -> None:
+        """Take what a name stands for in a module."""
+        parts = [part for part in source.parts if name in part.binds]
+        imports = [one for one in source.imports if one.bound == name]
+        for part in parts:
+            self.take(source, part)
+        for one in imports:
+            if other := self._source_of(one.module):
+                _need(one.name == name, f"{source.module} imports {one.name or one.module} as {name}")
+                self.take_name(other, name)
+            else:
+                path = f"{one.module}.{one.name}".rstrip(".")
+                self._claim(name, name if path.split(".")[0] == name else path)
+                self._imports.setdefault((name, path), one)
+        if not parts and not imports and not name.startswith("__"):
+            _need(hasattr(builtins, name), f"{source.module} does not define {name}")
+            self._claim(name, "builtins")
 
     def text(self) -> str:
-        """The imports, then the definitions, each module's after those it imports."""
-        return "\n\n\n".join([self._imports(), *filter(None, map(self._module, self._order))])
+        """The imports, then the parts, each module's after those of the modules that it imports."""
+        for source in dict.fromkeys(self._parts.values()):
+            for part in source.parts:
+                if not part.binds and part.uses & self._origins.keys():  # it may change what was taken
+                    self.take(source, part)
+        order: dict[Source, None] = {}
 
-    # What is needed
+        def visit(source: Source) -> None:
+            for one in source.imports:
+                if (other := self._source_of(one.module)) and other not in order:
+                    visit(other)
+            order[source] = None
 
-    def _source(self, module: str) -> Source:
-        if module not in self._sources:
-            self._sources[module] = Source(module)
-        return self._sources[module]
-
-    def _need(self, target: Target) -> None:
-        if target in self._needed:
-            return
-        self._needed[target] = None
-        if isinstance(target, Defined):
-            source = self._source(target.module)
-            for statement in source.definitions[target.name]:
-                self._take(source, statement)
-
-    def _take(self, source: Source, statement: ast.stmt) -> None:
-        if statement in self._pieces:
-            return
-        piece = self._adapt(source, statement) or Piece(source, statement, statement)
-        self._pieces[statement] = piece
-        for node in ast.walk(piece.kept):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                names = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
-                if any(map(self._own, names)):
-                    _fail(source, node, "an import of Descent within a function")
-                self._may_import(source, node, names[0] or names[1])
-        for _, target, _ in self._references(piece):
-            self._need(target)
-
-    def _need_loose(self) -> None:
-        """Statements that change what is needed are needed, too."""
-        for source in list(self._sources.values()):
-            for statement in source.loose:
-                piece = Piece(source, statement, statement)
-                if any(target in self._needed for _, target, _ in self._references(piece)):
-                    self._take(source, statement)
-
-    def _put_in_order(self, module: str) -> None:
-        seen: set[str] = set(self._order)
-
-        def visit(module: str) -> None:
-            seen.add(module)
-            for origin, attribute in self._source(module).imports.values():
-                for other in (origin, f"{origin}.{attribute}"):
-                    if other in self._sources and other not in seen:
-                        visit(other)
-            self._order.append(module)
-
-        visit(module)
-
-    def _references(self, piece: Piece) -> Iterator[tuple[ast.expr, Target, frozenset[str]]]:
-        """Each reference with what it refers to and the names that are local there."""
-        for name, local in piece.references.found:
-            node: ast.expr = name
-            target = self._resolve(piece.source, name.id, name)
-            while isinstance(target, Namespace):
-                above = piece.references.parents.get(node)
-                if not isinstance(above, ast.Attribute):
-                    _fail(piece.source, node, f"the module {target.module} as a value")
-                node, target = above, self._resolve(self._source(target.module), above.attr, above)
-            if target is not None:
-                yield node, target, local
-
-    def _resolve(self, source: Source, name: str, node: ast.AST) -> Target | Namespace | None:
-        """What a name of a module stands for; None for a builtin."""
-        if name in source.definitions:
-            found = Defined(source.module, name)
-            return self._instead.get(found, found)
-        if name not in source.imports:
-            if hasattr(builtins, name) or (name.startswith("__") and name.endswith("__")):
-                return None
-            _fail(source, node, f"{name!r}, which nothing defines")
-        origin, attribute = source.imports[name]
-        whole = f"{origin}.{attribute}" if attribute else origin
-        if self._own(origin):
-            if whole in sys.modules:
-                return Namespace(whole)
-            return self._resolve(self._source(origin), attribute, node)
-        self._may_import(source, node, origin)
-        is_module = not attribute or isinstance(getattr(sys.modules.get(origin), attribute, None), ModuleType)
-        return Imported(whole, "", name) if is_module else Imported(origin, attribute, name)
-
-    def _may_import(self, source: Source, node: ast.AST, module: str) -> None:
-        if module.partition(".")[0] not in ALLOWED:
-            _fail(source, node, f"{module}, which a script should not depend on")
-
-    # What it is called
-
-    def _name(self) -> dict[Target, str]:
-        """A name for everything, its own unless two want the same: then the first module's has it."""
-        renamed: set[Target] = set()
-        while True:
-            names: dict[Target, str] = {one: bound for bound, one in self._reserved.items()}
-            used = self._taken | set(self._reserved)
-            for target in sorted(self._needed, key=self._rank):
-                if target in names:
-                    continue
-                name = target.bound if isinstance(target, Imported) else target.name
-                if target in renamed or name in used:
-                    stem = target.module.rpartition(".")[2].lstrip("_")
-                    name = f"_{stem}{name}" if name.startswith("_") else f"{stem}_{name}"
-                    while name in used:
-                        name += "_"
-                names[target] = name
-                used.add(name)
-            hidden = {
-                target
-                for piece in self._pieces.values()
-                for node, target, local in self._references(piece)
-                if names[target] in local and not (isinstance(node, ast.Name) and node.id == names[target])
-            }
-            if hidden <= renamed:
-                return names
-            renamed |= hidden
-
-    def _rank(self, target: Target) -> int:
-        return 2 if isinstance(target, Imported) else target.module != self._first
-
-    # Text
-
-    def _edits(self, piece: Piece) -> Iterator[Edit]:
-        """Where names change."""
-        source = piece.source
-        defined = {name for name, statements in source.definitions.items() if piece.statement in statements}
-        for node in ast.walk(piece.kept):
-            if isinstance(node, ast.Global):
-                for name in node.names:
-                    if self.names.get(Defined(source.module, name), name) != name:
-                        _fail(source, node, f"`global {name}`, whose name is taken")
-        for name in defined:
-            new = self.names.get(Defined(source.module, name), name)
-            if new != name and isinstance(piece.statement, ast.FunctionDef | ast.ClassDef):
-                line = source.line(piece.statement)
-                at = source.data.index(name.encode(), line)
-                yield at, at + len(name.encode()), new
-        for node, target, _ in self._references(piece):
-            begin, end = source.span(node)
-            text = source.data[begin:end].decode()
-            if (new := self.names[target]) != text:
-                if text != ast.unparse(node):  # before Python 3.12 places in f-strings are wrong
-                    _fail(source, node, f"{ast.unparse(node)} in a place that cannot be edited")
-                yield begin, end, new
-
-    def _module(self, module: str) -> str:
-        source = self._source(module)
-        text = ""
-        before: ast.stmt | None = None
-        for statement in source.tree.body:
-            if (piece := self._pieces.get(statement)) is not None:
-                text += _gap(source, before, statement) + piece.text(self._edits(piece))
-                before = statement
-        return text and self._heading(source, len(text)) + text
-
-    def _heading(self, source: Source, size: int) -> str:
-        """A module's docstring as a comment; its title alone where little of the module is left."""
-        title, _, rest = (ast.get_docstring(source.tree) or "").partition("\n\n")
-        said = f"{title}\n\n{rest}".strip() if 2 * size > len(source.data) else title
-        said = "" if source.module == self._first else self._headings.get(source.module, said)
-        place = "/".join(source.module.split(".")[1:]) or source.module
-        lines = [f"{'-' * 20} {place}.py", *said.splitlines()]
-        return "\n".join(f"# {line}".rstrip() for line in lines)
-
-    def _imports(self) -> str:
-        found = {one: name for one, name in self.names.items() if isinstance(one, Imported)}
-        lines: dict[bool, list[str]] = {True: [], False: []}
-        halves = sorted(one.line(name) for one, name in found.items())
-        for start, group in groupby(halves, key=lambda half: half[0]):
-            names = list(dict.fromkeys(end for _, end in group))
-            lines[start.split()[1].partition(".")[0] in sys.stdlib_module_names] += _wrapped(start, names)
-        blocks = [sorted(block, key=lambda line: not line.startswith("import")) for block in lines.values()]
-        return "\n\n".join(
-            ["from __future__ import annotations", *("\n".join(block) for block in blocks if block)]
+        for source in dict.fromkeys(self._parts.values()):
+            if source not in order:
+                visit(source)
+        modules = [(source, [part for part in source.parts if part in self._parts]) for source in order]
+        return "\n\n\n".join(
+            ["from __future__ import annotations\n\n" + self._import_lines()]
+            + [source.with_heading(parts) for source, parts in modules if parts]
         )
 
+    def _claim(self, name: str, origin: str) -> None:
+        other = self._origins.setdefault(name, origin)
+        _need(other == origin, f"{name} is one thing in {other} and another in {origin}")
 
-def _wrapped(start: str, names: Sequence[str]) -> list[str]:
-    line = f"{start} {', '.join(names)}".strip()
-    return [line] if len(line) <= WIDTH else [f"{start} (\n    " + ",\n    ".join(names) + ",\n)"]
+    def _import_lines(self) -> str:
+        names: dict[str, list[str]] = {}
+        for module, name, bound in sorted(self._imports.values()):
+            start = f"from {module} import " if name else f"import {module}"
+            renamed = f" as {bound}" if bound not in (name, module.partition(".")[0]) else ""
+            names.setdefault(start, []).append(name + renamed)
+        blocks: dict[bool, list[str]] = {True: [], False: []}
+        for start in sorted(names, key=lambda start: start.startswith("from")):
+            line = start + ", ".join(names[start])
+            if len(line) > WIDTH:
+                line = f"{start}(\n    " + ",\n    ".join(names[start]) + ",\n)"
+            blocks[start.split()[1].partition(".")[0] in sys.stdlib_module_names].append(line)
+        return "\n\n".join("\n".join(block) for block in blocks.values() if block)
 
 
-def _gap(source: Source, before: ast.stmt | None, after: ast.stmt) -> str:
-    """What parts two statements: two empty lines at functions and classes, else one where there is any."""
-    named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    if isinstance(before, named) or isinstance(after, named):
-        return "\n\n\n"
-    return "\n\n" if before is None or source.lines(before)[1] < source.lines(after)[0] else "\n"
-
-
-def _fail(source: Source, node: ast.AST, what: str) -> NoReturn:
-    place = f"{source.module}, line {getattr(node, 'lineno', '?')}"
-    raise NoScript(f"a script cannot take over {what} ({place})", "run")
+def _need(condition: object, otherwise: str) -> None:
+    if not condition:
+        raise NoScript(f"a script has one namespace for all it takes of Descent, but {otherwise}", "run")

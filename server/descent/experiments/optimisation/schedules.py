@@ -46,7 +46,7 @@ from descent.contract import (
 from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, coming_rows
 from descent.kit.data.digits import shuffled_digits
-from descent.kit.nn import schedules
+from descent.kit.nn.schedules import value
 
 TITLES = {
     "constant": "constant",
@@ -100,7 +100,7 @@ def rules(knobs: ScheduleKnobs) -> dict[str, tuple[dict[str, Any], float]]:
 
 def rates(knobs: ScheduleKnobs, step: int) -> list[float]:
     """η of each racer at a step."""
-    return [schedules.value(rule, b, step) for rule, b in rules(knobs).values()]
+    return [value(rule, b, step) for rule, b in rules(knobs).values()]
 
 
 class Racers(nn.Module):

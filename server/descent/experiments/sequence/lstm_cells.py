@@ -44,7 +44,7 @@ from descent.contract import (
     rate,
 )
 from descent.contract import panels as p
-from descent.kit.data import text as texts
+from descent.kit.data.text import ALICE, OTHER, SHOWN, cleaned, load, shown_of
 from descent.kit.nn.gates import (
     Recurrent,
     auc,
@@ -91,7 +91,7 @@ class CellKnobs(Knobs):
     )
     layer: int = live(1, "Layer", range=(0, 3), group="looking", role="look")
     cell: int = live(BEST, "Cell", range=(READ_OUT, 255), group="looking", role="look")
-    position: int = live(120, "Position", range=(0, texts.SHOWN - 1), group="looking", role="look")
+    position: int = live(120, "Position", range=(0, SHOWN - 1), group="looking", role="look")
     temperature: float = live(
         0.7, "Temperature", "τ", range=(0.05, 3.0), step=0.05, typical=(0.3, 1.2), group="looking",
         role="look"
@@ -101,7 +101,7 @@ class CellKnobs(Knobs):
         "brackets": "quotes and brackets", "pasted": "your own"}, group="text"
     )
     pasted: str = fixed(
-        texts.ALICE, "Your text", when={"corpus": ["pasted"]}, max_length=20_000, lines=4, group="text"
+        ALICE, "Your text", when={"corpus": ["pasted"]}, max_length=20_000, lines=4, group="text"
     )
     kind: Literal["lstm", "gru", "rnn"] = fixed(
         "lstm", "Recurrent unit", options={"lstm": "LSTM", "gru": "GRU", "rnn": "vanilla RNN"},
@@ -118,13 +118,13 @@ class CellKnobs(Knobs):
     @field_validator("pasted")
     @classmethod
     def _clean(cls, text: str) -> str:
-        return texts.cleaned(text)
+        return cleaned(text)
 
     @model_validator(mode="after")
     def _fit_together(self) -> CellKnobs:
-        shown = texts.SHOWN
+        shown = SHOWN
         if self.corpus == "pasted":
-            shown, have = texts.shown_of(len(self.pasted)), len(self.pasted)
+            shown, have = shown_of(len(self.pasted)), len(self.pasted)
             needed = math.ceil((self.batch * self.length + 1) * 1.25)
             if have < needed:
                 raise KnobError(
@@ -241,7 +241,7 @@ class LSTMCells(Experiment[CellKnobs]):
     def build(self, knobs: CellKnobs) -> None:
         """Cut the text into B streams that are read side by side. Raises `KnobError` where there is none."""
         try:
-            self.corpus = texts.load(knobs.corpus, knobs.pasted)
+            self.corpus = load(knobs.corpus, knobs.pasted)
         except (OSError, ImportError) as error:
             raise KnobError(
                 "corpus", "this Python comes without it ({reason}); choose another", reason=str(error)
@@ -379,7 +379,7 @@ class LSTMCells(Experiment[CellKnobs]):
                 "The bits count an even guess among them.",
                 {
                     "percent": max(1, round(100 * self.corpus.merged)),
-                    "sign": texts.OTHER,
+                    "sign": OTHER,
                     "rare": self.corpus.rare,
                 },
             )

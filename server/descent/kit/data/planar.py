@@ -107,7 +107,7 @@ def multi_gauss(count: int, noise: float, generator: torch.Generator) -> Samples
 CLASSIFICATION: dict[str, Maker] = {"circle": circle, "xor": xor, "gauss": gauss, "spiral": spiral}
 REGRESSION: dict[str, Maker] = {"plane": plane, "multi-gauss": multi_gauss}
 
-FEATURES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+PLANE_FEATURES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "x1": lambda x1, x2: x1,
     "x2": lambda x1, x2: x2,
     "x1^2": lambda x1, x2: x1 * x1,
@@ -119,9 +119,9 @@ FEATURES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 
 
 def encode(points: torch.Tensor, features: Sequence[str]) -> torch.Tensor:
-    """`features` of the `points` (N, 2), by their names in `FEATURES`: (N, len(features))."""
+    """`features` of the `points` (N, 2), by their names in `PLANE_FEATURES`: (N, len(features))."""
     x1, x2 = points.unbind(1)
-    return torch.stack([FEATURES[name](x1, x2) for name in features], 1)
+    return torch.stack([PLANE_FEATURES[name](x1, x2) for name in features], 1)
 
 
 def grid(size: int) -> torch.Tensor:
