@@ -1,7 +1,8 @@
 """Finds the experiments, checks the contract, sorts them.
 
 Every module below `descent.experiments.<chapter>` that defines an `Experiment` is one. Its id is the
-file's name with hyphens for underscores. Nothing is listed by hand: what breaks the contract raises.
+file's name with hyphens for underscores. A chapter is a folder, whose `__init__` gives its place. Nothing is
+listed by hand: what breaks the contract raises.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -22,7 +24,6 @@ from descent.errors import UnknownExperiment
 from descent.lessons import LANGUAGES, read_lesson
 
 LONGEST_SIGN = 2  # letters: units such as % and px are the same in any language
-CHAPTERS = ("optimisation", "training", "convolution", "sequence", "attention", "generative")
 
 
 class ContractError(Exception):
@@ -82,9 +83,15 @@ def _is_experiment_of(value: object, module: str) -> bool:
     )
 
 
-def _learning_order(item: tuple[str, Entry]) -> tuple[int, int, str]:
+def _learning_order(item: tuple[str, Entry]) -> tuple[int, str, int, str]:
     entry = item[1]
-    return CHAPTERS.index(entry.chapter), entry.cls.order, entry.id
+    return _place(entry.chapter) or 0, entry.chapter, entry.cls.order, entry.id
+
+
+def _place(chapter: str) -> int | None:
+    """A chapter's place among the others, which its folder's `__init__` gives as `ORDER`."""
+    found = getattr(sys.modules[f"descent.experiments.{chapter}"], "ORDER", None)
+    return found if isinstance(found, int) else None
 
 
 def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) -> Entry:
@@ -94,7 +101,7 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
 
     title, _, rest = docstring.partition("\n\n")
     summary = " ".join(rest.partition("\n\n")[0].split())
-    need(chapter in CHAPTERS, f"unknown chapter {chapter!r}, expected one of {', '.join(CHAPTERS)}")
+    need(_place(chapter) is not None, f"chapter {chapter!r} has no place: give its __init__.py an ORDER")
     need(title and summary, "the docstring needs a title line and a summary paragraph")
     need(hasattr(cls, "knobs_type"), "derive from Experiment[Knobs], with your Knobs class")
     need(getattr(cls, "invite", ""), "`invite` is missing: the sentence that invites the first move")

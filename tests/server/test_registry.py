@@ -62,7 +62,9 @@ def write(tmp_path, monkeypatch):
     def write(text=GOOD, path="training/good.py", languages=("en", "ko"), korean=KOREAN, english=None):
         file = tmp_path / path
         file.parent.mkdir(exist_ok=True)
-        (file.parent / "__init__.py").touch()
+        chapters = ("optimisation", "training", "generative")
+        order = f"ORDER = {chapters.index(file.parent.name)}" if file.parent.name in chapters else ""
+        (file.parent / "__init__.py").write_text(order)
         file.write_text(dedent(text).lstrip())
         for language in languages:
             lessons[language, file.stem] = Lesson("<p>…</p>", korean if language == "ko" else english or {})
@@ -105,7 +107,7 @@ def test_what_an_experiment_imports_is_no_experiment_of_its_file(write):
 
 
 BROKEN = {
-    "unknown chapter 'cooking'": {"path": "cooking/good.py"},
+    "chapter 'cooking' has no place: give its __init__.py an ORDER": {"path": "cooking/good.py"},
     "needs a title line and a summary": {
         "text": GOOD.replace('"""A good experiment.\n\nIt shows what a file needs,\nand no more.\n"""', "")
     },

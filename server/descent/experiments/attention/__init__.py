@@ -1,1 +1,3 @@
-"""Chapter: attention."""
+"""Attention."""
+
+ORDER = 4  # place among the chapters

@@ -1,1 +1,3 @@
-"""Chapter: generative models."""
+"""Generative models."""
+
+ORDER = 5  # place among the chapters

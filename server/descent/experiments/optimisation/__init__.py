@@ -1,1 +1,3 @@
-"""Chapter: how optimisers find their way down a loss surface."""
+"""How optimisers find their way down a loss surface."""
+
+ORDER = 1  # place among the chapters

@@ -1,1 +1,3 @@
-"""Chapter: sequences."""
+"""Sequences."""
+
+ORDER = 3  # place among the chapters

@@ -1,1 +1,3 @@
-"""Chapter: training neural networks."""
+"""Training neural networks."""
+
+ORDER = 2  # place among the chapters
