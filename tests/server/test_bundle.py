@@ -273,7 +273,7 @@ async def test_a_run_leaves_as_a_script_that_trains_its_numbers(api, tmp_path):
     (tmp_path / "script.py").write_text(answer.text, encoding="utf-8")
     script = runpy.run_path(str(tmp_path / "script.py"))
     assert script["STEPS"] == 30
-    script["train"](30, "cpu", tmp_path / "out.csv", None)
+    script["run"](30, "cpu", tmp_path / "out.csv", None)
     with (tmp_path / "out.csv").open(newline="") as file:
         found = {int(row["step"]): float(np.float32(row["loss/train"])) for row in csv.DictReader(file)}
     known = {s: row for s, row in (await scalars(api, run)).items() if s < 12} | await scalars(api, branch)

@@ -72,7 +72,7 @@ SCALARS = {scalars}
 FINITE = torch.finfo(torch.float32).max  # a scalar beyond has diverged
 
 
-def run(steps: int, device: str, out: Path, data: Path | None) -> None:
+def run(steps: int, device: str, out: Path, data: Path | None = None) -> None:
     """Train, and write every step's scalars to a CSV file; an empty cell is one that was not measured."""
     torch.set_num_threads(1)  # sums over several threads are rounded differently
     random.seed(SEED)
