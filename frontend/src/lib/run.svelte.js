@@ -14,13 +14,12 @@ import { Pending } from './pending.js';
 import { refusal } from './refusal.js';
 import { schedulesOf } from './schedules.js';
 import { ScalarStore } from './series.js';
+import { isOver, isResumable } from './statuses.js';
 import { Stream } from './stream.js';
 
 const RATE_WINDOW = 1500; // ms over which steps per second are counted
 const MAX_FPS = 30;
 const CALM_FPS = 2; // for whom motion is too much: an unstable picture must not flash
-const ENDED = ['finished', 'stopped', 'diverged', 'failed', 'interrupted'];
-const RESUMABLE = ['interrupted', 'failed', 'stopped'];
 
 /** @typedef {import('./types.js').Frame} Frame */
 /** @typedef {import('./types.js').Command} Command */
@@ -77,8 +76,8 @@ export class RunView {
   wish = $state(null);
   /** Whether it stands still, or is about to. */
   halted = $derived(this.wish ? this.wish === 'pause' : this.status === 'paused');
-  ended = $derived(ENDED.includes(this.status));
-  resumable = $derived(RESUMABLE.includes(this.status));
+  ended = $derived(isOver(this.status));
+  resumable = $derived(isResumable(this.status));
   /** The step that pictures and values are shown of. */
   now = $derived(this.at ?? this.step);
 

@@ -7,6 +7,7 @@ import { refusal } from './refusal.js';
 import { RunView } from './run.svelte.js';
 import { MOST } from './runs.js';
 import { anew } from './schedules.js';
+import { isBusy } from './statuses.js';
 
 /** @typedef {import('./types.js').Experiment} Experiment */
 /** @typedef {import('./types.js').ExperimentSummary} ExperimentSummary */
@@ -16,7 +17,6 @@ import { anew } from './schedules.js';
 /** @typedef {import('./types.js').RunInfo} RunInfo */
 
 const LOOKED_AT = 100; // newest runs, among which those that train are looked for
-const ALIVE = ['running', 'queued', 'starting'];
 
 export class Session {
   /** @type {Experiment | null} */
@@ -322,7 +322,7 @@ export class Session {
   async lookAround() {
     try {
       const newest = await listRuns({ limit: LOOKED_AT });
-      this.crowd = newest.filter((one) => ALIVE.includes(one.status) && one.id !== this.run?.id);
+      this.crowd = newest.filter((one) => isBusy(one.status) && one.id !== this.run?.id);
     } catch {
       this.crowd = []; // that it does not answer is said elsewhere
     }

@@ -15,7 +15,7 @@
 /**
  * What of a run it looks at; `RunView` has all of it.
  * @typedef {object} Seen
- * @property {string} status
+ * @property {import('./types.js').RunStatus} status
  * @property {string} reason
  * @property {string} connection
  * @property {number | null} at

@@ -7,6 +7,22 @@ const BOTTOM = 0.002; // of the samples: as many lie lower than ε above the low
 const FLAT = 1e-9; // of the range: ε is at least that
 const ROUNDING = 1e-9; // of the range
 
+/**
+ * What does not change while a surface keeps its name.
+ * @typedef {object} Surface
+ * @property {string} name
+ * @property {Float32Array} values  (rows, columns), row-major
+ * @property {number} rows
+ * @property {number} columns
+ * @property {[number, number]} x  its range
+ * @property {[number, number]} y
+ * @property {[number, number][]} minima
+ * @property {Heights} heights
+ * @property {ReturnType<typeof bands>} bands
+ * @property {number} bar  px, the width of the colour bar
+ * @property {(x: number, y: number) => number} valueAt  between the samples
+ */
+
 /** What a value of the surface is drawn as: itself, or log(value − min + ε). */
 export class Heights {
   #log;

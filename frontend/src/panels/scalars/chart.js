@@ -77,7 +77,7 @@ export function setWidths(u, curves, dense) {
  * @param {uPlot} u
  * @param {number} i
  */
-const strokeOf = (u, i) => /** @type {string} */ (/** @type {any} */ (u.series[i])._stroke);
+const strokeOf = (u, i) => /** @type {import('uplot').Series & {_stroke: string}} */ (u.series[i])._stroke;
 
 /**
  * A thin line and a ◆ where a knob took effect.
