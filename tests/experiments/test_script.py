@@ -17,7 +17,7 @@ from test_contract import every, loop_of, other_values, table, take
 
 from descent.archive.script import Recipe, rules, text
 from descent.contract.entry import Entry
-from descent.errors import DescentError
+from descent.errors import DescentError, NoScript
 from descent.registry import experiments
 from descent.runs.knobs import check
 
@@ -132,6 +132,17 @@ def test_the_script_reads_well(entry: Entry) -> None:
     ]
     done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_value_that_has_no_literal_is_refused() -> None:
+    entry = experiments()["neural-playground"]
+    knobs = entry.knobs_type().model_copy(update={"lr": math.inf})
+    for recipe in (
+        Recipe(entry, 0, knobs, [], 10, []),
+        Recipe(entry, 0, entry.knobs_type(), [(1, {"lr": math.nan})], 10, []),
+    ):
+        with pytest.raises(NoScript, match="cannot tell this run's values"):
+            text(recipe)
 
 
 def test_a_run_whose_knobs_follow_schedules_trains_the_same_numbers(

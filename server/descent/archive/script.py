@@ -250,10 +250,10 @@ def text(recipe: Recipe) -> str:
     flat = Flattened(source_of)
     own = source_of(module)
     assert own is not None
-    flat.take_name(own, cls.__name__)
     said, own.about = own.about or recipe.entry.title, ""
     follows = any(KEY in values for _, values in recipe.changes)
     try:
+        flat.take_name(own, cls.__name__)
         main = MAIN.format(
             module=module,
             experiment=cls.__name__,
