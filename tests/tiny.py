@@ -40,7 +40,7 @@ from descent.workers.worker import train
 class TinyKnobs(Knobs):
     """Two live knobs and a fixed one."""
 
-    lr: float = live(0.1, name="Learning rate", help="How far a step goes.", range=(0, 1e9))
+    lr: float = live(0.1, name="Learning rate", help="How far a step goes.", range=(0, 1e9), role="rate")
     word: str = live("a", name="Word", help="Anything but 'no'.", max_length=10)
     size: int = fixed(3, name="Size", help="Units.", range=(1, 10))
 
@@ -83,7 +83,7 @@ class Tiny(Experiment[TinyKnobs]):
 
 
 class ParabolaKnobs(Knobs):
-    lr: float = live(0.1, name="η", help="", range=(0, 10))
+    lr: float = live(0.1, name="η", help="", range=(0, 10), role="rate")
     momentum: float = live(0.0, name="β", help="", range=(0, 1))
 
 

@@ -18,7 +18,7 @@ FRAME = 1 / 30  # seconds between two batches of scalars
 
 
 class PlayKnobs(Knobs):
-    lr: float = live(0.1, name="η", help="", range=(0, 10))
+    lr: float = live(0.1, name="η", help="", range=(0, 10), role="rate")
     lr_b: float = live(0.1, name="η of b", help="", range=(0, 10))
     walk: int = live(0, name="Walk", help="", range=(0, 99), role="look")
     noise: float = live(0.0, name="Noise", help="", range=(0, 10), role="task")

@@ -21,7 +21,7 @@ const runOf = (changes = {}) =>
       knobs: {
         properties: {
           momentum: { ...number, title: 'Momentum' },
-          lr: { ...number, title: 'Learning rate', 'x-log': true },
+          lr: { ...number, title: 'Learning rate', 'x-log': true, 'x-role': 'rate' },
           layers: { ...number, title: 'Layers', 'x-live': false },
         },
       },

@@ -141,7 +141,7 @@ describe('what is proposed', () => {
       momentum: number,
       optimizer: { 'x-live': true, enum: ['sgd'] },
       width: { 'x-live': false, type: 'integer' },
-      lr_g: number,
+      lr_g: { ...number, 'x-role': 'rate' },
     });
     expect(found).toEqual(['lr_g', 'momentum']);
   });

@@ -317,7 +317,7 @@ def test_every_sweep_across_an_epochs_end_has_a_result(entry, monkeypatch):
     stacked = lanes.stacked
     monkeypatch.setattr(lanes, "stacked", lambda *args, **rest: stacked(*args, **{**rest, "seconds": np.inf}))
     bench = bench_of(entry, at=0)
-    rates = [n for n in entry.knobs_type.model_fields if n.startswith("lr") and entry.knobs_type.is_live(n)]
+    rates = sorted(entry.knobs_type.rates())
     if not rates:
         pytest.skip("it has no learning rate")
     epoch = bench.experiment.steps_per_epoch(bench.base) or 5

@@ -110,8 +110,8 @@ export function changed(before, after) {
 export const looksOf = (experiment) =>
   Object.keys(experiment.knobs.properties).filter((name) => isLook(experiment.knobs.properties[name]));
 
-/** Whether a knob is a learning rate. @param {string} name */
-export const isRate = (name) => /^lr(_|$)/.test(name);
+/** Whether a knob is a learning rate. @param {Schema | undefined} schema */
+export const isRate = (schema) => schema?.['x-role'] === 'rate';
 
 /**
  * Knobs that are numbers and change training while it goes on.

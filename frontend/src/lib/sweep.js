@@ -228,7 +228,8 @@ const tidy = (value) => Number(value.toPrecision(2));
  */
 export function sweepable(properties) {
   const names = liveNumbers(properties);
-  return [...names.filter(isRate), ...names.filter((name) => !isRate(name))];
+  const rates = names.filter((name) => isRate(properties[name]));
+  return [...rates, ...names.filter((name) => !rates.includes(name))];
 }
 
 /**

@@ -711,6 +711,7 @@ export interface components {
         SweepOrder: {
             step?: number | null;
             steps?: number;
+            /** @description Default: the first learning rate. */
             knob?: string;
             values?: unknown[] | null;
             low?: number | null;

@@ -248,7 +248,7 @@ class Loop:
             for name, parameter in module.named_parameters()
             if not torch.isfinite(parameter).all()
         ]
-        rates = {name: value for name, value in self.knobs.model_dump(mode="json").items() if "lr" in name}
+        rates = self.knobs.model_dump(mode="json", include=set(self.knobs.rates()))
         values = {name: str(value) for name, value in scalars.items()}
         params: dict[str, Any] = {"scalars": values, "parameters": parameters, "rates": rates}
         params |= self._health.last_word(self.knobs)

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from descent import errors, wire
@@ -36,7 +36,7 @@ class Order:
     combination of which is tried; `orders`: of mini-batches and noise, the run's own first.
     """
 
-    knob: str = "lr"
+    knob: str = ""  # the first learning rate
     steps: int = 100
     values: Sequence[Any] | None = None
     low: float | None = None
@@ -74,6 +74,7 @@ class Sweeps:
             )
         self._under_way += 1
         try:
+            order = resolved(run.entry, order)
             replay, _ = await history.plan(run, step)
             variants = variants_of(run.entry, knobs_after(run.built_with, replay), order)
             spec = RunSpec(
@@ -141,8 +142,18 @@ def _refusal(problem: Mapping[str, Any]) -> errors.DescentError:
     return kind(problem["detail"], problem["field"], **problem["params"])
 
 
+def resolved(entry: Entry, order: Order) -> Order:
+    """The order with its knob named. Raises `BadField` where it names none and there is no learning rate."""
+    rates = entry.knobs_type.rates()
+    knob = order.knob or next((name for name in entry.knobs_type.model_fields if name in rates), "")
+    if not knob:
+        raise _bad("knob", "missing", f"knob: {entry.id} has no learning rate; name the knob to sweep")
+    return replace(order, knob=knob)
+
+
 def variants_of(entry: Entry, knobs: Mapping[str, Any], order: Order) -> list[Variant]:
     """Every combination, checked. Raises `BadField`, `BadKnob` and `FixedKnob`."""
+    order = resolved(entry, order)
     columns = {order.knob: values_of(entry, knobs, order), **order.vary}
     for name, values in columns.items():
         if not values:
@@ -190,6 +201,7 @@ def _need_live(entry: Entry, name: str) -> None:
 
 def values_of(entry: Entry, knobs: Mapping[str, Any], order: Order) -> list[Any]:
     """The values of the knob looked at: as told, or evenly spaced on its scale."""
+    order = resolved(entry, order)
     _need_live(entry, order.knob)
     number = range_of(entry.knobs_type, order.knob)
     if number is None:

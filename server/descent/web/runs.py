@@ -92,7 +92,7 @@ class SweepOrder(BaseModel):
 
     step: int | None = Field(None, ge=0, le=LAST_STEP)
     steps: int = Field(100, ge=1, le=MOST_STEPS)
-    knob: str = Field("lr", max_length=100)
+    knob: str = Field("", max_length=100, description="Default: the first learning rate.")
     values: list[Any] | None = None
     low: float | None = Field(None, allow_inf_nan=False)
     high: float | None = Field(None, allow_inf_nan=False)

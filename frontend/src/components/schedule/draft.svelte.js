@@ -41,11 +41,15 @@ export class Draft {
   /** What was there before a line was begun, in case it becomes none. @type {() => void} */
   #takeBack = () => {};
 
-  names = $derived(liveNumbers(this.run.experiment.knobs.properties));
+  properties = $derived(this.run.experiment.knobs.properties);
+  names = $derived(liveNumbers(this.properties));
   knob = $derived(
-    this.names.find((name) => name === this.#wished) ?? this.names.find(isRate) ?? this.names[0] ?? '',
+    this.names.find((name) => name === this.#wished) ??
+      this.names.find((name) => isRate(this.properties[name])) ??
+      this.names[0] ??
+      '',
   );
-  schema = $derived(this.run.experiment.knobs.properties[this.knob]);
+  schema = $derived(this.properties[this.knob]);
   ends = $derived(range(this.schema));
   followed = $derived(schedulesOf(this.run.knobs)[this.knob] ?? null);
   value = $derived(this.run.followed[this.knob] ?? Number(this.run.knobs[this.knob]));

@@ -238,9 +238,8 @@ class Gradients:
 
 
 def _lower_rate(knobs: Knobs, rate: float, lower: float) -> dict[str, float]:
-    """The live knob that is this rate, set to a lower one of two digits."""
+    """The knob that is this rate, set to a lower one of two digits."""
     for name in type(knobs).model_fields:
-        value = getattr(knobs, name)
-        if "lr" in name and isinstance(value, float) and math.isclose(value, rate) and knobs.is_live(name):
+        if name in knobs.rates() and math.isclose(getattr(knobs, name), rate):
             return {name: float(f"{lower:.1e}")}
     return {}
