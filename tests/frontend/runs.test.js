@@ -1,5 +1,13 @@
 import { expect, it } from 'vitest';
-import { differences, families, labelOf, mainScalar, moment, tree } from '../../frontend/src/lib/runs.js';
+import {
+  differences,
+  families,
+  labAddress,
+  labelOf,
+  mainScalar,
+  moment,
+  tree,
+} from '../../frontend/src/lib/runs.js';
 
 const run = (/** @type {string} */ id, /** @type {string | null} */ parent = null) => ({
   id,
@@ -59,4 +67,10 @@ it('says what a run came to by its loss, or by what it measures first', () => {
   expect(mainScalar({ accuracy: 1, 'loss/g': 2 })).toBe('loss/g');
   expect(mainScalar({ accuracy: 1 })).toBe('accuracy');
   expect(mainScalar({})).toBeUndefined();
+});
+
+it('finds a run again by its address, with its step and its comparison', () => {
+  const run = { id: 'a', experiment: 'dcgan' };
+  expect(labAddress(run)).toBe('/lab/dcgan?run=a');
+  expect(labAddress(run, ['b', 'c'], 40)).toBe('/lab/dcgan?run=a&step=40&with=b,c');
 });

@@ -114,3 +114,14 @@ export function mainScalar(latest) {
   const loss = ['loss/train', 'loss'].find((name) => name in latest);
   return loss ?? names.find((name) => name.startsWith('loss/')) ?? names[0];
 }
+
+/**
+ * Where a run is looked at.
+ * @param {{id: string, experiment: string}} run
+ * @param {string[]} [compared]  ids of the runs it is compared with
+ * @param {number | null} [step]  of its past; null: the present
+ */
+export function labAddress({ id, experiment }, compared = [], step = null) {
+  const past = step === null ? '' : `&step=${step}`;
+  return `/lab/${experiment}?run=${id}${past}${compared.length ? `&with=${compared.join(',')}` : ''}`;
+}

@@ -2,7 +2,7 @@
 
 import { describeRun, importRun, listRuns } from '../../lib/api.js';
 import { refusal } from '../../lib/refusal.js';
-import { MOST, families } from '../../lib/runs.js';
+import { MOST, families, labAddress } from '../../lib/runs.js';
 
 /** @typedef {import('../../lib/types.js').RunInfo} RunInfo */
 
@@ -22,9 +22,7 @@ export class Records {
   #first = $derived(this.runs.find((run) => run.id === this.chosen[0]));
   /** Where the chosen runs are compared; '' where there is nothing to compare. */
   comparison = $derived(
-    this.chosen.length > 1 && this.#first
-      ? `/lab/${this.#first.experiment}?run=${this.#first.id}&with=${this.chosen.slice(1).join(',')}`
-      : '',
+    this.chosen.length > 1 && this.#first ? labAddress(this.#first, this.chosen.slice(1)) : '',
   );
 
   /** @param {{experiment: string, search: string, starred: boolean}} which */

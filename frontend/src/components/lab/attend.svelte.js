@@ -1,0 +1,109 @@
+/** What a lab does by itself while it is open: its address, its description, and looks at other runs. */
+
+import { untrack } from 'svelte';
+import { getExperiment } from '../../lib/api.js';
+import { locale } from '../../lib/i18n.svelte.js';
+import { paced } from '../../lib/paced.svelte.js';
+import { router } from '../../lib/router.svelte.js';
+import { labAddress } from '../../lib/runs.js';
+
+const ADDRESS_EVERY = 400; // ms between two changes of the address while the past is dragged through
+const AROUND_EVERY = 3000; // ms between two looks at who else trains, while this run waits for it
+const BESIDE_EVERY = 300; // ms between two looks at the other run, side by side
+
+/** @typedef {import('../../lib/session.svelte.js').Session} Session */
+
+/** Call while a component is set up. @param {Session} session */
+export function attend(session) {
+  describe(session);
+  followAddress(session);
+  lookAround(session);
+  lookBeside(session);
+  $effect(() => () => session.close());
+}
+
+/** Its description in the page's language, and with the first one its run. @param {Session} session */
+function describe(session) {
+  $effect(() => {
+    const language = locale.language;
+    getExperiment(session.id, language).then(
+      (found) => language === locale.language && session.describe(found),
+      (error) => (session.refused = error),
+    );
+  });
+  let opened = false;
+  $effect(() => {
+    if (!session.experiment || opened) return;
+    opened = true;
+    session.open(router.query);
+  });
+}
+
+/** @param {Session} session */
+function followAddress(session) {
+  const { id } = session;
+  const addressOf = (step = /** @type {number | null} */ (null)) =>
+    session.run
+      ? labAddress(
+          { experiment: id, id: session.run.id },
+          session.others.map((other) => other.id),
+          step,
+        )
+      : '';
+  // Another run is another place, to which Back leads.
+  $effect(() => {
+    const { run } = session;
+    if (!run) return;
+    untrack(() => {
+      const before = router.query.get('run');
+      if (router.experiment !== id || before === run.id) return;
+      if (before) router.push(addressOf());
+      else router.replace(addressOf());
+    });
+  });
+  $effect(() => {
+    const asked = router.query.get('run');
+    untrack(() => {
+      const shown = session.run?.id ?? session.missing?.id;
+      if (router.experiment === id && asked && shown && asked !== shown) session.open(router.query);
+    });
+  });
+  // A reload, or the same link on another screen, shows the same step, with the same runs beside it.
+  const address = paced(
+    () => (session.run ? addressOf(session.run.at) : ''),
+    () => ADDRESS_EVERY,
+  );
+  $effect(() => {
+    const url = address.current;
+    untrack(() => {
+      const known = session.run?.id;
+      if (known && url.includes(`?run=${known}`) && router.query.get('run') === known) router.replace(url);
+    });
+  });
+}
+
+/** Who else trains, and whether the server can be reached again. @param {Session} session */
+function lookAround(session) {
+  $effect(() => {
+    const { run } = session;
+    if (!run?.status || run.connection !== 'open') return;
+    untrack(() => session.lookAround());
+    if (run.status !== 'queued') return;
+    const timer = setInterval(() => session.lookAround(), AROUND_EVERY);
+    return () => clearInterval(timer);
+  });
+  $effect(() => {
+    if (session.run?.connection === 'open') untrack(() => session.reached());
+  });
+}
+
+/** The run beside goes to the same step. @param {Session} session */
+function lookBeside(session) {
+  const together = paced(
+    () => session.run?.now ?? 0,
+    () => BESIDE_EVERY,
+  );
+  $effect(() => {
+    session.beside?.seek(together.current);
+  });
+}
