@@ -43,6 +43,7 @@ class FakeRun {
     return this.at ?? this.step;
   }
 }
+const { ApiError } = await import('../../frontend/src/lib/refusal.js');
 const { Session } = await import('../../frontend/src/lib/session.svelte.js');
 
 const experiment = {
@@ -72,7 +73,7 @@ beforeEach(() => {
   api.command.mockResolvedValue(undefined);
   api.getFamily.mockResolvedValue([]);
   api.getRun.mockImplementation(async (id) => {
-    if (!recorded[id]) throw Object.assign(new Error('gone'), { status: 404 });
+    if (!recorded[id]) throw new ApiError({ detail: 'gone', status: 404, code: 'unknown-run' });
     return recorded[id];
   });
   api.getKnobLog.mockImplementation(async (id) => [{ step: 0, knobs: recorded[id]?.knobs }]);
