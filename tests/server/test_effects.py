@@ -13,13 +13,12 @@ from descent.engine.checkpoint import Checkpointer
 from descent.engine.objectives.effects import (
     BELOW_ROUNDING,
     PANELS,
-    REMEMBERED,
     SILENT_OVER,
     Effects,
-    History,
     bound,
     preconditioner,
 )
+from descent.kit.history import REMEMBERED, History
 from descent.lessons import read_lesson
 from tiny import Parabola, ParabolaKnobs
 

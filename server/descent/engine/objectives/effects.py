@@ -21,12 +21,12 @@ from descent.contract.panels import Lines, Panel, Picture, Range
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.objectives.curvature import Curvature, Vector, dot, norm
 from descent.engine.observe import borrowed
+from descent.kit.history import History
 from descent.kit.text import term
 
 GROUP = "effects"
 BELOW_ROUNDING = "No rate lowers the loss by more than rounding."
 RATES = torch.logspace(-5, 1, 48, dtype=torch.float64).tolist()
-REMEMBERED = 512  # looks; then every other one is forgotten
 FEWEST = 4  # units of a layer of which a share says something
 SILENT = 1e-3  # of the gradient of the layer's liveliest unit
 SILENT_OVER = 4  # looks in a row
@@ -84,30 +84,6 @@ PANELS: Mapping[str, Panel] = {
         ),
     )
 }
-
-
-class History:
-    """Values by step, in bounded room: when it is full, every other one goes."""
-
-    def __init__(self) -> None:
-        self.steps: list[int] = []
-        self.rows: list[np.ndarray] = []
-
-    def add(self, step: int, row: np.ndarray) -> None:
-        """Keep a row of the same shape as those before; after a change of shape, begin anew."""
-        if self.rows and (row.shape != self.rows[-1].shape or step < self.steps[-1]):
-            self.steps, self.rows = [], []
-        if self.steps and step == self.steps[-1]:
-            self.rows[-1] = row
-            return
-        if len(self.steps) >= REMEMBERED:
-            self.steps, self.rows = self.steps[::2], self.rows[::2]
-        self.steps.append(step)
-        self.rows.append(row)
-
-    def columns(self) -> tuple[np.ndarray, np.ndarray]:
-        """Steps (n,), and values (…, n)."""
-        return np.array(self.steps, np.float32), np.stack(self.rows, axis=-1).astype(np.float32)
 
 
 class Coming(NamedTuple):

@@ -314,10 +314,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
             x_label="x",
             y_ranges=[(low, high)],
             dots=torch.cat(
-                [
-                    torch.stack([0 * x, 0 * x + i, x * self.scale + self.shift, y], 1)  # (n, 4)
-                    for i, x, y in seen
-                ]
+                [p.Lines.dot(x * self.scale + self.shift, y, series=i) for i, x, y in seen]  # (n, 4)
             ),
         )
 

@@ -61,7 +61,6 @@ from descent.kit.data.digits import shuffled_digits
 from descent.kit.nn.plane import Plane, through
 from descent.kit.nn.rules import NAG, SGD, Adadelta, Adagrad, Adam, AdamW, Momentum, RMSprop, Rule
 from descent.kit.nn.stopwatch import Stopwatch
-from descent.kit.text import term
 
 PIXELS, HIDDEN, CLASSES = 64, 8, 10
 TRAIN = 512  # digits; the other 1,285 are the test split
@@ -423,7 +422,12 @@ class Optimizers(Experiment[OptimizersKnobs]):
             groups=list(TITLES.values()),
             series=["g", "−Δθ / η"],
             x_label="step",
-            notes=[self._spelled(i, *glass[-1, i].tolist()) for i in range(len(NAMES))],
+            notes=[
+                optimizer.last_step(next(model.parameters()), self.watched, *numbers)
+                for optimizer, model, numbers in zip(
+                    self.optimizers, self.models, glass[-1].tolist(), strict=True
+                )
+            ],
         )
 
     @p.bars("Numbers kept per weight")
@@ -437,20 +441,3 @@ class Optimizers(Experiment[OptimizersKnobs]):
         return p.Bars(
             values=torch.tensor(kept)[None] / parameters, labels=list(TITLES.values()), range=(0.0, 2.0)
         )
-
-    def _spelled(self, i: int, g: float, moved: float, rate: float) -> str:
-        """The last step of the watched weight in the rule's formula, with its numbers."""
-        optimizer, theta = self.optimizers[i], next(self.models[i].parameters())
-        if not math.isfinite(moved):
-            return ""
-        k = optimizer.param_groups[0]
-        before = float(theta.detach().flatten()[self.watched]) - moved
-        at = {name: _at(buffer, self.watched) for name, buffer in optimizer.state.get(theta, {}).items()}
-        at |= {"theta": before, "d": -moved / rate}
-        at["g"] = g if optimizer.decoupled else g + k["weight_decay"] * before
-        symbols, numbers = optimizer.spelled(at, k)
-        return f"Δθ = −η · {symbols} = −{term(rate)} · {numbers} = {term(moved)}"
-
-
-def _at(buffer: Tensor | int, index: int) -> float:
-    return float(buffer.flatten()[index]) if isinstance(buffer, Tensor) else buffer

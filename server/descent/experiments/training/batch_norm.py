@@ -47,6 +47,7 @@ from descent.contract import (
 from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, coming_rows
 from descent.kit.data.digits import shuffled_digits
+from descent.kit.history import remembered
 
 PIXELS, CLASSES = 64, 10
 TRAIN = 1200  # of 1,797 digits; the others are the test split
@@ -286,9 +287,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
 
     def _remember(self, received: Sequence[Sequence[Tensor]]) -> None:
         if self.step_index % self.stride == 0:
-            self.moments = torch.cat([self.moments, moments(received)[None]])
-            if len(self.moments) == KEPT:
-                self.moments, self.stride = self.moments[::2].clone(), 2 * self.stride
+            self.moments, self.stride = remembered(self.moments, moments(received), self.stride, KEPT)
 
     def _unit(self, x: Tensor) -> dict[str, Tensor]:
         """Statistics of the first unit of the last hidden layer, for its x (B, units) in the batch."""

@@ -34,7 +34,7 @@ from torch.nn import functional as F
 
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
-from descent.kit.data.planar import CLASSIFICATION, EXTENT, encode, grid
+from descent.kit.data.planar import CLASSIFICATION, EXTENT, encode, grid, painted
 
 MEMBERS = 6  # trained from seeds, and snapshots kept
 BATCH = 16
@@ -325,7 +325,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
         maps = [self._probabilities(self.seeds, self.small_plane), self._snapshots(self.small_plane)]
         pixels = torch.full((2 * MEMBERS, SMALL, SMALL, 3), 127, dtype=torch.uint8)
         known = torch.cat(maps)
-        pixels[: len(known)] = _painted(known.float().view(-1, SMALL, SMALL)).cpu()
+        pixels[: len(known)] = painted(known.float().view(-1, SMALL, SMALL)).cpu()
         y = self.test_targets
         right = [
             1 - error(p_m, y)
@@ -403,18 +403,3 @@ class Ensembles(Experiment[EnsembleKnobs]):
         )
 
     snapshots = p.scalars({"acc/now": "now", "acc/snapshots": "average of snapshots"}, "Accuracy in cycles")
-
-
-def _painted(p: Tensor) -> Tensor:
-    """Maps of probabilities (M, H, W) in red, white and blue with a dark border: uint8 (M, H, W, 3)."""
-    red, white, blue = torch.tensor(
-        [[222, 134, 124], [244, 244, 244], [126, 160, 222]], device=p.device
-    ).float()
-    share = (2 * p - 1)[..., None]
-    colours = torch.where(share > 0, white.lerp(blue, share.abs()), white.lerp(red, share.abs()))
-    side = p > 0.5
-    border = torch.zeros_like(side)
-    border[:, :-1] |= side[:, :-1] != side[:, 1:]
-    border[:, :, :-1] |= side[:, :, :-1] != side[:, :, 1:]
-    colours[border] = 40.0
-    return colours.flip(1).to(torch.uint8)  # row 0 of an image is at the top

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -45,6 +44,7 @@ from descent.contract import (
 )
 from descent.contract import panels as p
 from descent.kit.data.noisy import END, draw, true_probability, true_sigma, truth
+from descent.kit.nn.likelihood import HALF_LOG_2PI, Density, gaussian, laplace, share_within
 from descent.kit.text import figure
 
 THIRD = 2 / 3  # |x| beyond which the calibration looks
@@ -54,7 +54,6 @@ COLUMNS = 160  # of a curve
 DRAWN = 300  # training points drawn at most
 PICKED = 60  # training points whose own cost and gradient are drawn
 FLOOR = 1e-3  # ς, below which no learnt spread can fall
-HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 RegressorName = Literal["mse", "gaussian", "l1", "laplace"]
 ClassifierName = Literal["cross-entropy", "squared"]
@@ -107,42 +106,6 @@ def network(hidden: int, outputs: int) -> nn.Sequential:
     if not hidden:
         return nn.Sequential(nn.Linear(1, outputs))
     return nn.Sequential(nn.Linear(1, hidden), nn.Tanh(), nn.Linear(hidden, outputs))
-
-
-def gaussian(r: Tensor, sigma: Tensor) -> Tensor:
-    """−log N(y; μ, σ²) of residuals r = y − μ."""
-    return 0.5 * (r / sigma) ** 2 + sigma.log() + HALF_LOG_2PI
-
-
-def laplace(r: Tensor, b: Tensor) -> Tensor:
-    """−log Laplace(y; μ, b) of residuals r = y − μ."""
-    return r.abs() / b + (2 * b).log()
-
-
-@dataclass(frozen=True)
-class Density:
-    """p(y | x) as a loss takes it to be: N(centre, spread²), or Laplace(centre, spread), all (N,)."""
-
-    is_gaussian: bool
-    centre: Tensor
-    spread: Tensor
-
-    def cost(self, y: Tensor) -> Tensor:
-        """−log p of each y."""
-        return (gaussian if self.is_gaussian else laplace)(y - self.centre, self.spread)
-
-    def sigma(self) -> Tensor:
-        """The standard deviation: σ, or √2 b."""
-        return self.spread if self.is_gaussian else math.sqrt(2) * self.spread
-
-    def reach(self, k: int) -> Tensor:
-        """Half the width of the middle part that holds what ±kσ of a Gaussian does."""
-        return (k if self.is_gaussian else -math.log1p(-share_within(k))) * self.spread
-
-
-def share_within(k: int) -> float:
-    """How much of a Gaussian lies within ±kσ: 68 %, 95 %, …."""
-    return math.erf(k / math.sqrt(2))
 
 
 def learnt_spread(out: Tensor) -> Tensor:

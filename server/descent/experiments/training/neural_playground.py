@@ -25,7 +25,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field as Item
@@ -51,7 +51,7 @@ from descent.contract import (
 from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, REGRESSION, Samples, ShuffledBatches, encode, grid
-from descent.kit.nn.lean import backward, update
+from descent.kit.nn.lean import backward, lean_optimizer, tune_optimizer, update
 
 SAMPLES = 500  # points in a data set, training and test together
 UNIT_MAP = 16  # cells along a side of a unit's map
@@ -208,39 +208,10 @@ def penalty(network: Network, knobs: PlaygroundKnobs) -> Tensor:
     return knobs.regularisation_rate * (w.abs().sum() if knobs.regularisation == "l1" else w.dot(w) / 2)
 
 
-def make_optimizer(network: Network, knobs: PlaygroundKnobs) -> Optimizer:
-    """The chosen optimizer with torch's defaults, in the implementation that is fastest for small tensors."""
-    parameters = list(network.parameters())
-    optimizer: Optimizer
-    match knobs.optimizer:
-        case "sgd" | "momentum" | "nag":
-            optimizer = torch.optim.SGD(parameters, fused=True)
-        case "adagrad":
-            optimizer = torch.optim.Adagrad(parameters, fused=True)
-        case "rmsprop":
-            optimizer = torch.optim.RMSprop(parameters, foreach=True)
-        case "adam":
-            optimizer = torch.optim.Adam(parameters, fused=True)
-        case "adamw":
-            groups: list[dict[str, Any]] = [
-                {"params": [*network.weights]},
-                {"params": [*network.biases], "weight_decay": 0.0},
-            ]
-            optimizer = torch.optim.AdamW(groups, fused=True)
-    tune(optimizer, knobs)
-    return optimizer
-
-
 def tune(optimizer: Optimizer, knobs: PlaygroundKnobs) -> None:
     """Write the live knobs into the optimizer's settings; its moments stay."""
-    for group in optimizer.param_groups:
-        group["lr"] = knobs.lr
-    group = optimizer.param_groups[0]
-    if knobs.optimizer in ("momentum", "nag"):
-        group["momentum"] = knobs.momentum
-        group["nesterov"] = knobs.optimizer == "nag"
-    elif knobs.optimizer == "adamw":
-        group["weight_decay"] = knobs.regularisation_rate if knobs.regularisation == "l2" else 0.0
+    decay = knobs.regularisation_rate if knobs.regularisation == "l2" else 0.0
+    tune_optimizer(optimizer, knobs.optimizer, knobs.lr, knobs.momentum, decay)
 
 
 def descend(
@@ -275,54 +246,32 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         "acc/train": Measure("accuracy"),
         "acc/test": Measure("accuracy"),
     }
+    # fmt: off
     presets: ClassVar[Mapping[str, Preset]] = {
         "spiral": Preset(
-            "A spiral in 1,000 steps",
-            {
-                "dataset": "spiral",
-                "features": ["x1", "x2", "sin x1", "sin x2"],
-                "optimizer": "adam",
-                "lr": 0.01,
-            },
+            "A spiral in 1,000 steps", {"dataset": "spiral", "features": ["x1", "x2", "sin x1", "sin x2"],
+            "optimizer": "adam", "lr": 0.01}
         ),
         "dead-relus": Preset(
-            "Dead ReLUs",
-            {
-                "dataset": "circle",
-                "activation": "relu",
-                "hidden": [16, 16],
-                "optimizer": "momentum",
-                "lr": 0.3,
-            },
+            "Dead ReLUs", {"dataset": "circle", "activation": "relu", "hidden": [16, 16],
+            "optimizer": "momentum", "lr": 0.3}
         ),
         "too-large": Preset("Too large a rate", {"dataset": "circle", "lr": 3.0}),
         "edge": Preset("The edge of stability", {"dataset": "plane", "hidden": [], "lr": 0.05}),
         "overfitting": Preset(
-            "Overfitting: much noise, few points",
-            {
-                "dataset": "xor",
-                "noise": 50,
-                "train_ratio": 10,
-                "hidden": [32, 32],
-                "optimizer": "adam",
-                "lr": 0.003,
-            },
+            "Overfitting: much noise, few points", {"dataset": "xor", "noise": 50, "train_ratio": 10,
+            "hidden": [32, 32], "optimizer": "adam", "lr": 0.003}
         ),
         "vanishing": Preset(
             "The vanishing gradient",
             {"dataset": "circle", "activation": "sigmoid", "hidden": [8, 8, 8, 8, 8]},
         ),
         "sparse": Preset(
-            "L1 selects features",
-            {
-                "dataset": "circle",
-                "features": list(FEATURE_LABELS),
-                "hidden": [4],
-                "regularisation": "l1",
-                "regularisation_rate": 0.01,
-            },
+            "L1 selects features", {"dataset": "circle", "features": list(FEATURE_LABELS), "hidden": [4],
+            "regularisation": "l1", "regularisation_rate": 0.01}
         ),
     }
+    # fmt: on
 
     def build(self, knobs: PlaygroundKnobs) -> None:
         """Draw the data set and the first weights."""
@@ -335,14 +284,18 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         self.plane = encode(grid(self.side), knobs.features).to(self.device)  # (side², F)
         self.small_plane = encode(grid(UNIT_MAP), knobs.features).to(self.device)  # (UNIT_MAP², F)
         self.model = Network([len(knobs.features), *knobs.hidden, 1]).to(self.device)
-        self.optimizer = make_optimizer(self.model, knobs)
+        self._new_optimizer(knobs)
+
+    def _new_optimizer(self, knobs: PlaygroundKnobs) -> None:
+        self.optimizer = lean_optimizer(knobs.optimizer, [*self.model.weights], [*self.model.biases])
+        tune(self.optimizer, knobs)
 
     def changed(self, knobs: PlaygroundKnobs, names: set[str]) -> None:
         """Take over live knobs; only a new optimizer loses the old one's moments."""
         if "points" in names:
             self._split(knobs)
         if "optimizer" in names:
-            self.optimizer = make_optimizer(self.model, knobs)
+            self._new_optimizer(knobs)
         tune(self.optimizer, knobs)
 
     def steps_per_epoch(self, knobs: PlaygroundKnobs) -> float:

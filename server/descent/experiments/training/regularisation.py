@@ -50,10 +50,11 @@ from descent.contract import (
 from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, coming_rows
 from descent.kit.data.digits import shuffled_digits
+from descent.kit.history import remembered
+from descent.kit.nn.early_stopping import MOST_PATIENT, EarlyStopping
 
 PIXELS, SIDE, CLASSES = 64, 8, 10
 VALIDATION, TEST = 400, 400  # digits of either split
-MOST_PATIENT = 100  # epochs
 KEPT = 512  # rows of the history of losses; then every other one is forgotten
 LAYERS = ("layer 1", "layer 2", "output")
 SPAN = 0.3  # the histograms reach from −SPAN to SPAN
@@ -160,30 +161,6 @@ def descend(optimizer: torch.optim.Optimizer, objective: Tensor) -> None:
     objective.backward()
     optimizer.step()
     optimizer.zero_grad()
-
-
-class EarlyStopping:
-    """Follows the validation loss by epoch, and knows for every patience where it would have stopped."""
-
-    def __init__(self) -> None:
-        self.best = math.inf
-        self.best_epoch = 0
-        # By patience: the first epoch after so many without a lower loss, the best before it, and its loss.
-        self.stops: list[tuple[int, int, float]] = []
-
-    def see(self, epoch: int, loss: float) -> bool:
-        """Take in the next epoch's loss; returns whether it is the lowest so far."""
-        better = loss < self.best
-        if better:
-            self.best, self.best_epoch = loss, epoch
-        waited = epoch - self.best_epoch
-        if waited == len(self.stops) <= MOST_PATIENT:  # waiting grows by one at a time: no patience is missed
-            self.stops.append((epoch, self.best_epoch, self.best))
-        return better
-
-    def stop(self, patience: int) -> tuple[int, int, float] | None:
-        """The epoch at which it stops, the best one before, and its loss; None while it goes on."""
-        return self.stops[patience] if patience < len(self.stops) else None
 
 
 class Regularisation(Experiment[RegularisationKnobs]):
@@ -293,9 +270,8 @@ class Regularisation(Experiment[RegularisationKnobs]):
             for kept, parameter in zip(self.best.parameters(), self.model.parameters(), strict=True):
                 kept.copy_(parameter)
         if self.epochs % self.stride == 0:
-            self.history = torch.cat([self.history, torch.stack(losses)[None].cpu()])
-            if len(self.history) == KEPT:
-                self.history, self.stride = self.history[::2].clone(), 2 * self.stride
+            latest = torch.stack(losses).cpu()
+            self.history, self.stride = remembered(self.history, latest, self.stride, KEPT)
         row: dict[str, float | Tensor] = {
             "loss/train": losses[0],
             "loss/validation": losses[1],

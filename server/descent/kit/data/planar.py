@@ -131,6 +131,21 @@ def grid(size: int) -> torch.Tensor:
     return torch.stack([x1.flatten(), x2.flatten()], 1)
 
 
+def painted(p: torch.Tensor) -> torch.Tensor:
+    """Maps of probabilities (M, H, W) in red, white and blue with a dark border: uint8 (M, H, W, 3)."""
+    red, white, blue = torch.tensor(
+        [[222, 134, 124], [244, 244, 244], [126, 160, 222]], device=p.device
+    ).float()
+    share = (2 * p - 1)[..., None]
+    colours = torch.where(share > 0, white.lerp(blue, share.abs()), white.lerp(red, share.abs()))
+    side = p > 0.5
+    border = torch.zeros_like(side)
+    border[:, :-1] |= side[:, :-1] != side[:, 1:]
+    border[:, :, :-1] |= side[:, :, :-1] != side[:, :, 1:]
+    colours[border] = 40.0
+    return colours.flip(1).to(torch.uint8)  # row 0 of an image is at the top
+
+
 class ShuffledBatches:
     """Mini-batches of `inputs` (N, features) and `targets` (N, 1), in the order of `minibatch`.
 

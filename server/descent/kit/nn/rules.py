@@ -72,6 +72,21 @@ class Rule(Optimizer):
         """The direction in symbols and in numbers, where g, θ, −Δθ/η and the buffers are as in `at`."""
         raise NotImplementedError
 
+    def last_step(self, theta: Tensor, index: int, g: float, moved: float, rate: float) -> str:
+        """The last step of one element of θ in the rule's formula, with its numbers; empty if it is none."""
+        if not math.isfinite(moved):
+            return ""
+        k = self.param_groups[0]
+        before = float(theta.detach().flatten()[index]) - moved
+        at = {
+            name: float(buffer.flatten()[index]) if isinstance(buffer, Tensor) else buffer
+            for name, buffer in self.state.get(theta, {}).items()
+        }
+        at |= {"theta": before, "d": -moved / rate}
+        at["g"] = g if self.decoupled else g + k["weight_decay"] * before
+        symbols, numbers = self.spelled(at, k)
+        return f"Δθ = −η · {symbols} = −{term(rate)} · {numbers} = {term(moved)}"
+
 
 class SGD(Rule):
     """Straight against the gradient."""

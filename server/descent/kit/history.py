@@ -1,0 +1,40 @@
+"""What was measured as training went on, in bounded room: when it is full, every other value goes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+REMEMBERED = 512  # values; then every other one goes
+
+
+def remembered(rows: Tensor, row: Tensor, stride: int, most: int) -> tuple[Tensor, int]:
+    """Rows (n, …), one every `stride` steps, and `row` with them; half as dense once they are `most`."""
+    rows = torch.cat([rows, row[None]])
+    return (rows[::2].clone(), 2 * stride) if len(rows) == most else (rows, stride)
+
+
+class History:
+    """Values by step, in bounded room: when it is full, every other one goes."""
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self.most = most
+        self.steps: list[int] = []
+        self.rows: list[np.ndarray] = []
+
+    def add(self, step: int, row: np.ndarray) -> None:
+        """Keep a row of the same shape as those before; after a change of shape, begin anew."""
+        if self.rows and (row.shape != self.rows[-1].shape or step < self.steps[-1]):
+            self.steps, self.rows = [], []
+        if self.steps and step == self.steps[-1]:
+            self.rows[-1] = row
+            return
+        if len(self.steps) >= self.most:
+            self.steps, self.rows = self.steps[::2], self.rows[::2]
+        self.steps.append(step)
+        self.rows.append(row)
+
+    def columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Steps (n,), and values (…, n)."""
+        return np.array(self.steps, np.float32), np.stack(self.rows, axis=-1).astype(np.float32)
