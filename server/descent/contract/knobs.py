@@ -8,8 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as PydanticField
 
+from descent.contract.panels import Range
+
 Role = Literal["look", "task", "rate"]
-Range = tuple[float, float]
 
 
 class KnobError(ValueError):

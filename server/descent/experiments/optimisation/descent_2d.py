@@ -72,7 +72,7 @@ RACERS: dict[RacerName, Racer] = {
 }
 NAMES = list(RACERS)
 TITLES = {name: racer.title for name, racer in RACERS.items()}
-SGD = NAMES.index("sgd")  # the one that the Taylor view follows
+PLAIN = NAMES.index("sgd")  # the one that the Taylor view follows
 
 
 def _rate(default: float, racer: RacerName, typical: tuple[float, float]) -> Any:
@@ -238,9 +238,9 @@ class Descent2D(Experiment[DescentKnobs]):
                     self._leave(i)
                 elif lengths[i] > SETTLED_STEP:
                     row[f"step/{NAMES[i]}"] = lengths[i]
-            if SGD in self.racing:
-                row["taylor/predicted"] = gradients[SGD].dot(moved[SGD])  # ∇L · Δθ = −η‖∇L‖²
-                row["taylor/actual"] = self.landscape.loss(after[SGD]) - losses[SGD]
+            if PLAIN in self.racing:
+                row["taylor/predicted"] = gradients[PLAIN].dot(moved[PLAIN])  # ∇L · Δθ = −η‖∇L‖²
+                row["taylor/actual"] = self.landscape.loss(after[PLAIN]) - losses[PLAIN]
         return row
 
     def out(self) -> list[str]:
@@ -289,7 +289,7 @@ class Descent2D(Experiment[DescentKnobs]):
     @p.bars("SGD's next step, term by term")
     def taylor_terms(self, knobs: DescentKnobs) -> p.Bars:
         """The Taylor terms of the loss change of the next step, without noise, and the change itself."""
-        point, lr = self.points[SGD].detach(), self._lr(SGD, knobs)
+        point, lr = self.points[PLAIN].detach(), self._lr(PLAIN, knobs)
         (gradient,), (hessian,) = self.landscape.derivatives(point[None])  # (2,), (2, 2)
         first = -lr * gradient.dot(gradient)
         second = 0.5 * lr**2 * gradient.dot(hessian @ gradient)

@@ -43,7 +43,7 @@ from descent.contract import (
     rate,
 )
 from descent.contract import panels as p
-from descent.kit.data.noisy import END, draw, true_probability, true_sigma, truth
+from descent.kit.data.noisy import REACH, draw, true_probability, true_sigma, truth
 from descent.kit.nn.likelihood import HALF_LOG_2PI, Density, gaussian, laplace, share_within
 from descent.kit.text import figure
 
@@ -255,7 +255,7 @@ class Losses(Experiment[LossKnobs]):
 
     def _axis(self) -> Tensor:
         """Places along x: (COLUMNS, 1)."""
-        return torch.linspace(-END, END, COLUMNS, device=self.device)[:, None]
+        return torch.linspace(-REACH, REACH, COLUMNS, device=self.device)[:, None]
 
     @p.lines("Curve and error bars", size="hero")
     def bands(self, knobs: LossKnobs) -> p.Lines:

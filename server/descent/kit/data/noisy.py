@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Laplace
 
-END = 2.0  # x lies within ±END
+REACH = 2.0  # x lies within ±REACH
 OUTLIER = 3.0  # how far up an outlier is moved
 
 
@@ -38,7 +38,7 @@ class Noisy:
 
 def draw(count: int, curve: str, kind: str, generator: torch.Generator, device: torch.device) -> Noisy:
     """`count` points whose noise is of the `kind` gaussian or laplace."""
-    x = END * (2 * torch.rand(count, 1, generator=generator) - 1)
+    x = REACH * (2 * torch.rand(count, 1, generator=generator) - 1)
     if kind == "gaussian":
         noise = torch.randn(count, generator=generator)
     else:  # of scale 1/√2, so that its standard deviation is 1

@@ -17,7 +17,7 @@ from descent.contract import KnobError
 
 FEWEST, MOST, LARGEST = 3, 500, 1e6  # rows of a table, and the size of its numbers
 MARKS = ("\t", ";", ",", " ")  # between cells; of two that fit equally well, the first
-SHOWN = 20  # characters of a cell that a refusal quotes
+QUOTED = 20  # characters of a cell that a refusal quotes
 
 # Distance in megaparsecs and velocity in km/s. Hubble 1929, "A relation between distance and radial velocity
 # among extra-galactic nebulae", PNAS 15(3), table 1.
@@ -119,7 +119,7 @@ def _refuse_ambiguous(rows: Sequence[Row], mark: str, knob: str) -> None:
             "row {row}: “{cells}” can be read in more than one way; "
             "write decimals with a point, or put a semicolon between x and y",
             row=odd.number,
-            cells=",".join(odd.cells)[:SHOWN],
+            cells=",".join(odd.cells)[:QUOTED],
         )
     doubtful = mark == "," or (mark != ";" and all(_THOUSANDS.fullmatch(cell) for _, _, cell in commas))
     if commas and doubtful:
@@ -130,7 +130,7 @@ def _refuse_ambiguous(rows: Sequence[Row], mark: str, knob: str) -> None:
             "write decimals with a point and thousands without a mark",
             row=row.number,
             column=_column(i),
-            cell=cell[:SHOWN],
+            cell=cell[:QUOTED],
         )
     if commas and points:
         row, i, cell = points[0]
@@ -140,8 +140,8 @@ def _refuse_ambiguous(rows: Sequence[Row], mark: str, knob: str) -> None:
             "write all decimals alike",
             row=row.number,
             column=_column(i),
-            cell=cell[:SHOWN],
-            other=commas[0][2][:SHOWN],
+            cell=cell[:QUOTED],
+            other=commas[0][2][:QUOTED],
             at=commas[0][0].number,
         )
 
@@ -177,7 +177,7 @@ def _point(row: Row, knob: str) -> tuple[float, float]:
                 "row {row}: {column} is “{cell}”; write a number such as 3.5, or delete the row",
                 row=row.number,
                 column=column,
-                cell=cell[:SHOWN],
+                cell=cell[:QUOTED],
             )
         if abs(number(cell)) > LARGEST:
             raise KnobError(
@@ -185,6 +185,6 @@ def _point(row: Row, knob: str) -> tuple[float, float]:
                 "row {row}: {column} is {cell}, beyond a million; use a larger unit",
                 row=row.number,
                 column=column,
-                cell=cell[:SHOWN],
+                cell=cell[:QUOTED],
             )
     return number(row.cells[0]), number(row.cells[1])

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 
 SurfaceName = Literal["bowl", "rosenbrock", "beale", "himmelblau", "saddle", "rastrigin"]
-Range = tuple[float, float]
+Interval = tuple[float, float]
 
 STEEPEST = 200.0  # the bowl's largest curvature, whatever its condition number
 
@@ -26,9 +26,9 @@ class Surface:
 
     name: str
     loss: Callable[[torch.Tensor], torch.Tensor]
-    x: Range
-    y: Range
-    minima: tuple[Range, ...]  # all global minima
+    x: Interval
+    y: Interval
+    minima: tuple[Interval, ...]  # all global minima
 
     def grid(self, side: int) -> torch.Tensor:
         """The loss on a grid that includes both ends of `x` and `y`: (side, side), row 0 at the lowest y."""
