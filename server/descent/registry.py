@@ -10,8 +10,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -85,13 +85,31 @@ def _is_experiment_of(value: object, module: str) -> bool:
 
 def _learning_order(item: tuple[str, Entry]) -> tuple[int, str, int, str]:
     entry = item[1]
-    return _place(entry.chapter) or 0, entry.chapter, entry.cls.order, entry.id
+    chapter = chapter_of(entry.chapter)
+    assert chapter is not None, entry.chapter
+    return chapter.order, entry.chapter, entry.cls.order, entry.id
 
 
-def _place(chapter: str) -> int | None:
-    """A chapter's place among the others, which its folder's `__init__` gives as `ORDER`."""
-    found = getattr(sys.modules[f"descent.experiments.{chapter}"], "ORDER", None)
-    return found if isinstance(found, int) else None
+@dataclass(frozen=True)
+class Chapter:
+    """A folder of experiments. `title` and `about`, one line, by language."""
+
+    order: int
+    title: Mapping[str, str]
+    about: Mapping[str, str]
+
+
+def chapter_of(name: str) -> Chapter | None:
+    """What a chapter's `__init__` says of it in `ORDER`, `TITLE` and `ABOUT`; None where it does not."""
+    module = importlib.import_module(f"descent.experiments.{name}")
+    order, title, about = (getattr(module, constant, None) for constant in ("ORDER", "TITLE", "ABOUT"))
+    if not isinstance(order, int) or not all(
+        isinstance(text, Mapping) and text.keys() == set(LANGUAGES) for text in (title, about)
+    ):
+        return None
+    assert title is not None
+    assert about is not None
+    return Chapter(order, title, about)
 
 
 def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) -> Entry:
@@ -101,7 +119,10 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
 
     title, _, rest = docstring.partition("\n\n")
     summary = " ".join(rest.partition("\n\n")[0].split())
-    need(_place(chapter) is not None, f"chapter {chapter!r} has no place: give its __init__.py an ORDER")
+    need(
+        chapter_of(chapter),
+        f"chapter {chapter!r}: its __init__.py needs ORDER, TITLE and ABOUT by language",
+    )
     need(title and summary, "the docstring needs a title line and a summary paragraph")
     need(hasattr(cls, "knobs_type"), "derive from Experiment[Knobs], with your Knobs class")
     need(getattr(cls, "invite", ""), "`invite` is missing: the sentence that invites the first move")

@@ -6,7 +6,15 @@ vi.stubGlobal('navigator', { language: 'en' });
 vi.mock('../../frontend/src/lib/api.js', () => ({ sweepRun }));
 const { Sweeper } = await import('../../frontend/src/components/sweep/sweeper.svelte.js');
 
-const rate = { type: 'number', minimum: 1e-5, maximum: 10, 'x-live': true, 'x-log': true, 'x-role': 'rate', title: 'Rate' };
+const rate = {
+  type: 'number',
+  minimum: 1e-5,
+  maximum: 10,
+  'x-live': true,
+  'x-log': true,
+  'x-role': 'rate',
+  title: 'Rate',
+};
 const properties = {
   momentum: { type: 'number', minimum: 0, maximum: 1, 'x-live': true, title: 'Momentum' },
   lr: rate,

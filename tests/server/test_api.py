@@ -92,6 +92,7 @@ async def test_an_experiment_has_knobs_panels_and_a_lesson(api):
         "title": "Learning rate",
         "type": "number",
         "x-live": True,
+        "x-role": "rate",
     }
     assert tiny["knobs"]["properties"]["size"]["x-live"] is False
     assert tiny["panels"][0]["options"] == {

@@ -63,8 +63,12 @@ def write(tmp_path, monkeypatch):
         file = tmp_path / path
         file.parent.mkdir(exist_ok=True)
         chapters = ("optimisation", "training", "generative")
-        order = f"ORDER = {chapters.index(file.parent.name)}" if file.parent.name in chapters else ""
-        (file.parent / "__init__.py").write_text(order)
+        if file.parent.name in chapters:
+            words = {"en": file.parent.name, "ko": "장"}
+            place = f"ORDER = {chapters.index(file.parent.name)}\nTITLE = {words}\nABOUT = {words}\n"
+        else:
+            place = ""
+        (file.parent / "__init__.py").write_text(place, encoding="utf-8")
         file.write_text(dedent(text).lstrip())
         for language in languages:
             lessons[language, file.stem] = Lesson("<p>…</p>", korean if language == "ko" else english or {})
@@ -107,7 +111,9 @@ def test_what_an_experiment_imports_is_no_experiment_of_its_file(write):
 
 
 BROKEN = {
-    "chapter 'cooking' has no place: give its __init__.py an ORDER": {"path": "cooking/good.py"},
+    "chapter 'cooking': its __init__.py needs ORDER, TITLE and ABOUT by language": {
+        "path": "cooking/good.py"
+    },
     "needs a title line and a summary": {
         "text": GOOD.replace('"""A good experiment.\n\nIt shows what a file needs,\nand no more.\n"""', "")
     },

@@ -480,6 +480,8 @@ export interface components {
         ExperimentDescription: {
             id: string;
             chapter: string;
+            chapter_title: string;
+            chapter_about: string;
             title: string;
             summary: string;
             invite: string;
@@ -502,6 +504,8 @@ export interface components {
         ExperimentSummary: {
             id: string;
             chapter: string;
+            chapter_title: string;
+            chapter_about: string;
             title: string;
             summary: string;
             invite: string;

@@ -116,6 +116,8 @@ class ExperimentSummary(TypedDict):
 
     id: str
     chapter: str
+    chapter_title: str
+    chapter_about: str
     title: str
     summary: str
     invite: str

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from descent.contract.entry import Entry
 from descent.engine.objectives import effects
 from descent.lessons import Lesson, read_lesson
-from descent.registry import Registry
+from descent.registry import Registry, chapter_of
 from descent.web.descriptions import ExperimentDescription, ExperimentSummary, KnobsSchema, PanelSpec
 
 router = APIRouter(prefix="/api/experiments", tags=["experiments"])
@@ -48,6 +48,8 @@ def _json(body: Any) -> Response:
 @cache
 def describe(entry: Entry, lang: str) -> ExperimentDescription:
     """An experiment as the page needs it, every text in `lang`."""
+    chapter = chapter_of(entry.chapter)
+    assert chapter is not None, entry.chapter
     lesson = entry.lessons[lang]
     words = lesson.words
     groups = {panel.group for panel in entry.panels.values() if panel.group}
@@ -81,6 +83,8 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
     return {
         "id": entry.id,
         "chapter": entry.chapter,
+        "chapter_title": chapter.title[lang],
+        "chapter_about": chapter.about[lang],
         "title": say(entry.title, "title"),
         "summary": say(entry.summary, "summary"),
         "invite": say(entry.cls.invite, "invite"),
