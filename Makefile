@@ -24,23 +24,25 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check lint bench dev docs types pictures clean
+.PHONY: run test check coverage lint bench dev docs types pictures clean
 
 run: .venv/installed
 	@exec $(BIN)/descent serve $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
 		$(if $(filter-out 0,$(OPEN)),--open)
 
-# What fails while two processes share the machine is tried once more alone.
 test: lint
 	$(BIN)/python frontend/run.py test
-	$(WITH_CHROMIUM) && export DESCENT_CHROMIUM && { \
-		$(BIN)/pytest --numprocesses 2 --dist worksteal || \
-		$(BIN)/pytest --last-failed --last-failed-no-failures none; }
+	$(WITH_CHROMIUM) && DESCENT_CHROMIUM="$$chromium" $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 # The quick part of it: no browser, no whole experiment.
 check: lint
 	$(BIN)/python frontend/run.py test
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not (slow or contract or browser)"
+
+# What the tests that need no browser run through, of server and page.
+coverage: .venv/installed-dev
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not browser" --cov --cov-report term:skip-covered
+	$(BIN)/python frontend/run.py coverage
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -10,5 +10,9 @@ export default defineConfig({
     assetsInlineLimit: 0, // the content security policy allows no data: scripts or fonts
   },
   server: { proxy: { '/api': { target: 'http://127.0.0.1:8000', ws: true } } },
-  test: { include: ['../tests/frontend/**/*.test.js', 'src/panels/**/*.test.js'], root: '.' },
+  test: {
+    include: ['../tests/frontend/**/*.test.js', 'src/panels/**/*.test.js'],
+    root: '.',
+    coverage: { include: ['src/**/*.js'], exclude: ['**/*.test.js'], reporter: ['text'] },
+  },
 });

@@ -43,7 +43,7 @@ def test_a_rate_that_was_swept_is_used(open_page: Open) -> None:
     height = page.get_by_test_id("sweep").bounding_box()
     swept(page, low="0.001", high="1", count="4", steps="40")
     assert page.get_by_test_id("sweep").bounding_box()["height"] == height["height"]  # type: ignore[index]
-    expect(page.get_by_test_id("sweep-status")).to_have_text(
+    expect(page.get_by_test_id("sweep-status")).to_contain_text(
         "160 steps taken, 4 curves at once in batched steps"
     )
     for chart in ("fan", "range"):

@@ -1,7 +1,7 @@
 """What a panel can show: one small dataclass of arrays per panel kind, and the decorator that declares it.
 
 A probe is a method of an experiment that returns one of these pictures. The kind's name is the class
-name in lower case; the page draws it with `frontend/src/panels/<Kind>.svelte`. Fields that hold arrays
+name in lower case; the page draws it with `frontend/src/panels/<kind>/<Kind>.svelte`. Fields that hold arrays
 travel as tensors, every other field as JSON beside them (see `wire.py`).
 
 Shape letters: `H`, `W` rows and columns of a map, `N` items, `P` paths, `T` points of a path, `L` layers.
