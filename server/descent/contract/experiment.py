@@ -21,9 +21,10 @@ import torch
 from descent.contract.knobs import Knobs
 
 Scalars = Mapping[str, float | torch.Tensor]
-# How a new run splits its random numbers. 1: the order of epoch n and `generator(n)` are one stream;
-# 2: epochs have streams of their own. A run keeps what it began with, and hands it on to its branches.
+# How a new run splits its random numbers. 1: `step_generator(n)` is the stream that orders epoch n; 2: it has
+# one of its own. A run keeps what it began with, and hands it on to its branches.
 STREAMS = 2
+APART = 2**31  # from the seeds of `generator` to those of `step_generator`; torch heeds 32 bits of a seed
 
 
 class Finished(Exception):
@@ -118,7 +119,7 @@ class Experiment(ABC, Generic[K]):
     def __init__(self, seed: int, device: torch.device) -> None:
         self.seed = seed
         self.device = device
-        self.streams = 1  # how random numbers are split (`STREAMS`); the engine sets it before `build`
+        self.streams = STREAMS  # how random numbers are split (`STREAMS`); the engine sets it before `build`
         self.data: Path | None = None  # folder with larger data sets; the engine sets it before `build`
         self.step_index = 0
         self.epochs_counted = (0.0, 0)  # done, and at which step, when steps per epoch last changed
@@ -171,8 +172,12 @@ class Experiment(ABC, Generic[K]):
         return None
 
     def generator(self, n: int) -> torch.Generator:
-        """A CPU generator whose stream is a pure function of (seed, n): the data order of step n."""
+        """A CPU generator whose stream is a pure function of (seed, n); `minibatch` orders epoch n by it."""
         return torch.Generator().manual_seed((self.seed * 0x9E3779B97F4A7C15 + n + 1) % 2**63)
+
+    def step_generator(self, n: int) -> torch.Generator:
+        """The same for what step n draws beside its mini-batch, such as masks: no stream of `generator`."""
+        return self.generator(n + APART if self.streams > 1 else n)
 
     def cached(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
         """What a probe keeps for its next look: made anew when `key` is not what it was.

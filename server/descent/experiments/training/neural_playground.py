@@ -347,7 +347,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         self.targets = torch.cat([labels[:train], own[:, 2:], labels[train:]]).to(self.device)
         self.train_count = train + len(own)
         self.batches = ShuffledBatches(
-            self.inputs[: self.train_count], self.targets[: self.train_count], self.seed, self.streams
+            self.inputs[: self.train_count], self.targets[: self.train_count], self.seed
         )
 
     @p.field_map("Decision map", size="hero", edits="points")

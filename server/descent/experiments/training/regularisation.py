@@ -216,7 +216,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
         rows = coming_rows(self, knobs.batch_size, knobs.train_size)
         masks = []
         if knobs.dropout:
-            generator = self.generator(self.step_index)
+            generator = self.step_generator(self.step_index)
             shape = len(rows), knobs.width
             masks = [draw_mask(shape, knobs.dropout, generator).to(self.device) for _ in range(2)]
         return self.images[rows], self.labels[rows], masks

@@ -9,23 +9,21 @@ import torch
 
 from descent.contract import Experiment
 
-APART = 2**31  # from seeds of `Experiment.generator` to those of epochs; torch heeds 32 bits of a seed
-
 
 def coming_rows(experiment: Experiment[Any], size: int, total: int) -> torch.Tensor:
     """The sample indices of an experiment's coming step, on its device: see `minibatch`."""
-    rows = minibatch(experiment.seed, experiment.step_index, size, total, experiment.streams)
+    rows = minibatch(experiment.seed, experiment.step_index, size, total)
     return rows.to(experiment.device)
 
 
-def minibatch(seed: int, n: int, size: int, total: int, streams: int = 1) -> torch.Tensor:
+def minibatch(seed: int, n: int, size: int, total: int) -> torch.Tensor:
     """The sample indices of step `n`, int64 (size,) or fewer at an epoch's end.
 
-    Each epoch is a fresh permutation of `total` samples, cut into batches of `size` without replacement.
-    `streams`: see `Experiment.streams`.
+    Each epoch is a fresh permutation of `total` samples, cut into batches of `size` without replacement. That
+    of epoch k is drawn from `Experiment.generator(k)`.
     """
     epoch, batch = divmod(n, batches_per_epoch(size, total))
-    return _epoch(seed, epoch, min(size, total), total, streams)[batch]
+    return _epoch(seed, epoch, min(size, total), total)[batch]
 
 
 def batches_per_epoch(size: int, total: int) -> int:
@@ -34,7 +32,6 @@ def batches_per_epoch(size: int, total: int) -> int:
 
 
 @lru_cache(maxsize=4)
-def _epoch(seed: int, epoch: int, size: int, total: int, streams: int) -> tuple[torch.Tensor, ...]:
-    apart = APART if streams > 1 else 0
-    generator = torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + epoch + 1 + apart) % 2**63)
+def _epoch(seed: int, epoch: int, size: int, total: int) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + epoch + 1) % 2**63)
     return torch.randperm(total, generator=generator).split(size)

@@ -152,8 +152,8 @@ class ShuffledBatches:
     An epoch is gathered when its first batch is asked for; gathering batch by batch costs 8 µs a step.
     """
 
-    def __init__(self, inputs: torch.Tensor, targets: torch.Tensor, seed: int, streams: int = 1) -> None:
-        self.inputs, self.targets, self.seed, self.streams = inputs, targets, seed, streams
+    def __init__(self, inputs: torch.Tensor, targets: torch.Tensor, seed: int) -> None:
+        self.inputs, self.targets, self.seed = inputs, targets, seed
         self._held: tuple[int, int, int] | None = None  # the seed, epoch and batch size of `_batches`
         self._batches: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -167,7 +167,7 @@ class ShuffledBatches:
         epoch, index = divmod(n, count)
         if self._held != (self.seed, epoch, size):
             steps = range(n - index, n - index + count)
-            rows = [minibatch(self.seed, step, size, len(self.inputs), self.streams) for step in steps]
+            rows = [minibatch(self.seed, step, size, len(self.inputs)) for step in steps]
             order = torch.cat(rows)
             inputs, targets = self.inputs[order], self.targets[order]
             self._batches = list(zip(inputs.split(size), targets.split(size), strict=True))
