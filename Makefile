@@ -32,7 +32,7 @@ run: .venv/installed
 
 test: lint
 	$(BIN)/python frontend/run.py test
-	$(WITH_CHROMIUM) && DESCENT_CHROMIUM="$$chromium" $(BIN)/pytest --numprocesses 2 --dist worksteal
+	$(WITH_CHROMIUM) $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 # The quick part of it: no browser, no whole experiment.
 check: lint

@@ -22,8 +22,9 @@ import numpy as np
 
 from descent.registry import experiments
 from descent.runs.run import environment
+from descent.store.records import Batch, Checkpoint, StoredMessage
 from descent.store.schema import RunRow
-from descent.store.store import RESTING, Batch, Checkpoint, Message, Store
+from descent.store.store import RESTING, Store
 from served import served
 
 OPEN = 0.200  # target: p95, seconds
@@ -68,7 +69,7 @@ def fill(home: Path, count: int) -> None:
             )
             row.branched_at = row.step // 2 if row.parent else None
             ids.append(row.id)
-            heard = [Message(seq, "scalars", 100 * seq, random.randbytes(1000)) for seq in range(1, 11)]
+            heard = [StoredMessage(seq, "scalars", 100 * seq, random.randbytes(1000)) for seq in range(1, 11)]
             frames = {(panel, 1): random.randbytes(2000) for panel in entry.panels}
             store.save([Batch(row, heard, frames, [Checkpoint(1, 1, row.knobs, random.randbytes(10_000))])])
 

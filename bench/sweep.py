@@ -25,7 +25,7 @@ from descent.engine.checkpoint import Checkpointer
 from descent.engine.knobs import KnobState
 from descent.engine.messages import RunSpec, SweepSpec, Variant
 from descent.engine.sweep.sweep import Sweep
-from descent.engine.sweep.variants import Bench
+from descent.engine.sweep.variants import Stage
 from descent.registry import experiments
 from served import new_run, served
 
@@ -63,7 +63,7 @@ class Trained:
         with self.checkpointer.rehearsal():
             begin = time.perf_counter()
             variants = [Variant({"lr": lr}) for lr in spread(self.rate, rates)]
-            bench = Bench(self.experiment, self.checkpointer, self.knob_state)
+            bench = Stage(self.experiment, self.checkpointer, self.knob_state)
             made = Sweep(bench, SweepSpec("lr", variants, steps, ROOM))
             made.run(lambda: None, lambda: False)
             spent = time.perf_counter() - begin

@@ -41,6 +41,7 @@ KnobValue = TypeAliasType(
 KnobValues = TypeAliasType("KnobValues", dict[str, KnobValue])
 
 STEPS_AT_ONCE = 100_000  # of one `step` command: minutes of the fastest experiment
+LAST_STEP = 10**15  # of any run
 PANELS_AT_ONCE = 64  # no experiment has more
 
 

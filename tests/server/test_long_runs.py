@@ -6,8 +6,9 @@ import pytest
 from descent import wire
 from descent.store import scalars
 from descent.store.packing import pack
+from descent.store.records import Batch, StoredMessage
 from descent.store.schema import MessageRow, RunRow
-from descent.store.store import Batch, Message, Store
+from descent.store.store import Store
 
 STEPS = 500  # of one message
 SPIKE, DIP = 3333, 12_345  # steps
@@ -43,11 +44,11 @@ class Recorded:
             self.seq += 1
             data = said(self.steps, self._each)
             self.steps += self._each
-            batch.messages.append(Message(self.seq, "scalars", self.steps - 1, data))
+            batch.messages.append(StoredMessage(self.seq, "scalars", self.steps - 1, data))
             self.messages += 1
             if self.messages % 10 == 0:
                 self.seq += 1
-                batch.messages.append(Message(self.seq, "knobs", self.steps, b'{"knobs": {}}'))
+                batch.messages.append(StoredMessage(self.seq, "knobs", self.steps, b'{"knobs": {}}'))
             if self.messages % self._every == 0:
                 self.store.save([batch])
                 self.kept = self.store.tidy("a", self._room, self._exact)
@@ -169,7 +170,9 @@ def test_where_all_runs_take_too_much_the_scalars_of_the_oldest_are_thinned(stor
 
 def test_scalars_that_nobody_counted_are_brought_into_their_room(store):
     batch = Batch(row())
-    batch.messages = [Message(n + 1, "scalars", (n + 1) * STEPS - 1, said(n * STEPS)) for n in range(100)]
+    batch.messages = [
+        StoredMessage(n + 1, "scalars", (n + 1) * STEPS - 1, said(n * STEPS)) for n in range(100)
+    ]
     store.save([batch])
     assert store.run("a").scalar_bytes == 0
     store.strip(1 << 40, 100_000)

@@ -13,8 +13,9 @@ from descent.archive.bundle.lineage import Record
 from descent.errors import NoScript, NotRecorded, UnknownRun
 from descent.protocol import State
 from descent.store.packing import pack
+from descent.store.records import Batch, Checkpoint, StoredMessage
 from descent.store.schema import RunRow
-from descent.store.store import Batch, Checkpoint, Message, Store
+from descent.store.store import Store
 from tiny import REGISTRY
 
 KNOBS = {"lr": 0.1, "word": "a", "size": 3}
@@ -54,12 +55,12 @@ def save(store, id, steps, *, parent=None, changes=(), checkpoints=(), frames=()
     )
     values = {"loss/train": np.arange(first, end, dtype=np.float32) + 100 * ord(id)}
     data = wire.encode_columns(id, 1, np.arange(first, end), values)
-    messages = [Message(1, "scalars", end - 1, data)] if end > first else []
+    messages = [StoredMessage(1, "scalars", end - 1, data)] if end > first else []
     state = State(seq=2, step=first, status="running").model_dump_json()
-    messages.append(Message(2, "state", first, state.encode()))
+    messages.append(StoredMessage(2, "state", first, state.encode()))
     for number, (step, knobs) in enumerate(changes, 1):
         event = {"type": "knobs", "seq": 10 * number, "step": step, "knobs": knobs}
-        messages.append(Message(10 * number, "knobs", step, json.dumps(event).encode()))
+        messages.append(StoredMessage(10 * number, "knobs", step, json.dumps(event).encode()))
     kept = [Checkpoint(step, seq, KNOBS | knobs, pack(b"%d" % step)) for step, seq, knobs in checkpoints]
     pictures = {("weights", step): pack(f"{id} {step}".encode()) for step in frames}
     store.save([Batch(row, messages, pictures, kept)])

@@ -130,7 +130,7 @@ async def test_scalars_and_events_are_kept_once_and_in_order(recorder, store, ne
     assert steps_in(store, "a") == list(range(15))
     assert [message.step for message in store.messages("a", "knobs")] == [5, 10, 15]
     assert store.run("a").latest == {"loss": 14.0}
-    assert not recorder.owes(run)
+    assert not recorder.has_unwritten(run)
 
 
 async def test_what_is_said_while_a_batch_is_written_is_in_the_next(recorder, store, new_run, monkeypatch):
@@ -147,14 +147,14 @@ async def test_what_is_said_while_a_batch_is_written_is_in_the_next(recorder, st
     monkeypatch.setattr(store, "save", slowly)
     flushing = asyncio.create_task(recorder.flush())
     await asyncio.to_thread(writing.wait, 10)
-    assert recorder.owes(run)
+    assert recorder.has_unwritten(run)
     train(recorder, run, 5)
     go_on.set()
     await flushing
-    assert recorder.owes(run)
+    assert recorder.has_unwritten(run)
     await recorder.flush()
     assert steps_in(store, "a") == list(range(10))
-    assert not recorder.owes(run)
+    assert not recorder.has_unwritten(run)
 
 
 async def test_who_is_cancelled_while_a_batch_is_written_breaks_nothing(
@@ -375,9 +375,9 @@ async def test_after_a_failure_it_waits_before_it_tries_again(recorder, store, n
     await recorder.flush()
     broken(False)
     await recorder.flush()
-    assert recorder.owes(run)
+    assert recorder.has_unwritten(run)
     await recorder.flush(anyway=True)
-    assert not recorder.owes(run)
+    assert not recorder.has_unwritten(run)
 
 
 async def test_the_last_pictures_of_a_run_at_rest_outlast_a_full_disk(

@@ -30,9 +30,10 @@ from descent.runs.manager import RunManager
 from descent.settings import Settings
 from descent.store import database
 from descent.store.packing import pack
+from descent.store.records import Batch, Kept
 from descent.store.reserve import Reserve
 from descent.store.schema import CheckpointRow, MessageRow
-from descent.store.store import Batch, Kept, Store
+from descent.store.store import Store
 from descent.web.app import open_store
 from tiny import ThreadExecutor, Tiny, TinyKnobs, entry_of, loop_of
 

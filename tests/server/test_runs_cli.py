@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 from descent import __version__
 from descent.cli.main import cli
 from descent.store.packing import pack
+from descent.store.records import Batch, Checkpoint, StoredMessage
 from descent.store.schema import RunRow
-from descent.store.store import Batch, Checkpoint, Message, Store
+from descent.store.store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +47,7 @@ def store(request, tmp_path, monkeypatch):
         [
             Batch(
                 run("old", 40, name="[bold]first", latest={"loss/train": 0.123456}, frame_bytes=3_000_000),
-                messages=[Message(1, "scalars", 1233, os.urandom(2_000_000))],
+                messages=[StoredMessage(1, "scalars", 1233, os.urandom(2_000_000))],
                 frames={("weights", step): pack(b"picture") for step in (10, 20, 900)},
                 checkpoints=[Checkpoint(30, 1, {}, pack(b"checkpoint"))],
             ),

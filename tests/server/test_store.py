@@ -18,8 +18,9 @@ from descent import __version__
 from descent.store import database
 from descent.store.database import NewerStore, StoreError, StoreInUse
 from descent.store.packing import DamagedError, pack
+from descent.store.records import Batch, Checkpoint, Kept, StoredMessage
 from descent.store.schema import Base, CheckpointRow, FrameRow, MessageRow, MetaRow, RunRow
-from descent.store.store import TRAINED, Batch, Checkpoint, Kept, Message, Store
+from descent.store.store import TRAINED, Store
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def run(id, at=0, **columns):
 
 
 def scalars(seq, step, data=b"scalars"):
-    return Message(seq, "scalars", step, data)
+    return StoredMessage(seq, "scalars", step, data)
 
 
 def save(store, row, *, frames=(), checkpoints=(), **rest):
@@ -103,7 +104,7 @@ def test_a_run_that_is_saved_again_is_replaced(store):
 
 
 def test_messages_come_in_the_order_they_were_said(store):
-    said = [scalars(2, 9), Message(3, "knobs", 10, b'{"lr": 1}'), scalars(40, 2**40, bytes(10_000))]
+    said = [scalars(2, 9), StoredMessage(3, "knobs", 10, b'{"lr": 1}'), scalars(40, 2**40, bytes(10_000))]
     save(store, run("a"), messages=said[:1])
     save(store, run("a"), messages=said[1:])
     save(store, run("b"), messages=[scalars(1, 5)])
@@ -119,7 +120,7 @@ def test_a_damaged_message_is_left_out(store):
 
 
 def test_changes_of_knobs_are_found_by_where_they_were_said_and_made(store):
-    said = [Message(seq, "knobs", 10 * seq, b'{"knobs": {"lr": %d}}' % seq) for seq in range(1, 5)]
+    said = [StoredMessage(seq, "knobs", 10 * seq, b'{"knobs": {"lr": %d}}' % seq) for seq in range(1, 5)]
     save(store, run("a"), messages=[*said, scalars(5, 50)])
     assert store.changes("a", -1, 99) == [(10 * seq, {"lr": seq}) for seq in range(1, 5)]
     assert store.changes("a", 1, 30) == [(20, {"lr": 2}), (30, {"lr": 3})]

@@ -20,12 +20,12 @@ from descent.engine.inbox import Inbox
 from descent.engine.knobs import KnobState
 from descent.engine.messages import Replay, RunSpec, SweepRefused, SweepSpec, Variant
 from descent.engine.replay import go_back
-from descent.engine.sweep import variants as lanes
+from descent.engine.sweep import variants
 from descent.engine.sweep.sweep import Sweep, sweep
-from descent.engine.sweep.variants import OBJECTIVE, Bench
+from descent.engine.sweep.variants import OBJECTIVE, Stage
 from descent.kit.data import batches
 from descent.registry import experiments
-from descent.runs.sweeps import MOST_VARIANTS, Order, variants_of
+from descent.runs.sweeps import MOST_VARIANTS, SweepRequest, variants_of
 from tiny import Parabola, Tiny, entry_of
 
 pytestmark = pytest.mark.slow
@@ -53,10 +53,10 @@ def bench_of(entry, at=AT, **knobs):
     values = entry.knobs_type(**knobs).model_dump(mode="json")
     experiment = build(entry, RunSpec("run", entry.id, values, 0, "cpu"), values)
     checkpointer, knob_state = Checkpointer(experiment), KnobState(experiment, values)
-    bench = Bench(experiment, checkpointer, knob_state)
+    bench = Stage(experiment, checkpointer, knob_state)
     for _ in range(at):
         bench.take()
-    return Bench(experiment, checkpointer, knob_state)
+    return Stage(experiment, checkpointer, knob_state)
 
 
 def swept(bench, variants, steps=20, knob="lr", most_bytes=ROOM, batch=True):
@@ -117,7 +117,7 @@ def test_variants_of_a_run_that_follows_a_schedule_are_what_branches_are():
     entry = experiments()["neural-playground"]
     bench = bench_of(entry)
     bench.knob_state.set({"schedules": {"lr": {"kind": "cosine", "steps": 30, "low": 1e-4}}})
-    bench = Bench(bench.experiment, bench._checkpointer, bench.knob_state)
+    bench = Stage(bench.experiment, bench._checkpointer, bench.knob_state)
     made = swept(bench, [{"regularisation_rate": 0.1}, {"lr": 0.2}], knob="regularisation_rate")
     assert made.batched == 0
     told = {"schedules": {"lr": {"kind": "cosine", "steps": 30, "low": 1e-4}}, "regularisation_rate": 0.1}
@@ -314,8 +314,12 @@ LONGEST = 80  # steps to an epoch's end that a test can wait for
 
 @pytest.mark.parametrize("entry", experiments().values(), ids=list(experiments()))
 def test_every_sweep_across_an_epochs_end_has_a_result(entry, monkeypatch):
-    stacked = lanes.stacked
-    monkeypatch.setattr(lanes, "stacked", lambda *args, **rest: stacked(*args, **{**rest, "seconds": np.inf}))
+    stacked = variants.stacked
+
+    def at_once(*args, **rest):
+        return stacked(*args, **{**rest, "seconds": np.inf})
+
+    monkeypatch.setattr("descent.engine.sweep.sweep.stacked", at_once)
     bench = bench_of(entry, at=0)
     rates = sorted(entry.knobs_type.rates())
     if not rates:
@@ -329,7 +333,7 @@ def test_every_sweep_across_an_epochs_end_has_a_result(entry, monkeypatch):
     for _ in range(int(epoch) - 3):
         bench.take()
     batches._epoch.cache_clear()
-    bench = Bench(bench.experiment, bench._checkpointer, bench.knob_state)
+    bench = Stage(bench.experiment, bench._checkpointer, bench.knob_state)
     now = getattr(bench.base, rates[0])
     made = swept(bench, [{rates[0]: now * factor} for factor in (0.5, 1.0, 1.5)], steps=8, knob=rates[0])
     assert made.curves.taken.tolist() == [8, 8, 8]
@@ -370,7 +374,7 @@ def test_a_batch_that_does_not_fit_is_split():
     made = swept(bench, variants, most_bytes=40 * size)
     assert made.batched == 32
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("descent.engine.sweep.variants.activations_of", lambda objective: size)
+        patch.setattr("descent.engine.sweep.sweep.activations_of", lambda objective: size)
         split = swept(bench_of(experiments()["neural-playground"]), variants, most_bytes=40 * size)
     assert (len(split.lanes), split.batched) == (2, 32)
     np.testing.assert_allclose(split.curves.losses, made.curves.losses, rtol=1e-3)
@@ -446,18 +450,18 @@ KNOBS = {"lr": 0.1, "word": "a", "size": 3}
 def test_values_are_evenly_spaced_on_the_knobs_scale():
     playground = experiments()["neural-playground"]
     knobs = playground.knobs_type().model_dump(mode="json")
-    rates = [v.knobs["lr"] for v in variants_of(playground, knobs, Order(low=1e-3, high=1.0, count=4))]
+    rates = [v.knobs["lr"] for v in variants_of(playground, knobs, SweepRequest(low=1e-3, high=1.0, count=4))]
     assert rates == pytest.approx([1e-3, 1e-2, 1e-1, 1.0])
-    sizes = variants_of(playground, knobs, Order(knob="batch_size", low=1, high=4, count=16))
+    sizes = variants_of(playground, knobs, SweepRequest(knob="batch_size", low=1, high=4, count=16))
     assert [v.knobs["batch_size"] for v in sizes] == [1, 2, 3, 4]  # whole numbers, each once
-    around = [v.knobs["lr"] for v in variants_of(playground, knobs, Order())]
+    around = [v.knobs["lr"] for v in variants_of(playground, knobs, SweepRequest())]
     assert (around[0], around[-1], len(around)) == (pytest.approx(3e-4), pytest.approx(3.0), 16)
-    flat = variants_of(playground, knobs, Order(knob="momentum", low=0, high=0.9, count=4))
+    flat = variants_of(playground, knobs, SweepRequest(knob="momentum", low=0, high=0.9, count=4))
     assert [v.knobs["momentum"] for v in flat] == pytest.approx([0, 0.3, 0.6, 0.9])
 
 
 def test_every_combination_is_a_variant():
-    found = variants_of(TINY, KNOBS, Order(values=[0.1, 0.2], vary={"word": ["a", "b"]}, orders=2))
+    found = variants_of(TINY, KNOBS, SweepRequest(values=[0.1, 0.2], vary={"word": ["a", "b"]}, orders=2))
     assert len(found) == 8
     assert found[1] == Variant({"lr": 0.1, "word": "a"}, 1)
 
@@ -465,20 +469,20 @@ def test_every_combination_is_a_variant():
 @pytest.mark.parametrize(
     ("order", "code", "field", "reason"),
     [
-        (Order(values=[]), "bad-field", "values", "sweep-empty"),
-        (Order(vary={"word": []}), "bad-field", "vary", "sweep-empty"),
-        (Order(low=1, high=0.1), "bad-field", "low", "sweep-inverted"),
-        (Order(low=-1, high=1), "bad-field", "low", "sweep-range"),
-        (Order(low=1, high=1e10), "bad-field", "high", "sweep-range"),
-        (Order(values=[0.1, -3]), "bad-knob", "lr", "greater_than_equal"),
-        (Order(values=["x"]), "bad-knob", "lr", "float_type"),
-        (Order(values=[0.1] * (MOST_VARIANTS + 1)), "bad-field", "count", "sweep-many"),
-        (Order(count=40, orders=2), "bad-field", "count", "sweep-many"),
-        (Order(count=64, steps=2000), "bad-field", "steps", "sweep-long"),
-        (Order(knob="nope"), "bad-knob", "nope", "unknown"),
-        (Order(knob="word"), "bad-knob", "word", "no-number"),
-        (Order(knob="size"), "fixed-knob", "size", None),
-        (Order(vary={"size": [1, 2]}), "fixed-knob", "size", None),
+        (SweepRequest(values=[]), "bad-field", "values", "sweep-empty"),
+        (SweepRequest(vary={"word": []}), "bad-field", "vary", "sweep-empty"),
+        (SweepRequest(low=1, high=0.1), "bad-field", "low", "sweep-inverted"),
+        (SweepRequest(low=-1, high=1), "bad-field", "low", "sweep-range"),
+        (SweepRequest(low=1, high=1e10), "bad-field", "high", "sweep-range"),
+        (SweepRequest(values=[0.1, -3]), "bad-knob", "lr", "greater_than_equal"),
+        (SweepRequest(values=["x"]), "bad-knob", "lr", "float_type"),
+        (SweepRequest(values=[0.1] * (MOST_VARIANTS + 1)), "bad-field", "count", "sweep-many"),
+        (SweepRequest(count=40, orders=2), "bad-field", "count", "sweep-many"),
+        (SweepRequest(count=64, steps=2000), "bad-field", "steps", "sweep-long"),
+        (SweepRequest(knob="nope"), "bad-knob", "nope", "unknown"),
+        (SweepRequest(knob="word"), "bad-knob", "word", "no-number"),
+        (SweepRequest(knob="size"), "fixed-knob", "size", None),
+        (SweepRequest(vary={"size": [1, 2]}), "fixed-knob", "size", None),
     ],
 )
 def test_a_bad_order_is_refused_at_its_field(order, code, field, reason):
@@ -492,7 +496,7 @@ def test_a_range_from_zero_has_no_logarithm():
     entry = experiments()["neural-playground"]
     knobs = entry.knobs_type().model_dump(mode="json")
     with pytest.raises(errors.BadField, match="above 0"):
-        variants_of(entry, knobs, Order(low=0, high=1))
+        variants_of(entry, knobs, SweepRequest(low=0, high=1))
 
 
 # Over REST

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from descent import wire
 from descent.runs import tape as tape_module
-from descent.runs.tape import Entry, Tape
+from descent.runs.tape import Tape, TapeEntry
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def pieces(monkeypatch):
 
 
 def test_what_is_recorded_elsewhere_leaves_the_tape_and_comes_from_there(pieces, tmp_path):
-    said = [Entry(seq, binary=False, data=b"%050d" % seq) for seq in range(1, 101)]
+    said = [TapeEntry(seq, binary=False, data=b"%050d" % seq) for seq in range(1, 101)]
     tape = Tape("run", tmp_path, past=lambda seq: [one for one in said if one.seq > seq][:7])
     for one in said:
         tape.append(one.seq, one.data, binary=False)
@@ -194,7 +194,7 @@ def test_a_tape_that_nothing_is_recorded_of_forgets_beyond_its_room_and_says_so(
 
 
 def test_a_tape_may_begin_after_what_is_recorded(tmp_path):
-    tape = Tape("run", tmp_path, begin=7, past=lambda seq: [Entry(7, binary=False, data=b"old")])
+    tape = Tape("run", tmp_path, begin=7, past=lambda seq: [TapeEntry(7, binary=False, data=b"old")])
     assert tape.last_seq == 7
     tape.append(8, b"new", binary=False)
     assert [entry.data for answer in read_all(tape) for entry in answer] == [b"old", b"new"]

@@ -15,8 +15,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from descent import wire
 from descent.archive import tensorboard
 from descent.errors import NotInstalled
+from descent.store.records import Batch, StoredMessage
 from descent.store.schema import RunRow
-from descent.store.store import Batch, Message, Store
+from descent.store.store import Store
 from tiny import REGISTRY
 
 
@@ -33,7 +34,7 @@ def save(store, steps, **columns):
     knobs = {"built_with": {}, "began_with": {}, "knobs": {}}
     row = RunRow(**texts, **times, **knobs, step=len(steps), seed=0)
     data = wire.encode_columns("a", 1, np.array(steps), {n: np.float32(v) for n, v in columns.items()})
-    store.save([Batch(row, [Message(1, "scalars", steps[-1], data)] if steps else [])])
+    store.save([Batch(row, [StoredMessage(1, "scalars", steps[-1], data)] if steps else [])])
 
 
 def read(store, folder: Path) -> EventAccumulator:

@@ -4,8 +4,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descent.store.store import Kept
-from descent.store.thinning import EASE, surplus
+from descent.store.records import Kept
+from descent.store.retention import EASE, surplus
 
 records = st.dictionaries(
     st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 10_000)), st.integers(1, 1000), max_size=150

@@ -152,7 +152,7 @@ export async function getMoment(id, step, panels) {
 /**
  * What a schedule would make of a knob, from the step it begins at.
  * @param {string} id
- * @param {import('../net/server.js').Wish} wish
+ * @param {import('../net/server.js').PlanRequest} wish
  */
 export const planSchedule = (id, wish) =>
   call('post', '/api/runs/{run_id}/plan', { run_id: id }, { body: wish });
@@ -160,7 +160,7 @@ export const planSchedule = (id, wish) =>
 /**
  * Try other values of a knob from where a run was: frames as they come. Aborting ends it.
  * @param {string} id
- * @param {import('../net/server.js').SweepOrder} order
+ * @param {import('../net/server.js').SweepBody} order
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<Frame>}
  */

@@ -646,8 +646,17 @@ export interface components {
             group: string;
             options: components["schemas"]["PanelOptions"];
         };
+        /** @description A schedule one thinks of for a knob, whose own value would be `value`, and how far ahead to look. */
+        PlanRequest: {
+            knob: string;
+            schedule: {
+                [key: string]: unknown;
+            };
+            value: number;
+            steps: number;
+        };
         /** @description What the knob would be, so many steps after the schedule began. */
-        Plan: {
+        PlanResponse: {
             step: number[];
             value: number[];
         };
@@ -712,7 +721,7 @@ export interface components {
          *     `values` of the knob, or `count` of them from `low` to `high`, by default around what it is. `vary`:
          *     values of further live knobs. `orders`: of mini-batches and noise. Every combination is a variant.
          */
-        SweepOrder: {
+        SweepBody: {
             step?: number | null;
             steps?: number;
             /** @description Default: the first learning rate. */
@@ -725,15 +734,6 @@ export interface components {
                 [key: string]: unknown[];
             };
             orders?: number;
-        };
-        /** @description A schedule one thinks of for a knob, whose own value would be `value`, and how far ahead to look. */
-        Wish: {
-            knob: string;
-            schedule: {
-                [key: string]: unknown;
-            };
-            value: number;
-            steps: number;
         };
         /** @description RFC 9457 problem details. `code` says what is wrong, `field` where, `params` the values. */
         Problem: {
@@ -970,13 +970,13 @@ export type KnobsSchema = components['schemas']['KnobsSchema'];
 export type NewRun = components['schemas']['NewRun'];
 export type PanelOptions = components['schemas']['PanelOptions'];
 export type PanelSpec = components['schemas']['PanelSpec'];
-export type Plan = components['schemas']['Plan'];
+export type PlanRequest = components['schemas']['PlanRequest'];
+export type PlanResponse = components['schemas']['PlanResponse'];
 export type Preset = components['schemas']['Preset'];
 export type RunInfo = components['schemas']['RunInfo'];
 export type Steps = components['schemas']['Steps'];
 export type StepsPerSecond = components['schemas']['StepsPerSecond'];
-export type SweepOrder = components['schemas']['SweepOrder'];
-export type Wish = components['schemas']['Wish'];
+export type SweepBody = components['schemas']['SweepBody'];
 export type Problem = components['schemas']['Problem'];
 export type Command = components['schemas']['Command'];
 export type Event = components['schemas']['Event'];
@@ -1244,7 +1244,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Wish"];
+                "application/json": components["schemas"]["PlanRequest"];
             };
         };
         responses: {
@@ -1254,7 +1254,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Plan"];
+                    "application/json": components["schemas"]["PlanResponse"];
                 };
             };
         };
@@ -1414,7 +1414,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SweepOrder"];
+                "application/json": components["schemas"]["SweepBody"];
             };
         };
         responses: {

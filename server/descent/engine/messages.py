@@ -13,11 +13,11 @@ from descent.contract import STREAMS
 class Replay:
     """How a worker becomes what a recorded run was after `until` steps, bit for bit on one CPU thread.
 
-    It puts the checkpoint back, taken after `step` steps with these `knobs`, or begins anew where there is
-    none; then it steps on, making the recorded `changes` of knobs where they were made; then it sets
-    `override`, which is what a branch does differently. `origin`, if there is one, takes the checkpoint's
-    place: the knobs that the run was built with until then, and how to get there. What it was then is put
-    into what the present knobs build.
+    1. Build with the present knobs.
+    2. Load `checkpoint`, taken after `step` steps with `knobs`. Where there is an `origin` (the knobs the run
+       was built with before, and how to get there), replay that first and load its state instead.
+    3. Step on to `until`, applying the recorded `changes` at their steps.
+    4. Apply `override`, which is what a branch does differently.
     """
 
     until: int

@@ -65,8 +65,7 @@ def _live(knob_state: KnobState) -> dict[str, Any]:
 class CheckpointClock:
     """When to take a checkpoint: as often as its share of time allows, and once a second at most.
 
-    Time is that spent training, so going back from a step to the checkpoint before takes no more than a
-    second of it, as long as the share allows.
+    Counts training time only: replaying from the last checkpoint then takes about a second at most.
     """
 
     EVERY = 1.0  # seconds of training between two checkpoints, at least

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from descent.contract import Knobs
 from descent.kit.nn import schedules as rules
+from descent.protocol import LAST_STEP
 
 LONGEST = 10**9  # steps
 MOST_POINTS = 512
@@ -24,7 +25,7 @@ class BaseSchedule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    start: int | None = Field(None, ge=0, le=10**15)
+    start: int | None = Field(None, ge=0, le=LAST_STEP)
 
     def targets(self) -> list[tuple[str, float]]:
         """The values that it names, by field: they must be within the knob's range."""

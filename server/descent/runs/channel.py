@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from descent.protocol import Gap, Looked, Recording
 from descent.runs.table import Overview
-from descent.runs.tape import MERGE, Entry, Tape
+from descent.runs.tape import MERGE, Tape, TapeEntry
 
 UNDRAWN = 2  # pictures of one panel that may be on their way to a viewer that acks
 
@@ -71,7 +71,7 @@ class Channel:
         self._overviews: dict[int, Overview] = {}  # by points; only while somebody watches
 
     def leave(self, viewer: Viewer) -> None:
-        """It looks no more."""
+        """Remove a viewer."""
         self.viewers.discard(viewer)
         if not self.viewers:
             self._overviews = {}
@@ -170,7 +170,7 @@ class Channel:
             assert self.tape.closed
             return viewer.cursor, []
 
-    async def _unread(self, seq: int) -> list[Entry]:
+    async def _unread(self, seq: int) -> list[TapeEntry]:
         """Some of what was said after `seq`; what takes longer to read is read in another thread."""
         if self.tape.behind(seq) <= MERGE:
             return self.tape.after(seq)

@@ -12,15 +12,16 @@ from typing import Any
 from descent import errors, wire
 from descent.engine.knobs import KEY, merged
 from descent.engine.messages import Replay
-from descent.protocol import RunInfo
+from descent.protocol import ENDED, RunInfo
 from descent.registry import Registry
 from descent.runs.channel import Channel, Latest
 from descent.runs.recorder import Recorder
 from descent.runs.run import IMPORTED, Run, info_of
-from descent.runs.tape import Entry, Tape
+from descent.runs.tape import Tape, TapeEntry
 from descent.store.packing import DamagedError
+from descent.store.records import Checkpoint
 from descent.store.schema import RunRow
-from descent.store.store import RESTING, Checkpoint, Store
+from descent.store.store import Store
 
 Values = Mapping[str, Any]
 
@@ -41,9 +42,9 @@ class History:
     def tape(self, run_id: str, begin: int = 0) -> Tape:
         """A tape for what the run says after `begin`, which reads from the store what is recorded."""
 
-        def past(seq: int) -> list[Entry]:
+        def past(seq: int) -> list[TapeEntry]:
             return [
-                Entry(said.seq, binary=said.kind == "scalars", data=said.data)
+                TapeEntry(said.seq, binary=said.kind == "scalars", data=said.data)
                 for said in self.store.said_after(run_id, seq)
             ]
 
@@ -211,7 +212,7 @@ class History:
 
 def _at_rest(row: RunRow) -> RunRow:
     """A run of which only the store knows is not alive, even where that could not be written."""
-    if row.status not in RESTING:
+    if row.status not in ENDED:
         row.status = "interrupted"
     return row
 

@@ -23,7 +23,7 @@ from descent.runs.history import History, knobs_after
 from descent.runs.recorder import Recorder
 from descent.runs.run import RESUMABLE, Run
 from descent.runs.session import Sessions, wrong_state
-from descent.runs.sweeps import Order, Sweeps
+from descent.runs.sweeps import SweepRequest, Sweeps
 from descent.runs.table import Range
 from descent.runs.tape import Tape
 from descent.settings import Settings
@@ -186,7 +186,7 @@ class RunManager:
                 replay=replace(replay, override=override),
             )
         )
-        self._tell_damaged(run, damaged)
+        self._report_damaged(run, damaged)
         try:
             await self.sessions.settle(run)
         except errors.NoAnswer:  # a long way to go
@@ -200,7 +200,7 @@ class RunManager:
             await self.resume(run)
         return run
 
-    async def sweep(self, run: Run, step: int | None, order: Order) -> AsyncIterator[bytes]:
+    async def sweep(self, run: Run, step: int | None, order: SweepRequest) -> AsyncIterator[bytes]:
         """What would become of `run` with other knobs; see `Sweeps.sweep`."""
         return await self._sweeps.sweep(self._history(), run, step, order)
 
@@ -214,7 +214,7 @@ class RunManager:
             raise errors.NotRecorded("this server does not record runs (setting RECORD)", "run")
         return self.history
 
-    def _tell_damaged(self, run: Run, steps: Sequence[int]) -> None:
+    def _report_damaged(self, run: Run, steps: Sequence[int]) -> None:
         if steps and run.replay is not None:
             params: FindingParams = {"steps": list(steps), "used": run.replay.step}
             seq = run.channel.last_seq + 1
@@ -333,7 +333,7 @@ class RunManager:
         self._need_known(run)
         if run.status not in RESUMABLE:  # somebody else was faster
             return
-        if recorder.owes(run):
+        if recorder.has_unwritten(run):
             raise errors.NotRecorded(
                 f"the end of the run is not recorded yet ({recorder.state.reason})", "run"
             )
@@ -343,7 +343,7 @@ class RunManager:
         run.ready = asyncio.Event()
         run.worker = None  # if there still is one, it is ending
         recorder.begin(run)
-        self._tell_damaged(run, damaged)
+        self._report_damaged(run, damaged)
         run.become("queued")
         self.sessions.announce(run)
         self.sessions.slots.enter(run)
@@ -378,13 +378,13 @@ class RunManager:
     async def delete(self, run: Run) -> None:
         """End the run at once and forget it, and what is recorded of it. Raises `NotWritten`."""
         if self.runs.get(run.id) is run:  # nobody else deletes it
-            self._let_lie(run)
+            self._evict(run)
         for other in self.runs.values():
             if other.parent == run.id:
                 other.parent = None
         await self._write(lambda store: store.delete([run.id]))
 
-    def _let_lie(self, run: Run) -> None:
+    def _evict(self, run: Run) -> None:
         """Forget the run, but not what is recorded of it."""
         if self.recorder:
             self.recorder.forget(run.id)
@@ -418,7 +418,7 @@ class RunManager:
         run.channel.viewers.add(viewer)
 
     def leave(self, run: Run, viewer: Viewer) -> None:
-        """It looks no more."""
+        """Remove a viewer."""
         run.channel.leave(viewer)
         self.sessions.tell_watched(run)
 
@@ -444,8 +444,8 @@ class RunManager:
     def _forget_oldest(self, spared: Run | None = None) -> None:
         ended = [r for r in self.runs.values() if r.ended and not r.channel.viewers and r is not spared]
         for run in ended[: max(0, len(ended) - self.settings.keep_ended)]:
-            if self.recorder is None or not self.recorder.owes(run):
-                self._let_lie(run)
+            if self.recorder is None or not self.recorder.has_unwritten(run):
+                self._evict(run)
 
     async def close(self) -> None:
         """Write down what was said, and end every worker. Nothing begins any more."""
@@ -456,7 +456,7 @@ class RunManager:
             with contextlib.suppress(SQLAlchemyError, StoreError):
                 await self.history.recorder.do(self.history.store.interrupt)
         for run in list(self.runs.values()):
-            self._let_lie(run)
+            self._evict(run)
         await self.sessions.close()
         if self.history is not None:
             await self.history.recorder.close()

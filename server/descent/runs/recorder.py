@@ -25,9 +25,10 @@ from descent.runs.run import Run
 from descent.runs.tape import Tape
 from descent.store.database import cause
 from descent.store.packing import pack
+from descent.store.records import Batch, Checkpoint, Kept, StoredMessage
+from descent.store.retention import surplus
 from descent.store.schema import RunRow
-from descent.store.store import Batch, Checkpoint, Kept, Message, Store
-from descent.store.thinning import surplus
+from descent.store.store import Store
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class _Record:
     last_step: int = 0
 
     def first_of(self, checkpoints: list[Checkpoint]) -> list[Checkpoint]:
-        """The one with which a branch begins: without it, there is no way back but through the parent."""
+        """The checkpoint at the branch point. Never dropped: else only the parent could restore the run."""
         return [one for one in checkpoints if one.step == self.run.branched_at]
 
 
@@ -155,7 +156,7 @@ class Recorder:
         steps = [at for name, at in record.frames if name == panel and at <= step] if record else []
         return (max(steps), record.frames[panel, max(steps)]) if record and steps else None
 
-    def owes(self, run: Run) -> bool:
+    def has_unwritten(self, run: Run) -> bool:
         """Whether something of it is not written yet."""
         record = self._records.get(run.id)
         return record is not None and (record.dirty or record.writing)
@@ -322,7 +323,7 @@ class Recorder:
         row.checkpoint_bytes = sum(one.size for one in record.kept if not one.panel)
 
 
-def _messages(tape: Tape, since: int) -> Iterator[Message]:
+def _messages(tape: Tape, since: int) -> Iterator[StoredMessage]:
     """What a run said after `since`: its events, and between them its scalars in one piece."""
     while entries := tape.after(since, merged=True):
         for entry in entries:
@@ -331,10 +332,10 @@ def _messages(tape: Tape, since: int) -> Iterator[Message]:
                 continue
             if entry.binary:
                 steps = wire.decode(entry.data).arrays["step"]
-                yield Message(entry.seq, "scalars", int(steps[-1]), entry.data)
+                yield StoredMessage(entry.seq, "scalars", int(steps[-1]), entry.data)
             else:
                 event: Mapping[str, Any] = json.loads(entry.data)
-                yield Message(entry.seq, event["type"], event["step"], entry.data)
+                yield StoredMessage(entry.seq, event["type"], event["step"], entry.data)
 
 
 def last_values(data: bytes) -> dict[str, float]:

@@ -88,7 +88,7 @@ class Sessions:
             replay=run.replay,
         )
         run.replay = None  # it may be large
-        ready = run.ready  # another one when the run goes on after its end, which is not this worker's affair
+        ready = run.ready  # a resumed run gets a new event: messages of this worker are then stale
 
         def deliver(output: Output) -> None:
             if run.ready is ready:
@@ -160,7 +160,7 @@ class Sessions:
             self.slots.heard(run)
             run.ready.set()
             if run.ended:
-                self._let_go(run)
+                self._release(run)
             self.slots.promote()
 
     def _lost(self, run: Run, why: str) -> None:
@@ -188,10 +188,10 @@ class Sessions:
         """End a run whose worker cannot say so itself."""
         run.become(status, reason)
         self.announce(run)
-        self._let_go(run)
+        self._release(run)
         self.slots.promote()
 
-    def _let_go(self, run: Run) -> None:
+    def _release(self, run: Run) -> None:
         """Nobody waits for an ended run, and it waits for nothing."""
         self.slots.leave(run)
         run.ready.set()

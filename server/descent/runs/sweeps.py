@@ -31,7 +31,7 @@ COUNT = 16
 
 
 @dataclass(frozen=True)
-class Order:
+class SweepRequest:
     """What to sweep. `values`, or `count` of them from `low` to `high`; `vary`: further knobs' values, every
     combination of which is tried; `orders`: of mini-batches and noise, the run's own first.
     """
@@ -54,7 +54,9 @@ class Sweeps:
         self._executor = executor
         self._under_way = 0
 
-    async def sweep(self, history: History, run: Run, step: int | None, order: Order) -> AsyncIterator[bytes]:
+    async def sweep(
+        self, history: History, run: Run, step: int | None, order: SweepRequest
+    ) -> AsyncIterator[bytes]:
         """Frames of a sweep from where `run` was after `step` steps. When this returns, it has begun.
 
         Raises `NotRecorded`, `BadField`, `BadKnob`, `FixedKnob`, `TooManySweeps`, `SweepTooLarge` and
@@ -64,7 +66,7 @@ class Sweeps:
         return _chained(await anext(frames), frames)
 
     async def _frames(
-        self, history: History, run: Run, step: int | None, order: Order
+        self, history: History, run: Run, step: int | None, order: SweepRequest
     ) -> AsyncIterator[bytes]:
         if self._under_way >= self._settings.sweeps:
             raise errors.TooManySweeps(
@@ -142,7 +144,7 @@ def _refusal(problem: Mapping[str, Any]) -> errors.DescentError:
     return kind(problem["detail"], problem["field"], **problem["params"])
 
 
-def resolved(entry: Entry, order: Order) -> Order:
+def resolved(entry: Entry, order: SweepRequest) -> SweepRequest:
     """The order with its knob named. Raises `BadField` where it names none and there is no learning rate."""
     rates = entry.knobs_type.rates()
     knob = order.knob or next((name for name in entry.knobs_type.model_fields if name in rates), "")
@@ -151,7 +153,7 @@ def resolved(entry: Entry, order: Order) -> Order:
     return replace(order, knob=knob)
 
 
-def variants_of(entry: Entry, knobs: Mapping[str, Any], order: Order) -> list[Variant]:
+def variants_of(entry: Entry, knobs: Mapping[str, Any], order: SweepRequest) -> list[Variant]:
     """Every combination, checked. Raises `BadField`, `BadKnob` and `FixedKnob`."""
     order = resolved(entry, order)
     columns = {order.knob: values_of(entry, knobs, order), **order.vary}
@@ -199,7 +201,7 @@ def _need_live(entry: Entry, name: str) -> None:
         raise errors.BadKnob(f"{name} touches no training: every loss would be the same", name, reason="look")
 
 
-def values_of(entry: Entry, knobs: Mapping[str, Any], order: Order) -> list[Any]:
+def values_of(entry: Entry, knobs: Mapping[str, Any], order: SweepRequest) -> list[Any]:
     """The values of the knob looked at: as told, or evenly spaced on its scale."""
     order = resolved(entry, order)
     _need_live(entry, order.knob)

@@ -20,7 +20,7 @@ import numpy as np
 from descent import wire
 from descent.cells import plain
 from descent.protocol import Gap
-from descent.runs.tape import Entry, Tape
+from descent.runs.tape import Tape, TapeEntry
 from descent.thinned import Thinner
 
 ROWS = 8192  # made into text at a time
@@ -208,7 +208,7 @@ class Overview:
         frame = wire.encode_columns(self._tape.run, seq, steps, columns)
         return self._seq, [frame, *(data.decode() for at, data in self._events if at > seq)]
 
-    def _hear(self, entry: Entry) -> None:
+    def _hear(self, entry: TapeEntry) -> None:
         if entry.data is None:
             gap = Gap(first=self._seq + 1, last=entry.seq).model_dump_json().encode()
             self._events.append((entry.seq, gap))

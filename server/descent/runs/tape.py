@@ -29,11 +29,11 @@ RECENT = 16  # messages kept in memory, for readers that follow
 PIECE = 4 << 20  # bytes of one file; a tape gives back whole files
 KEPT = 4 * PIECE  # bytes that stay on tape although they are recorded
 
-Past = Callable[[int], Sequence["Entry"]]
+Past = Callable[[int], Sequence["TapeEntry"]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class TapeEntry:
     """One message. `binary`: a scalars frame, else a JSON event. Without data: lost to a long full disk, or
     to a tape at its limit.
     """
@@ -77,7 +77,7 @@ class Tape:
         self._sizes = array("q")  # negative: a JSON event; 0: not on disk
         self._unwritten: dict[int, tuple[bytes, bool]] = {}  # seq → data and whether it is binary
         self._unwritten_size = 0
-        self._recent: deque[Entry] = deque(maxlen=RECENT)
+        self._recent: deque[TapeEntry] = deque(maxlen=RECENT)
 
     @property
     def last_seq(self) -> int:
@@ -107,7 +107,7 @@ class Tape:
             self._sizes.append(size)
             self._end += abs(size)
             self._pieces[-1].last_seq = seq
-            self._recent.append(Entry(seq, binary, data))
+            self._recent.append(TapeEntry(seq, binary, data))
             while self.size > self._room and len(self._pieces) > 1:
                 self._forget_piece()
 
@@ -145,7 +145,7 @@ class Tape:
         for seq in [seq for seq in self._unwritten if seq <= self.begin]:
             self._unwritten_size -= len(self._unwritten.pop(seq)[0])
 
-    def after(self, seq: int, *, merged: bool = False) -> list[Entry]:
+    def after(self, seq: int, *, merged: bool = False) -> list[TapeEntry]:
         """Some of the messages after `seq`, oldest first; none if there is no newer one.
 
         A reader that is more than `MERGE` messages behind, or asks for them `merged`, gets runs of scalars
@@ -154,13 +154,13 @@ class Tape:
         """
         if seq < self.begin:
             found = list(self._past(seq)) if self._past else []
-            return found or [Entry(self.begin, binary=False, data=None)]
+            return found or [TapeEntry(self.begin, binary=False, data=None)]
         entries = self._read(seq)
         if len(entries) <= MERGE and not merged:
             return entries
         return self._merged(entries)
 
-    def _read(self, seq: int) -> list[Entry]:
+    def _read(self, seq: int) -> list[TapeEntry]:
         """Messages after `seq` as they came: some if there are many."""
         with self._using_files:
             if self.closed:
@@ -177,7 +177,7 @@ class Tape:
                     break
             return found
 
-    def _entry(self, index: int) -> Entry:
+    def _entry(self, index: int) -> TapeEntry:
         seq, size = self._seqs[index], self._sizes[index]
         data, binary = self._unwritten.get(seq, (None, size > 0))
         if size:
@@ -185,11 +185,11 @@ class Tape:
             piece = next(one for one in reversed(self._pieces) if one.start <= offset)
             piece.file.seek(offset - piece.start)
             data = piece.file.read(abs(size))
-        return Entry(seq, binary=binary, data=data)
+        return TapeEntry(seq, binary=binary, data=data)
 
-    def _merged(self, entries: Sequence[Entry]) -> list[Entry]:
-        found: list[Entry] = []
-        frames: list[Entry] = []
+    def _merged(self, entries: Sequence[TapeEntry]) -> list[TapeEntry]:
+        found: list[TapeEntry] = []
+        frames: list[TapeEntry] = []
         for entry in entries:
             if entry.binary and entry.data is not None:
                 frames.append(entry)
@@ -198,13 +198,13 @@ class Tape:
                 frames = []
         return found + self._merge(frames)
 
-    def _merge(self, entries: Sequence[Entry]) -> list[Entry]:
+    def _merge(self, entries: Sequence[TapeEntry]) -> list[TapeEntry]:
         if len(entries) < 2:
             return list(entries)
         steps, columns = joined([wire.decode(entry.data) for entry in entries if entry.data])
         seq = entries[-1].seq
         data = wire.encode_columns(self.run, seq, steps, columns)
-        return [Entry(seq, binary=True, data=data)]
+        return [TapeEntry(seq, binary=True, data=data)]
 
     def scalars(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """All scalars so far: steps, int64 (n,), and a float32 (n,) per name, NaN where none was measured.

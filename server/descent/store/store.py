@@ -6,8 +6,7 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from sqlalchemy import Select, delete, exists, func, insert, or_, select, text, 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, class_mapper, defer
 
+from descent.protocol import ENDED
 from descent.store import database, scalars
 from descent.store.packing import DamagedError, pack, unpack
+from descent.store.records import Batch, Checkpoint, Kept, StoredMessage
 from descent.store.reserve import Reserve
 from descent.store.schema import CheckpointRow, FrameRow, MessageRow, MetaRow, RunRow
 
-RESTING = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"})
 TRAINED = "trained"  # the reason of an interrupted run that was not paused
 PAGES = 256  # given back to the disk in one go: a megabyte
 PATIENCE = 2.0  # seconds that giving back may keep others from writing
@@ -35,54 +35,14 @@ LISTED = [
 ]
 
 
-@dataclass
-class Message:
-    """Scalars of consecutive steps, or an event (`kind` is its type), as it travelled."""
-
-    seq: int
-    kind: str
-    step: int
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A picture of a panel, or with `panel` empty a checkpoint: where it is in the run, and its size."""
-
-    panel: str
-    step: int
-    size: int
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint. `seq`: of the last message before it; `knobs`: as they were."""
-
-    step: int
-    seq: int
-    knobs: Mapping[str, Any]
-    data: bytes
-
-
-@dataclass
-class Batch:
-    """What one run said since the last time. `run` replaces the row of that id."""
-
-    run: RunRow
-    messages: list[Message] = field(default_factory=list)
-    frames: dict[tuple[str, int], bytes] = field(default_factory=dict)  # (panel, step) → frame, packed
-    checkpoints: list[Checkpoint] = field(default_factory=list)  # with packed data
-    dropped: list[Kept] = field(default_factory=list)
-
-
 class Store:
     """All recorded runs. Methods that write are called by one thread at a time."""
 
     def __init__(self, url: str, home: Path, *, read_only: bool = False, patient: bool = False) -> None:
         """Open the store at `url`, by default a file in `home`, claiming it unless it is only read.
 
-        Raises `StoreError` where that cannot be. For a `patient` one a full disk and a locked database are no
-        reason: nothing is recorded in it until it can be opened, which every writing method tries.
+        Raises `StoreError` where that cannot be. With `patient`, a full disk or a locked
+        database does not raise; every write retries opening it.
         """
         self.trouble = ""  # why it could not be opened yet: `disk-full` or `locked`
         self.engine, self.called = database.connect(url, home, make=not read_only)
@@ -237,7 +197,7 @@ class Store:
             self._interrupt(session)
 
     def _interrupt(self, session: Session) -> None:
-        alive = RunRow.status.not_in(RESTING)
+        alive = RunRow.status.not_in(ENDED)
         for trained in (False, True):
             which = RunRow.status != "paused" if trained else RunRow.status == "paused"
             values = {"status": "interrupted", "reason": TRAINED if trained else ""}
@@ -267,7 +227,7 @@ class Store:
             self._count_scalars(session, scalar_room)
             total = session.scalar(select(func.sum(size))) or 0
             whole = RunRow.id.not_in(_being_imported())
-            may_go = (RunRow.status.in_(RESTING), ~RunRow.starred, size > 0, whole)
+            may_go = (RunRow.status.in_(ENDED), ~RunRow.starred, size > 0, whole)
             for row in session.scalars(select(RunRow).where(*may_go).order_by(RunRow.updated_at)).all():
                 if total <= room:
                     break
@@ -302,7 +262,7 @@ class Store:
         """Bring scalars into their room that an import, or an older version, has left uncounted."""
         some = exists().where(MessageRow.run == RunRow.id, MessageRow.kind.in_(scalars.KINDS))
         whole = RunRow.id.not_in(_being_imported())
-        resting = (RunRow.status.in_(RESTING), RunRow.scalar_bytes == 0, whole)
+        resting = (RunRow.status.in_(ENDED), RunRow.scalar_bytes == 0, whole)
         for id in session.scalars(select(RunRow.id).where(*resting, some).limit(COUNTED)).all():
             self._tidy(session, id, room)
 
@@ -462,7 +422,7 @@ class Store:
 
     # Reading
 
-    def messages(self, run: str, kind: str = "") -> Iterator[Message]:
+    def messages(self, run: str, kind: str = "") -> Iterator[StoredMessage]:
         """What the run said, in order; what is damaged is left out."""
         columns = (MessageRow.seq, MessageRow.kind, MessageRow.step, MessageRow.data)
         query = select(*columns).where(MessageRow.run == run).order_by(MessageRow.seq)
@@ -472,7 +432,7 @@ class Store:
             for row in session.execute(query.execution_options(yield_per=ROWS)):
                 yield from _understood(run, row)
 
-    def said_after(self, run: str, seq: int) -> list[Message]:
+    def said_after(self, run: str, seq: int) -> list[StoredMessage]:
         """Some of what the run said after `seq`, in order, none if there is no more; damaged is left out."""
         columns = (MessageRow.seq, MessageRow.kind, MessageRow.step, MessageRow.data)
         query = select(*columns).where(MessageRow.run == run).order_by(MessageRow.seq).limit(ROWS)
@@ -583,14 +543,14 @@ def _being_imported() -> Select[str]:
     return select(MetaRow.value).where(MetaRow.key.startswith(IMPORTING))
 
 
-def _understood(run: str, row: Any) -> Iterator[Message]:
+def _understood(run: str, row: Any) -> Iterator[StoredMessage]:
     """A message, buckets as scalars, if it is not damaged."""
     with contextlib.suppress(DamagedError):
         data = unpack(row.data)
         if row.kind == "buckets":
-            yield Message(row.seq, "scalars", row.step, scalars.rows_of(run, row.seq, data))
+            yield StoredMessage(row.seq, "scalars", row.step, scalars.rows_of(run, row.seq, data))
         else:
-            yield Message(row.seq, row.kind, row.step, data)
+            yield StoredMessage(row.seq, row.kind, row.step, data)
 
 
 def _in_parts(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:

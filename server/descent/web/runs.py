@@ -13,15 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from descent import wire
 from descent.engine.messages import Applied
 from descent.errors import DescentError, NoFrame
-from descent.protocol import PANELS_AT_ONCE, STEPS_AT_ONCE, Device, KnobValues, RunInfo
+from descent.protocol import LAST_STEP, PANELS_AT_ONCE, STEPS_AT_ONCE, Device, KnobValues, RunInfo
 from descent.runs.knobs import planned
 from descent.runs.manager import RunManager
 from descent.runs.run import Run
-from descent.runs.sweeps import MOST_ORDERS, MOST_STEPS, MOST_VARIANTS, Order
+from descent.runs.sweeps import MOST_ORDERS, MOST_STEPS, MOST_VARIANTS, SweepRequest
 from descent.store.schema import NAME_LENGTH
 
 MOST_RUNS = 1000  # of one answer
-LAST_STEP = 10**15
 PLANNED = 240  # points of a plan: about one every other pixel
 
 logger = logging.getLogger(__name__)
@@ -58,12 +57,12 @@ class BranchPoint(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    step: int | None = Field(None, ge=0, le=10**15)
+    step: int | None = Field(None, ge=0, le=LAST_STEP)
     knobs: KnobValues = {}
     paused: bool = False
 
 
-class Wish(BaseModel):
+class PlanRequest(BaseModel):
     """A schedule one thinks of for a knob, whose own value would be `value`, and how far ahead to look."""
 
     model_config = ConfigDict(extra="forbid")
@@ -74,14 +73,14 @@ class Wish(BaseModel):
     steps: int = Field(ge=1, le=10**9)
 
 
-class Plan(BaseModel):
+class PlanResponse(BaseModel):
     """What the knob would be, so many steps after the schedule began."""
 
     step: list[int]
     value: list[float]
 
 
-class SweepOrder(BaseModel):
+class SweepBody(BaseModel):
     """What to try from a step (null: where the record ends), for so many steps each.
 
     `values` of the knob, or `count` of them from `low` to `high`, by default around what it is. `vary`:
@@ -203,10 +202,10 @@ async def change(body: Changes, run: TheRun, manager: Manager) -> KnobsApplied:
 
 
 @router.post("/{run_id}/plan")
-async def plan(body: Wish, run: TheRun) -> Plan:
+async def plan(body: PlanRequest, run: TheRun) -> PlanResponse:
     """What a schedule would make of a knob, without setting it."""
     steps = sorted({round(i * body.steps / PLANNED) for i in range(PLANNED + 1)})
-    return Plan(step=steps, value=planned(run.entry, body.knob, body.schedule, body.value, steps))
+    return PlanResponse(step=steps, value=planned(run.entry, body.knob, body.schedule, body.value, steps))
 
 
 @router.post("/{run_id}/pause")
@@ -251,13 +250,13 @@ async def branch(body: BranchPoint, run: TheRun, manager: Manager) -> RunInfo:
 
 
 @router.post("/{run_id}/sweep")
-async def sweep(body: SweepOrder, run: TheRun, manager: Manager) -> Response:
+async def sweep(body: SweepBody, run: TheRun, manager: Manager) -> Response:
     """Try other values of a knob from a step of the run: frames that come as it goes; hanging up ends it.
 
     Each is a safetensors body after its length in four bytes, little-endian, with all losses so far. The last
     one is `final`.
     """
-    order = Order(**body.model_dump(exclude={"step"}))
+    order = SweepRequest(**body.model_dump(exclude={"step"}))
     frames = await manager.sweep(run, body.step, order)
     return StreamingResponse(
         _framed(frames),
@@ -288,7 +287,7 @@ async def kept_frames(run: TheRun, manager: Manager) -> Kept:
 async def moment(
     run: TheRun,
     manager: Manager,
-    step: Annotated[int, Query(ge=0, le=10**15)],
+    step: Annotated[int, Query(ge=0, le=LAST_STEP)],
     panel: Annotated[list[str], Query(min_length=1, max_length=PANELS_AT_ONCE)],
 ) -> Response:
     """The last frame of each asked panel at or before `step`: each as a safetensors body, after its length in

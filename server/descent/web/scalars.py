@@ -13,11 +13,12 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from descent.errors import NotWritten, TooManyTables, UnknownRun
+from descent.protocol import LAST_STEP
 from descent.runs.manager import RunManager
 from descent.runs.run import Run
 from descent.runs.table import MEDIA_TYPES, Format, Range, Table
 from descent.store.database import cause
-from descent.web.runs import LAST_STEP, Manager, TheRun
+from descent.web.runs import Manager, TheRun
 
 MOST_POINTS = 100_000
 AT_ONCE = 8192  # steps; a table of so few does not wait for others

@@ -130,7 +130,7 @@ class LocalWorker:
 
 
 def _cause(process: Process) -> str:
-    """Why a process that says no more has ended, or had to be."""
+    """The exit reason of a silent worker; kills it first if it outlives GRACE."""
     if not wait([process.sentinel], GRACE):
         process.kill()
         wait([process.sentinel])

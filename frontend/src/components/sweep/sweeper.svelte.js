@@ -149,7 +149,7 @@ export class Sweeper {
     this.running?.abort();
   }
 
-  /** Its frames, once there is room for it. @param {import('../../net/server.js').SweepOrder} order @param {AbortSignal} signal */
+  /** Its frames, once there is room for it. @param {import('../../net/server.js').SweepBody} order @param {AbortSignal} signal */
   async *#inTurn(order, signal) {
     try {
       for (this.crowded = false; ; this.crowded = true) {

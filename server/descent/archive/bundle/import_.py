@@ -23,8 +23,9 @@ from descent.registry import Registry
 from descent.runs.recorder import last_values
 from descent.runs.run import IMPORTED, now
 from descent.store.packing import pack
+from descent.store.records import Batch, Checkpoint, StoredMessage
 from descent.store.schema import RunRow
-from descent.store.store import Batch, Checkpoint, Message, Store
+from descent.store.store import Store
 
 PIECE = 4096  # steps in one message
 AT_ONCE = 16 << 20  # bytes written to the store in one go
@@ -69,7 +70,7 @@ class Intake:
         batch, size = Batch(row), 0
         for piece in self._pieces(row):
             match piece:
-                case Message():
+                case StoredMessage():
                     batch.messages.append(piece)
                     size += len(piece.data)
                 case Checkpoint():
@@ -85,7 +86,7 @@ class Intake:
                 batch, size = Batch(row), 0
         yield batch
 
-    def _pieces(self, row: RunRow) -> Iterator[Message | Checkpoint | tuple[str, int, bytes]]:
+    def _pieces(self, row: RunRow) -> Iterator[StoredMessage | Checkpoint | tuple[str, int, bytes]]:
         seqs = array("q", [0])  # of each event, by its number
         seq = 0
         for message in self._messages():
@@ -101,7 +102,7 @@ class Intake:
             seq += 1
             yield panel, step, pack(wire.encode_picture(self.run_id, seq, step, panel, picture))
 
-    def _messages(self) -> Iterator[Message]:
+    def _messages(self) -> Iterator[StoredMessage]:
         """Events and, before each, the scalars of the steps it came after."""
         rows = _Rows(self._bundle)
         seq = 0
@@ -109,11 +110,11 @@ class Intake:
             for steps, columns in rows.before(event.step if event else None):
                 seq += 1
                 data = wire.encode_columns(self.run_id, seq, steps, columns)
-                yield Message(seq, "scalars", int(steps[-1]), data)
+                yield StoredMessage(seq, "scalars", int(steps[-1]), data)
             if event is not None:
                 seq += 1
                 data = event.model_copy(update={"seq": seq}).model_dump_json().encode()
-                yield Message(seq, event.type, event.step, data)
+                yield StoredMessage(seq, event.type, event.step, data)
 
     def _events(self) -> Iterator[Event | None]:
         """What the run said, and that it was interrupted, if it was; then None."""

@@ -18,8 +18,9 @@ from descent.contract.entry import Entry
 from descent.errors import NotRecorded, UnknownRun
 from descent.registry import Registry
 from descent.runs.tape import joined
+from descent.store.records import Checkpoint
 from descent.store.schema import RunRow
-from descent.store.store import Checkpoint, Store
+from descent.store.store import Store
 
 NEVER = 1 << 62  # beyond any step or `seq`
 
@@ -126,7 +127,7 @@ def parent_of(store: Store, row: RunRow) -> RunRow:
 
 
 def _parts(store: Store, entry: Entry, row: RunRow) -> list[Part]:
-    """The run, after as much of its lineage as it takes to go back to its beginning, if that can be had."""
+    """The run preceded by the ancestors needed to replay it; the run alone if they are missing."""
     alone = Part(row, row.branched_at or 0)
     parts = [alone]
     while (begin := parts[0].row.branched_at) is not None:

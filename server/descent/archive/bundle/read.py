@@ -29,11 +29,11 @@ from descent.contract.entry import Entry
 from descent.contract.panels import Picture
 from descent.engine import checkpoint as engine
 from descent.errors import DescentError
-from descent.protocol import Diagnosis, KnobsChanged, State
+from descent.protocol import LAST_STEP, Diagnosis, KnobsChanged, State
 from descent.registry import Registry
 from descent.runs.knobs import check
 from descent.store.packing import pack_file
-from descent.store.store import Checkpoint
+from descent.store.records import Checkpoint
 
 MIB = 1 << 20
 LARGEST_LIST = 64 * MIB  # of events or changes of knobs
@@ -53,8 +53,8 @@ _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, IndexError, Recur
 Word = Annotated[int, Field(ge=0, lt=2**32)]
 
 
-class Chance(BaseModel):
-    """A checkpoint's random numbers. NumPy believes any position, and would read on behind its words."""
+class RandomState(BaseModel):
+    """RNG state of a checkpoint. NumPy does not bounds-check `pos` and would read past the array."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -126,7 +126,7 @@ class Bundle:
         self._lines.seek(0)
         for number, line in enumerate(self._lines, 1):
             event = _parsed(f"{bundle.EVENTS} line {number}", _event, line.rstrip(b"\r\n"))
-            if event.seq != number or not 0 <= event.step <= bundle.LAST_STEP:
+            if event.seq != number or not 0 <= event.step <= LAST_STEP:
                 raise bad(f"{bundle.EVENTS} line {number}", "its seq must be the number of its line")
             yield event
 
@@ -179,7 +179,7 @@ class Bundle:
         last, least = -1, self.first
         for piece in self._table.stretches(["step"], AT_ONCE):
             steps = piece["step"]
-            if steps[0] < least or not (steps[1:] > steps[:-1]).all() or steps[-1] >= bundle.LAST_STEP:
+            if steps[0] < least or not (steps[1:] > steps[:-1]).all() or steps[-1] >= LAST_STEP:
                 raise bad(bundle.SCALARS, f"its steps must rise, from {self.first} on")
             last = int(steps[-1])
             least = last + 1
@@ -290,7 +290,7 @@ def _check_checkpoint(file: BinaryIO, step: int) -> None:
     at = state.get("step_index", 0)  # which is left out as long as it is what it was built with
     if type(at) is not int or at != step:
         raise ValueError(f"it says that it was taken after {at!r} steps"[:200])
-    Chance.model_validate_json(header["chance"])
+    RandomState.model_validate_json(header["chance"])
     chance = found.tensors["rng/torch"]
     if chance.dtype != "U8" or len(chance.shape) != 1:
         raise ValueError(f"rng/torch is {chance.dtype} {chance.shape}")

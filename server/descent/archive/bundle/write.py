@@ -31,13 +31,12 @@ from descent import wire
 from descent.archive.bundle.lineage import Record
 from descent.cells import plain
 from descent.contract import STREAMS
-from descent.protocol import Status
+from descent.protocol import LAST_STEP, Status
 from descent.registry import Registry
 from descent.store.schema import ID_LENGTH, NAME_LENGTH, RunRow
 from descent.store.store import Store
 
 FORMAT = 1
-LAST_STEP = 10**15
 LAST_SEQ = 2**53  # what JavaScript counts exactly
 ROWS_AT_ONCE = 10_000  # of the CSV
 

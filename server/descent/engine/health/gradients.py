@@ -105,7 +105,7 @@ class Gradients:
         knobs: Knobs,
         where: Mapping[str, Any],
     ) -> Finding | None:
-        """Far above its median, and above all it was in the beginning: one that was almost 0 may grow."""
+        """Above EXPLODED × median and BEYOND × the first norms; the second so that a norm near 0 may grow."""
         lengths = {layer: norm(parts) for layer, parts in by_layer.items()}
         length = math.hypot(*lengths.values())
         before = self._norms.setdefault(name, [])

@@ -23,14 +23,14 @@ def losses_at(
     """
 
     def of(*one: Tensor) -> Tensor:
-        with Exchange({id(p): copy for p, copy in zip(parameters, one, strict=True)}):
+        with SwapParameters({id(p): copy for p, copy in zip(parameters, one, strict=True)}):
             return loss()
 
     found: Tensor = torch.vmap(of, randomness=randomness)(*copies)
     return found
 
 
-class Exchange(TorchFunctionMode):
+class SwapParameters(TorchFunctionMode):
     """Within it torch's functions see other tensors where they are given certain ones."""
 
     def __init__(self, table: Mapping[int, Tensor]) -> None:

@@ -312,7 +312,7 @@ class Sharpness:
         self._eigenvectors: dict[str, Vector] = {}
 
     def look(self, name: str, objective: Objective, *, first: int, then: int) -> float:
-        """The eigenvalue of largest size, by at most `first` iterations anew, or `then` going on."""
+        """Dominant eigenvalue: `first` power iterations from scratch, `then` when warm-started."""
         start = self._eigenvectors.get(name)
         if start and [v.shape for v in start] != [p.shape for p in objective.parameters]:
             start = None

@@ -23,14 +23,14 @@ Group = dict[str, Any]
 State = dict[str, Tensor]
 
 
-class CannotStackError(Exception):
+class CannotBatchError(Exception):
     """An objective or optimizer that has no batched step here: why."""
 
 
-class Stack:
+class BatchedSteps:
     """K copies of an objective's parameters and of its optimizer's state.
 
-    `rates`: (K,) for each of the optimizer's groups. Raises `CannotStackError`.
+    `rates`: (K,) for each of the optimizer's groups. Raises `CannotBatchError`.
     """
 
     def __init__(self, objective: Objective, rates: Sequence[Tensor]) -> None:
@@ -44,10 +44,10 @@ class Stack:
         self._leaves = [leaf for group in self._groups for leaf in group.leaves]
         self._ones = torch.ones(self.copies, dtype=rates[0].dtype, device=rates[0].device)
         if {*map(id, self._originals)} != {*map(id, objective.parameters)}:
-            raise CannotStackError("the optimizer's parameters are not the objective's")
+            raise CannotBatchError("the optimizer's parameters are not the objective's")
 
     def losses(self, loss: Callable[[], Tensor]) -> Tensor:
-        """L of each copy, (K,). Raises `CannotStackError` where it draws from the global random numbers.
+        """L of each copy, (K,). Raises `CannotBatchError` where it draws from the global random numbers.
 
         Those would come out of step with what a copy by itself draws. A generator made for the step, such as
         that of the mini-batches' order, gives every copy the same.
@@ -55,7 +55,7 @@ class Stack:
         before = self._chance()
         found = losses_at(loss, self._originals, self._leaves, randomness="same")
         if not torch.equal(before, self._chance()):
-            raise CannotStackError("the loss draws from the global random numbers")
+            raise CannotBatchError("the loss draws from the global random numbers")
         return found
 
     def _chance(self) -> Tensor:
@@ -112,7 +112,7 @@ def _one(states: Sequence[Mapping[str, Any]], key: str, default: float) -> float
     """What all states hold alike."""
     found = {float(state.get(key, default)) for state in states}
     if len(found) != 1:
-        raise CannotStackError(f"parameters of one group differ in {key}")
+        raise CannotBatchError(f"parameters of one group differ in {key}")
     return found.pop()
 
 
@@ -177,13 +177,13 @@ RULES: Mapping[type[Optimizer], Rule] = {
 
 
 def rule_of(optimizer: Optimizer) -> Rule:
-    """Its update. Raises `CannotStackError` where there is none here for it or its settings."""
+    """Its update. Raises `CannotBatchError` where there is none here for it or its settings."""
     if type(optimizer) not in RULES:
-        raise CannotStackError(f"{type(optimizer).__name__} has no batched update")
+        raise CannotBatchError(f"{type(optimizer).__name__} has no batched update")
     for group in optimizer.param_groups:
         for setting in MUST_BE_OFF:
             if group.get(setting):
-                raise CannotStackError(f"{setting} has no batched update")
+                raise CannotBatchError(f"{setting} has no batched update")
     return RULES[type(optimizer)]
 
 

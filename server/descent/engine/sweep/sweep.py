@@ -2,7 +2,7 @@
 
 Every variant is what a branch with its knobs would be: real steps, by turns, each from its own checkpoint.
 Variants that differ in the learning rate alone go in one batched step, where that was found to give the
-same (see `lanes.stacked`). All curves grow together.
+same (see `variants.stacked`). All curves grow together.
 """
 
 from __future__ import annotations
@@ -24,8 +24,18 @@ from descent.engine.inbox import Inbox
 from descent.engine.knobs import refusal
 from descent.engine.messages import Output, RunSpec, SweepFrame, SweepRefused, SweepSpec, Variant
 from descent.engine.replay import go_back
-from descent.engine.sweep import variants as lanes
-from descent.engine.sweep.variants import OBJECTIVE, Bench, Curves, Lane, Rates, Single, Stacked
+from descent.engine.sweep.variants import (
+    OBJECTIVE,
+    Curves,
+    Lane,
+    Rates,
+    Single,
+    Stacked,
+    Stage,
+    activations_of,
+    rates_of,
+    stacked,
+)
 
 LOSSES = "loss"  # scalars whose names begin so are plotted, and those declared as losses
 MOST_SERIES = 8
@@ -33,14 +43,14 @@ MEASURED_WITHIN = 20  # steps; else what is descended is shown
 TELL_EVERY = 0.06  # seconds
 BYTES_PER_SECOND = 8 << 20  # of what is told
 LONGEST_TURN = 0.12  # seconds of one lane
-SWAP_SHARE = 4  # a turn takes at least so many times what changing lanes takes
+SWAP_SHARE = 4  # run each variant at least 4× as long as switching to it costs
 
 
 class Sweep:
     """The variants of one sweep, from preparing to the last step."""
 
-    def __init__(self, bench: Bench, spec: SweepSpec) -> None:
-        self.bench = bench
+    def __init__(self, stage: Stage, spec: SweepSpec) -> None:
+        self.stage = stage
         self.spec = spec
         self.series: list[str] = []
         self.lanes: list[Lane] = []
@@ -84,17 +94,17 @@ class Sweep:
 
     def _prepare(self) -> None:
         """Choose lanes. Raises `SweepTooLarge`, and `KnobError` where a variant cannot begin."""
-        bench, variants = self.bench, self.spec.variants
+        stage, variants = self.stage, self.spec.variants
         rates = []
         for variant in variants:
-            rates.append(lanes.rates_of(bench, variant))
+            rates.append(rates_of(stage, variant))
         swap = time.perf_counter()
-        state = len(bench.leave()[1])
-        bench.begin(variants[0])
+        state = len(stage.leave()[1])
+        stage.begin(variants[0])
         swap = 2 * (time.perf_counter() - swap)
         self._need(len(variants) * state, state)
         begin = time.perf_counter()
-        row = bench.take()
+        row = stage.take()
         seconds = time.perf_counter() - begin
         self._least = 1 + int(SWAP_SHARE * swap / seconds)
         self._measured = self.series = self._losses_in(row)
@@ -104,17 +114,17 @@ class Sweep:
 
     def _losses_in(self, row: Mapping[str, Any]) -> list[str]:
         """Losses that are measured within the sweep, most often in its first step, which gave this row."""
-        declared = [name for name, m in self.bench.experiment.measures.items() if m.kind == "loss"]
+        declared = [name for name, m in self.stage.experiment.measures.items() if m.kind == "loss"]
         for _ in range(min(self.spec.steps, MEASURED_WITHIN)):
             known = [name for name in (*row, *declared) if name in row]
             names = [name for name in known if name in declared or name.startswith(LOSSES)]
-            if names or (row and not self.bench.objectives):
+            if names or (row and not self.stage.objectives):
                 return list(dict.fromkeys(names or known))[:MOST_SERIES]
-            row = self.bench.take()
+            row = self.stage.take()
         return [OBJECTIVE]
 
     def _singles(self, places: Set[int]) -> list[Lane]:
-        return [Single(self.bench, self.spec.variants[place], place, self.series) for place in sorted(places)]
+        return [Single(self.stage, self.spec.variants[place], place, self.series) for place in sorted(places)]
 
     def _no_curves(self) -> Curves:
         shape = (len(self.series), len(self.spec.variants), self.spec.steps)
@@ -123,7 +133,7 @@ class Sweep:
 
     def _begin_anew(self) -> None:
         """All variants from their first step, by real ones."""
-        self.bench.occupant = None
+        self.stage.occupant = None
         self.series = self._measured
         self.lanes = self._singles(set(range(len(self.spec.variants))))
         self.curves = self._no_curves()
@@ -153,8 +163,8 @@ class Sweep:
                 of = [rate for place in places if (rate := rates[place]) is not None]
                 variants = [self.spec.variants[place] for place in places]
                 if len(places) > 1 and (
-                    made := lanes.stacked(
-                        self.bench,
+                    made := stacked(
+                        self.stage,
                         variants,
                         places,
                         of,
@@ -175,17 +185,17 @@ class Sweep:
 
     def _fitting(self, places: Sequence[int]) -> list[Sequence[int]]:
         """Parts that do not take more memory than they may."""
-        self.bench.begin(self.spec.variants[places[0]])
-        objective = self.bench.objective()
+        self.stage.begin(self.spec.variants[places[0]])
+        objective = self.stage.objective()
         assert objective is not None, "it had rates"
         size = sum(p.numel() * p.element_size() for p in objective.parameters)
-        each = 6 * size + 2 * lanes.activations_of(objective)  # θ, g, rates, the state; and what a step keeps
+        each = 6 * size + 2 * activations_of(objective)  # θ, g, rates, the state; and what a step keeps
         most = max(1, self.spec.most_bytes // each)
         return [places[i : i + most] for i in range(0, len(places), most)]
 
     def _compared(self, variants: Sequence[Variant]) -> tuple[int, int]:
         """The variant nearest to what the run does, and the least of the others."""
-        now = getattr(self.bench.base, self.spec.knob)
+        now = getattr(self.stage.base, self.spec.knob)
         values = [float(variant.knobs.get(self.spec.knob, now)) for variant in variants]
         near = min(range(len(values)), key=lambda i: abs(np.log(max(values[i], 1e-30) / max(now, 1e-30))))
         least = min((i for i in range(len(values)) if i != near), key=values.__getitem__)
@@ -204,7 +214,7 @@ class Teller:
         """Say it, unless it was said a moment ago; the `final` word is always said, if need be why it is."""
         if time.perf_counter() < self._next and not final:
             return
-        sweep, bench = self._sweep, self._sweep.bench
+        sweep, stage = self._sweep, self._sweep.stage
         curves, spec = sweep.curves, sweep.spec
         arrays = {"losses": curves.losses[:, :, : curves.taken.max()]}
         arrays |= {"taken": curves.taken, "diverged": curves.diverged}
@@ -216,8 +226,8 @@ class Teller:
             "batched": sweep.batched,
             "problem": problem,
         }
-        frame = wire.encode_sweep(self._spec.run, self._seq, bench.step, arrays, meta, final=final)
-        self._emit(SweepFrame(self._seq, bench.step, frame, final))
+        frame = wire.encode_sweep(self._spec.run, self._seq, stage.step, arrays, meta, final=final)
+        self._emit(SweepFrame(self._seq, stage.step, frame, final))
         self._seq += 1
         self._next = time.perf_counter() + max(TELL_EVERY, len(frame) / BYTES_PER_SECOND)
 
@@ -239,7 +249,7 @@ def sweep(
     try:
         assert spec.replay is not None, "a sweep begins from what is recorded"
         found = go_back(lambda values: build(entry, spec, values), spec.knobs, spec.replay)
-        made = Sweep(Bench(*found), order)
+        made = Sweep(Stage(*found), order)
         tell = Teller(made, spec, emit)
         tell()
         made.run(tell, lambda: inbox.waiting)

@@ -20,7 +20,7 @@ from descent.engine.knobs import KnobState, merged
 from descent.engine.messages import Variant
 from descent.engine.observe import borrowed
 from descent.engine.replay import take_step
-from descent.engine.sweep.batched_steps import CannotStackError, Stack, rule_of
+from descent.engine.sweep.batched_steps import BatchedSteps, CannotBatchError, rule_of
 from descent.wire import metadata_of
 
 CHECKED = 3  # steps that the batched way is compared with the real one over
@@ -28,7 +28,7 @@ CLOSE = 1e-4  # of a step's length: by so much the two may differ
 OBJECTIVE = "objective"  # the series of a loss that the experiment's own scalars do not show
 
 
-class Bench:
+class Stage:
     """One experiment that becomes each variant in its turn, from the state it is in now."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Bench:
 
     @property
     def base(self) -> Knobs:
-        """The knobs at the beginning."""
+        """The knobs of the step that the sweep begins at."""
         return type(self.knob_state.knobs).model_validate(
             {name: self._knobs[name] for name in type(self.knob_state.knobs).model_fields}, strict=False
         )
@@ -131,31 +131,31 @@ class Curves:
 class Single:
     """One variant, step by real step."""
 
-    def __init__(self, bench: Bench, variant: Variant, place: int, series: Sequence[str]) -> None:
+    def __init__(self, stage: Stage, variant: Variant, place: int, series: Sequence[str]) -> None:
         self.places = [place]
-        self._bench, self._variant, self._series = bench, variant, series
+        self._bench, self._variant, self._series = stage, variant, series
         self._kept: tuple[dict[str, Any], bytes] | None = None
 
     def advance(self, steps: int, curves: Curves) -> None:
         """Take so many steps, or fewer where one gives a number that is not finite."""
-        bench, place = self._bench, self.places[0]
-        if bench.occupant is not self:
-            if isinstance(bench.occupant, Single):
-                bench.occupant._kept = bench.leave()
+        stage, place = self._bench, self.places[0]
+        if stage.occupant is not self:
+            if isinstance(stage.occupant, Single):
+                stage.occupant._kept = stage.leave()
             if self._kept is None:
-                bench.begin(self._variant)
+                stage.begin(self._variant)
             else:
-                bench.go_on(self._variant, *self._kept)
-            bench.occupant = self
+                stage.go_on(self._variant, *self._kept)
+            stage.occupant = self
         for _ in range(steps):
             try:
-                before = {OBJECTIVE: bench.descended()} if OBJECTIVE in self._series else {}
-                row = {name: float(value) for name, value in bench.take().items()} | before
+                before = {OBJECTIVE: stage.descended()} if OBJECTIVE in self._series else {}
+                row = {name: float(value) for name, value in stage.take().items()} | before
             except Finished:
                 curves.taken[place] = curves.losses.shape[-1]  # nothing comes after
                 return
             except Exception:
-                if bench.broken:  # what a step makes of NaN may be an error
+                if stage.broken:  # what a step makes of NaN may be an error
                     curves.diverged[place] = True
                     return
                 raise
@@ -172,22 +172,22 @@ class Stacked:
     """Variants that differ in their learning rate alone, in one batched step."""
 
     def __init__(
-        self, bench: Bench, variants: Sequence[Variant], places: Sequence[int], rates: Sequence[Tensor]
+        self, stage: Stage, variants: Sequence[Variant], places: Sequence[int], rates: Sequence[Tensor]
     ) -> None:
         self.places = list(places)
         self.series = 0  # which of the sweep's its losses are
-        self._bench, self._variant, self._rates = bench, variants[0], rates
+        self._bench, self._variant, self._rates = stage, variants[0], rates
         self._taken = 0
-        self._stack: Stack | None = None
+        self._stack: BatchedSteps | None = None
 
     def advance(self, steps: int, curves: Curves) -> None:
         """Take so many steps with all variants, also with those that have diverged."""
-        bench = self._bench
-        if bench.occupant is not self:
-            if isinstance(bench.occupant, Single):
-                bench.occupant._kept = bench.leave()
-            bench.begin(self._variant)
-            bench.occupant = self
+        stage = self._bench
+        if stage.occupant is not self:
+            if isinstance(stage.occupant, Single):
+                stage.occupant._kept = stage.leave()
+            stage.begin(self._variant)
+            stage.occupant = self
         losses = torch.stack(list(self._steps(steps))).cpu().double().numpy().T  # (K, n)
         first = self._taken - steps
         for place, row in zip(self.places, losses, strict=True):
@@ -200,14 +200,14 @@ class Stacked:
             curves.diverged[place] = len(bad) > 0
 
     def _steps(self, steps: int) -> list[Tensor]:
-        bench, experiment = self._bench, self._bench.experiment
-        knobs = bench.knob_state.for_next_step()
+        stage, experiment = self._bench, self._bench.experiment
+        knobs = stage.knob_state.for_next_step()
         losses = []
         for _ in range(steps):
-            experiment.step_index = bench.step + self._taken
+            experiment.step_index = stage.step + self._taken
             (objective,) = experiment.objectives(knobs).values()
             if self._stack is None:
-                self._stack = Stack(objective, self._rates)
+                self._stack = BatchedSteps(objective, self._rates)
             losses.append(self._stack.step(objective.loss))
             self._taken += 1
         return losses
@@ -237,18 +237,18 @@ class Rates:
         self.others = [{**group, "lr": None} for group in _settings(objective.optimizer)]
 
 
-def rates_of(bench: Bench, variant: Variant) -> Rates | None:
-    """Those of a variant; None where there is no single known optimizer. The bench becomes nobody."""
-    bench.turn(variant)
+def rates_of(stage: Stage, variant: Variant) -> Rates | None:
+    """The variant's learning rates; None without exactly one supported optimizer. Resets `occupant`."""
+    stage.turn(variant)
     try:
-        objective = bench.objective()
+        objective = stage.objective()
         return None if objective is None else Rates(objective)
-    except CannotStackError:
+    except CannotBatchError:
         return None
 
 
 def stacked(
-    bench: Bench,
+    stage: Stage,
     variants: Sequence[Variant],
     places: Sequence[int],
     rates: Sequence[Rates],
@@ -263,22 +263,22 @@ def stacked(
     """
     alike = all(r.kind is rates[0].kind and r.others == rates[0].others for r in rates)
     alike &= any(r.rates != rates[0].rates for r in rates)
-    bench.begin(variants[0])
-    objective = bench.objective()
-    if not alike or objective is None or bench.knob_state.scheduled:
+    stage.begin(variants[0])
+    objective = stage.objective()
+    if not alike or objective is None or stage.knob_state.scheduled:
         return None
     like = objective.parameters[0]
     columns = zip(*(r.rates for r in rates), strict=True)
     by_group = [torch.tensor(column, dtype=like.dtype, device=like.device) for column in columns]
     try:
-        stack = Stack(objective, by_group)
+        stack = BatchedSteps(objective, by_group)
         begin = time.perf_counter()
         losses = [stack.step(objective.loss)]
         losses[0].sum().item()
         first = time.perf_counter() - begin
         for i in range(1, CHECKED):
-            bench.experiment.step_index = bench.step + i
-            (later,) = bench.experiment.objectives(bench.knob_state.knobs).values()
+            stage.experiment.step_index = stage.step + i
+            (later,) = stage.experiment.objectives(stage.knob_state.knobs).values()
             begin = time.perf_counter()
             losses.append(stack.step(later.loss))
             losses[i].sum().item()
@@ -287,7 +287,7 @@ def stacked(
         return None
     if first > len(variants) * seconds:
         return None
-    trials = [trial for i in compared if (trial := _try(bench, variants[i])) is not None]
+    trials = [trial for i in compared if (trial := _try(stage, variants[i])) is not None]
     if len(trials) < len(compared) or not _same(trials[0].rest, trials[1].rest):
         return None
     order = [p for group in objective.optimizer.param_groups for p in group["params"]]
@@ -301,18 +301,18 @@ def stacked(
         for row, loss in zip(trial.rows, losses, strict=True):
             mine_loss = float(loss[i])
             shown = {name for name in shown if name in row and _equal(row[name], mine_loss)}
-    return Stacked(bench, variants, places, by_group), shown
+    return Stacked(stage, variants, places, by_group), shown
 
 
-def _try(bench: Bench, variant: Variant) -> _Trial | None:
+def _try(stage: Stage, variant: Variant) -> _Trial | None:
     """None where the optimizer's settings change by themselves."""
-    bench.begin(variant)
-    objective = bench.objective()
+    stage.begin(variant)
+    objective = stage.objective()
     assert objective is not None
     optimizer = objective.optimizer
     before = [p.detach().clone() for p in objective.parameters]
     state, settings = _copied(optimizer.state_dict()), _settings(optimizer)
-    rows = [{name: float(value) for name, value in bench.take().items()} for _ in range(CHECKED)]
+    rows = [{name: float(value) for name, value in stage.take().items()} for _ in range(CHECKED)]
     if _settings(optimizer) != settings:
         return None
     after = [p.detach().clone() for p in objective.parameters]
@@ -323,7 +323,7 @@ def _try(bench: Bench, variant: Variant) -> _Trial | None:
         group["lr"] = 0.0
     optimizer.load_state_dict(state)
     moved = [a - b for a, b in zip(after, before, strict=True)]
-    return _Trial(after, moved, rows, bench.leave()[1])
+    return _Trial(after, moved, rows, stage.leave()[1])
 
 
 def _settings(optimizer: Optimizer) -> list[dict[str, Any]]:

@@ -92,7 +92,7 @@ RULES: Mapping[str, Callable[..., float]] = {
 def followed(
     rule: Mapping[str, Any], b: float, step: int, low: float, high: float, whole: bool
 ) -> float | int:
-    """What a knob whose own value is b is at a step of the run: from `low` to `high`, whole if need be."""
+    """The scheduled value at `step` for base value b, clamped to [low, high], rounded if integer."""
     after = min(max(value(rule, b, max(0, step - (rule["start"] or 0))), low), high)
     return round(after) if whole else after
 

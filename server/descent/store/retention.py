@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
-from descent.store.store import Kept
+from descent.store.records import Kept
 
 EASE = 0.9  # thinned down to this part of the room, so as not to begin again at once
 
