@@ -97,7 +97,13 @@ describe('a lab is opened', () => {
     session.describe(experiment);
     await session.open(new URLSearchParams());
     expect(session.run?.id).toBe('new1');
-    expect(api.createRun).toHaveBeenCalledWith({ experiment: 'lab', knobs: {}, seed: 0, paused: false });
+    expect(api.createRun).toHaveBeenCalledWith({
+      experiment: 'lab',
+      knobs: {},
+      seed: 0,
+      paused: false,
+      viewed: true,
+    });
   });
 
   it('with the run, the step and the comparison of the address', async () => {

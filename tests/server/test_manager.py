@@ -743,6 +743,18 @@ async def test_a_run_that_was_never_watched_keeps_its_slot(make, executor, house
     assert (run.status, waiting.status) == ("running", "queued")
 
 
+async def test_a_run_whose_page_was_closed_before_it_could_watch_makes_room(make, executor, house):
+    manager = make(max_running=1)
+    house.keep(manager)
+    orphan, _ = await started(manager, executor, viewed=True)
+    waiting, _ = await started(manager, executor, viewed=True)
+    await house(slots.EXPECTED - 0.1)
+    assert waiting.status == "queued"
+    await house(0.2)
+    assert (orphan.status, orphan.reason) == ("paused", "made-room")
+    assert waiting.status == "running"
+
+
 async def test_no_more_runs_make_room_than_wait(make, executor, house):
     manager = make(max_running=3)
     house.keep(manager)

@@ -21,7 +21,7 @@ del os.fork
 import asyncio, httpx
 from pathlib import Path
 from descent.web.app import create_app
-from descent.workers import process as local
+from descent.workers import forks
 from descent.settings import Settings
 
 
@@ -46,7 +46,7 @@ async def main():
         manager = app.state.manager
         while (await manager.get(run["id"])).worker is not None:
             await asyncio.sleep(0)
-        print((await api.get(path)).json()["step"], local.FORKS)
+        print((await api.get(path)).json()["step"], forks.FORKS)
 
 
 if __name__ == "__main__":

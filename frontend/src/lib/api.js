@@ -134,7 +134,7 @@ export async function getScalars(id, from, to) {
  * @param {Knobs} knobs  what to do differently
  */
 export const branchRun = (id, step, knobs) =>
-  call('post', '/api/runs/{run_id}/branch', { run_id: id }, { body: { step, knobs } });
+  call('post', '/api/runs/{run_id}/branch', { run_id: id }, { body: { step, knobs, viewed: true } });
 
 /**
  * The last recorded frame of each panel at or before a step.

@@ -252,7 +252,13 @@ export class Session {
       this.#asked = null;
       const before = this.run;
       try {
-        const info = await createRun({ experiment: this.id, knobs: anew(values), seed, paused });
+        const info = await createRun({
+          experiment: this.id,
+          knobs: anew(values),
+          seed,
+          paused,
+          viewed: true,
+        });
         if (before && !before.ended) command(before.id, 'stop').catch(() => {});
         for (const other of this.others) other.close();
         this.others = [];

@@ -469,6 +469,8 @@ export interface components {
             step?: number | null;
             knobs?: components["schemas"]["KnobValues"];
             paused?: boolean;
+            /** @description Whether it is made to be watched: until it is, it makes room for others. */
+            viewed?: boolean;
         };
         /** @description New values of live knobs; what the learner calls the run, and whether it is starred. */
         Changes: {
@@ -621,6 +623,8 @@ export interface components {
             device?: "auto" | "cpu" | "cuda";
             paused?: boolean;
             max_steps?: number | null;
+            /** @description Whether it is made to be watched: until it is, it makes room for others. */
+            viewed?: boolean;
         };
         /** @description What a kind of panel needs to know before the first frame. */
         PanelOptions: {

@@ -52,6 +52,7 @@ def _serve(open: bool = False, **options: Any) -> None:
     from pydantic import ValidationError
 
     from descent.settings import Settings
+    from descent.workers import forks
 
     try:
         settings = Settings(**{name: value for name, value in options.items() if value is not None})
@@ -70,6 +71,7 @@ def _serve(open: bool = False, **options: Any) -> None:
         raise typer.Exit(1) from error
     # asyncio does this only for sockets made by itself; without it small answers wait 40 ms for an ACK.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    forks.warm_up()  # it loads torch while this process does
     with listening:
         from descent.store.database import StoreError
         from descent.web.app import create_server, open_store  # loads torch, which takes a while

@@ -127,8 +127,9 @@ class RunManager:
         device: Device = "auto",
         paused: bool = False,
         max_steps: int | None = None,
+        viewed: bool = False,
     ) -> Run:
-        """A new run, queued, or starting if there is room."""
+        """A new run, queued, or starting if there is room. `viewed`: it is made to be watched."""
         entry = self.registry.find(experiment)
         values = knob_check.check(entry, knobs)
         return self._add(
@@ -144,11 +145,18 @@ class RunManager:
                 max_steps=max_steps,
                 pace=entry.cls.pace,
                 start_paused=paused,
+                viewed=viewed,
             )
         )
 
     async def branch(
-        self, parent: Run, step: int | None, knobs: Mapping[str, Any], *, paused: bool = False
+        self,
+        parent: Run,
+        step: int | None,
+        knobs: Mapping[str, Any],
+        *,
+        paused: bool = False,
+        viewed: bool = False,
     ) -> Run:
         """A new run that goes on from where `parent` was after `step` steps, with some knobs changed.
 
@@ -178,6 +186,7 @@ class RunManager:
                 channel=Channel(self._tape(run_id)),
                 max_steps=parent.max_steps if parent.max_steps and parent.max_steps > replay.until else None,
                 pace=parent.pace,
+                viewed=viewed,
                 start_paused=True,  # going back needs no slot, and tells whether it can be done
                 step=replay.until,
                 parent=parent.id,

@@ -83,6 +83,7 @@ class Run:
     watching: tuple[tuple[str, ...], float] = ((), 30.0)  # panels and frames/s, as the worker was told
     unwatched_since: float = field(default_factory=time.monotonic)
     ever_watched: bool = False
+    viewed: bool = False  # it was made to be watched
     lost: bool = False  # its worker ended without a word
     refused: BadKnob | None = None  # the knob's value because of which it failed
 

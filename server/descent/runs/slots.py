@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from descent.runs.run import Run
 
 ROOM_AFTER = 0.5  # seconds unwatched, after which a run that was watched makes room for a queued one
+EXPECTED = 5.0  # the same, of one that was made to be watched and never was: its page was closed at once
 
 
 class Slots:
@@ -62,7 +63,8 @@ class Slots:
         idle = [
             run
             for run in abandoned(self._runs)
-            if run.status == "running" and now - run.unwatched_since >= ROOM_AFTER
+            if run.status == "running"
+            and now - run.unwatched_since >= (ROOM_AFTER if run.ever_watched else EXPECTED)
         ]
         for run in idle[: max(0, len(self._queue) - self._free)]:
             self._pause(run)
@@ -78,6 +80,7 @@ class Slots:
 
 
 def abandoned(runs: Mapping[str, Run]) -> list[Run]:
-    """Runs that someone watched and nobody does any more, the longest abandoned first."""
-    left = [run for run in runs.values() if run.ever_watched and not run.watched and not run.ended]
+    """Runs that someone watched, or was to watch, and nobody does, the longest abandoned first."""
+    meant = [run for run in runs.values() if run.ever_watched or run.viewed]
+    left = [run for run in meant if not run.watched and not run.ended]
     return sorted(left, key=lambda run: run.unwatched_since)

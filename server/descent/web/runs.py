@@ -40,6 +40,10 @@ class NewRun(BaseModel):
     device: Device = "auto"
     paused: bool = False
     max_steps: int | None = Field(None, ge=1, le=10**12)
+    viewed: bool = Field(
+        False,
+        description="Whether it is made to be watched: until it is, it makes room for others.",
+    )
 
 
 class Changes(BaseModel):
@@ -60,6 +64,10 @@ class BranchPoint(BaseModel):
     step: int | None = Field(None, ge=0, le=LAST_STEP)
     knobs: KnobValues = {}
     paused: bool = False
+    viewed: bool = Field(
+        False,
+        description="Whether it is made to be watched: until it is, it makes room for others.",
+    )
 
 
 class PlanRequest(BaseModel):
@@ -157,6 +165,7 @@ async def create(body: NewRun, manager: Manager) -> RunInfo:
         device=body.device,
         paused=body.paused,
         max_steps=body.max_steps,
+        viewed=body.viewed,
     ).info()
 
 
@@ -246,7 +255,8 @@ async def pace(body: StepsPerSecond, run: TheRun, manager: Manager) -> RunInfo:
 @router.post("/{run_id}/branch", status_code=201)
 async def branch(body: BranchPoint, run: TheRun, manager: Manager) -> RunInfo:
     """A new run that goes on from where this one was, bit for bit on one CPU thread, but for `knobs`."""
-    return (await manager.branch(run, body.step, body.knobs, paused=body.paused)).info()
+    branch = await manager.branch(run, body.step, body.knobs, paused=body.paused, viewed=body.viewed)
+    return branch.info()
 
 
 @router.post("/{run_id}/sweep")

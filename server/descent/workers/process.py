@@ -9,29 +9,20 @@ import asyncio
 import contextlib
 import json
 import logging
-import multiprocessing
 import os
 import queue
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess, SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Protocol
 
 from descent.engine.messages import Control, Output, RunSpec
-from descent.workers import worker
-
-try:
-    from multiprocessing import forkserver
-except ImportError:
-    FORKS = False
-else:
-    FORKS = hasattr(os, "fork")
+from descent.workers import forks, worker
 
 logger = logging.getLogger(__name__)
 
-Process = ForkServerProcess | SpawnProcess
 GRACE = 5.0  # seconds a worker that closed its pipe may take to exit
 MOST_UNREAD = 4 << 20  # bytes of commands; a worker that leaves so many unread hangs, and is killed
 
@@ -106,7 +97,7 @@ class ThreadCommands:
 class LocalWorker:
     """One run's process, seen from the server."""
 
-    def __init__(self, process: Process, commands: Commands) -> None:
+    def __init__(self, process: BaseProcess, commands: Commands) -> None:
         self._process = process
         self._commands = commands
 
@@ -129,7 +120,7 @@ class LocalWorker:
         self._commands.close()
 
 
-def _cause(process: Process) -> str:
+def _cause(process: BaseProcess) -> str:
     """The exit reason of a silent worker; kills it first if it outlives GRACE."""
     if not wait([process.sentinel], GRACE):
         process.kill()
@@ -145,17 +136,11 @@ class LocalExecutor:
     """Starts runs as processes of a fork server."""
 
     def __init__(self) -> None:
-        self._context: multiprocessing.context.ForkServerContext | multiprocessing.context.SpawnContext
-        if FORKS:
-            self._context = multiprocessing.get_context("forkserver")
-            self._context.set_forkserver_preload(["descent.workers.preload"])
-        else:
-            self._context = multiprocessing.get_context("spawn")
+        self._context = forks.context()
 
     def warm_up(self) -> None:
         """Start the fork server, so that the first run need not wait for it."""
-        if FORKS:
-            forkserver.ensure_running()
+        forks.warm_up()
 
     async def start(
         self, spec: RunSpec, deliver: Callable[[Output], None], ended: Callable[[str], None]
@@ -166,7 +151,7 @@ class LocalExecutor:
         """
         loop = asyncio.get_running_loop()
         process, outputs, commands = await asyncio.to_thread(self._spawn, spec)
-        way = await PipeCommands.over(commands) if FORKS else ThreadCommands(commands)
+        way = await PipeCommands.over(commands) if forks.FORKS else ThreadCommands(commands)
         started = LocalWorker(process, way)
 
         def close(cause: str) -> None:
@@ -183,7 +168,7 @@ class LocalExecutor:
         threading.Thread(target=follow, name=process.name, daemon=True).start()
         return started
 
-    def _spawn(self, spec: RunSpec) -> tuple[Process, Connection, Connection]:
+    def _spawn(self, spec: RunSpec) -> tuple[BaseProcess, Connection, Connection]:
         """The process, the pipe with what it says, and the pipe for commands to it."""
         its_commands, commands = self._context.Pipe(duplex=False)
         outputs, its_outputs = self._context.Pipe(duplex=False)
@@ -191,15 +176,10 @@ class LocalExecutor:
             target=worker.main, args=(its_commands, its_outputs, spec), name=f"run-{spec.run}", daemon=True
         )
         with its_commands, its_outputs, _reaping:
-            before = _forking()
+            before = forks.server_pid()
             process.start()
-        if before not in (None, _forking()):
+        if before not in (None, forks.server_pid()):
             logger.warning(
                 "the process that starts workers had ended; there is a new one, the run begins later"
             )
         return process, outputs, commands
-
-
-def _forking() -> int | None:
-    """The id of the fork server, if there is one."""
-    return getattr(forkserver._forkserver, "_forkserver_pid", None) if FORKS else None
