@@ -65,14 +65,14 @@ def _scaled(ink: Tensor, height: int, width: int) -> Tensor:
 
 
 def _centred(ink: Tensor, side: int) -> Tensor:
-    """In the middle of a blank square."""
+    """The drawing in the middle of a blank square."""
     height, width = ink.shape
     top, left = (side - height) // 2, (side - width) // 2
     return F.pad(ink, (left, side - width - left, top, side - height - top))
 
 
 def _centre_of_mass(ink: Tensor) -> tuple[float, float]:
-    """Row and column."""
+    """The centre of mass: row and column."""
     y, x = (torch.arange(size, dtype=ink.dtype, device=ink.device) for size in ink.shape)
     return float(ink.sum(1) @ y / ink.sum()), float(ink.sum(0) @ x / ink.sum())
 
@@ -97,7 +97,7 @@ def _upright(ink: Tensor) -> Tensor:
 
 
 def _inked(bitmap: Tensor) -> Tensor:
-    """The same lines so thick that `INK` of the bitmap is inked: 1 there, 0 elsewhere.
+    """The lines made so thick that `INK` of the bitmap is inked: 1 there, 0 elsewhere.
 
     Blurred, a line is darkest along its middle: its darkest pixels are the line, thinner or thicker.
     """

@@ -58,7 +58,7 @@ class Rule(Optimizer):
                 theta.sub_(k["lr"] * self.direction(theta, g, k))
 
     def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
-        """What is multiplied by −η; updates the buffers."""
+        """The factor of −η; updates the buffers."""
         raise NotImplementedError
 
     def buffer(self, theta: Tensor, name: str) -> Tensor:
