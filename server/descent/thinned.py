@@ -69,7 +69,7 @@ class Buckets:
         return cls(first, np.concatenate([part.last for part in parts] or empty), values)
 
     def widened(self, width: int) -> Buckets:
-        """The same in buckets of `width` steps; none may be wider already."""
+        """These buckets joined to a width of `width` steps; none may be wider already."""
         if not len(self):
             return self
         number = self.first // width

@@ -95,7 +95,7 @@ class Tape:
         return missing if seq >= self.begin else missing + MERGE + 1
 
     def append(self, seq: int, data: bytes, *, binary: bool) -> None:
-        """Append a message; in memory while the disk is full, beyond `UNWRITTEN` bytes without its data."""
+        """Append a message; in memory while the disk is full (the oldest beyond `UNWRITTEN` lose data)."""
         assert seq > self.last_seq, (seq, self.last_seq)
         size = len(data) if binary else -len(data)
         with self._using_files:

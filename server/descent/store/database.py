@@ -30,7 +30,7 @@ LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED", "55P03")
 
 
 class StoreError(Exception):
-    """A store that cannot be used, with what to do about it; `reason` as `cause` says."""
+    """A store that cannot be used, with what to do about it; `reason`: a code, as of `cause`."""
 
     def __init__(self, message: str, reason: str = "failed") -> None:
         super().__init__(message)

@@ -190,7 +190,7 @@ def declare(document: dict[str, Any]) -> None:
 
 
 def bad_field(first: Any) -> BadField:
-    """The error for what pydantic found first: it names the field and says what is wrong with it."""
+    """The error for the first of pydantic's: it names the field and what is wrong with it."""
     field = ".".join(str(part) for part in first["loc"]) or "message"
     return BadField(f"{field}: {first['msg']}", field, reason=first["type"])
 

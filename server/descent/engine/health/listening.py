@@ -20,7 +20,7 @@ SETTLED = 200  # values after which a mean is meaningful
 LATELY = 50  # bins
 OVERPOWERED = 0.02  # share of fakes that D takes for real, and of real ones that it misses
 COLLAPSED = 0.4  # distance of samples from each other, to that of real ones
-FEW_KINDS = 3.5  # effective number of kinds: as varied as so many, evenly drawn
+FEW_KINDS = 3.5  # effective number of kinds: as varied as that many, evenly drawn
 GAME = ("d/real", "d/fake", "diversity", "kinds")
 
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 BITMAP = 32  # pixels along a side of what scikit-learn's 8×8 digits were counted from
 BOX = 20  # width of a digit within it; either side of the box that MNIST scales into
 INK = 0.3  # share of the bitmap that is inked: 19 to 21 of 64, whatever the digit
-SLENDER = 3.0  # a digit higher than so many times its width, a 1, is not stretched sideways
+SLENDER = 3.0  # a digit higher than this multiple of its width, a 1, is not stretched sideways
 FAINT = 0.1  # ink that does not count where a drawing begins and ends
 
 

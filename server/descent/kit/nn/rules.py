@@ -110,7 +110,7 @@ class Momentum(Rule):
         return v
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
-        """What is kept of the velocity, and what is new."""
+        """The kept velocity, and the new gradient."""
         return "(μ v + g)", f"({term(at['momentum_buffer'] - at['g'])} + {term(at['g'])})"
 
 
