@@ -87,7 +87,7 @@ class BadField(DescentError):
 
 
 class WrongState(DescentError):
-    """The run's status does not allow what was asked."""
+    """The run's status does not allow the operation."""
 
     status = 409
     code = "wrong-state"
@@ -185,7 +185,7 @@ class NotAllowed(DescentError):
 
 
 class NotRecorded(DescentError):
-    """What was asked for is not in the record."""
+    """The requested data is not in the record."""
 
     status = 409
     code = "not-recorded"
@@ -206,14 +206,14 @@ class BadCheckpoint(DescentError):
 
 
 class WorkerLost(DescentError):
-    """The process that should have gone on was killed, or crashed; `cause` says by what."""
+    """The worker of a branch was killed, or crashed; `cause` says by what."""
 
     status = 500
     code = "worker-lost"
 
 
 class NoScript(DescentError):
-    """The run cannot be told as a script."""
+    """The run cannot be written as a script."""
 
     status = 409
     code = "no-script"

@@ -1,9 +1,9 @@
 """Lessons: the text beside an experiment, Markdown with KaTeX, one file per language.
 
-A file may open with TOML front matter between two lines `+++`. In English it says what the experiment's
-Python file leaves unsaid, such as captions and what a preset shows; in any other language it translates all
-texts (see `registry.texts_of`). Its table `words` translates labels that travel inside frames, such as class
-names.
+A file may open with TOML front matter between two lines `+++`. In English it adds the texts that the
+experiment's Python file leaves out, such as captions and what a preset shows; in any other language it
+translates all texts (see `registry.texts_of`). Its table `words` translates labels that travel inside
+frames, such as class names.
 """
 
 from __future__ import annotations

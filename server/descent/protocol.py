@@ -52,7 +52,7 @@ class Message(BaseModel):
 
 
 class Watch(Message):
-    """Which panels are on the learner's screen. Only these are computed."""
+    """The panels on the learner's screen. Only these are computed."""
 
     type: Literal["watch"] = "watch"
     panels: list[str] = Field(max_length=PANELS_AT_ONCE)
@@ -90,7 +90,7 @@ class Step(Message):
 
 
 class Pace(Message):
-    """At most so many steps per second, so that one can follow; null: as fast as it goes."""
+    """Limit the steps per second, so that one can follow; null: as fast as it goes."""
 
     type: Literal["pace"] = "pace"
     steps_per_second: float | None = Field(ge=0.1, le=1e6)
@@ -161,7 +161,7 @@ class Hello(Message):
 
 class Recording(Message):
     """Whether runs are recorded now. `reason`: `disk-full`, `locked`, `home-gone` (the database was deleted
-    or replaced) or `failed`; it is tried on and on. While it is `ok`, `disk-low`: not much room is left.
+    or replaced) or `failed`; it is retried. While it is `ok`, `disk-low`: the disk is nearly full.
     """
 
     type: Literal["recording"] = "recording"
@@ -200,9 +200,9 @@ class KnobsChanged(Message):
 
 
 class Looked(Message):
-    """Look knobs as they are now: what is looked at changed, and nothing of training.
+    """The present look knobs: the view has changed, and nothing of training.
 
-    It is no part of what is replayed: who comes later finds them in `hello`.
+    Not part of a replay: a client that connects later finds them in `hello`.
     """
 
     type: Literal["look"] = "look"
@@ -218,7 +218,7 @@ class WayBack(TypedDict):
 
 
 class FindingParams(TypedDict, total=False):
-    """What a finding measured, where, why, and what helps; which of these there are, its `code` decides."""
+    """A finding's measured values, place, cause and remedy; its `code` decides which of them there are."""
 
     value: float
     bound: float
@@ -288,7 +288,7 @@ class Gap(Message):
 
 
 class Done(Message):
-    """The command that this client gave this `tag` took effect; what it changed was told before."""
+    """The command that this client gave this `tag` took effect; its changes were sent before."""
 
     type: Literal["done"] = "done"
     tag: str

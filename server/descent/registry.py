@@ -100,7 +100,7 @@ class Chapter:
 
 
 def chapter_of(name: str) -> Chapter | None:
-    """What a chapter's `__init__` says of it in `ORDER`, `TITLE` and `ABOUT`; None where it does not."""
+    """A chapter's `ORDER`, `TITLE` and `ABOUT`, from its `__init__`; None if one is missing."""
     module = importlib.import_module(f"descent.experiments.{name}")
     order, title, about = (getattr(module, constant, None) for constant in ("ORDER", "TITLE", "ABOUT"))
     if not isinstance(order, int) or not all(
@@ -174,7 +174,7 @@ Path = tuple[str, ...]  # of a text in a lesson's front matter
 
 
 def texts_of(cls: type[Experiment[Any]], panels: Mapping[str, Panel]) -> Iterator[tuple[Path, str]]:
-    """Every text of an experiment that the page shows, as far as its Python file says it; else empty."""
+    """Every text of an experiment that the page shows, from its Python file; empty if it is not there."""
     yield ("title",), "of the docstring"
     yield ("summary",), "of the docstring"
     yield ("invite",), cls.invite
@@ -209,7 +209,7 @@ def untranslated(
 
 
 def has(words: Mapping[str, Any], path: Path) -> bool:
-    """Whether a lesson's front matter says this text."""
+    """Whether a lesson's front matter has this text."""
     here: Any = words
     for key in path:
         here = here.get(key) if isinstance(here, Mapping) else None
@@ -217,7 +217,7 @@ def has(words: Mapping[str, Any], path: Path) -> bool:
 
 
 def leaves(words: Mapping[str, Any], *above: str) -> Iterator[Path]:
-    """Where a lesson's front matter says something."""
+    """The paths of all texts in a lesson's front matter."""
     for key, value in words.items():
         if isinstance(value, Mapping):
             yield from leaves(value, *above, key)

@@ -1,7 +1,7 @@
 """Scalars of a long run in few numbers: of each bucket of steps the least, the greatest and the mean value.
 
-Buckets are as many steps wide as a power of two and begin at multiples of that, so that two and two of them
-make those of twice the width, and nothing read once need be read again. Pure NumPy.
+A bucket's width in steps is a power of two, and it begins at a multiple of that, so that two neighbours
+make one of twice the width, and nothing need be read twice. Pure NumPy.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Buckets:
 
     @classmethod
     def of(cls, steps: np.ndarray, columns: Columns) -> Buckets:
-        """One for each step. What is not finite counts as not measured."""
+        """One bucket for each step. What is not finite counts as not measured."""
         values = {}
         for name, column in columns.items():
             finite = np.where(np.isfinite(column), column, np.nan).astype(np.float32)
@@ -53,7 +53,7 @@ class Buckets:
 
     @classmethod
     def joined(cls, parts: Sequence[Buckets]) -> Buckets:
-        """Consecutive ones in one piece."""
+        """Consecutive buckets in one piece."""
         names = dict.fromkeys(name for part in parts for name in part.values)
         values = {
             name: Values(
@@ -69,7 +69,7 @@ class Buckets:
         return cls(first, np.concatenate([part.last for part in parts] or empty), values)
 
     def widened(self, width: int) -> Buckets:
-        """As buckets of `width` steps; none of these may be wider."""
+        """These buckets joined to a width of `width` steps; none may be wider already."""
         if not len(self):
             return self
         number = self.first // width
@@ -80,14 +80,14 @@ class Buckets:
         return Buckets(self.first[starts], self.last[ends], values)
 
     def part(self, some: slice) -> Buckets:
-        """Some of them."""
+        """A slice of the buckets."""
         values = {
             name: Values(*(getattr(one, of)[some] for of in PARTS)) for name, one in self.values.items()
         }
         return Buckets(self.first[some], self.last[some], values)
 
     def rows(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """What can be drawn and listed like any scalars: steps, int64 (m,), and a float32 (m,) per name.
+        """Rows like those of any scalars: steps, int64 (m,), and a float32 (m,) per name.
 
         A bucket of more than two steps has three rows: at its first and its last step the least and the
         greatest value, in the order in which they came, and between them the mean.
@@ -116,7 +116,7 @@ class Buckets:
 
     @classmethod
     def from_arrays(cls, arrays: Columns) -> Buckets:
-        """What `arrays` gave."""
+        """The inverse of `arrays`."""
         names = [name.removeprefix("low/") for name in arrays if name.startswith("low/")]
         values = {name: Values(*(arrays[f"{of}/{name}"] for of in PARTS)) for name in names}
         return cls(arrays["first"], arrays["last"], values)
@@ -153,7 +153,7 @@ class Thinner:
         self.width = 1
 
     def add(self, steps: np.ndarray, columns: Columns) -> None:
-        """More of them."""
+        """Add the scalars of further steps."""
         self._rows += len(steps)
         if self._exact is not None:
             self._exact.append((steps, columns))
@@ -174,7 +174,7 @@ class Thinner:
         self._waiting = [found]
 
     def rows(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """All that came, in at most as many rows."""
+        """All scalars so far, in at most `points` rows."""
         if self._exact is not None:
             return join(self._exact)
         self._fit()

@@ -55,7 +55,7 @@ def encode_scalars(run: str, seq: int, steps: Sequence[int], columns: Mapping[st
 
 
 def encode_columns(run: str, seq: int, steps: np.ndarray, columns: Mapping[str, np.ndarray]) -> bytes:
-    """The same from arrays: `steps` int64 (n,), and float32 (n,) columns."""
+    """One scalars frame from arrays: `steps` int64 (n,), and float32 (n,) columns."""
     last = str(steps[-1]) if len(steps) else "-1"
     return save({"step": steps, **columns}, {"type": "scalars", "run": run, "seq": str(seq), "step": last})
 
@@ -77,7 +77,7 @@ def encode_picture(run: str, seq: int, step: int, panel: str, picture: Picture) 
 def encode_sweep(
     run: str, seq: int, step: int, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], *, final: bool
 ) -> bytes:
-    """How far a sweep from `step` is. `arrays`: `losses` (S, K, n), NaN where there is none; steps `taken`
+    """One frame of a sweep from `step`. `arrays`: `losses` (S, K, n), NaN where there is none; steps `taken`
     (K,), and which `diverged` (K,).
     """
     metadata = {"type": "sweep", "run": run, "seq": str(seq), "step": str(step), "final": str(int(final))}
@@ -86,7 +86,7 @@ def encode_sweep(
 
 
 def metadata_of(data: bytes) -> dict[str, str]:
-    """What the header of a frame says."""
+    """The metadata in a frame's header."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     found: dict[str, str] = header.get("__metadata__", {})
     return found

@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Import Run
-         * @description A bundle, as `export` gives it, becomes a run of its own id. It is at rest, and can be gone back to.
+         * @description Import a bundle, as `export` writes it, under a new id. The run is at rest; it can be gone back to.
          */
         post: operations["import_run_api_runs_import_post"];
         delete?: never;
@@ -144,7 +144,7 @@ export interface paths {
         post?: never;
         /**
          * Delete
-         * @description End a run and forget it; its branches stay.
+         * @description End a run and delete it; its branches stay.
          */
         delete: operations["delete_api_runs__run_id__delete"];
         options?: never;
@@ -167,7 +167,7 @@ export interface paths {
         put?: never;
         /**
          * Plan
-         * @description What a schedule would make of a knob, without setting it.
+         * @description Preview the values that a schedule gives a knob, without setting it.
          */
         post: operations["plan_api_runs__run_id__plan_post"];
         delete?: never;
@@ -207,7 +207,7 @@ export interface paths {
         put?: never;
         /**
          * Resume
-         * @description Train on; a run that was interrupted, stopped or failed goes on where its record ends.
+         * @description Resume training; an interrupted, stopped or failed run continues from the end of its record.
          */
         post: operations["resume_api_runs__run_id__resume_post"];
         delete?: never;
@@ -287,7 +287,7 @@ export interface paths {
         put?: never;
         /**
          * Branch
-         * @description A new run that goes on from where this one was, bit for bit on one CPU thread, but for `knobs`.
+         * @description Branch: a new run continues from a step of this one, bit for bit on one CPU thread, but for `knobs`.
          */
         post: operations["branch_api_runs__run_id__branch_post"];
         delete?: never;
@@ -307,7 +307,7 @@ export interface paths {
         put?: never;
         /**
          * Sweep
-         * @description Try other values of a knob from a step of the run: frames that come as it goes; hanging up ends it.
+         * @description Try other values of a knob from a step of the run: frames are streamed, and disconnecting ends it.
          *
          *     Each is a safetensors body after its length in four bytes, little-endian, with all losses so far. The last
          *     one is `final`.
@@ -368,7 +368,7 @@ export interface paths {
         };
         /**
          * Kept Frames
-         * @description At which steps there are pictures and checkpoints, and how many had to make room.
+         * @description The steps of recorded pictures and checkpoints, and how many were thinned out.
          */
         get: operations["kept_frames_api_runs__run_id__frames_get"];
         put?: never;
@@ -430,9 +430,9 @@ export interface paths {
         /**
          * Read Scalars
          * @description Scalars in columns: `step`, then one per name. Not measured: null, an empty cell, NaN. All so far, or
-         *     those of the steps `from` … `to`; with `points` in at most so many rows: of equally long stretches the
-         *     least and the greatest value, in their order, and the mean between them. Steps before `X-Exact-From` are
-         *     recorded in no other way.
+         *     those of the steps `from` … `to`; with `points` in at most that many rows: of equally long stretches
+         *     the least and the greatest value, in their order, and the mean between them. Steps before
+         *     `X-Exact-From` are recorded in this form only.
          */
         get: operations["read_scalars_api_runs__run_id__scalars_get"];
         put?: never;
@@ -464,7 +464,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Where to branch (null: where the record ends), and what to do differently from there. */
+        /** @description The step to branch at (null: the record's end), and the knobs that differ from there. */
         BranchPoint: {
             step?: number | null;
             knobs?: components["schemas"]["KnobValues"];
@@ -472,7 +472,7 @@ export interface components {
             /** @description Whether it is made to be watched: until it is, it makes room for others. */
             viewed?: boolean;
         };
-        /** @description New values of live knobs; what the learner calls the run, and whether it is starred. */
+        /** @description New values of live knobs; the run's name, and whether it is starred. */
         Changes: {
             knobs?: components["schemas"]["KnobValues"];
             name?: string | null;
@@ -525,7 +525,7 @@ export interface components {
                 [key: string]: string;
             };
         };
-        /** @description What a knob that is a list may hold, in JSON Schema. */
+        /** @description The items of a knob that is a list, in JSON Schema. */
         Item: {
             /** @enum {string} */
             type: "number" | "integer" | "string" | "array";
@@ -536,7 +536,7 @@ export interface components {
             minItems?: number;
             maxItems?: number;
         };
-        /** @description What is recorded: the steps of each panel's pictures, and of checkpoints. */
+        /** @description The recorded steps of each panel's pictures, and of checkpoints. */
         Kept: {
             frames: {
                 [key: string]: number[];
@@ -598,7 +598,7 @@ export interface components {
         KnobValues: {
             [key: string]: components["schemas"]["KnobValue"];
         };
-        /** @description The step at which they take effect. */
+        /** @description Knob values, and the step at which they take effect. */
         KnobsApplied: {
             step: number;
             knobs: components["schemas"]["KnobValues"];
@@ -614,7 +614,7 @@ export interface components {
                 [key: string]: components["schemas"]["KnobSchema"];
             };
         };
-        /** @description What to train. */
+        /** @description A run to train. */
         NewRun: {
             experiment: string;
             knobs?: components["schemas"]["KnobValues"];
@@ -626,7 +626,7 @@ export interface components {
             /** @description Whether it is made to be watched: until it is, it makes room for others. */
             viewed?: boolean;
         };
-        /** @description What a kind of panel needs to know before the first frame. */
+        /** @description Options of a panel that its kind needs before the first frame. */
         PanelOptions: {
             series?: {
                 [key: string]: string;
@@ -650,7 +650,7 @@ export interface components {
             group: string;
             options: components["schemas"]["PanelOptions"];
         };
-        /** @description A schedule one thinks of for a knob, whose own value would be `value`, and how far ahead to look. */
+        /** @description A schedule to preview for a knob with the unscheduled `value`, and how many steps ahead. */
         PlanRequest: {
             knob: string;
             schedule: {
@@ -659,7 +659,7 @@ export interface components {
             value: number;
             steps: number;
         };
-        /** @description What the knob would be, so many steps after the schedule began. */
+        /** @description The knob's values, by steps since the schedule began. */
         PlanResponse: {
             step: number[];
             value: number[];
@@ -711,7 +711,7 @@ export interface components {
             /** @description What is kept, compressed. */
             recorded_bytes: number;
         };
-        /** @description How many steps to take. */
+        /** @description The number of steps to take. */
         Steps: {
             steps?: number;
         };
@@ -720,9 +720,9 @@ export interface components {
             steps_per_second: number | null;
         };
         /**
-         * @description What to try from a step (null: where the record ends), for so many steps each.
+         * @description A sweep from a step (null: the record's end), with `steps` steps for each variant.
          *
-         *     `values` of the knob, or `count` of them from `low` to `high`, by default around what it is. `vary`:
+         *     `values` of the knob, or `count` of them from `low` to `high`, by default around its value. `vary`:
          *     values of further live knobs. `orders`: of mini-batches and noise. Every combination is a variant.
          */
         SweepBody: {
@@ -767,7 +767,7 @@ export interface components {
             step: number;
             /** @enum {string} */
             code: "non-finite" | "probe-failed" | "checkpoint-failed" | "checkpoint-damaged" | "examination-failed" | "exploding" | "vanishing" | "dead-units" | "above-edge" | "stuck" | "overfitting" | "d-overpowers" | "mode-collapse" | "worse" | "out" | "uphill" | "recovered";
-            /** @description What a finding measured, where, why, and what helps; which of these there are, its `code` decides. */
+            /** @description A finding's measured values, place, cause and remedy; its `code` decides which of them there are. */
             params: {
                 value?: number;
                 bound?: number;
@@ -817,7 +817,7 @@ export interface components {
                 error?: string;
             };
         };
-        /** @description The command that this client gave this `tag` took effect; what it changed was told before. */
+        /** @description The command that this client gave this `tag` took effect; its changes were sent before. */
         Done: {
             /** @constant */
             type: "done";
@@ -850,9 +850,9 @@ export interface components {
             epoch?: number | null;
         };
         /**
-         * @description Look knobs as they are now: what is looked at changed, and nothing of training.
+         * @description The present look knobs: the view has changed, and nothing of training.
          *
-         *     It is no part of what is replayed: who comes later finds them in `hello`.
+         *     Not part of a replay: a client that connects later finds them in `hello`.
          */
         Looked: {
             /** @constant */
@@ -860,7 +860,7 @@ export interface components {
             step: number;
             knobs: components["schemas"]["KnobValues"];
         };
-        /** @description At most so many steps per second, so that one can follow; null: as fast as it goes. */
+        /** @description Limit the steps per second, so that one can follow; null: as fast as it goes. */
         Pace: {
             /** @constant */
             type: "pace";
@@ -873,7 +873,7 @@ export interface components {
         };
         /**
          * @description Whether runs are recorded now. `reason`: `disk-full`, `locked`, `home-gone` (the database was deleted
-         *     or replaced) or `failed`; it is tried on and on. While it is `ok`, `disk-low`: not much room is left.
+         *     or replaced) or `failed`; it is retried. While it is `ok`, `disk-low`: the disk is nearly full.
          */
         Recording: {
             /** @constant */
@@ -941,7 +941,7 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description Which panels are on the learner's screen. Only these are computed. */
+        /** @description The panels on the learner's screen. Only these are computed. */
         Watch: {
             /** @constant */
             type: "watch";

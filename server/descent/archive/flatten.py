@@ -28,7 +28,7 @@ class Import(NamedTuple):
 
 
 def imports_of(node: ast.AST) -> Iterator[Import]:
-    """What a statement imports."""
+    """The imports of a statement."""
     if isinstance(node, ast.ImportFrom):
         for alias in node.names:
             yield Import("." * node.level + (node.module or ""), alias.name, alias.asname or alias.name)
@@ -38,7 +38,7 @@ def imports_of(node: ast.AST) -> Iterator[Import]:
 
 
 def bound(node: ast.stmt) -> set[str]:
-    """The names that a definition or an assignment gives a meaning to."""
+    """The names that a definition or an assignment binds."""
     if isinstance(node, DEFINITION):
         return {node.name}
     return {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
@@ -63,7 +63,7 @@ class Part:
 
 
 class Source:
-    """A module. `edit` gives the text that is to stand for a statement, by default the statement's own."""
+    """A module. `edit` returns the text that replaces a statement, by default the statement's own."""
 
     def __init__(self, module: str, text: str, edit: Callable[[Source, ast.stmt], str] | None = None) -> None:
         self.module, self.text, self.tree = module, text, ast.parse(text)
@@ -74,7 +74,7 @@ class Source:
 
     @cached_property
     def parts(self) -> list[Part]:
-        """Its statements, imports and docstring left out."""
+        """The module's statements, without imports and docstring."""
         return [
             Part(node, self._edit(self, node))
             for node in self.tree.body
@@ -111,7 +111,7 @@ class Source:
         return text
 
     def with_heading(self, parts: Sequence[Part]) -> str:
-        """Parts under the module's name and docstring, of which the title does where little is left."""
+        """Parts under the module's name and docstring, or its title alone if little of the module is left."""
         text = self.joined([(part.node, part.text) for part in parts], apart="\n\n\n")
         title, _, rest = self.about.partition("\n\n")
         about = f"{title}\n\n{rest}".strip() if 2 * len(text) > len(self.text) else title
@@ -135,8 +135,8 @@ def _is_docstring(node: ast.stmt) -> bool:
 class Flattened:
     """Parts of modules, each with all that it uses.
 
-    `source_of` gives a module that parts are taken from, and None for one that is to be imported. Raises
-    `NoScript` for what cannot be taken.
+    `source_of` returns a module to take parts from, or None for one to import. Raises `NoScript` for what
+    cannot be taken.
     """
 
     def __init__(self, source_of: Callable[[str], Source | None]) -> None:
@@ -170,7 +170,7 @@ class Flattened:
             self.take_name(source, name)
 
     def take_name(self, source: Source, name: str) -> None:
-        """Take what a name stands for in a module."""
+        """Take the definition of a name in a module."""
         parts = [part for part in source.parts if name in part.binds]
         imports = [one for one in source.imports if one.bound == name]
         for part in parts:

@@ -1,7 +1,7 @@
 """A run as a script: one Python file that trains the same numbers without Descent.
 
 The model, its data and the training step are cut from the experiment's own file and from what that imports of
-Descent, so the script cannot say anything else than what ran. Panels and the probes behind them, presets and
+Descent, so the script cannot differ from what ran. Panels and the probes behind them, presets and
 invitations go, and so do the knobs' ranges and texts: they become a dataclass whose defaults are those a run
 was built with. Changes of knobs become a list. What may come from outside gets in as a literal only.
 """
@@ -33,7 +33,7 @@ from descent.store.store import Store
 
 WIDTH = 110
 LONG = 60  # letters, beyond which a value takes several lines
-TITLES = {"sklearn": "scikit-learn", "optuna": "Optuna"}  # of libraries that are not called what is imported
+TITLES = {"sklearn": "scikit-learn", "optuna": "Optuna"}  # of libraries that are imported by another name
 ABOUT = (
     "From Descent. It needs PyTorch, NumPy{others} and no Descent. On one CPU thread, with the versions in "
     "RUN, it takes the same steps bit for bit."
@@ -145,9 +145,9 @@ BEFORE = "    own, schedules = knobs, {}  # a knob's own value is where its sche
 
 @dataclass(frozen=True)
 class Recipe:
-    """All it takes to train a run again. `knobs`: those it began with; `changes`: the step that new values of
-    live knobs take effect at, and these, `schedules` among them; `scalars`: the names of what is measured.
-    `run`: its id, and what trained it; `imported`: whether it, or what it was branched from, was.
+    """Everything needed to train a run again. `knobs`: those it began with; `changes`: the step at which new
+    values of live knobs take effect, and these, `schedules` among them; `scalars`: names of those measured.
+    `run`: its id, and versions of what trained it; `imported`: whether it, or an ancestor, was.
     """
 
     entry: Entry
@@ -165,13 +165,13 @@ def write(store: Store, run_id: str, registry: Registry) -> str:
     """The script of a recorded run.
 
     Raises `UnknownRun`, `NotRecorded` where a run it was branched from is missing, and `NoScript` where it
-    cannot be told as one training.
+    cannot be written as one training.
     """
     return text(recipe(store, run_id, registry))
 
 
 def recipe(store: Store, run_id: str, registry: Registry) -> Recipe:
-    """The run from its very beginning, before a branch began that of its parent. Raises as `write`."""
+    """The recipe of the run from its very beginning, that of its ancestors included. Raises as `write`."""
     row = store.run(run_id)
     if row is None:
         raise UnknownRun(f"there is no recorded run {run_id[:64]!r}", "run")
@@ -220,7 +220,7 @@ def recipe(store: Store, run_id: str, registry: Registry) -> Recipe:
 
 
 def rules(entry: Entry, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Schedules as a script follows them. What a plateau did is among the changes already."""
+    """Schedules as a script follows them. A plateau's effects are among the changes already."""
     return {
         name: (
             {setting: value for setting, value in schedule.items() if setting != "watch"},
@@ -239,7 +239,7 @@ def _knobs(store: Store, row: RunRow) -> Iterator[tuple[int, Mapping[str, Any]]]
 
 
 def _versions(row: RunRow) -> dict[str, str]:
-    """What trained it, as far as this Descent knows the names: an imported run may bring any text."""
+    """Versions of what trained it, under names this Descent knows: an imported run may bring any text."""
     return {name: row.environment[name] for name in environment() if name in row.environment}
 
 
@@ -283,8 +283,8 @@ def text(recipe: Recipe) -> str:
 
 
 def sources(cls: type[Experiment[Any]], knobs: Knobs) -> Callable[[str], Source | None]:
-    """What gives the modules that a script takes parts of: those of Descent, and the experiment's. In them
-    knobs are their values, and of the experiment's class there is what trains.
+    """A lookup of the modules that a script takes parts of: those of Descent, and the experiment's. In them
+    knobs are replaced by their values, and the experiment's class is reduced to what trains.
     """
 
     @cache
@@ -321,7 +321,7 @@ def sources(cls: type[Experiment[Any]], knobs: Knobs) -> Callable[[str], Source 
 
 
 def _used(member: ast.stmt) -> Iterator[str]:
-    """The names of members that one may use: a method by a dot, an assignment in the class without."""
+    """Names of the members that `member` may use: a method by a dot, an assignment in the class without."""
     for node in ast.walk(member):
         if isinstance(node, ast.Attribute) and re.match(r"(self|cls|super\(\))$", ast.unparse(node.value)):
             yield node.attr
@@ -356,8 +356,8 @@ def _field(knobs: Knobs, name: str) -> str:
 def literal(value: Any, indent: str = "") -> str:
     """A value as Python writes it, a long one over several lines. Raises `ValueError` if it has no literal.
 
-    What a reader would not see, or see elsewhere than it is (control characters, marks that turn the
-    direction of writing), is escaped.
+    Characters that a reader would not see, or see in another place (control characters, marks that turn the
+    direction of writing), are escaped.
     """
     inner = f"{indent}    "
     if isinstance(value, dict):

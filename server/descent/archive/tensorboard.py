@@ -39,7 +39,7 @@ def write(store: Store, run_id: str, folder: Path, registry: Registry) -> Binary
     created = datetime.fromisoformat(record.row.created_at).timestamp()
     name = f"{record.row.experiment}-{record.row.id}/events.out.tfevents.{int(created)}.descent"
     folder.mkdir(parents=True, exist_ok=True)
-    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 — whoever asked for it closes it
+    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 — the caller closes it
     with (
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open(name, "w", force_zip64=True) as entry,

@@ -105,7 +105,7 @@ def _experiment(store: Store, run: str) -> str:
 
 
 def _free(file: Path | None, name: str) -> Path:
-    """Where to write; what is there already is not overwritten."""
+    """The file to write; an existing one is not overwritten."""
     if file is None:
         file = Path(name)
     elif file.is_dir():
@@ -117,7 +117,7 @@ def _free(file: Path | None, name: str) -> Path:
 
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
-    """Say what went wrong, and end."""
+    """Print the error, and exit."""
     from descent.errors import DescentError
 
     try:

@@ -1,4 +1,4 @@
-"""The command line: `descent serve`, `descent list`, `descent train`; `descent runs` is in `runs_cli.py`.
+"""The command line: `descent serve`, `descent list`, `descent train`; `descent runs` is in `runs.py`.
 
 Heavy imports wait until a command needs them: the fork server imports this module for every worker.
 """
@@ -36,7 +36,7 @@ Descent listens on {host}, beyond this machine, and it has no password: whoever 
 delete every run, and fill the disk. To limit it, listen on 127.0.0.1 (--host) and come by an SSH tunnel, or
 keep others out by a firewall, or by a reverse proxy that asks for a password and speaks HTTPS. Browsers get
 in by names in DESCENT_ALLOWED_HOSTS only, but that stops no other program."""
-TURN = 0.001  # seconds a busy thread keeps the event loop waiting; 5 ms by default, several times an answer
+TURN = 0.001  # seconds a busy thread keeps the event loop waiting; 5 ms by default, several times a response
 UPDATES = 10  # of the terminal's progress display, per second
 
 
@@ -91,7 +91,7 @@ def _serve(open: bool = False, **options: Any) -> None:
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
         sys.setswitchinterval(TURN)
         gc.freeze()  # what is loaded by now stays: to look through it for garbage took 0.1 s every time
-        with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly shutdown
+        with contextlib.suppress(KeyboardInterrupt):  # raised again after an orderly shutdown
             server.run(sockets=[listening])
 
 

@@ -1,6 +1,6 @@
 """`descent runs`: the recorded runs from the terminal. Looking works while a server runs, deleting does not.
 
-Heavy imports wait until a command needs them, as in `cli.py`.
+Heavy imports wait until a command needs them, as in `main.py`.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def prune(
     home: Home = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Delete old runs, and give the space back; with both options those that both are about."""
+    """Delete old runs, and give the space back; with both options, the runs that match both."""
     if older_than is None and keep is None:
         raise typer.BadParameter("say which runs: --older-than, --keep, or both")
     with opened(home, database_url) as (store, _):
@@ -132,7 +132,7 @@ def prune(
 def opened(
     home: Path | None, database_url: str | None, *, read_only: bool = False, otherwise: str = ""
 ) -> Iterator[tuple[Store, Settings]]:
-    """The store that the options or settings name; what is wrong with it ends the command.
+    """The store that the options or settings name; an error ends the command.
 
     `otherwise`: what else can be done where another process uses it.
     """
@@ -163,7 +163,7 @@ def opened(
 
 
 def _rows(store: Store, ids: Sequence[str]) -> list[RunRow]:
-    """The runs of these ids; ends the command where there is one that is not."""
+    """The runs with these ids; an unknown id ends the command."""
     rows = {id: store.run(id) for id in ids}
     if unknown := [id for id, row in rows.items() if row is None]:
         typer.echo(f"descent: there is no run {', '.join(unknown)}", err=True)

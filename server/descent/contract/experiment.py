@@ -37,7 +37,7 @@ class Finished(Exception):
 
 @dataclass(frozen=True)
 class Measure:
-    """What a scalar says of how training goes; a loss falls and an accuracy rises when all is well.
+    """The meaning of a scalar; a loss falls and an accuracy rises when all is well.
 
     `of`: the learner it belongs to, where several are trained side by side, by its objective's name;
     `knobs`: those that act on this learner and not on all, such as its own learning rate; `rival`: the loss
@@ -63,7 +63,7 @@ class Preset:
 
 
 class Transient:
-    """Base of what an experiment holds but no checkpoint: what a seed does not determine, such as a clock."""
+    """Base of attributes that no checkpoint holds, since no seed determines them, such as a clock."""
 
 
 K = TypeVar("K", bound=Knobs)
@@ -72,7 +72,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss, the parameters an optimizer makes it small by, and that optimizer.
+    """A loss, the parameters by which it is minimised, and their optimizer.
 
     `loss` computes it on the mini-batch of the coming step, as that step will; the same each time it is
     called, given the same parameters and random numbers. `layers`: parameters by the layer's name, for the
@@ -89,7 +89,7 @@ class Objective:
     def of(
         cls, model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[[], torch.Tensor]
     ) -> Objective:
-        """Of all parameters of a model, by the modules that hold them."""
+        """The objective of all parameters of a model, with its modules as layers."""
         return cls(loss, list(model.parameters()), optimizer, by_layer(model))
 
 
@@ -157,9 +157,9 @@ class Experiment(ABC, Generic[K]):
                     group["lr"] = getattr(knobs, knob)
 
     def objectives(self, knobs: K) -> Mapping[str, Objective]:
-        """What its optimizers make small in the coming step, by name; with one only, the name may be "".
+        """The losses minimised in the coming step, by name; a single one may have the name "".
 
-        An experiment that gives this gets the panels on what the learning rate does.
+        An experiment that returns any gets the panels on the effects of the learning rate.
         """
         return {}
 
@@ -176,13 +176,13 @@ class Experiment(ABC, Generic[K]):
         return torch.Generator().manual_seed((self.seed * 0x9E3779B97F4A7C15 + n + 1) % 2**63)
 
     def step_generator(self, n: int) -> torch.Generator:
-        """The same for what step n draws beside its mini-batch, such as masks: no stream of `generator`."""
+        """Generator of what step n draws beside its mini-batch, such as masks; no stream of `generator`."""
         return self.generator(n + APART if self.streams > 1 else n)
 
     def cached(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
-        """What a probe keeps for its next look: made anew when `key` is not what it was.
+        """A probe's cache between two looks: made again when `key` changes.
 
-        It is no attribute, so in no checkpoint, and to keep it is not to write.
+        It is no attribute, so in no checkpoint, and filling it does not count as writing.
         """
         kept = _caches.setdefault(self, {})
         if name not in kept or kept[name][0] != key:

@@ -93,7 +93,7 @@ class Heatmap(Picture):
     def confusion(
         cls, truth: torch.Tensor, said: torch.Tensor, names: Sequence[str], range: Range | None = None
     ) -> Heatmap:
-        """How often each class, a row, was taken for each: `truth` and `said` hold classes from 0."""
+        """The confusion matrix, true classes as rows: `truth` and `said` hold classes from 0."""
         n = len(names)
         counts = torch.bincount((truth * n + said).flatten(), minlength=n * n).view(n, n)
         labels = {"rows": names, "columns": names, "x_label": "predicted", "y_label": "true"}
@@ -235,7 +235,7 @@ class Histogram(Picture):
 
 @dataclass(kw_only=True)
 class Attention(Picture):
-    """Who looks at whom: one attention map per layer and head over the same tokens.
+    """Attention maps, one per layer and head, over the same tokens.
 
     `weights`: (L, M, Q, K) for L layers of M heads, each row over the keys sums to 1. `masked`: uint8
     (Q, K), 1 where a query may not look, or (0, 0) where it may look anywhere. `queries`, `keys`: the Q
@@ -264,7 +264,7 @@ class Tokens(Picture):
 
     `tokens`: N strings, or one string of N characters. `values`: (N,), NaN where there is none. `position`:
     the token that is picked. `marks`: uint8 (N,), 1 where a token is underlined because it has the
-    property `mark_name`; empty for no underlines. `notes`: what is to be known of this text.
+    property `mark_name`; empty for no underlines. `notes`: remarks on this text.
     """
 
     tokens: Sequence[str]
@@ -412,7 +412,7 @@ def panel(picture: type[P]) -> Callable[..., Callable[[Probe[P]], Probe[P]]]:
     Its arguments: `title`; `caption` (one line that says what to look for, here or in the English lesson),
     `size`, and options for the page: `edits="knob"` lets the learner set that live knob on the picture itself
     (a point, a token's position, a row's id), `filmstrip=True` keeps earlier images along a film,
-    `legend=False` leaves out the names of `Lines` that another panel tells.
+    `legend=False` leaves out the names of `Lines` that another panel shows.
     """
 
     def declare(

@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 FIRST_GUESS = 0.004  # seconds, of a probe that has not been measured yet
 SMOOTHING = 0.3  # of the measured cost, per run of the probe
-SURCHARGE = 0.001  # seconds a look costs besides its own, measured: sending it, and caches gone cold
-HERO_WEIGHT = 3  # the share of the panel the learner's eye rests on, to that of another
+SURCHARGE = 0.001  # seconds per look on top of the probe's own cost, measured: sending, and cold caches
+HERO_WEIGHT = 3  # weight of a hero panel; any other has 1
 
 
 def intervals(
@@ -25,13 +25,13 @@ def intervals(
 ) -> dict[str, float]:
     """Seconds between two frames of each panel, given its cost in seconds; infinite if the share is 0.
 
-    Who cannot have its wish gets a part of the share by its weight (1 where none is given).
+    A panel that cannot have its full rate gets a part of the share by its weight (1 by default).
     """
     wish = 1 / max_fps
     weight = {name: weights.get(name, 1) for name in costs}
     granted: dict[str, float] = {}
     left, waiting = share, sum(weight.values())
-    # The most modest first: whoever needs less than its part leaves the rest to the others.
+    # Cheapest first: a panel that needs less than its part leaves the rest to the others.
     for name, cost in sorted(costs.items(), key=lambda item: item[1] / weight[item[0]]):
         part = min(cost / wish, left * weight[name] / waiting)
         granted[name] = wish if cost <= part * wish else cost / part if part > 0 else inf
@@ -51,7 +51,7 @@ class Budget:
         self._max_fps = 30.0
         self._cost: dict[str, float] = {}
         self._interval: dict[str, float] = {}
-        # Kept for panels out of sight too: who looks away and back gets no extra looks.
+        # Kept for hidden panels too: hiding and showing a panel earns no extra looks.
         self._last_look: dict[str, float] = {}
 
     def watch(self, panels: Iterable[str], max_fps: float) -> None:
@@ -69,8 +69,8 @@ class Budget:
         return sorted((panel for panel in self.panels if self.due_at(panel) <= now), key=self.due_at)
 
     def spent(self, panel: str, seconds: float, now: float) -> None:
-        """`panel` was looked at, until `now`, at this cost."""
-        if panel in self._last_look:  # the first look warms caches up: it says nothing about the next
+        """Record a look at `panel` that ended at `now` and took `seconds`."""
+        if panel in self._last_look:  # the first look warms up caches and predicts nothing
             cost = seconds + SURCHARGE
             before = self._cost.get(panel, cost)
             self._cost[panel] = before + SMOOTHING * (cost - before)
@@ -85,7 +85,7 @@ class Budget:
             self._plan()
 
     def forget(self, panel: str) -> None:
-        """Look at `panel` no more, until it is watched anew."""
+        """Stop looking at `panel` until it is watched again."""
         self.panels = tuple(name for name in self.panels if name != panel)
         self._plan()
 

@@ -17,7 +17,7 @@ from descent.engine.messages import RunSpec
 
 
 def build(entry: Entry, spec: RunSpec, values: Mapping[str, Any]) -> Experiment[Any]:
-    """Built with these knobs, the random number generators seeded."""
+    """The experiment built with these knobs, the random number generators seeded."""
     knobs = entry.knobs_type.model_validate(apart(values)[0], strict=False)
     seed(spec.seed)
     experiment: Experiment[Any] = entry.cls(spec.seed, torch.device(spec.device))

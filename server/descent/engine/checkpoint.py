@@ -1,7 +1,7 @@
 """Everything needed to continue a run bit for bit, as bytes: safetensors and JSON, no pickle.
 
 A checkpoint is taken between two steps and put back into an experiment that was built with the same seed and
-the same fixed knobs, and told the live ones. So it holds what changed since: modules (parameters, buffers,
+the same fixed knobs, and given the live ones. So it holds what changed since: modules (parameters, buffers,
 modes), optimizers, the attributes an experiment writes as it trains, and the random number generators.
 
 An attribute's value is described by JSON in which a tensor is its name in the safetensors part. What an
@@ -73,7 +73,7 @@ class Checkpointer:
         return save_tensors({name: tensor.cpu() for name, tensor in tensors.items()}, header)
 
     def put_back(self, data: bytes) -> None:
-        """Make the experiment what it was when `data` was taken.
+        """Restore the experiment from `data`.
 
         Raises `CheckpointError` where `data` is damaged, or is no checkpoint of such an experiment.
         """
@@ -102,7 +102,7 @@ class Checkpointer:
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
-        """Within it the experiment may step; afterwards it is what it was."""
+        """Context in which the experiment may step; its state is restored afterwards."""
         back = self.bookmark()
         try:
             yield
@@ -110,7 +110,7 @@ class Checkpointer:
             back()
 
     def bookmark(self) -> Callable[[], None]:
-        """Remember the experiment as it is now; what is returned makes it so again, any number of times."""
+        """Save the experiment's state; returns a function that restores it, any number of times."""
         as_built = {n: v for n, v in vars(self._experiment).items() if self._is_as_built(n, v)}
         for name, value in as_built.items():
             if isinstance(value, Tensor) and name not in self._copies:
@@ -135,7 +135,7 @@ class Checkpointer:
 
 
 def _is_changeable(value: object) -> bool:
-    """Whether a value can become another without being replaced."""
+    """Whether a value can change in place."""
     if value is None or isinstance(value, IMMUTABLE) or callable(value):
         return isinstance(value, nn.Module)
     if isinstance(value, tuple):
@@ -196,7 +196,7 @@ _MAKE: Mapping[str, Callable[[list[Any]], Any]] = {name: kind for kind, name in 
 
 
 def _restore(present: Any, described: Any, path: str, tensors: Mapping[str, Tensor]) -> Any:
-    """What `described` describes, written into what is present where that can be: others may hold it."""
+    """The value of `described`, written into `present` where possible, since others may refer to it."""
     kind, content = next(iter(described.items())) if isinstance(described, dict) else ("", described)
     _need_like(present, kind, content, path)
     match kind:
@@ -281,7 +281,7 @@ def _need(present: object, kind: type, path: str) -> None:
 
 
 def _need_like(present: object, kind: str, content: object, path: str) -> None:
-    """A value may take the place of one of its own sort, and of nothing; nothing may take any place."""
+    """Raises `CheckpointError` for a value of another sort than the present one; None goes with any."""
     if isinstance(content, str) and kind == "":
         sorts: tuple[type, ...] = (str,)
     elif kind in ("", "tensor", "array"):

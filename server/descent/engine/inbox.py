@@ -28,7 +28,7 @@ class Inbox:
             return None
 
     def wait(self, seconds: float | None) -> None:
-        """Sleep until a command arrives, at most so long."""
+        """Sleep until a command arrives, for `seconds` at most."""
         if not self.waiting:
             self._arrived.wait(seconds)
         self._arrived.clear()

@@ -1,7 +1,7 @@
-"""A run's knobs: as they were set, and as they are at the step that comes, where schedules move them.
+"""A run's knobs: as set, and as scheduled at the coming step.
 
-Among the values of a run's knobs there may be one more, `schedules`: by knob, how it changes by itself. It
-begins from the knob's own value and ends when that is set by hand.
+A run's knob values may have one more key, `schedules`: by knob, the schedule it follows. A schedule starts
+from the knob's own value and ends when that is set by hand.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from descent.engine.messages import Applied, Refused
 from descent.engine.schedules import Followed, schedule_adapter
 
 KEY = "schedules"  # among the values of a run's knobs
-PREFIX = "knob/"  # of the scalar that tells what a followed knob was
+PREFIX = "knob/"  # of the scalar with a scheduled knob's value
 
 
 def refusal(error: KnobError | ValidationError) -> Refused:
-    """What an experiment, or the type of its knobs, has against a value."""
+    """The refusal of a value by an experiment or its knobs type."""
     if isinstance(error, KnobError):
         return Refused(
             error.knob, str(error), {"reason": "refused", "message": error.message, **error.params}
@@ -39,14 +39,14 @@ def refusal(error: KnobError | ValidationError) -> Refused:
 
 
 def apart(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The values of knobs, and the schedules among them if they are told."""
+    """The knob values without schedules, and the schedules; None if none are given."""
     knobs = dict(values)
     schedules = knobs.pop(KEY, None)
     return knobs, None if schedules is None else {k: v for k, v in schedules.items() if v is not None}
 
 
 def merged(before: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` over `before`, both with schedules: a knob that is set by hand follows none any more."""
+    """`values` over `before`, both with schedules; setting a knob by hand ends its schedule."""
     knobs, told = apart(values)
     all_knobs, schedules = apart(before)
     if told is None:
@@ -55,8 +55,8 @@ def merged(before: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, An
 
 
 class KnobState:
-    """The knobs of one experiment as it trains. `pending`: what a plateau makes of its knob before the next
-    step, values for `set`; most often nothing.
+    """The knobs of one experiment as it trains. `pending`: values to `set` before the next step, from a
+    plateau that lowers its knob; most often empty.
     """
 
     def __init__(self, experiment: Experiment[Any], values: Mapping[str, Any]) -> None:
@@ -74,8 +74,8 @@ class KnobState:
         return bool(self._followed)
 
     def set(self, values: Mapping[str, Any]) -> Applied:
-        """Set knobs and schedules, which begin at the next step. Raises `ValidationError` or `KnobError`, and
-        all is as it was.
+        """Set knobs and schedules, from the next step on. Raises `ValidationError` or `KnobError`, and then
+        changes nothing.
         """
         self.pending = {}
         before = self._set, self._followed, self.knobs
@@ -147,13 +147,13 @@ class KnobState:
         return {name: followed.dump() for name, followed in self._followed.items()}
 
     def _now(self) -> Knobs:
-        """The knobs at the step that comes."""
+        """The knobs at the coming step."""
         step = self._experiment.step_index
         moved = {name: f.value(getattr(self._set, name), step) for name, f in self._followed.items()}
         return self._set.model_copy(update=moved) if moved else self._set
 
     def _become(self, after: Knobs, names: Iterable[str]) -> None:
-        """`names`: those that may differ."""
+        """Switch to the knobs `after`; `names`: those that may differ."""
         before = self.knobs
         if differ := {name for name in names if getattr(before, name) != getattr(after, name)}:
             each = self._experiment.steps_per_epoch
@@ -165,7 +165,7 @@ class KnobState:
 
 
 def heard_by(kind: type[Experiment[Any]], knob: str, scalars: Iterable[str]) -> str:
-    """The loss that a plateau of this knob hears if it names none: its learner's own, or the main one.
+    """The loss that a plateau of this knob watches by default: its learner's own, or the main one.
 
     Where none is declared, the first of the `scalars` that is called a loss; "" where there is none.
     """

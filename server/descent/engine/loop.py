@@ -1,6 +1,6 @@
 """The engine: steps one experiment, applies commands between steps, looks when someone watches.
 
-It knows no process and no socket: commands come from an `Inbox`, what it says goes to `emit`.
+Independent of processes and sockets: commands come from an `Inbox`, output goes to `emit`.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from descent.engine.scalars import ScalarBatch
 from descent.protocol import ENDED, Status
 
 SCALAR_INTERVAL = 1 / 30  # seconds between two batches of scalars
-UNWATCHED_INTERVAL = 1 / 4  # the same, while nobody watches
+UNWATCHED_INTERVAL = 1 / 4  # the same, while unwatched
 LONGEST_BATCH = 4096  # steps
 EXAMINED_EVERY = 1.0  # seconds between two looks at gradients and curvature, at least
 EXAMINED_SOON = 0.25  # the same, where a loss climbs
-EXAMINED_SHARE = 0.005  # of its time at most
-RECORDED_FPS = 1  # pictures per second of a panel nobody watches, at most
+EXAMINED_SHARE = 0.005  # of the run's time, at most
+RECORDED_FPS = 1  # pictures per second of an unwatched panel, at most
 
 
 def failure(spec: RunSpec, reason: str, refused: Refused | None) -> Output:
@@ -60,7 +60,7 @@ def failure(spec: RunSpec, reason: str, refused: Refused | None) -> Output:
 
 
 def _refusal_of(refused: Refused | None) -> dict[str, Any]:
-    """The fields of a state event which say that a knob's value was refused."""
+    """A state event's fields for a refused knob value."""
     return {} if refused is None else {"field": refused.knob, "params": dict(refused.params)}
 
 
@@ -85,8 +85,8 @@ class Loop:
         self._to_look_at: list[str] = []  # before the next step
         self._seen_at: dict[str, int] = {}  # panel → step of its last picture, with the present knobs
         self._watched = False
-        # On a busy machine a look takes longer, but so does a step: its CPU time tells its share. A GPU's
-        # work is in no thread's time.
+        # On a busy machine looks and steps both take longer, so CPU time measures the share. A GPU's work is
+        # in no thread's time.
         self._cost_clock = time.thread_time if spec.device == "cpu" else time.perf_counter
         self._flush_at = 0.0
 
@@ -101,7 +101,7 @@ class Loop:
         self._effects = Effects(self.experiment, self._checkpointer)
         self._health = self._new_health()
         self._examine_soon = 0.0
-        self._examine_at = 0.0  # at once: what it is like in the beginning tells causes apart
+        self._examine_at = 0.0  # at once: the initial state tells causes apart
         self._batch = ScalarBatch(deferred=spec.device != "cpu")
 
     def _build(self, values: Mapping[str, Any]) -> Experiment[Any]:
@@ -121,13 +121,13 @@ class Loop:
         return self.experiment.step_index
 
     def run(self) -> Status:
-        """Train until the run ends, and say how it ended."""
+        """Train until the run ends; returns its final status."""
         self._watch(self.spec.watch, self.spec.max_fps)
         if self.spec.replay is not None:
             self._set_knobs(self.spec.replay.override)
             self._health = self._new_health()  # what a branch begins with is no change
         self._become("paused" if self.spec.paused else "running")
-        if self.step == self.spec.max_steps:  # it was interrupted before it could say so
+        if self.step == self.spec.max_steps:  # interrupted before it could report its end
             self._end("finished")
         while self.status not in ENDED:
             if self._inbox.waiting:
@@ -208,7 +208,7 @@ class Loop:
             self._end("finished", over or "")
 
     def _rest(self) -> None:
-        """Until the next step is due, send what waits and look at what was not seen since the last one."""
+        """Until the next step is due, send waiting scalars and look at panels unseen since the last step."""
         now = time.perf_counter()
         until = self._next_step_at
         if len(self._batch):
@@ -226,7 +226,7 @@ class Loop:
             self._inbox.wait(until - now)
 
     def _flush(self) -> None:
-        """Hand the collected scalars on; end the run if one is not finite."""
+        """Emit the collected scalars; end the run if one is not finite."""
         self._flush_at = time.perf_counter() + (SCALAR_INTERVAL if self._watched else UNWATCHED_INTERVAL)
         if not len(self._batch):
             return
@@ -261,14 +261,14 @@ class Loop:
         begin = self._cost_clock()
         try:
             self._tell(self._health.examine(self._knob_state.for_next_step()))
-        except Exception as error:  # a sick run must not die of being examined
+        except Exception as error:  # a failing examination must not end the run
             self._examine_at = inf
             self._say("diagnosis", step=self.step, code="examination-failed", params={"error": str(error)})
             return
         self._examined(self._cost_clock() - begin)
 
     def _examined(self, spent: float) -> None:
-        """It was looked at, at this cost: say when the next look is due, and the first one that may be."""
+        """Schedule the next examination, due and earliest, after one that took `spent` seconds."""
         now = time.perf_counter()
         self._examine_soon = now + max(EXAMINED_SOON, spent / EXAMINED_SHARE)
         self._examine_at = now + max(EXAMINED_EVERY, spent / EXAMINED_SHARE)
@@ -285,7 +285,7 @@ class Loop:
         self._to_look_at += [panel for panel in panels if panel not in self._to_look_at]
 
     def picture(self, panel: str) -> Picture:
-        """What a panel shows now. The experiment is afterwards what it was."""
+        """A panel's present picture. The experiment is left unchanged."""
         knobs = self._knob_state.for_next_step()
         if panel in effects.PANELS:
             return self._effects.look(panel, knobs)
@@ -316,7 +316,7 @@ class Loop:
         self._flush_at = 0.0  # at once
         self._budget.watch(probed, max_fps)
         if self.spec.record_budget:
-            unwatched = [p for p in self._probes if p not in probed and p not in effects.PANELS]  # too dear
+            unwatched = [p for p in self._probes if p not in probed and p not in effects.PANELS]  # too costly
             self._unwatched.watch(unwatched, RECORDED_FPS)
         self._to_look_at = [panel for panel in self._to_look_at if panel in probed]
         if self.status == "paused":
@@ -351,7 +351,7 @@ class Loop:
                 return
 
     def _apply(self, control: Control) -> Applied | Refused | None:
-        """Do as told; what became of knobs."""
+        """Apply a command; returns the result of setting knobs."""
         arguments = control.arguments
         match control.name:
             case "watch":
@@ -420,7 +420,7 @@ class Loop:
             self._soon_look_at(self._budget.panels)
         return applied
 
-    # The run's status, and speaking
+    # Status and events
 
     def _become(self, status: Status, reason: str = "", **fields: Any) -> None:
         if status == "running":
@@ -434,7 +434,7 @@ class Loop:
         self._say("state", step=self.step, pace=self._pace, **count, **fields)
 
     def _end(self, status: Status, reason: str = "") -> None:
-        """The last scalars, the last picture of every panel, then the last word."""
+        """End the run: emit the last scalars, the last picture of every panel, then the final state."""
         self._flush()
         if self.status in ENDED:
             return  # the last scalars show that it diverged

@@ -1,4 +1,4 @@
-"""What a run's worker and its executor say to each other. Never seen by a client."""
+"""Messages between a run's worker and its executor. Never seen by a client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from descent.contract import STREAMS
 
 @dataclass(frozen=True)
 class Replay:
-    """How a worker becomes what a recorded run was after `until` steps, bit for bit on one CPU thread.
+    """The way to a recorded run's state after `until` steps, bit for bit on one CPU thread.
 
     1. Build with the present knobs.
     2. Load `checkpoint`, taken after `step` steps with `knobs`. Where there is an `origin` (the knobs the run
@@ -41,9 +41,9 @@ class Variant:
 
 @dataclass(frozen=True)
 class SweepSpec:
-    """So many steps from where a run is, once for each variant. `knob`: the one whose effect is looked at.
+    """A number of steps from a run's state, for each variant. `knob`: the one whose effect is examined.
 
-    `most_bytes`: what the variants' states may take together.
+    `most_bytes`: limit for the variants' states together.
     """
 
     knob: str
@@ -54,7 +54,7 @@ class SweepSpec:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """All a worker needs to know to train one run. `knobs`: what its model is built with."""
+    """Everything a worker needs to train one run. `knobs`: those its model is built with."""
 
     run: str
     experiment: str
@@ -70,7 +70,7 @@ class RunSpec:
     data: str | None = None  # folder with data sets
     watch: tuple[str, ...] = ()
     max_fps: float = 30.0
-    record_budget: float = 0.0  # share of its time for pictures nobody watches, and as much for checkpoints
+    record_budget: float = 0.0  # share of time for unwatched pictures, and as much again for checkpoints
     replay: Replay | None = None
     sweep: SweepSpec | None = None  # instead of training
 
@@ -110,7 +110,7 @@ class PanelFrame:
 
 @dataclass(frozen=True)
 class CheckpointTaken:
-    """All that is needed to go on from `step`, where the knobs were these. Only the latest matters."""
+    """A checkpoint to continue from `step`, with the knobs of then. Only the latest matters."""
 
     seq: int
     step: int
@@ -129,7 +129,7 @@ class Event:
 
 @dataclass(frozen=True)
 class LookChanged:
-    """Look knobs as they are now, no part of what is replayed."""
+    """The present look knobs; no part of a replay."""
 
     seq: int  # of the message before
     step: int
@@ -156,7 +156,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer to a control: it was done at `step`, or what became of knobs."""
+    """The answer to a control, applied at `step`; `answer`: the result of setting knobs."""
 
     seq: int  # of the message before
     step: int

@@ -1,4 +1,4 @@
-"""Looking without disturbing: whatever a probe does, the run goes on as if nobody had looked.
+"""Observation without side effects: whatever a probe does, the run goes on as if it had not run.
 
 Probes run under `no_grad`, in eval mode, on borrowed random numbers. Afterwards the RNG state, the
 modules' modes and their buffers (batch-norm statistics) are as before, and a probe that wrote a
@@ -21,7 +21,7 @@ from descent.contract.panels import Picture
 
 
 class ProbeWroteError(RuntimeError):
-    """A probe changed what it was only to look at."""
+    """A probe wrote a parameter."""
 
 
 def modules_of(experiment: Experiment[Any]) -> list[nn.Module]:
@@ -44,8 +44,8 @@ def modules_of(experiment: Experiment[Any]) -> list[nn.Module]:
 
 @contextmanager
 def borrowed(experiment: Experiment[Any]) -> Iterator[None]:
-    """Afterwards the random number generators and the modules' buffers are as before."""
-    # Kept whole: batch norm writes its statistics without counting their version up.
+    """Context that restores the random number generators and the modules' buffers."""
+    # Copied whole: batch norm writes its statistics without incrementing their version.
     buffers = [(b, b.clone()) for root in modules_of(experiment) for b in root.buffers()]
     python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda = experiment.device.type == "cuda"
@@ -64,7 +64,7 @@ def borrowed(experiment: Experiment[Any]) -> Iterator[None]:
 
 @contextmanager
 def undisturbed(experiment: Experiment[Any]) -> Iterator[None]:
-    """Within it one may look at the experiment; see the module's docstring.
+    """Context for looking at the experiment; see the module's docstring.
 
     Raises `ProbeWroteError` when a parameter was written meanwhile.
     """

@@ -1,4 +1,4 @@
-"""Going back to where a recorded run was: from its last checkpoint before, step by step."""
+"""Restores a recorded run's state: from the last checkpoint before it, step by step."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Make = Callable[[Mapping[str, Any]], Experiment[Any]]
 def go_back(
     make: Make, built_with: Mapping[str, Any], replay: Replay
 ) -> tuple[Experiment[Any], Checkpointer, KnobState]:
-    """An experiment that is what a recorded run was after `replay.until` steps, and its knobs.
+    """The experiment in a recorded run's state after `replay.until` steps, its checkpointer and knobs.
 
     `make` builds one as it is before its first step, the random number generators seeded. Raises
-    `CheckpointError` where what is to be continued does not fit what is built.
+    `CheckpointError` if the state to continue does not fit the experiment built.
     """
     values, checkpoint, at = replay.knobs, replay.checkpoint, replay.step
     if replay.origin is not None:  # up to there it was built with other knobs
@@ -49,7 +49,7 @@ def go_back(
 
 
 def take_step(experiment: Experiment[Any], knob_state: KnobState) -> Mapping[str, float | Tensor]:
-    """The next step with the knobs it has then; its scalars. What a plateau makes of them is done, too."""
+    """Take the next step with its knobs; returns its scalars. A plateau's change is applied, too."""
     row = knob_state.after_step(experiment.step(knob_state.for_next_step()))
     experiment.step_index += 1
     if knob_state.pending:
@@ -81,13 +81,13 @@ class CheckpointClock:
         return self._left if self._share else float("inf")
 
     def trained(self, seconds: float) -> None:
-        """So much time went by in training."""
+        """Count `seconds` of training."""
         self._left -= seconds
 
     def spent(self, seconds: float) -> None:
-        """One was taken, at this cost."""
+        """Start over after a checkpoint that took `seconds`."""
         self._left = max(self.EVERY, seconds / self._share)
 
     def stop(self) -> None:
-        """Take no more."""
+        """Take no further checkpoints."""
         self._share = 0.0

@@ -1,7 +1,7 @@
-"""Schedules: what a knob follows, checked, and what it is at a step.
+"""Schedules: their settings, validated, and a knob's value at a step.
 
-What a schedule makes of a step follows from its settings and the step alone. Only `plateau` hears losses;
-when it lowers its knob, that is a change of the knob like any other, and is recorded as one.
+A scheduled value depends on the settings and the step alone. Only `plateau` watches losses; when it
+lowers its knob, that is a change of the knob like any other, and is recorded as one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Steps = Annotated[int, Field(ge=1, le=LONGEST)]
 
 
 class BaseSchedule(BaseModel):
-    """`start`: the step it begins at; when it is set, the step that comes."""
+    """`start`: the step it begins at; by default the coming step when it is set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -99,8 +99,8 @@ class InverseSqrt(BaseSchedule):
 class Plateau(BaseSchedule):
     """Times `factor` when the mean loss of `window` steps has not fallen `patience` times in a row.
 
-    The window counts values of the loss, of which there may be one in several steps. `watch` is the scalar it
-    hears; none: the loss of the learner that the knob acts on. `state`: what it has heard so far.
+    The window counts values of the loss, which may not come every step. `watch`: the scalar watched; by
+    default the loss of the learner that the knob acts on. `state`: the plateau's state so far.
     """
 
     kind: Literal["plateau"]
@@ -131,7 +131,7 @@ class Drawn(BaseSchedule):
         return self
 
     def targets(self) -> list[tuple[str, float]]:
-        """Those it is drawn through."""
+        """The values of its points, all under `points`."""
         return [("points", value) for _, value in self.points]
 
 
@@ -143,7 +143,7 @@ schedule_adapter: TypeAdapter[BaseSchedule] = TypeAdapter(Schedule)
 
 
 def range_of(knobs_type: type[Knobs], name: str) -> tuple[float, float, bool] | None:
-    """The least and the greatest value of a knob that is a number, and whether it is a whole one."""
+    """The minimum and maximum of a numeric knob, and whether it is an integer; None for any other knob."""
     schema = knobs_type.model_json_schema()["properties"][name]
     if schema.get("type") not in ("number", "integer") or "enum" in schema:
         return None
@@ -168,20 +168,20 @@ class Followed:
             self._rule = schedule.model_dump()
 
     def value(self, own: float, step: int) -> float:
-        """What it is at a step, given its own value."""
+        """The knob's value at a step; `own`: its unscheduled value."""
         if self.plateau is not None:
             return own
         return rules.followed(self._rule, own, step, *self._range)
 
     def lowered(self, now: float) -> float:
-        """What a plateau makes of it."""
+        """The value after a plateau has lowered it."""
         assert self.plateau is not None
         low, _, whole = self._range
         after = max(now * self.plateau.factor, low)
         return round(after) if whole else after
 
     def dump(self) -> dict[str, Any]:
-        """The schedule, JSON-ready, with what it has heard."""
+        """The schedule, JSON-ready, with a plateau's state."""
         schedule = self.schedule.model_dump(mode="json")
         if self.plateau is not None:
             schedule["state"] = self.plateau.state()

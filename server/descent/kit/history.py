@@ -1,4 +1,4 @@
-"""What was measured as training went on, in bounded room: when it is full, every other value goes."""
+"""Measurements in the course of training, in bounded room: when it is full, every other value is dropped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-REMEMBERED = 512  # values; then every other one goes
+REMEMBERED = 512  # values; then every other one is dropped
 
 
 def remembered(rows: Tensor, row: Tensor, stride: int, most: int) -> tuple[Tensor, int]:
@@ -16,7 +16,7 @@ def remembered(rows: Tensor, row: Tensor, stride: int, most: int) -> tuple[Tenso
 
 
 class History:
-    """Values by step, in bounded room: when it is full, every other one goes."""
+    """Values by step, in bounded room: when it is full, every other one is dropped."""
 
     def __init__(self, most: int = REMEMBERED) -> None:
         self.most = most
@@ -24,7 +24,7 @@ class History:
         self.rows: list[np.ndarray] = []
 
     def add(self, step: int, row: np.ndarray) -> None:
-        """Keep a row of the same shape as those before; after a change of shape, begin anew."""
+        """Keep a row of the same shape as those before; after a change of shape, start over."""
         if self.rows and (row.shape != self.rows[-1].shape or step < self.steps[-1]):
             self.steps, self.rows = [], []
         if self.steps and step == self.steps[-1]:

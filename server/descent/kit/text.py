@@ -9,12 +9,12 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def figure(value: float, digits: int = 3) -> str:
-    """So many significant digits: 0.0123, 1.2e−5."""
+    """A value with `digits` significant digits: 0.0123, 1.2e−5."""
     return _written(f"{value:.{digits}g}")
 
 
 def term(value: float, digits: int = 3) -> str:
-    """The same as part of a sum or a product: in parentheses where it is negative."""
+    """`figure` as part of a sum or a product: in parentheses where it is negative."""
     text = figure(value, digits)
     return f"({text})" if value < 0 else text
 
@@ -37,6 +37,6 @@ def superscript(number: int) -> str:
 
 
 def _written(text: str) -> str:
-    """With a minus sign, and without the exponent's plus and zeros."""
+    """The number with a minus sign, and without the exponent's plus and zeros."""
     mantissa, _, exponent = text.partition("e")
     return (mantissa + (f"e{int(exponent)}" if exponent else "")).replace("-", "−")

@@ -1,1 +1,1 @@
-"""The life of runs: their states, who watches them, and what they said."""
+"""The life of runs: their states, their viewers and their messages."""

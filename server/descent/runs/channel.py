@@ -1,8 +1,8 @@
 """Fans a run's messages out to its viewers.
 
 Scalars and events are on the run's tape, and each viewer reads on from its own place: nothing is queued
-for it and nothing it needs is dropped. Of pictures there is only the latest of each panel, and a viewer
-that acknowledges what it has drawn is sent no more than it can draw.
+for it and nothing it needs is dropped. Of pictures only each panel's latest is kept, and a viewer that
+acknowledges pictures gets only as many as it can draw.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from descent.protocol import Gap, Looked, Recording
 from descent.runs.table import Overview
 from descent.runs.tape import MERGE, Tape, TapeEntry
 
-UNDRAWN = 2  # pictures of one panel that may be on their way to a viewer that acks
+UNDRAWN = 2  # most unacknowledged pictures of one panel per viewer that acks
 
-_readers = ThreadPoolExecutor(1, "reader")  # one: readers far behind take turns, and the event loop its own
+_readers = ThreadPoolExecutor(1, "reader")  # one: slow readers take turns and leave time to the event loop
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Viewer:
     sent: dict[str, int] = field(default_factory=dict)  # panel → seq of the last frame sent
     undrawn: dict[int, str] = field(default_factory=dict)  # seq → panel, of pictures not acknowledged yet
     acks: bool = False
-    points: int = 0  # rows of scalars that are enough of a long history; 0: all there are
+    points: int = 0  # rows that a long history of scalars is thinned to; 0: not thinned
     told: Recording = field(default_factory=lambda: Recording(ok=True))
-    looked: Looked | None = None  # the last it knows of
-    answers: deque[tuple[int, str]] = field(default_factory=deque)  # seq before which each is not to be sent
+    looked: Looked | None = None  # the last one sent
+    answers: deque[tuple[int, str]] = field(default_factory=deque)  # (seq to be sent first, answer)
 
     def ack(self, seq: int) -> None:
-        """Everything up to `seq` is drawn."""
+        """Acknowledge all pictures up to `seq` as drawn."""
         self.acks = True
         self.undrawn = {sent: panel for sent, panel in self.undrawn.items() if sent > seq}
         self.wake.set()
@@ -68,7 +68,7 @@ class Channel:
         self.closed = False
         self.recording = Recording(ok=True)
         self.looked: Looked | None = None
-        self._overviews: dict[int, Overview] = {}  # by points; only while somebody watches
+        self._overviews: dict[int, Overview] = {}  # by points; cleared with the last viewer
 
     def leave(self, viewer: Viewer) -> None:
         """Remove a viewer."""
@@ -82,12 +82,12 @@ class Channel:
         return max([self.tape.last_seq, *(frame.seq for frame in self.latest.values())])
 
     def keep(self, seq: int, data: bytes, *, binary: bool) -> None:
-        """A message that no viewer may miss."""
+        """Append a message that no viewer may miss."""
         self.tape.append(seq, data, binary=binary)
         self._wake()
 
     def show(self, panel: str, frame: Latest) -> None:
-        """A picture; it replaces the one before."""
+        """Replace the panel's picture."""
         self.latest[panel] = frame
         self._wake()
 
@@ -98,22 +98,22 @@ class Channel:
         return tuple(sorted(panels)), max((viewer.max_fps for viewer in watching), default=30.0)
 
     def answer(self, viewer: Viewer, message: str) -> None:
-        """To this viewer alone, after all that was said until now."""
+        """Queue a message for this viewer alone, to be sent after all messages so far."""
         viewer.answers.append((self.tape.last_seq, message))
         viewer.wake.set()
 
     def tell(self, recording: Recording) -> None:
-        """Recording has failed, or works again."""
+        """Set the recording state: it has failed, or works again."""
         self.recording = recording
         self._wake()
 
     def look(self, looked: Looked) -> None:
-        """Something else is looked at; it replaces what was before."""
+        """Replace the look knobs shown to viewers."""
         self.looked = looked
         self._wake()
 
     def close(self) -> None:
-        """The run is forgotten: viewers are let go."""
+        """End every viewer's `pump`: the run is evicted."""
         self.closed = True
         self._wake()
 
@@ -122,10 +122,10 @@ class Channel:
             viewer.wake.set()
 
     async def pump(self, viewer: Viewer, send: Callable[[str | bytes], Awaitable[None]]) -> None:
-        """Send `viewer` what it has not seen, for as long as the run is known."""
+        """Send `viewer` all unseen messages until the channel is closed."""
         while not self.closed:
             viewer.wake.clear()
-            answered = len(viewer.answers)  # what these are about is sent below, before them
+            answered = len(viewer.answers)  # these are sent below, after the messages they refer to
             if viewer.told != self.recording:
                 viewer.told = self.recording
                 await send(viewer.told.model_dump_json())
@@ -153,12 +153,12 @@ class Channel:
                     if viewer.acks:
                         viewer.undrawn[frame.seq] = panel
                     await send(frame.data)
-            await asyncio.sleep(0)  # a socket with room takes a message without letting anybody else in
+            await asyncio.sleep(0)  # sending to a socket with room does not yield to other tasks
             if self.tape.last_seq <= viewer.cursor:
                 await viewer.wake.wait()
 
     async def _overview(self, viewer: Viewer) -> tuple[int, list[bytes | str]]:
-        """What a viewer far behind is sent instead of all it has missed."""
+        """The last `seq` covered by, and the messages of, a thinned history for a viewer far behind."""
 
         def read() -> tuple[int, list[bytes | str]]:
             found = self._overviews.setdefault(viewer.points, Overview(self.tape, viewer.points))
@@ -171,7 +171,7 @@ class Channel:
             return viewer.cursor, []
 
     async def _unread(self, seq: int) -> list[TapeEntry]:
-        """Some of what was said after `seq`; what takes longer to read is read in another thread."""
+        """Some messages after `seq`; a long backlog is read in another thread."""
         if self.tape.behind(seq) <= MERGE:
             return self.tape.after(seq)
         try:

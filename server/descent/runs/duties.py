@@ -17,13 +17,13 @@ from descent.runs.session import Sessions
 from descent.settings import Settings
 from descent.store.database import StoreError
 
-MAKE_ROOM_EVERY = 60.0  # seconds between two looks at the size of the store
-UNUSED = 64 << 20  # bytes that the database keeps for what is to come
-HOUSEKEEPING = 0.5  # seconds between two looks for runs that nobody watches
+MAKE_ROOM_EVERY = 60.0  # seconds between two checks of the store's size
+UNUSED = 64 << 20  # free bytes that the database keeps for later writes
+HOUSEKEEPING = 0.5  # seconds between two checks for unwatched runs
 
 
 class Duties:
-    """Those tasks."""
+    """The server's own tasks."""
 
     def __init__(
         self, settings: Settings, runs: Mapping[str, Run], sessions: Sessions, history: History | None
@@ -35,7 +35,7 @@ class Duties:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self, resume: Callable[[str], Awaitable[None]]) -> None:
-        """Begin them, and `resume` runs that trained when the server ended (setting AUTORESUME)."""
+        """Start the tasks; `resume` runs that were training when the server ended (setting AUTORESUME)."""
         self._tasks.append(asyncio.create_task(self.pause_idle()))
         if self._history is None:
             return
@@ -52,15 +52,15 @@ class Duties:
                 await resume(run_id)
 
     async def end(self) -> None:
-        """End them."""
+        """Cancel the tasks."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep_size(self, history: History) -> None:
-        """Strip the oldest runs where all together take too much."""
+        """Strip the oldest runs when the store exceeds its size."""
         while True:
-            with contextlib.suppress(SQLAlchemyError, StoreError):  # which the recorder reports
+            with contextlib.suppress(SQLAlchemyError, StoreError):  # the recorder reports these
                 stripped = await history.recorder.strip(self._settings.store_mb << 20)
                 for run in filter(None, map(self._runs.get, stripped)):
                     run.recorded = await asyncio.to_thread(history.store.run, run.id)
@@ -68,7 +68,7 @@ class Duties:
             await asyncio.sleep(MAKE_ROOM_EVERY)
 
     async def pause_idle(self) -> None:
-        """Pause what nobody watches, and make room for runs that wait."""
+        """Pause unwatched runs, and make room for queued ones."""
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Runs as they were recorded: found again, looked at at any step, and gone back to."""
+"""Recorded runs: find them, view them at any step, return to any step."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Values = Mapping[str, Any]
 
 
 class History:
-    """The record of all runs. Its methods wait for the database in threads of their own."""
+    """The record of all runs. Its methods wait for the database in other threads."""
 
     def __init__(
         self, store: Store, recorder: Recorder, registry: Registry, tapes: Path, *, tape_room: int
     ) -> None:
-        """`tape_room`: bytes of what one run said and is not recorded yet."""
+        """`tape_room`: bytes of one run's messages that are not recorded yet."""
         self.store = store
         self.recorder = recorder
         self.registry = registry
@@ -40,7 +40,7 @@ class History:
         self._tape_room = tape_room
 
     def tape(self, run_id: str, begin: int = 0) -> Tape:
-        """A tape for what the run says after `begin`, which reads from the store what is recorded."""
+        """A tape for the run's messages after `begin`; recorded ones are read from the store."""
 
         def past(seq: int) -> list[TapeEntry]:
             return [
@@ -51,7 +51,7 @@ class History:
         return Tape(run_id, self._tapes, begin=begin, room=self._tape_room, past=past)
 
     async def load(self, run_id: str) -> Run | None:
-        """A recorded run with all it said, if there is one of this id."""
+        """The recorded run with this id and its messages; None if there is none."""
         row = await asyncio.to_thread(self.store.run, run_id)
         if row is None:
             return None
@@ -85,7 +85,7 @@ class History:
         )
 
     async def runs(self, live: Mapping[str, Run], **which: Any) -> list[RunInfo]:
-        """Runs that are recorded, the newest first; see `Store.runs`. What `live` knows is newer."""
+        """Recorded runs, the newest first; see `Store.runs`. Runs in `live` take precedence."""
 
         def read() -> list[RunInfo]:
             return [info_of(_at_rest(row)) for row in self.store.runs(**which)]
@@ -132,7 +132,7 @@ class History:
         return found
 
     async def kept(self, run: Run) -> dict[str, Any]:
-        """At which steps there are pictures and checkpoints, and how many had to make room."""
+        """Steps of the recorded pictures and checkpoints, and how many were thinned out."""
         await self.recorder.flush()
         kept = await asyncio.to_thread(self.store.kept, run.id)
         frames: dict[str, list[int]] = {}
@@ -147,8 +147,8 @@ class History:
         }
 
     async def plan(self, run: Run, step: int | None) -> tuple[Replay, list[int]]:
-        """How to get to where `run` was after `step` steps, or at its recorded end; and the steps of damaged
-        checkpoints, which are passed over. Raises `NotRecorded`, and `BadField` for a step it never took.
+        """The replay to `run`'s state after `step` steps, or at its recorded end; and the steps of damaged
+        checkpoints, which are skipped. Raises `NotRecorded`, and `BadField` for a step it never took.
         """
         await self.recorder.flush()
         return await asyncio.to_thread(self._plan_checked, run, step)
@@ -201,7 +201,7 @@ class History:
         return replace(base, until=step, changes=[*base.changes, *changes])
 
     def _live(self, row: RunRow, knobs: Values) -> Values:
-        """Those of its knobs that may have changed since its model was built, and their schedules."""
+        """The live knobs, which may have changed since the model was built, and their schedules."""
         knobs_type = self.registry[row.experiment].knobs_type
         return {
             name: value
@@ -211,7 +211,7 @@ class History:
 
 
 def _at_rest(row: RunRow) -> RunRow:
-    """A run of which only the store knows is not alive, even where that could not be written."""
+    """The row of a run that is not in memory: "interrupted" if the store could not record its end."""
     if row.status not in ENDED:
         row.status = "interrupted"
     return row

@@ -57,19 +57,19 @@ def check(
 
 
 def is_live(entry: Entry, name: str) -> bool:
-    """Whether a knob, or what is told of schedules, takes effect at the next step."""
+    """Whether a knob, or the schedules under `KEY`, takes effect at the next step."""
     return name == KEY or entry.knobs_type.is_live(name)
 
 
 def looks(entry: Entry, knobs: Mapping[str, Any]) -> dict[str, Any]:
-    """The look knobs among the values of all."""
+    """The look knobs among `knobs`."""
     return {name: knobs[name] for name in sorted(entry.knobs_type.looks()) if name in knobs}
 
 
 def planned(entry: Entry, name: str, told: Mapping[str, Any], own: Any, steps: Sequence[int]) -> list[float]:
-    """What a schedule would make of a knob at steps counted from its beginning; `own`: the knob's own value.
+    """A knob's scheduled values at `steps` counted from the schedule's start; `own`: its unscheduled value.
 
-    A plateau, which waits for what will come, leaves it as it is. Raises `BadSchedule`.
+    A plateau, which depends on losses to come, leaves it as it is. Raises `BadSchedule`.
     """
     schedule = _schedule(entry, name, told)
     schedule["start"] = 0
@@ -78,7 +78,7 @@ def planned(entry: Entry, name: str, told: Mapping[str, Any], own: Any, steps: S
 
 
 def _schedule(entry: Entry, name: str, told: Any) -> dict[str, Any]:
-    """What was told of the schedule of a knob, checked. Raises `BadSchedule`."""
+    """The schedule given for a knob, checked. Raises `BadSchedule`."""
 
     def refuse(reason: str, what: str, **params: Any) -> BadSchedule:
         return BadSchedule(f"{KEY}.{name}: {what}", KEY, reason=reason, knob=name, **params)

@@ -1,4 +1,4 @@
-"""The life of runs: who trains, who waits, who watches, and how each ends."""
+"""The life of runs: creating, queueing, watching, ending and evicting them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from descent.workers.process import LocalExecutor
 
 
 class RunManager:
-    """The runs of this server that are alive or were of late, in the order they came."""
+    """The live and recently ended runs of this server, in the order they came."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class RunManager:
         store: Store | None = None,
         registry: Registry | None = None,
     ) -> None:
-        """`registry`: the experiments that there are, by default those that come with Descent."""
+        """`registry`: the available experiments, by default those that come with Descent."""
         self.settings = settings
         self.registry = experiments() if registry is None else registry
         self.runs: dict[str, Run] = {}
@@ -68,7 +68,7 @@ class RunManager:
         """The run `run_id`, from the record if need be. Raises `UnknownRun`."""
         if run_id not in self.runs and self.history is not None:
             found = await self.history.load(run_id)
-            if found is not None and run_id in self.runs:  # meanwhile another has asked for it
+            if found is not None and run_id in self.runs:  # another request loaded it meanwhile
                 found.channel.tape.close()
             elif found is not None:
                 found.channel.recording = self.history.recorder.state
@@ -81,11 +81,11 @@ class RunManager:
 
     @property
     def recorder(self) -> Recorder | None:
-        """Who records the runs, if anybody does."""
+        """The recorder of runs; None if this server does not record."""
         return self.history.recorder if self.history else None
 
     async def list_runs(self, *, limit: int, offset: int = 0, **which: Any) -> list[RunInfo]:
-        """Runs, the newest first: those recorded, after those in memory that are not (yet)."""
+        """Runs, the newest first: unrecorded ones in memory, then recorded ones."""
         if self.history is not None:
             await self.history.recorder.flush()
         runs = [run for run in reversed(self.runs.values()) if run.recorded is None and _fits(run, **which)]
@@ -107,13 +107,13 @@ class RunManager:
         return [frame.data for frame in latest if frame is not None and frame.step <= step]
 
     def begun_before(self, run: Run, asked: Range) -> Range:
-        """The same range, with the message after which to begin. Waits for the database."""
+        """The range with `since` set to the message after which to begin. Waits for the database."""
         if self.history is None or not asked.first:
             return asked
         return replace(asked, since=self.history.store.seq_before(run.id, asked.first))
 
     async def kept(self, run: Run) -> dict[str, Any]:
-        """At which steps there are pictures and checkpoints."""
+        """Steps of the recorded pictures and checkpoints."""
         return await self._history().kept(run)
 
     # Beginning
@@ -158,7 +158,7 @@ class RunManager:
         paused: bool = False,
         viewed: bool = False,
     ) -> Run:
-        """A new run that goes on from where `parent` was after `step` steps, with some knobs changed.
+        """A new run that continues `parent` from after `step` steps, with some knobs changed.
 
         Raises `NotRecorded`, `BadField` for the step, `BadKnob`, `DifferentShape` where the knobs would make
         another model, `BadCheckpoint`, and `WorkerLost`.
@@ -198,7 +198,7 @@ class RunManager:
         self._report_damaged(run, damaged)
         try:
             await self.sessions.settle(run)
-        except errors.NoAnswer:  # a long way to go
+        except errors.NoAnswer:  # a long replay
             self.sessions.spawn(self._resume_later(run, paused))
             return run
         if run.status == "failed":
@@ -210,7 +210,7 @@ class RunManager:
         return run
 
     async def sweep(self, run: Run, step: int | None, order: SweepRequest) -> AsyncIterator[bytes]:
-        """What would become of `run` with other knobs; see `Sweeps.sweep`."""
+        """Frames of a sweep from a state of `run`; see `Sweeps.sweep`."""
         return await self._sweeps.sweep(self._history(), run, step, order)
 
     async def _resume_later(self, run: Run, paused: bool) -> None:
@@ -231,7 +231,7 @@ class RunManager:
             run.channel.keep(seq, found.model_dump_json().encode(), binary=False)
 
     def _new_id(self) -> str:
-        """The id of a run for which there is room. Raises `TooManyRuns`."""
+        """A new run's id, after making room for the run. Raises `TooManyRuns`."""
         if sum(not run.ended for run in self.runs.values()) >= self.settings.max_live:
             self._retire()
         return secrets.token_hex(6)
@@ -256,9 +256,9 @@ class RunManager:
         return run
 
     def _retire(self) -> None:
-        """End the paused run that was abandoned first, so that another can live. Raises `TooManyRuns`.
+        """Stop the paused run unwatched for longest, to make room for a new one. Raises `TooManyRuns`.
 
-        What nobody has watched yet comes last: someone may be about to.
+        Runs never watched yet come last: a viewer may be about to connect.
         """
         paused = [run for run in self.runs.values() if run.status == "paused" and not run.watched]
         abandoned = sorted(paused, key=lambda run: (not run.ever_watched, run.unwatched_since))
@@ -275,7 +275,7 @@ class RunManager:
     # Commanding
 
     async def set_knobs(self, run: Run, values: Mapping[str, Any]) -> Applied:
-        """Set live knobs; what the worker made of them. Raises `BadKnob`, `FixedKnob` and `BadSchedule`."""
+        """Set live knobs; returns the applied values. Raises `BadKnob`, `FixedKnob` and `BadSchedule`."""
         await self.sessions.need(run, "running", "paused")
         checked = knob_check.check(run.entry, values, before=run.knobs)
         reply = await self.sessions.ask(run, "knobs", knobs={name: checked[name] for name in values})
@@ -307,7 +307,7 @@ class RunManager:
             slots.enter(run)
             if slots.waits(run):
                 await self.sessions.ask(run, "say", status="queued", reason="")
-        if slots.granted(run):  # asked once more, it changes nothing, and answers when it trains
+        if slots.granted(run):  # a repeated resume changes nothing; its answer comes once the run trains
             await self.sessions.ask(run, "resume")
 
     async def describe(self, run: Run, *, name: str | None = None, starred: bool | None = None) -> None:
@@ -336,11 +336,11 @@ class RunManager:
             ) from error
 
     async def _revive(self, run: Run) -> None:
-        """Let a run that has ended go on."""
+        """Resume an ended run from its recorded end."""
         recorder = self._history().recorder
         replay, damaged = await self._history().plan(run, None)
         self._need_known(run)
-        if run.status not in RESUMABLE:  # somebody else was faster
+        if run.status not in RESUMABLE:  # another request was faster
             return
         if recorder.has_unwritten(run):
             raise errors.NotRecorded(
@@ -350,13 +350,13 @@ class RunManager:
         run.step = replay.until
         run.start_paused = False
         run.ready = asyncio.Event()
-        run.worker = None  # if there still is one, it is ending
+        run.worker = None  # an old worker, if any, is ending
         recorder.begin(run)
         self._report_damaged(run, damaged)
         run.become("queued")
         self.sessions.announce(run)
         self.sessions.slots.enter(run)
-        with contextlib.suppress(errors.NoAnswer):  # a long way to go
+        with contextlib.suppress(errors.NoAnswer):  # a long replay
             await self.sessions.settle(run)
 
     async def step(self, run: Run, steps: int) -> None:
@@ -379,14 +379,14 @@ class RunManager:
         if self.sessions.slots.waits(run):
             self.sessions.slots.leave(run)
         try:
-            with contextlib.suppress(errors.WrongState):  # it has ended, as was asked
+            with contextlib.suppress(errors.WrongState):  # already ended
                 await self.sessions.ask(run, "stop", reason="user")
         except errors.NoAnswer:
             self.sessions.kill(run, "stopped", "it did not answer and was killed")
 
     async def delete(self, run: Run) -> None:
-        """End the run at once and forget it, and what is recorded of it. Raises `NotWritten`."""
-        if self.runs.get(run.id) is run:  # nobody else deletes it
+        """End the run at once, and delete it and its record. Raises `NotWritten`."""
+        if self.runs.get(run.id) is run:  # not deleted by another request
             self._evict(run)
         for other in self.runs.values():
             if other.parent == run.id:
@@ -394,7 +394,7 @@ class RunManager:
         await self._write(lambda store: store.delete([run.id]))
 
     def _evict(self, run: Run) -> None:
-        """Forget the run, but not what is recorded of it."""
+        """Drop the run from memory; its record stays."""
         if self.recorder:
             self.recorder.forget(run.id)
         self.sessions.kill(run, "stopped", "deleted")
@@ -403,14 +403,14 @@ class RunManager:
         run.channel.tape.close()
 
     def _need_known(self, run: Run) -> None:
-        """Raises `UnknownRun` for a run that was let go meanwhile."""
+        """Raises `UnknownRun` for a run that was evicted meanwhile."""
         if self.runs.get(run.id) is not run:
             raise errors.UnknownRun(f"the run {run.id} was let go meanwhile; ask again", "run")
 
     # Watching
 
     def join(self, run: Run, viewer: Viewer) -> None:
-        """A client looks at the run. Raises `TooManyViewers`."""
+        """Add a viewer. Raises `TooManyViewers`."""
         everywhere = sum(len(other.channel.viewers) for other in self.runs.values())
         limits = {"viewers_per_run": len(run.channel.viewers), "viewers": everywhere}
         for setting, watching in limits.items():
@@ -423,7 +423,7 @@ class RunManager:
                     most=most,
                     reason=setting.replace("_", "-"),
                 )
-        viewer.looked = run.channel.looked  # what it is told in the beginning is no older
+        viewer.looked = run.channel.looked  # the initial description is at least as new
         run.channel.viewers.add(viewer)
 
     def leave(self, run: Run, viewer: Viewer) -> None:
@@ -432,7 +432,7 @@ class RunManager:
         self.sessions.tell_watched(run)
 
     def watch(self, run: Run, viewer: Viewer, panels: Sequence[str], max_fps: float) -> None:
-        """The panels a viewer has on screen. Raises `UnknownPanel`."""
+        """Set the panels a viewer has on screen. Raises `UnknownPanel`."""
         for panel in panels:
             run.entry.panel(panel)
         viewer.panels = frozenset(panels)
@@ -443,7 +443,7 @@ class RunManager:
     # Keeping house
 
     async def start(self) -> None:
-        """Begin what goes on as long as the server runs."""
+        """Start the background tasks."""
 
         async def resume(run_id: str) -> None:
             await self.resume(await self.get(run_id))
@@ -457,7 +457,7 @@ class RunManager:
                 self._evict(run)
 
     async def close(self) -> None:
-        """Write down what was said, and end every worker. Nothing begins any more."""
+        """Write what is unwritten, and end every worker. No run starts after this."""
         self.sessions.slots.close()
         await self._duties.end()
         if self.history is not None:
@@ -489,7 +489,7 @@ def _line(text: str) -> str:
 def _not_continued(
     run: Run, step: int, fixed: Mapping[str, Any], live: Mapping[str, Any]
 ) -> errors.DescentError:
-    """Why a branch from `step`, with these knobs changed, failed before it began."""
+    """The error of a branch from `step`, with these knobs changed, that failed before it began."""
     why = run.reason.strip().splitlines()[-1]
     if run.lost:
         return errors.WorkerLost(f"the branch could not begin: {why}", "step", cause=why)

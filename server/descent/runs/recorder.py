@@ -1,7 +1,7 @@
-"""Writes what runs say into the store, a batch at a time, in a thread of its own.
+"""Writes runs' messages into the store, a batch at a time, in a thread of its own.
 
-What must not be lost is read from the run's tape, from where the last batch ended: while the database is
-locked or the disk is full, runs train on, and what they said is written when there is room again.
+Durable messages are read from the run's tape, from where the last batch ended: while the database is
+locked or the disk is full, runs train on, and their messages are written when there is room again.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from descent.store.store import Store
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-INTERVAL = 0.4  # seconds between two batches; with what the engine holds back, no second is lost
+INTERVAL = 0.4  # seconds between two batches; with the engine's delay, less than a second is at risk
 RETRY = 3.0  # seconds between two attempts while nothing can be written
-LOOK = 5.0  # seconds between two looks at how full the disk is
+LOOK = 5.0  # seconds between two checks of free disk space
 DENSEST = 0.1  # seconds between two recorded pictures of a panel
 STEADY = 200_000  # bytes per second of one panel's pictures
-UNTIDY, UNTIDY_STEPS = 256, 1 << 18  # messages and steps of scalars, after which those of a run are tidied
+UNTIDY, UNTIDY_STEPS = 256, 1 << 18  # messages and steps of scalars after which a run's scalars are tidied
 MOST_WAITING = 64 << 20  # bytes of pictures waiting to be written
 
 
 @dataclass
 class _Record:
-    """What is recorded of one run, and what waits to be."""
+    """One run's recording state: what is saved, and what waits to be."""
 
     run: Run
     saved_seq: int = 0
     dirty: bool = True
     frames: dict[tuple[str, int], bytes] = field(default_factory=dict)
     waiting: int = 0  # bytes of `frames`
-    held: dict[str, Latest] = field(default_factory=dict)  # the last picture that came too soon
+    held: dict[str, Latest] = field(default_factory=dict)  # by panel: the last picture, if it came too soon
     next_at: dict[str, float] = field(default_factory=dict)
     checkpoints: list[Checkpoint] = field(default_factory=list)
     kept: list[Kept] | None = None  # what the store has; read when first needed
@@ -89,7 +89,7 @@ class Recorder:
         scalar_room: int,
         warn: Callable[[Recording], None],
     ) -> None:
-        """`*_room`: bytes per run. `warn` is told when recording fails, and when it works again."""
+        """`*_room`: bytes per run. `warn` is called when recording fails, and when it works again."""
         self.state = Recording(ok=not store.trouble, reason=store.trouble)
         self._store = store
         self._frame_room = frame_room
@@ -100,12 +100,12 @@ class Recorder:
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._one_batch = asyncio.Lock()
         self._retry_at = 0.0
-        self._look_at, self._low = 0.0, False  # at the room left on the disk
+        self._look_at, self._low = 0.0, False  # of free disk space: next check, last result
 
-    # Hearing of runs
+    # Receiving
 
     def begin(self, run: Run) -> None:
-        """Record a run from now on, in addition to what is recorded of it."""
+        """Record a run from now on, in addition to its existing record."""
         if run.id in self._records:
             return
         latest = dict(run.recorded.latest) if run.recorded else {}
@@ -114,7 +114,7 @@ class Recorder:
         )
 
     def changed(self, run: Run) -> None:
-        """It said something, or its record changed."""
+        """Mark the run dirty: it has new messages, or its row changed."""
         if record := self._records.get(run.id):
             record.dirty = True
             if run.ended or run.status == "paused":
@@ -123,7 +123,7 @@ class Recorder:
                 record.held.clear()
 
     def frame(self, run: Run, panel: str, frame: Latest) -> None:
-        """A picture came; not every one is kept."""
+        """Take in a picture. Not every one is kept."""
         record = self._records.get(run.id)
         if record is None:
             return
@@ -144,41 +144,41 @@ class Recorder:
             record.dirty = True
 
     def checkpoint(self, run: Run, taken: CheckpointTaken) -> None:
-        """A checkpoint came; of those that wait the latest counts, and the one with which a branch begins."""
+        """Take in a checkpoint; it replaces the waiting ones except the one at the branch point."""
         if record := self._records.get(run.id):
             came = Checkpoint(taken.step, taken.seq, taken.knobs, taken.payload)
             record.checkpoints = [*record.first_of(record.checkpoints), came]
             record.dirty = True
 
     def waiting_frame(self, run: str, panel: str, step: int) -> tuple[int, bytes] | None:
-        """The last picture at or before `step` among those that are not written yet."""
+        """The last picture at or before `step` that is not written yet."""
         record = self._records.get(run)
         steps = [at for name, at in record.frames if name == panel and at <= step] if record else []
         return (max(steps), record.frames[panel, max(steps)]) if record and steps else None
 
     def has_unwritten(self, run: Run) -> bool:
-        """Whether something of it is not written yet."""
+        """Whether something of the run is not written yet."""
         record = self._records.get(run.id)
         return record is not None and (record.dirty or record.writing)
 
     def forget(self, run: str) -> None:
-        """Record the run no more. What is being written of it still is."""
+        """Stop recording the run. A write in progress completes."""
         self._records.pop(run, None)
 
     # Writing
 
     async def do(self, work: Callable[[], T]) -> T:
-        """Do `work` on the store in the writing thread, after what was handed to it before."""
+        """Do `work` on the store in the writing thread, after earlier work."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def work(self) -> None:
-        """Write every so often, for as long as the server runs."""
+        """Write every `INTERVAL`, for as long as the server runs."""
         while True:
             await asyncio.sleep(INTERVAL)
             await self.flush()
 
     async def strip(self, room: int) -> list[str]:
-        """Make room in the store, and say in which runs; see `Store.strip`."""
+        """Make room in the store; returns the ids of the stripped runs. See `Store.strip`."""
 
         def work() -> list[str]:
             stripped = self._store.strip(room, self._scalar_room)
@@ -189,9 +189,9 @@ class Recorder:
         return await self.do(work)
 
     async def flush(self, *, anyway: bool = False) -> None:
-        """Write everything that was said until now, `anyway` or unless that failed a moment ago.
+        """Write all messages so far, unless that failed a moment ago and not `anyway`.
 
-        Who is cancelled meanwhile does not cancel the writing: what is written and what not is to be known.
+        Cancelling the caller does not cancel the writing: it must be known what is written.
         """
         if anyway or time.monotonic() >= self._retry_at:
             await asyncio.shield(self._write_all())
@@ -224,7 +224,7 @@ class Recorder:
             job.record.dirty = True
             job.record.kept = None
             if not (job.record.run.ended or job.record.run.status == "paused"):
-                self._done(job)  # of pictures and checkpoints there are more to come
+                self._done(job)  # drop these pictures and checkpoints: more will come
                 job.record.checkpoints = job.record.first_of(job.checkpoints) + job.record.checkpoints
         self._retry_at = time.monotonic() + RETRY
         reason = cause(error)
@@ -243,7 +243,7 @@ class Recorder:
         self._tell(Recording(ok=True, reason="disk-low" if self._is_low() else ""))
 
     def _is_low(self) -> bool:
-        """Whether the disk is nearly full; that is looked up every so often."""
+        """Whether the disk is nearly full, checked every `LOOK` seconds."""
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at, self._low = now + LOOK, self._store.is_low
@@ -269,14 +269,14 @@ class Recorder:
             try:
                 batches.append(self._batch(job))
             except ValueError:
-                if not job.record.run.channel.tape.closed:  # as it is when the run was deleted meanwhile
+                if not job.record.run.channel.tape.closed:  # closed: deleted meanwhile
                     raise
         self._store.save(batches)
         for job in jobs:
             self._tidy(job)
 
     def _tidy(self, job: _Job) -> None:
-        """Now and then, and at rest, bring the scalars into their room."""
+        """Thin the scalars to their room, every so often and when the run is at rest."""
         record, row = job.record, job.row
         at_rest = row.status in ENDED or row.status == "paused"
         if record.untidy_steps >= UNTIDY_STEPS or record.untidy >= (1 if at_rest else UNTIDY):
@@ -304,7 +304,7 @@ class Recorder:
         return batch
 
     def _make_room(self, record: _Record, batch: Batch) -> None:
-        """Add what is new to what is kept, and drop what is too much."""
+        """Add the new pictures and checkpoints to the kept ones, and drop the surplus."""
         new = [Kept(panel, step, len(data)) for (panel, step), data in batch.frames.items()]
         new += [Kept("", checkpoint.step, len(checkpoint.data)) for checkpoint in batch.checkpoints]
         places = {(one.panel, one.step) for one in new}
@@ -324,7 +324,7 @@ class Recorder:
 
 
 def _messages(tape: Tape, since: int) -> Iterator[StoredMessage]:
-    """What a run said after `since`: its events, and between them its scalars in one piece."""
+    """A run's messages after `since`: events, and the scalars between two events merged."""
     while entries := tape.after(since, merged=True):
         for entry in entries:
             since = entry.seq
@@ -339,7 +339,7 @@ def _messages(tape: Tape, since: int) -> Iterator[StoredMessage]:
 
 
 def last_values(data: bytes) -> dict[str, float]:
-    """The last value of each scalar that JSON can hold."""
+    """Each scalar's last finite value (JSON cannot hold others)."""
     columns = wire.decode(data).arrays
     found = {}
     for name, values in columns.items():

@@ -1,4 +1,4 @@
-"""One run as the server knows it: its record, its status, its worker."""
+"""One run on the server: its record, its status, its worker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from descent.store.schema import RunRow
 from descent.workers.process import LocalWorker
 
 _ENDINGS: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed"})
-IMPORTED = "imported"  # in the environment of a run that came in a file, and of its branches: its id there
+IMPORTED = "imported"  # key in the environment of an imported run and its branches: the id in the file
 RESUMABLE: frozenset[Status] = frozenset({"interrupted", "failed", "stopped"})
 NEXT: Mapping[Status, frozenset[Status]] = {
     "queued": frozenset({"starting", "running", "paused", *_ENDINGS}),
@@ -48,7 +48,7 @@ class IllegalTransition(Exception):
 @dataclass(eq=False)
 class Run:
     """One training of an experiment. `built_with`: the knobs its model is built with; `began_with`: those
-    at its first own step; `knobs`: as they are.
+    at its first own step; `knobs`: the present ones.
     """
 
     id: str
@@ -73,14 +73,14 @@ class Run:
     starred: bool = False
     parent: str | None = None
     branched_at: int | None = None
-    imported: str = ""  # what it, or what it was branched from, was called where it came from
-    replay: Replay | None = None  # how its next worker gets to where the run is
+    imported: str = ""  # the id in the imported file, of this run or the one it branched from
+    replay: Replay | None = None  # how the next worker restores the run's state
     recorded: RunRow | None = None  # as it is in the store
     worker: LocalWorker | None = None
-    ready: asyncio.Event = field(default_factory=asyncio.Event)  # its worker obeys, or it has ended
+    ready: asyncio.Event = field(default_factory=asyncio.Event)  # its worker takes commands, or it ended
     knob_log: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     replies: dict[int, asyncio.Future[Reply]] = field(default_factory=dict)
-    watching: tuple[tuple[str, ...], float] = ((), 30.0)  # panels and frames/s, as the worker was told
+    watching: tuple[tuple[str, ...], float] = ((), 30.0)  # panels and frames/s last sent to the worker
     unwatched_since: float = field(default_factory=time.monotonic)
     ever_watched: bool = False
     viewed: bool = False  # it was made to be watched
@@ -98,7 +98,7 @@ class Run:
         return bool(self.channel.watched()[0])
 
     def become(self, status: Status, reason: str = "") -> None:
-        """Change the status. Raises `IllegalTransition` where the design knows no such way."""
+        """Change the status. Raises `IllegalTransition` unless `NEXT` allows it."""
         if status not in NEXT.get(self.status, frozenset()):
             raise IllegalTransition(f"run {self.id}: {self.status} → {status}")
         self.status = status
@@ -116,19 +116,19 @@ class Run:
         own = {name: getattr(self, name) for name in columns if hasattr(self, name)}
         came = {IMPORTED: self.imported} if self.imported else {}
         own |= {"experiment": self.entry.id, "environment": environment() | came}
-        if self.recorded is not None:  # `environment` is that in which it began
+        if self.recorded is not None:  # keeps the `environment` it began in
             own |= {name: getattr(self.recorded, name) for name in columns if not hasattr(self, name)}
         return RunRow(**own)
 
 
 def info_of(row: RunRow) -> RunInfo:
-    """A run of which only the store knows, as clients see it."""
+    """A run that is only in the store, as clients see it."""
     shown = {name: getattr(row, name) for name in RunInfo.model_fields if hasattr(row, name)}
     return RunInfo(**{**shown, **recorded_of(row)})
 
 
 def recorded_of(row: RunRow) -> dict[str, Any]:
-    """What clients see of what is recorded."""
+    """The recorded row's fields that clients see."""
     return {
         "latest": row.latest,
         "frames_thinned": row.frames_thinned,
@@ -140,7 +140,7 @@ def recorded_of(row: RunRow) -> dict[str, Any]:
 
 @cache
 def environment() -> dict[str, str]:
-    """What trains runs here, by name and version."""
+    """Versions of the software that trains runs here, by name."""
     return {
         "descent": __version__,
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""Runs and their workers: a worker is started for a run, asked and told things, and heard."""
+"""Runs and their workers: starts workers, sends them commands, receives their output."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
 
 
 class Sessions:
-    """What passes between the server's runs and their workers."""
+    """The traffic between the server's runs and their workers."""
 
     def __init__(
         self, settings: Settings, executor: LocalExecutor, runs: Mapping[str, Run], recorder: Recorder | None
@@ -52,7 +52,7 @@ class Sessions:
     # Starting
 
     def _go(self, run: Run) -> None:
-        """Train, with the worker there is or a new one."""
+        """Train with the run's worker, or start one."""
         if run.worker is not None:
             self.tell(run, "resume")
         else:
@@ -110,7 +110,7 @@ class Sessions:
         run.worker = worker
         self.tell_watched(run)
 
-    # Hearing
+    # Receiving
 
     def _receive(self, run: Run, output: Output) -> None:
         if run.ended:
@@ -146,7 +146,7 @@ class Sessions:
                 raise AssertionError("a run is no sweep")
 
     def _note(self, run: Run, event: Mapping[str, Any]) -> None:
-        """Keep the run's record as its worker says it is."""
+        """Update the run's record from its worker's event."""
         if event["type"] == "knobs":
             run.knobs = dict(event["now"])
             run.steps_per_epoch = event["steps_per_epoch"]
@@ -164,7 +164,7 @@ class Sessions:
             self.slots.promote()
 
     def _lost(self, run: Run, why: str) -> None:
-        """The worker is no more."""
+        """Fail the run, unless it has ended: its worker's process is gone."""
         run.worker = None
         if not run.ended:
             run.lost = True
@@ -185,14 +185,14 @@ class Sessions:
             self.end(run, status, reason)
 
     def end(self, run: Run, status: Status, reason: str) -> None:
-        """End a run whose worker cannot say so itself."""
+        """End a run whose worker cannot report it."""
         run.become(status, reason)
         self.announce(run)
         self._release(run)
         self.slots.promote()
 
     def _release(self, run: Run) -> None:
-        """Nobody waits for an ended run, and it waits for nothing."""
+        """Release an ended run's slot, everything that waits for it, and its pending replies."""
         self.slots.leave(run)
         run.ready.set()
         for reply in run.replies.values():
@@ -201,7 +201,7 @@ class Sessions:
         run.replies.clear()
 
     def announce(self, run: Run) -> None:
-        """Tell viewers the run's status, where there is no worker to do so."""
+        """Send viewers the run's status when no worker does."""
         seq = run.channel.last_seq + 1
         state = State(
             seq=seq,
@@ -214,7 +214,7 @@ class Sessions:
         run.channel.keep(seq, state.model_dump_json().encode(), binary=False)
         self._changed(run)
 
-    # Telling and asking
+    # Commands
 
     def tell(self, run: Run, name: ControlName, reply_to: int | None = None, **arguments: Any) -> None:
         """Send a command, if there is a worker."""
@@ -222,7 +222,7 @@ class Sessions:
             run.worker.send(Control(name, arguments, reply_to))
 
     async def ask(self, run: Run, name: ControlName, **arguments: Any) -> Reply:
-        """Send a command and wait for the answer. Raises what the worker refuses."""
+        """Send a command, wait for the answer. Raises `BadKnob` for a refusal, `WrongState`, `NoAnswer`."""
         await self.settle(run)
         if run.ended:
             raise wrong_state(run)
@@ -237,13 +237,13 @@ class Sessions:
             run.replies.pop(reply_to, None)
 
     async def need(self, run: Run, *statuses: Status) -> None:
-        """Raises `WrongState` where the run, once it has started, has none of these."""
+        """Raises `WrongState` unless the run, once started, has one of these statuses."""
         await self.settle(run)
         if run.status not in statuses:
             raise wrong_state(run, *statuses)
 
     async def settle(self, run: Run) -> None:
-        """Wait out the moment in which a worker starts."""
+        """Wait until a starting worker is ready. Raises `NoAnswer`."""
         if run.status == "starting":
             try:
                 await asyncio.wait_for(run.ready.wait(), ANSWER_WITHIN)
@@ -251,7 +251,7 @@ class Sessions:
                 raise _no_answer() from None
 
     def tell_watched(self, run: Run) -> None:
-        """Tell the worker which panels are on somebody's screen."""
+        """Send the worker the panels that viewers have on screen."""
         run.ever_watched |= run.watched
         run.unwatched_since = time.monotonic()
         watched = run.channel.watched()
@@ -262,18 +262,18 @@ class Sessions:
     # Working
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work` beside everything else."""
+        """Run `work` as a background task."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for the background tasks."""
         await asyncio.gather(*self._tasks)
 
 
 def _answer(run: Run, reply: Reply) -> None:
-    """Hand a worker's reply to whoever waits for it."""
+    """Resolve the pending command that a worker's reply answers."""
     waiting = run.replies.pop(reply.reply_to, None)
     if waiting is None or waiting.done():
         return
@@ -284,7 +284,7 @@ def _answer(run: Run, reply: Reply) -> None:
 
 
 def wrong_state(run: Run, *statuses: Status) -> errors.WrongState:
-    """The error that a run has a status in which this cannot be done."""
+    """The error for a command that the run's status does not allow."""
     needed = f"; this needs one that is {' or '.join(statuses)}" if statuses else ""
     return errors.WrongState(f"the run is {run.status}{needed}", "status", status=run.status)
 

@@ -1,4 +1,4 @@
-"""Slots: as many runs train at once as there are; the others wait, in the order they came."""
+"""Slots: a limited number of runs train at once; the others wait, in the order they came."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ EXPECTED = 5.0  # the same, of one that was made to be watched and never was: it
 
 
 class Slots:
-    """Who trains and who waits. A paused run holds no slot."""
+    """Grants training slots and queues runs. A paused run holds no slot."""
 
     def __init__(
         self, most: int, runs: Mapping[str, Run], *, go: Callable[[Run], None], pause: Callable[[Run], None]
     ) -> None:
-        """`runs`: all there are, by id; `go` lets a run train, `pause` makes one stop for another."""
+        """`runs`: all runs, by id; `go` starts a run's training, `pause` pauses one to make room."""
         self._most = most
         self._runs = runs
         self._go = go
         self._pause = pause
         self._queue: list[Run] = []
-        self._granted: set[Run] = set()  # they have a slot and have not said yet that they train
+        self._granted: set[Run] = set()  # they have a slot and no status since
 
     def enter(self, run: Run) -> None:
-        """Train as soon as there is room."""
+        """Queue a run, to train as soon as there is room."""
         self._queue.append(run)
         self.make_room()
         self.promote()
 
     def leave(self, run: Run) -> None:
-        """The run neither waits nor is about to train."""
+        """Remove a run from the queue, and its grant."""
         self._granted.discard(run)
         if run in self._queue:
             self._queue.remove(run)
 
     def heard(self, run: Run) -> None:
-        """The run has said what it does: its status tells from now on whether it trains."""
+        """End the grant: the run has reported, and its status counts from now on."""
         self._granted.discard(run)
 
     def waits(self, run: Run) -> bool:
@@ -46,11 +46,11 @@ class Slots:
         return run in self._queue
 
     def granted(self, run: Run) -> bool:
-        """Whether the run was given a slot, and has not said yet that it trains."""
+        """Whether the run was granted a slot and has not reported a status since."""
         return run in self._granted
 
     def promote(self) -> None:
-        """Let queued runs train while there are slots."""
+        """Start queued runs while there are slots."""
         while self._queue and self._free > 0:
             run = self._queue.pop(0)
             run.unwatched_since = time.monotonic()
@@ -58,7 +58,7 @@ class Slots:
             self._go(run)
 
     def make_room(self) -> None:
-        """Pause runs that were watched and are abandoned, as many as are needed by those that wait."""
+        """Pause abandoned runs, as many as the queued ones need."""
         now = time.monotonic()
         idle = [
             run
@@ -70,7 +70,7 @@ class Slots:
             self._pause(run)
 
     def close(self) -> None:
-        """Nobody waits any more."""
+        """Empty the queue."""
         self._queue.clear()
 
     @property

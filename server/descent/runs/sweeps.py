@@ -1,6 +1,6 @@
-"""Sweeps: what would become of a run with other knobs, tried in a worker of its own and told as it goes.
+"""Sweeps: a run continued under other knobs, in a worker of its own, and streamed as it goes.
 
-A sweep is no run: it is in no list, holds no slot and leaves nothing. It ends with whoever asked for it.
+A sweep is no run: it is in no list, holds no slot and leaves no record. It ends with its request.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ MOST_VARIANTS = 64
 MOST_STEPS = 2000  # of one variant
 MOST_IN_ALL = 50_000  # steps of all variants together
 MOST_ORDERS = 8
-AROUND = 100  # from a hundredth of what the knob is to a hundred times that, where nothing is told
+AROUND = 100  # default range: from the knob's value / 100 to its value × 100
 COUNT = 16
 
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What to sweep. `values`, or `count` of them from `low` to `high`; `vary`: further knobs' values, every
-    combination of which is tried; `orders`: of mini-batches and noise, the run's own first.
+    """A sweep's settings. `values`, or `count` of them from `low` to `high`; `vary`: further knobs' values,
+    every combination of which is tried; `orders`: of mini-batches and noise, the run's own first.
     """
 
-    knob: str = ""  # the first learning rate
+    knob: str = ""  # by default the first learning rate
     steps: int = 100
     values: Sequence[Any] | None = None
     low: float | None = None
@@ -96,7 +96,7 @@ class Sweeps:
             self._under_way -= 1
 
     async def _worked(self, spec: RunSpec) -> AsyncIterator[bytes]:
-        """What a worker says, until it has said all or nobody listens any more."""
+        """The worker's frames, up to its final one or until this generator is closed."""
         said: asyncio.Queue[Output | str] = asyncio.Queue()
         try:
             worker = await self._executor.start(spec, said.put_nowait, said.put_nowait)
@@ -119,13 +119,13 @@ class Sweeps:
             failed = errors.SweepFailed(f"the sweep failed: {cause}", "run", cause=cause)
             if not last:
                 raise failed
-            yield _ended(last, failed)  # the answer has begun: what went wrong is in its last frame
+            yield _ended(last, failed)  # the response has begun: its last frame carries the error
         finally:
             worker.kill()
 
 
 def _ended(last: bytes, failed: errors.DescentError) -> bytes:
-    """The last frame once more, with why nothing comes after it."""
+    """The last frame again, now final, with the problem that ended the sweep."""
     frame = wire.decode(last)
     meta = {**(frame.meta or {}), "problem": failed.problem()}
     return wire.encode_sweep(frame.run, frame.seq + 1, frame.step, frame.arrays, meta, final=True)
@@ -138,7 +138,7 @@ async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[by
 
 
 def _refusal(problem: Mapping[str, Any]) -> errors.DescentError:
-    """The error that a worker has said."""
+    """The error for a worker's refusal."""
     kinds = (errors.SweepTooLarge, errors.BadKnob)
     kind = next((kind for kind in kinds if kind.code == problem["code"]), errors.SweepFailed)
     return kind(problem["detail"], problem["field"], **problem["params"])
@@ -202,7 +202,7 @@ def _need_live(entry: Entry, name: str) -> None:
 
 
 def values_of(entry: Entry, knobs: Mapping[str, Any], order: SweepRequest) -> list[Any]:
-    """The values of the knob looked at: as told, or evenly spaced on its scale."""
+    """The swept knob's values: as given, or evenly spaced on its scale."""
     order = resolved(entry, order)
     _need_live(entry, order.knob)
     number = range_of(entry.knobs_type, order.knob)

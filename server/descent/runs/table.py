@@ -1,7 +1,7 @@
-"""All or some scalars of a run as one table, read and written bit by bit: no run is too long for it.
+"""All or some scalars of a run as one table, read and written piece by piece: no run is too long for it.
 
-A table is written column by column, and which columns there are is known at the end. So what was said is
-read once into a temporary file, and the answer is made from that.
+A table is written column by column, and its columns are known only at the end. So the messages are read
+once into a temporary file, and the response is made from that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from descent.protocol import Gap
 from descent.runs.tape import Tape, TapeEntry
 from descent.thinned import Thinner
 
-ROWS = 8192  # made into text at a time
+ROWS = 8192  # formatted at a time
 NEVER = 1 << 62  # beyond any step
 
 Piece = tuple[np.ndarray, dict[str, np.ndarray]]  # steps, int64 (n,), and a float32 (n,) per name
@@ -37,7 +37,7 @@ MEDIA_TYPES: dict[Format, str] = {
 
 @dataclass(frozen=True)
 class Range:
-    """Steps `first` to `last`, in at most `points` rows if that is not 0; `since`: what was said after."""
+    """Steps `first` to `last`, in at most `points` rows if that is not 0; `since`: only messages after it."""
 
     first: int = 0
     last: int = NEVER
@@ -81,7 +81,7 @@ class Table:
     """Scalars of a run in a temporary file, until it is closed."""
 
     def __init__(self, tape: Tape, folder: Path, asked: Range) -> None:
-        """Reads all of it. Raises `OSError`, and `ValueError` when the tape is closed."""
+        """Reads all scalars in the range. Raises `OSError`, and `ValueError` when the tape is closed."""
         folder.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 — closed by `close`
         self._blocks: list[_Block] = []
@@ -116,7 +116,7 @@ class Table:
         self.names += [name for name in columns if name not in self.names]
 
     def close(self) -> None:
-        """Forget it."""
+        """Delete the temporary file."""
         self._file.close()
 
     def _column(self, block: _Block, name: str) -> np.ndarray:
@@ -177,7 +177,7 @@ def _lines(rows: object) -> bytes:
 
 
 def _readable(values: np.ndarray, missing: str | None) -> list[float | str | None]:
-    """NaN and infinity as `missing`: neither JSON nor a table has a word for them."""
+    """Values with NaN and infinity as `missing`: neither JSON nor CSV can represent them."""
     finite = np.isfinite(values)
     return [
         value if known else missing for value, known in zip(values.tolist(), finite.tolist(), strict=True)
@@ -185,7 +185,7 @@ def _readable(values: np.ndarray, missing: str | None) -> list[float | str | Non
 
 
 class Overview:
-    """A run's curve in at most `points` rows, and its events; brought up to date whenever it is asked for."""
+    """A run's curves in at most `points` rows, and its events; brought up to date by `since`."""
 
     def __init__(self, tape: Tape, points: int) -> None:
         self._tape = tape
@@ -195,10 +195,10 @@ class Overview:
         self._before = -1
 
     def since(self, seq: int) -> tuple[int, list[bytes | str]]:
-        """What a viewer needs that has the messages up to `seq`, and up to which it has them then.
+        """The last `seq` covered, and the messages for a viewer that has those up to `seq`.
 
-        All scalars come in one frame, which counts as said at `seq`: whoever is cut off between it and the
-        events that follow is told all of it anew. Raises `ValueError` when the tape is closed.
+        All scalars come in one frame, numbered `seq` as well: a viewer cut off between it and the events that
+        follow gets all of it again. Raises `ValueError` when the tape is closed.
         """
         until = self._tape.last_seq
         while self._seq < until and (entries := self._tape.after(self._seq)):

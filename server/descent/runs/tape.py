@@ -1,4 +1,4 @@
-"""Everything a run said that must not be lost, in order: scalars and events, on disk as they came.
+"""A run's durable messages in order: scalars and events, on disk as they came.
 
 A viewer reads it from where it left off, so a slow one costs no memory and a reconnecting one misses
 nothing. Only the index (three numbers a message) is kept in memory. One thread writes, any may read.
@@ -22,7 +22,7 @@ from descent import wire
 from descent.thinned import join
 
 MERGE = 64  # messages; a reader further behind gets scalars merged
-AT_ONCE = 512  # messages read at a time: some 20 ms of the server's attention
+AT_ONCE = 512  # messages read at a time: some 20 ms of work
 AT_ONCE_BYTES = 1 << 20
 UNWRITTEN = 8 << 20  # bytes kept in memory while the disk is full: some minutes of the fastest experiment
 RECENT = 16  # messages kept in memory, for readers that follow
@@ -53,16 +53,16 @@ class Piece:
 
 
 class Tape:
-    """Messages on disk, appended, and forgotten when it is closed.
+    """Messages on disk, append-only, deleted when it is closed.
 
-    Its files lie in `folder`, or where that takes none (a full disk) where the system keeps temporary files.
-    What is recorded elsewhere (`past`) leaves it, oldest first; beyond `room` bytes so does what is not.
+    Its files lie in `folder`, or if that takes none (a full disk) in the system's temporary folder. Messages
+    recorded elsewhere (`past`) are evicted, oldest first; beyond `room` bytes unrecorded ones are, too.
     """
 
     def __init__(
         self, run: str, folder: Path, *, begin: int = 0, room: int = 1 << 40, past: Past | None = None
     ) -> None:
-        """`begin`: the last message that is not on tape; `past` gives some of those after a `seq`."""
+        """`begin`: `seq` of the last message not on tape; `past` returns some recorded ones after a `seq`."""
         self.run = run
         self._folder = folder
         self._room = room
@@ -90,12 +90,12 @@ class Tape:
         return self._end - self._pieces[0].start
 
     def behind(self, seq: int) -> int:
-        """How many messages on tape a reader who has those up to `seq` has not, or many."""
+        """The number of messages after `seq` on tape; above `MERGE` if some are no longer on it."""
         missing = len(self._seqs) - bisect_right(self._seqs, seq)
         return missing if seq >= self.begin else missing + MERGE + 1
 
     def append(self, seq: int, data: bytes, *, binary: bool) -> None:
-        """Keep a message; in memory while the disk is full, and of what is too much for that its place."""
+        """Append a message; in memory while the disk is full (the oldest beyond `UNWRITTEN` lose data)."""
         assert seq > self.last_seq, (seq, self.last_seq)
         size = len(data) if binary else -len(data)
         with self._using_files:
@@ -130,7 +130,7 @@ class Tape:
             self._unwritten_size -= len(self._unwritten.pop(first)[0])
 
     def recorded(self, seq: int) -> None:
-        """What was said up to `seq` is recorded elsewhere: of it only the newest stays."""
+        """Evict messages up to `seq`, now recorded elsewhere, down to `KEPT` bytes."""
         with self._using_files:
             while self.size > KEPT and len(self._pieces) > 1 and self._pieces[0].last_seq <= seq:
                 self._forget_piece()
@@ -149,7 +149,7 @@ class Tape:
         """Some of the messages after `seq`, oldest first; none if there is no newer one.
 
         A reader that is more than `MERGE` messages behind, or asks for them `merged`, gets runs of scalars
-        frames in one, under the last one's `seq`. What is no longer on tape comes from where it is recorded.
+        frames merged into one, under the last one's `seq`. Messages no longer on tape come from `past`.
         Raises `ValueError` when the tape is closed.
         """
         if seq < self.begin:
@@ -218,7 +218,7 @@ class Tape:
         return joined(frames)
 
     def close(self) -> None:
-        """Forget everything."""
+        """Close and delete the files."""
         with self._using_files:
             self.closed = True
             for piece in self._pieces:

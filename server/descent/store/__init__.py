@@ -1,1 +1,1 @@
-"""What is recorded of runs, in SQLite or PostgreSQL."""
+"""The record of runs, in SQLite or PostgreSQL."""

@@ -1,4 +1,4 @@
-"""Opens the database: which one, who may, and in which version."""
+"""Opens the database: its address, the exclusive claim, and the schema's version."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from descent.store.schema import Base, MetaRow
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY = 2.0  # seconds a statement waits for another connection's lock
-ADVISORY_KEY = 0x44657363656E74  # "Descent": what a server on PostgreSQL holds while it runs
+ADVISORY_KEY = 0x44657363656E74  # "Descent": the lock that a server on PostgreSQL holds while it runs
 # SQLite's names of errors, and PostgreSQL's codes.
 FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100")
 LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED", "55P03")
 
 
 class StoreError(Exception):
-    """A store that cannot be used, with what to do about it; `reason` as `cause` says."""
+    """A store that cannot be used, with what to do about it; `reason`: a code, as of `cause`."""
 
     def __init__(self, message: str, reason: str = "failed") -> None:
         super().__init__(message)
@@ -38,17 +38,17 @@ class StoreError(Exception):
 
 
 class StoreInUse(StoreError):
-    """Another process writes to it."""
+    """Another process has claimed the store."""
 
 
 class NewerStore(StoreError):
-    """It was written by a newer version."""
+    """The store was written by a newer version."""
 
 
 def connect(url: str, home: Path, *, make: bool = True) -> tuple[Engine, str]:
-    """An engine for `url`, or for the SQLite file in `home` where that is empty, and what to call it.
+    """An engine for `url`, or for the SQLite file in `home` where that is empty, and its name in messages.
 
-    Raises `StoreError` where `url` is nothing of the kind, or there is no file and none is to be made.
+    Raises `StoreError` if `url` is no database's address, or there is no file and none is to be made.
     """
     try:
         parsed = make_url(url) if url else URL.create("sqlite", database=str(home / "descent.db"))
@@ -77,7 +77,7 @@ def connect(url: str, home: Path, *, make: bool = True) -> tuple[Engine, str]:
 def _prepare_sqlite(connection: Any, record: object) -> None:
     # NORMAL: what was committed survives the end of this process, if not always a power cut, and a commit
     # does not wait for the disk. The file is never torn. What is deleted can be given back to the disk a
-    # piece at a time: that is to be said before there is a table. It is not overwritten with zeros, as some
+    # piece at a time: that must be set before there is a table. It is not overwritten with zeros, as some
     # builds of SQLite do: to delete a run would take as much room again as it has.
     if connection.execute("PRAGMA page_count").fetchone() == (0,):
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -101,7 +101,7 @@ def nothing() -> Engine:
 
 @contextlib.contextmanager
 def claimed(engine: Engine, called: str) -> Iterator[None]:
-    """Within it no other process may claim the store. Raises `StoreInUse`."""
+    """Context in which no other process may claim the store. Raises `StoreInUse`."""
     refusal = StoreInUse(
         f"another Descent uses the store {called}; stop it, or choose another (settings HOME, DATABASE_URL)"
     )
@@ -123,7 +123,7 @@ def claimed(engine: Engine, called: str) -> Iterator[None]:
             raise refusal
         try:
             yield
-        finally:  # told, it is free at once; a connection that is gone frees it only when the server notices
+        finally:  # unlocking frees it at once; a lost connection, only when the server notices
             with contextlib.suppress(OperationalError):
                 connection.scalar(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_KEY})
 
@@ -168,7 +168,7 @@ def _scripts() -> ScriptDirectory:
 
 
 def cause(error: BaseException) -> str:
-    """Why nothing could be written, as a code: `disk-full`, `locked`, `home-gone` or `failed`."""
+    """The code for a failed write: `disk-full`, `locked`, `home-gone` or `failed`."""
     if isinstance(error, StoreError):
         return error.reason
     driver = getattr(error, "orig", error)

@@ -1,4 +1,4 @@
-"""Compression of what is kept, with a checksum: damage is noticed when it is read."""
+"""Compression of stored data, with a checksum: damage is noticed when it is read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _local = threading.local()
 
 
 class DamagedError(ValueError):
-    """What was kept is not what is there now."""
+    """Stored data is damaged."""
 
 
 def pack(data: bytes) -> bytes:
@@ -25,7 +25,7 @@ def pack(data: bytes) -> bytes:
 
 
 def pack_file(file: BinaryIO) -> bytes:
-    """The same of what is in a file, which is read from its beginning, a piece at a time."""
+    """The compressed content of `file`, which is read from its beginning, a piece at a time."""
     size = file.seek(0, 2)
     file.seek(0)
     out = io.BytesIO()
@@ -41,7 +41,7 @@ def _compressor() -> zstandard.ZstdCompressor:
 
 
 def unpack(packed: bytes) -> bytes:
-    """What was packed. Raises `DamagedError`."""
+    """The data that was packed. Raises `DamagedError`."""
     if not hasattr(_local, "decompressor"):
         _local.decompressor = zstandard.ZstdDecompressor()
     try:

@@ -1,4 +1,4 @@
-"""What is recorded of a run, piece by piece."""
+"""The pieces of a run's record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from descent.store.schema import RunRow
 
 @dataclass
 class StoredMessage:
-    """Scalars of consecutive steps, or an event (`kind` is its type), as it travelled."""
+    """Scalars of consecutive steps, or an event (`kind` is its type), as sent."""
 
     seq: int
     kind: str
@@ -40,7 +40,7 @@ class Checkpoint:
 
 @dataclass
 class Batch:
-    """What one run said since the last time. `run` replaces the row of that id."""
+    """One run's additions since the last batch. `run` replaces the row of that id."""
 
     run: RunRow
     messages: list[StoredMessage] = field(default_factory=list)

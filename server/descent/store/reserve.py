@@ -1,7 +1,7 @@
-"""Room kept back on the disk, so that something can be deleted where nothing can be written any more.
+"""Disk space held in reserve, so that runs can be deleted when the disk is full.
 
-To delete from SQLite takes room, too: for the log of what is deleted. A file of a few megabytes holds it; it
-goes when it is needed, and is put back when there is room.
+Deleting from SQLite takes room, too, for its log. A file of a few megabytes holds it; the file is removed
+when the room is needed, and put back when there is room.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import shutil
 from pathlib import Path
 
 SIZE = 8 << 20  # bytes, of which the log of deleting bit by bit takes one or two
-LOW = 512 << 20  # bytes left on the disk, below which that is told
-LOW_SHARE = 10  # of a small disk, this part
+LOW = 512 << 20  # free bytes, below which the disk counts as nearly full
+LOW_SHARE = 10  # divisor: on a small disk, below a tenth of it
 ZEROS = bytes(1 << 20)
 
 
@@ -25,7 +25,7 @@ class Reserve:
         self._file = database.with_name(f"{database.name}-reserve")
 
     def fill(self) -> None:
-        """Put it back, where that leaves room for others."""
+        """Put the file back, if that leaves room for others."""
         with contextlib.suppress(OSError):
             if self._file.exists() and self._file.stat().st_size >= SIZE:
                 return
@@ -38,7 +38,7 @@ class Reserve:
                 raise
 
     def release(self) -> bool:
-        """Give its room away; whether there was any."""
+        """Delete the file; returns whether there was one."""
         try:
             self._file.unlink()
         except OSError:
@@ -55,7 +55,7 @@ class Reserve:
 
 
 def _allocate(file: Path) -> None:
-    """Write it for good: a file with holes would hold no room."""
+    """Write the whole file: one with holes would hold no room."""
     with file.open("wb") as out:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(out.fileno(), 0, SIZE)

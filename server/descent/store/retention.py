@@ -1,4 +1,4 @@
-"""What to forget when there is no more room: the further back, the sparser."""
+"""Thins pictures and checkpoints to their room: the further back, the sparser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EASE = 0.9  # thinned down to this part of the room, so as not to begin again at
 def surplus(kept: Sequence[Kept], room: int) -> list[Kept]:
     """Which of `kept` (by step) to drop so that the rest takes at most `room` bytes; none while it does.
 
-    Of each panel the first and the last stay. Of the others, whichever leaves the smallest gap for its age
+    Each panel keeps its first and its last. Of the others, the one that leaves the smallest gap for its age
     goes first: with a gap g between its neighbours and an age a, counted in steps from the newest, the
     smallest g / a. What is left lies exponentially sparser into the past.
     """

@@ -23,7 +23,7 @@ EXACT = 1 << 20  # steps that are kept one by one
 EASE = 0.75  # thinned down to this part, so as not to begin again at once
 SMALL = 2048  # steps; messages of fewer are joined
 JOINED = 8192  # steps of a message that was joined
-UNTIDY = 128  # small messages, from which on they are joined
+UNTIDY = 128  # small messages, at which they are joined
 WIDTH = 16  # steps of a bucket, to begin with
 PIECE = 4096  # buckets in one message
 MOST_BUCKETS = 1 << 17
@@ -35,7 +35,7 @@ KINDS = ("scalars", "buckets")
 
 @dataclass(frozen=True)
 class _Stored:
-    """A message: its place, its last step, how many steps it is of, and its size."""
+    """A message: its `seq`, its last step, its number of steps, and its size."""
 
     seq: int
     kind: str
@@ -46,7 +46,7 @@ class _Stored:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is left: bytes, and the step from which on each is kept."""
+    """The scalars kept: bytes, and the step from which on none is in a bucket."""
 
     size: int
     exact_from: int
@@ -82,7 +82,7 @@ def _index(session: Session, run: str) -> list[_Stored]:
 
 
 def _data(session: Session, run: str, messages: Sequence[_Stored]) -> Iterator[bytes]:
-    """What the messages hold, but for damaged ones."""
+    """The messages' data, without damaged ones."""
     for one in messages:
         which = (MessageRow.run == run, MessageRow.seq == one.seq)
         data = session.scalar(select(MessageRow.data).where(*which))
@@ -195,7 +195,7 @@ def _in_portions(messages: Sequence[_Stored]) -> Iterator[list[_Stored]]:
 def _messages(
     run: str, buckets: Buckets, width: int, places: Sequence[int]
 ) -> list[tuple[int, str, int, bytes]]:
-    """Buckets in messages at the last of these places, so that who is reading there misses nothing."""
+    """Buckets as messages at the last of these `seq`s, so that a reader there misses nothing."""
     pieces = min(len(places), -(-len(buckets) // PIECE))
     most = -(-len(buckets) // max(1, pieces))
     found = []

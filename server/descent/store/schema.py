@@ -25,7 +25,7 @@ class RunRow(Base):
     `knobs`: the present ones.
 
     `latest`: the last value of each scalar. `environment`: versions of what trained it. `*_bytes`: what is
-    kept, compressed; `*_thinned`: how many were recorded and are kept no more; `scalars_exact_from`: of
+    kept, compressed; `*_thinned`: how many were thinned out; `scalars_exact_from`: of
     earlier steps scalars are kept in buckets. `streams`: how its random numbers are split (see `Experiment`).
     """
 
@@ -66,8 +66,8 @@ class RunRow(Base):
 
 
 class MessageRow(Base):
-    """Scalars of consecutive steps, or an event, as it travelled, or scalars in buckets; `step`: the last it
-    is about.
+    """Scalars of consecutive steps, or an event, as sent, or scalars in buckets; `step`: the last one
+    covered.
     """
 
     __tablename__ = "messages"
@@ -105,7 +105,7 @@ class CheckpointRow(Base):
 
 
 class MetaRow(Base):
-    """What the store says of itself: `version`, of the Descent that wrote its schema."""
+    """Metadata of the store: `version`, of the Descent that wrote its schema."""
 
     __tablename__ = "meta"
 

@@ -24,12 +24,12 @@ from descent.store.schema import CheckpointRow, FrameRow, MessageRow, MetaRow, R
 TRAINED = "trained"  # the reason of an interrupted run that was not paused
 PAGES = 256  # given back to the disk in one go: a megabyte
 PATIENCE = 2.0  # seconds that giving back may keep others from writing
-IMPORTING = "importing:"  # before the id of a run that is not whole yet, as a key in `meta`
+IMPORTING = "importing:"  # before the id of a run whose import is unfinished, as a key in `meta`
 AT_ONCE = 500  # keys in one statement
 ROWS = 32  # messages read at a time
 STRIPPED, STRIPPED_EXACT = 1 << 20, 1 << 14  # bytes and steps of scalars, where there is no room for more
 COUNTED = 20  # runs whose scalars are counted in one go
-# Of many runs at once nobody reads these, which take half the time.
+# Lists of runs leave these out: they are not read there, and take half the time.
 LISTED = [
     defer(column, raiseload=True) for column in (RunRow.built_with, RunRow.began_with, RunRow.environment)
 ]
@@ -67,7 +67,7 @@ class Store:
             self._opened.callback(self._read_from.dispose)
 
     def _check(self) -> None:
-        """Whether it can be read."""
+        """Raises `StoreError` if the store cannot be read."""
         with self._explained(), self.engine.connect() as connection:
             version = database.check_version(connection, self.called)
         if version is None:
@@ -78,7 +78,7 @@ class Store:
             )
 
     def _claim(self) -> None:
-        """Let no other process write, bring the schema to this version, mark what the last one left alive."""
+        """Claim the store, bring the schema to this version, and mark runs that were left alive."""
         with contextlib.ExitStack() as claim:
             with self._explained():
                 claim.enter_context(database.claimed(self.engine, self.called))
@@ -94,7 +94,7 @@ class Store:
             self._reserve.fill()
 
     def _found(self) -> tuple[int, int] | None:
-        """Which file there is where the database should be."""
+        """Device and inode of the database's file; None if there is none."""
         if self._file is None:
             return None
         with contextlib.suppress(OSError):
@@ -128,7 +128,7 @@ class Store:
             raise database.StoreError(f"the store {self.called} cannot be used: {said}", reason) from error
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._opened.close()
 
     @contextlib.contextmanager
@@ -147,7 +147,7 @@ class Store:
     # Runs
 
     def run(self, id: str) -> RunRow | None:
-        """The run of this id."""
+        """The run with this id; None if there is none."""
         if "\0" in id:  # which PostgreSQL does not take
             return None
         with self._reading() as session:
@@ -162,7 +162,7 @@ class Store:
         limit: int | None = None,
         offset: int = 0,
     ) -> Sequence[RunRow]:
-        """The newest first; `search` finds names, ids and experiments. Not all columns: see `LISTED`."""
+        """Runs, the newest first; `search` finds names, ids, experiments. Not all columns: see `LISTED`."""
         query = select(RunRow).options(*LISTED).order_by(RunRow.created_at.desc(), RunRow.id)
         query = query.where(RunRow.id.not_in(_being_imported())).limit(limit).offset(offset)
         if experiment:
@@ -192,7 +192,7 @@ class Store:
             return family
 
     def interrupt(self) -> None:
-        """Mark what is alive while its server ends, or was when it was killed; `reason` says what trained."""
+        """Mark runs that the ended or killed server left alive; `reason`: whether they trained."""
         with self._writing() as session:
             self._interrupt(session)
 
@@ -204,7 +204,7 @@ class Store:
             session.execute(update(RunRow).where(alive, which).values(values))
 
     def interrupted(self) -> list[str]:
-        """The runs that trained when the last server ended; asking again finds none."""
+        """Ids of the runs that trained when the last server ended; empty on a second call."""
         trained = (RunRow.status == "interrupted", RunRow.reason == TRAINED)
         with self._writing() as session:
             ids = list(session.scalars(select(RunRow.id).where(*trained).order_by(RunRow.created_at)))
@@ -259,7 +259,7 @@ class Store:
         return stripped
 
     def _count_scalars(self, session: Session, room: int) -> None:
-        """Bring scalars into their room that an import, or an older version, has left uncounted."""
+        """Tidy scalars that an import, or an older version, has left uncounted."""
         some = exists().where(MessageRow.run == RunRow.id, MessageRow.kind.in_(scalars.KINDS))
         whole = RunRow.id.not_in(_being_imported())
         resting = (RunRow.status.in_(ENDED), RunRow.scalar_bytes == 0, whole)
@@ -267,9 +267,9 @@ class Store:
             self._tidy(session, id, room)
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Forget runs and all that was recorded of them; their branches stay.
+        """Delete runs and their records; their branches stay.
 
-        Where the disk is full the room kept back for this is used. What was theirs goes back to the disk.
+        If the disk is full, the reserve is used. Their space goes back to the disk.
         """
         try:
             self._delete(ids)
@@ -288,7 +288,7 @@ class Store:
                 session.execute(delete(MetaRow).where(MetaRow.key.in_([IMPORTING + id for id in some])))
 
     def _delete_bit_by_bit(self, ids: Sequence[str]) -> None:
-        """The same with a log that stays small. Until a run is gone it is marked as one that is not whole."""
+        """Delete in pieces, so that the log stays small. Until a run is gone it is marked as incomplete."""
         for id in ids:
             self.begin_import(id)
             for table in (MessageRow, FrameRow, CheckpointRow):
@@ -308,7 +308,7 @@ class Store:
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     def give_back(self, least: int = 0) -> None:
-        """Return unused space to the disk, if there are `least` bytes of it: for so long as `PATIENCE` says.
+        """Return unused space to the disk, if there are `least` bytes of it, for `PATIENCE` seconds at most.
 
         It takes little room itself, and begins where it ended.
         """
@@ -335,22 +335,22 @@ class Store:
         self._reserve.fill()
 
     def begin_import(self, id: str) -> None:
-        """From now on, until its end, the run of this id is in no list; it goes if this process does."""
+        """Begin an import: until its end the run is in no list, and it is deleted if this process ends."""
         with self._writing() as session:
             session.merge(MetaRow(IMPORTING + id, id))
 
     def end_import(self, id: str) -> None:
-        """The run is whole."""
+        """End an import: the run is complete."""
         with self._writing() as session:
             session.execute(delete(MetaRow).where(MetaRow.key == IMPORTING + id))
 
     def _abandon_imports(self, session: Session) -> None:
-        """Forget runs that came in a file, and not to its end."""
+        """Delete runs whose import did not end."""
         session.execute(delete(RunRow).where(RunRow.id.in_(_being_imported())))
         session.execute(delete(MetaRow).where(MetaRow.key.startswith(IMPORTING)))
 
     def imported_bytes(self) -> int:
-        """Bytes of all runs that came in a file, as they are kept."""
+        """Bytes of all imported runs, as stored."""
         runs = select(func.sum(RunRow.frame_bytes + RunRow.checkpoint_bytes)).where(RunRow.imported)
         messages = select(func.sum(func.length(MessageRow.data))).join(RunRow, RunRow.id == MessageRow.run)
         with self._reading() as session:
@@ -366,7 +366,7 @@ class Store:
             return int(session.scalar(text(asking)) or 0)
 
     def shrink(self) -> None:
-        """Give the space of what was deleted back to the disk. It takes as much again while it works."""
+        """Return deleted space to the disk. It takes as much again while it works."""
         with self.engine.connect() as connection:
             connection = connection.execution_options(isolation_level="AUTOCOMMIT")
             if self.engine.dialect.name == "sqlite":  # from now on, where it was made without
@@ -378,7 +378,7 @@ class Store:
     # Writing
 
     def save(self, batches: Sequence[Batch]) -> None:
-        """Write all of it, or nothing. To write it again changes nothing: an answer can be lost."""
+        """Write all batches, or none. Writing them again changes nothing: an answer can be lost."""
         with self._writing() as session:
             for batch in batches:
                 session.merge(batch.run)
@@ -423,7 +423,7 @@ class Store:
     # Reading
 
     def messages(self, run: str, kind: str = "") -> Iterator[StoredMessage]:
-        """What the run said, in order; what is damaged is left out."""
+        """The run's messages in order, without damaged ones."""
         columns = (MessageRow.seq, MessageRow.kind, MessageRow.step, MessageRow.data)
         query = select(*columns).where(MessageRow.run == run).order_by(MessageRow.seq)
         if kind:
@@ -433,7 +433,7 @@ class Store:
                 yield from _understood(run, row)
 
     def said_after(self, run: str, seq: int) -> list[StoredMessage]:
-        """Some of what the run said after `seq`, in order, none if there is no more; damaged is left out."""
+        """Some of the run's messages after `seq`, in order, without damaged ones; empty if there are none."""
         columns = (MessageRow.seq, MessageRow.kind, MessageRow.step, MessageRow.data)
         query = select(*columns).where(MessageRow.run == run).order_by(MessageRow.seq).limit(ROWS)
         with self._reading() as session:
@@ -449,7 +449,7 @@ class Store:
             return session.scalar(select(func.max(MessageRow.seq)).where(MessageRow.run == run)) or 0
 
     def seq_before(self, run: str, step: int) -> int:
-        """The `seq` of the last message that is of earlier scalars only, 0 when there is none."""
+        """The `seq` of the last message with scalars before `step` only, 0 when there is none."""
         query = select(func.max(MessageRow.seq)).where(
             MessageRow.run == run, MessageRow.step < step, MessageRow.kind.in_(scalars.KINDS)
         )
@@ -468,7 +468,7 @@ class Store:
         return kept
 
     def changes(self, run: str, since: int, step: int) -> list[tuple[int, dict[str, Any]]]:
-        """Changes of knobs that were said after `since` and made up to `step`: where, and the values.
+        """Changes of knobs recorded after the message `since` and made up to `step`: their steps and values.
 
         Raises `DamagedError`.
         """
@@ -489,7 +489,7 @@ class Store:
         return -1 if found is None else found
 
     def kept(self, run: str) -> list[Kept]:
-        """Where there are pictures and checkpoints, by step."""
+        """The stored pictures and checkpoints, by step."""
         with self._reading() as session:
             return self._kept(session, run)
 

@@ -1,1 +1,1 @@
-"""What each address answers, one file per resource."""
+"""The routes, one file per resource."""

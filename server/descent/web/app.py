@@ -38,7 +38,7 @@ from descent.workers.process import LocalExecutor
 logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parents[1] / "static"
-FINAL_WAIT = 1  # seconds to close what is open when the server is told to stop
+FINAL_WAIT = 1  # seconds to close open connections when the server stops
 FOREVER = "public, max-age=31536000, immutable"  # Vite puts a hash into every asset's name
 
 
@@ -55,7 +55,7 @@ def create_app(
     It opens the store when it starts, unless it is given one, and closes it when it ends.
     """
     settings = settings or Settings(**{})
-    registry = experiments() if registry is None else registry  # a broken one is told before it listens
+    registry = experiments() if registry is None else registry  # a broken one raises before it listens
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -138,7 +138,7 @@ def create_app(
 
 
 def open_store(settings: Settings) -> Store | None:
-    """The store these settings name, none where nothing is recorded. Raises `StoreError`."""
+    """The store that the settings name; None if recording is off. Raises `StoreError`."""
     if not settings.record:
         return None
     store = Store(settings.database_url, settings.home, patient=True)
@@ -155,7 +155,7 @@ def create_server(settings: Settings, store: Store | None = None, **others: Any)
         log_level="warning",
         http=http,
         ws=socket,
-        # A message a little too large is read, so that its sender can be told (see stream.py): a
+        # A message a little too large is read, so that its sender gets an error (see stream.py): a
         # socket closed with data unread is reset, and the reason lost.
         ws_max_size=16 * settings.max_body,
         ws_per_message_deflate=False,  # pictures hardly shrink, and the time is taken from training

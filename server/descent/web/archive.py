@@ -26,7 +26,7 @@ from descent.web.runs import Manager, TheRun
 IMPORT = "/api/runs/import"
 CHUNK = 1 << 20  # bytes sent or written at a time
 ZIP = "application/zip"
-UPLOAD_WITHIN = 600  # seconds; whoever sends more slowly keeps others waiting
+UPLOAD_WITHIN = 600  # seconds; a slower upload would keep others waiting
 
 router = APIRouter(prefix="/api/runs", tags=["archive"])
 
@@ -37,7 +37,7 @@ router = APIRouter(prefix="/api/runs", tags=["archive"])
     openapi_extra={"requestBody": {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
 )
 async def import_run(request: Request, manager: Manager) -> RunInfo:
-    """A bundle, as `export` gives it, becomes a run of its own id. It is at rest, and can be gone back to."""
+    """Import a bundle, as `export` writes it, under a new id. The run is at rest; it can be gone back to."""
     history = _history(manager)
     folder = manager.settings.home
     with _written("the run"):
@@ -54,7 +54,7 @@ async def import_run(request: Request, manager: Manager) -> RunInfo:
 
 
 async def _receive(request: Request, file: BinaryIO) -> None:
-    """The body, in a file. Raises `BadArchive` where it ends early, or takes too long."""
+    """Write the body into `file`. Raises `BadArchive` where it ends early, or takes too long."""
     try:
         async with asyncio.timeout(UPLOAD_WITHIN):
             async for chunk in request.stream():
@@ -67,7 +67,7 @@ async def _receive(request: Request, file: BinaryIO) -> None:
 
 
 async def _need_room(history: History, most: int, size: int) -> None:
-    """Raises `ImportsFull` where the runs that came in a file would be too large with one more."""
+    """Raises `ImportsFull` if the imported runs, with `size` bytes more, would take over `most` bytes."""
     taken = await asyncio.to_thread(history.store.imported_bytes)
     if taken + size > most:
         raise errors.ImportsFull(
@@ -79,7 +79,7 @@ async def _need_room(history: History, most: int, size: int) -> None:
 
 
 async def _write(history: History, intake: Intake) -> None:
-    """Piece by piece, so that other runs are recorded in between; all of it, or nothing."""
+    """Write the import piece by piece, so that other runs are recorded in between; all of it, or nothing."""
     store, recorder = history.store, history.recorder
     steps = intake.steps(store)
     try:
@@ -129,7 +129,7 @@ def _history(manager: RunManager) -> History:
 
 @contextlib.contextmanager
 def _written(what: str) -> Iterator[None]:
-    """Says so where the disk is full, or the database does not take it."""
+    """Turns a failed write (a full disk, an error of the database) into `NotWritten`."""
     try:
         yield
     except (OSError, SQLAlchemyError, StoreError) as error:

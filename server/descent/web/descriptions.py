@@ -1,6 +1,6 @@
-"""What the page is told of an experiment, field by field: the types of the answers in `experiments.py`.
+"""Descriptions of an experiment for the page, field by field: the types of responses in `experiments.py`.
 
-They are typed dicts because a field that says nothing is left out, as JSON Schema does.
+They are typed dicts because an empty field is left out, as JSON Schema does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EXACT = ConfigDict(extra="forbid")
 
 @with_config(EXACT)
 class Item(TypedDict):
-    """What a knob that is a list may hold, in JSON Schema."""
+    """The items of a knob that is a list, in JSON Schema."""
 
     type: Literal["number", "integer", "string", "array"]
     minimum: NotRequired[float]
@@ -77,7 +77,7 @@ class KnobsSchema(TypedDict):
 
 @with_config(EXACT)
 class PanelOptions(TypedDict):
-    """What a kind of panel needs to know before the first frame."""
+    """Options of a panel that its kind needs before the first frame."""
 
     series: NotRequired[dict[str, str]]
     log: NotRequired[bool]

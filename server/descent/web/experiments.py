@@ -1,4 +1,4 @@
-"""What there is to learn: the experiments with their knobs, panels and lessons, in either language."""
+"""The experiments with their knobs, panels and lessons, in either language."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def show(id: str, registry: TheRegistry, lang: Language = "en") -> Respons
 
 
 def _json(body: Any) -> Response:
-    """An answer as it is. It follows from the code alone, so a test compares it with the model."""
+    """A response without validation. It follows from the code alone, so a test compares it with the model."""
     return Response(to_json(body), media_type="application/json")
 
 
@@ -108,7 +108,7 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
 
 @cache
 def generic(lang: str) -> Lesson:
-    """What is said of the panels that every experiment has."""
+    """The texts of the panels that every experiment has."""
     lesson = read_lesson(lang, effects.GROUP)
     assert lesson is not None, lang
     return lesson

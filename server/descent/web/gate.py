@@ -1,4 +1,4 @@
-"""Lets runs in one at a time: what an import takes, of memory, disk and patience, it takes once."""
+"""Admits one import at a time: its memory, disk and time are taken once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_WAITING = 1
 
 
 class Gate:
-    """One import is under way, one may wait, and others are told to come again."""
+    """One import is under way, one may wait, and others are refused."""
 
     def __init__(self) -> None:
         self._free = asyncio.Lock()
@@ -20,7 +20,7 @@ class Gate:
 
     @contextlib.asynccontextmanager
     async def passed(self) -> AsyncIterator[None]:
-        """Within it no other import is under way. Raises `TooManyImports`."""
+        """Context in which no other import is under way. Raises `TooManyImports`."""
         if self._free.locked() and self._waiting >= MOST_WAITING:
             raise TooManyImports(
                 "one run is being imported and another waits; try again when they are there", "archive"

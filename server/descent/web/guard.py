@@ -1,4 +1,4 @@
-"""Who may ask: the names this server answers to, where a page may come from, and how large a body may be."""
+"""Access: the names this server answers to, the origins it accepts, and the size of a body."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Guard:
         self._origins = {name for name in allowed if ":" in name}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what is allowed."""
+        """Pass on allowed requests."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -131,7 +131,7 @@ class Guard:
 
 
 def _counted(headers: Headers, receive: Receive, most: int) -> Receive:
-    """`receive`, which raises `TooLarge` as soon as there is more body; at once where it is said to be."""
+    """`receive` that raises `TooLarge` beyond `most` bytes of body; at once if Content-Length says so."""
     error = TooLarge(f"the body is over {most} bytes", "body", limit=most)
     length = headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > most:
@@ -150,7 +150,7 @@ def _counted(headers: Headers, receive: Receive, most: int) -> Receive:
 
 
 def _check_site(scope: Scope, headers: Headers) -> None:
-    """Other sites may lead here, and no more; a browser says where a request comes from."""
+    """Refuse other sites' requests, links excepted; a browser sends where a request comes from."""
     leads = scope.get("method") in ("GET", "HEAD") and headers.get("sec-fetch-mode", "") == "navigate"
     if headers.get("sec-fetch-site") == "cross-site" and not leads:
         raise NotAllowed("pages of other sites may not ask this server", "Sec-Fetch-Site")

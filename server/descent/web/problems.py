@@ -1,4 +1,4 @@
-"""What every operation may answer when it refuses, as OpenAPI tells it."""
+"""The errors that every operation may respond with, for OpenAPI."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _run_infos = TypeAdapter(list[RunInfo])
 
 
 class NewRun(BaseModel):
-    """What to train."""
+    """A run to train."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,7 +47,7 @@ class NewRun(BaseModel):
 
 
 class Changes(BaseModel):
-    """New values of live knobs; what the learner calls the run, and whether it is starred."""
+    """New values of live knobs; the run's name, and whether it is starred."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -57,7 +57,7 @@ class Changes(BaseModel):
 
 
 class BranchPoint(BaseModel):
-    """Where to branch (null: where the record ends), and what to do differently from there."""
+    """The step to branch at (null: the record's end), and the knobs that differ from there."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -71,7 +71,7 @@ class BranchPoint(BaseModel):
 
 
 class PlanRequest(BaseModel):
-    """A schedule one thinks of for a knob, whose own value would be `value`, and how far ahead to look."""
+    """A schedule to preview for a knob with the unscheduled `value`, and how many steps ahead."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -82,16 +82,16 @@ class PlanRequest(BaseModel):
 
 
 class PlanResponse(BaseModel):
-    """What the knob would be, so many steps after the schedule began."""
+    """The knob's values, by steps since the schedule began."""
 
     step: list[int]
     value: list[float]
 
 
 class SweepBody(BaseModel):
-    """What to try from a step (null: where the record ends), for so many steps each.
+    """A sweep from a step (null: the record's end), with `steps` steps for each variant.
 
-    `values` of the knob, or `count` of them from `low` to `high`, by default around what it is. `vary`:
+    `values` of the knob, or `count` of them from `low` to `high`, by default around its value. `vary`:
     values of further live knobs. `orders`: of mini-batches and noise. Every combination is a variant.
     """
 
@@ -109,14 +109,14 @@ class SweepBody(BaseModel):
 
 
 class KnobsApplied(BaseModel):
-    """The step at which they take effect."""
+    """Knob values, and the step at which they take effect."""
 
     step: int
     knobs: KnobValues
 
 
 class Kept(BaseModel):
-    """What is recorded: the steps of each panel's pictures, and of checkpoints."""
+    """The recorded steps of each panel's pictures, and of checkpoints."""
 
     frames: dict[str, list[int]]
     checkpoints: list[int]
@@ -125,7 +125,7 @@ class Kept(BaseModel):
 
 
 class Steps(BaseModel):
-    """How many steps to take."""
+    """The number of steps to take."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -182,7 +182,7 @@ async def list_runs(
     runs = await manager.list_runs(
         experiment=experiment, search=search, starred=starred, limit=limit, offset=offset
     )
-    # Not checked against the model once more, which of a thousand runs takes longer than all the rest.
+    # Not validated against the model again: for a thousand runs that takes longer than all the rest.
     return Response(_run_infos.dump_json(runs), media_type="application/json")
 
 
@@ -194,7 +194,7 @@ async def show(run: TheRun) -> RunInfo:
 
 @router.delete("/{run_id}", status_code=204)
 async def delete(run: TheRun, manager: Manager) -> None:
-    """End a run and forget it; its branches stay."""
+    """End a run and delete it; its branches stay."""
     await manager.delete(run)
 
 
@@ -212,7 +212,7 @@ async def change(body: Changes, run: TheRun, manager: Manager) -> KnobsApplied:
 
 @router.post("/{run_id}/plan")
 async def plan(body: PlanRequest, run: TheRun) -> PlanResponse:
-    """What a schedule would make of a knob, without setting it."""
+    """Preview the values that a schedule gives a knob, without setting it."""
     steps = sorted({round(i * body.steps / PLANNED) for i in range(PLANNED + 1)})
     return PlanResponse(step=steps, value=planned(run.entry, body.knob, body.schedule, body.value, steps))
 
@@ -226,7 +226,7 @@ async def pause(run: TheRun, manager: Manager) -> RunInfo:
 
 @router.post("/{run_id}/resume")
 async def resume(run: TheRun, manager: Manager) -> RunInfo:
-    """Train on; a run that was interrupted, stopped or failed goes on where its record ends."""
+    """Resume training; an interrupted, stopped or failed run continues from the end of its record."""
     await manager.resume(run)
     return run.info()
 
@@ -261,7 +261,7 @@ async def branch(body: BranchPoint, run: TheRun, manager: Manager) -> RunInfo:
 
 @router.post("/{run_id}/sweep")
 async def sweep(body: SweepBody, run: TheRun, manager: Manager) -> Response:
-    """Try other values of a knob from a step of the run: frames that come as it goes; hanging up ends it.
+    """Try other values of a knob from a step of the run: frames are streamed, and disconnecting ends it.
 
     Each is a safetensors body after its length in four bytes, little-endian, with all losses so far. The last
     one is `final`.
@@ -271,7 +271,7 @@ async def sweep(body: SweepBody, run: TheRun, manager: Manager) -> Response:
     return StreamingResponse(
         _framed(frames),
         media_type="application/octet-stream",
-        headers={"X-Accel-Buffering": "no"},  # a proxy hands on what comes, as it comes
+        headers={"X-Accel-Buffering": "no"},  # a proxy does not buffer the frames
     )
 
 
@@ -289,7 +289,7 @@ async def knob_log(run: TheRun) -> list[KnobsApplied]:
 
 @router.get("/{run_id}/frames")
 async def kept_frames(run: TheRun, manager: Manager) -> Kept:
-    """At which steps there are pictures and checkpoints, and how many had to make room."""
+    """The steps of recorded pictures and checkpoints, and how many were thinned out."""
     return Kept(**await manager.kept(run))
 
 
@@ -328,7 +328,7 @@ async def frame(
 
 
 async def _framed(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Frames, each after its length. The answer has begun: what goes wrong now is for the log, in a line."""
+    """Frames, each after its length. The response has begun: an error now goes to the log, in a line."""
     try:
         async for frame in frames:
             yield len(frame).to_bytes(4, "little") + frame

@@ -21,7 +21,7 @@ from descent.store.database import cause
 from descent.web.runs import Manager, TheRun
 
 MOST_POINTS = 100_000
-AT_ONCE = 8192  # steps; a table of so few does not wait for others
+AT_ONCE = 8192  # steps; a smaller table does not wait for others
 WAITING = 16  # tables that wait until others are written
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
@@ -29,14 +29,14 @@ router = APIRouter(prefix="/api/runs", tags=["runs"])
 
 @dataclass
 class Turns:
-    """Work of which only so much is done at the same time, and how much waits."""
+    """Limits how much work is done at the same time, and counts what waits."""
 
     turn: asyncio.Semaphore
     waiting: int = 0
 
 
 class TableResponse(StreamingResponse):
-    """A table, made and sent when it is its turn, and forgotten however that ends."""
+    """A table, made and sent when it is its turn, and deleted however that ends."""
 
     def __init__(self, tables: Turns, manager: RunManager, run: Run, asked: Range, format: Format) -> None:
         super().__init__(iter(()), media_type=MEDIA_TYPES[format])
@@ -95,8 +95,8 @@ async def read_scalars(
     points: Annotated[int | None, Query(ge=3, le=MOST_POINTS)] = None,
 ) -> Response:
     """Scalars in columns: `step`, then one per name. Not measured: null, an empty cell, NaN. All so far, or
-    those of the steps `from` … `to`; with `points` in at most so many rows: of equally long stretches the
-    least and the greatest value, in their order, and the mean between them. Steps before `X-Exact-From` are
-    recorded in no other way.
+    those of the steps `from` … `to`; with `points` in at most that many rows: of equally long stretches
+    the least and the greatest value, in their order, and the mean between them. Steps before
+    `X-Exact-From` are recorded in this form only.
     """
     return TableResponse(request.app.state.tables, manager, run, Range(first, last, points or 0), format)

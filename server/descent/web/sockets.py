@@ -1,4 +1,4 @@
-"""What lies below HTTP: how many may connect, how long each may take, and who is cut off.
+"""Below HTTP: limits on connections and on their time, and the cutting off of slow peers.
 
 A peer that stops sending or reading costs a file descriptor and memory for as long as it is waited for. To
 close its connection in good order is to wait until it has read what was sent, which it never does: so it is
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 LEAST = 4096  # bytes of a body within REQUEST_TIMEOUT
 HEADERS = 65536  # bytes of a request that is refused, at most
 UNREAD = 256 << 10  # bytes that the system keeps for a peer: what fits in there shows no progress
-REFUSED = 64  # connections beyond CONNECTIONS that are told why; further ones are cut off
+REFUSED = 64  # connections beyond CONNECTIONS that get the reason; further ones are cut off
 OTHER_FILES = 128  # of the server itself: database, tapes, what it imports and exports
 FILES_PER_RUN = 8  # pipes, a process, a tape
 COMPLAINTS = 60.0  # seconds between two warnings in the log
@@ -40,7 +40,7 @@ LAST_WORD = 1.0  # seconds
 
 @dataclass(frozen=True)
 class Limits:
-    """How many connections, and the seconds a request may take to come and an answer to be read on."""
+    """The most connections, and the seconds in which a request must come and a response be read on."""
 
     connections: int
     request_timeout: float
@@ -48,7 +48,7 @@ class Limits:
 
 
 class Reading:
-    """Watches whether a peer reads on what waits for it, and cuts it off where it does not."""
+    """Watches whether a peer reads on, and cuts it off if it does not."""
 
     def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
         self._transport = transport
@@ -58,13 +58,13 @@ class Reading:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)
 
     def begin(self) -> None:
-        """Something waits to be read."""
+        """Start the timer: data waits to be read."""
         self.end()
         self._unread = self._transport.get_write_buffer_size()
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look)
 
     def end(self) -> None:
-        """It was read, or the connection is gone."""
+        """Stop the timer: the data was read, or the connection is gone."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -86,13 +86,13 @@ def cut_off(transport: asyncio.Transport) -> None:
 
 
 class Http(H11Protocol):
-    """A connection that asks."""
+    """An HTTP connection."""
 
     limits: ClassVar[Limits]
     complained: ClassVar[float] = -COMPLAINTS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Let it in, or listen only to say why not."""
+        """Accept the connection; beyond the limit, only to send the reason."""
         super().connection_made(transport)
         self._reading = Reading(transport, self.limits.send_timeout)
         self._surplus = len(self.connections) > self.limits.connections
@@ -114,7 +114,7 @@ class Http(H11Protocol):
             )
 
     def data_received(self, data: bytes) -> None:
-        """Part of a request came."""
+        """Take in part of a request; on a surplus connection, refuse it."""
         self._received += len(data)
         if not self._surplus:
             super().data_received(data)
@@ -127,29 +127,29 @@ class Http(H11Protocol):
             )
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """From now on another protocol watches."""
+        """Stop watching: the WebSocket's protocol takes over."""
         self._timer.cancel()
         self._reading.end()
         super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """Stop the timers."""
         self._timer.cancel()
         self._reading.end()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """What was sent is not read as fast."""
+        """Start watching: the peer reads too slowly."""
         super().pause_writing()
         self._reading.begin()
 
     def resume_writing(self) -> None:
-        """It was read."""
+        """Stop watching: the peer has caught up."""
         super().resume_writing()
         self._reading.end()
 
     def _look(self) -> None:
-        """Each REQUEST_TIMEOUT: whether a request that was begun goes on."""
+        """Every REQUEST_TIMEOUT, check that a request under way makes progress."""
         received, cycle = self._before
         self._before = (self._received, self.cycle)
         self._timer = self.loop.call_later(self.limits.request_timeout, self._look)
@@ -167,7 +167,7 @@ class Http(H11Protocol):
             self._refuse(TooSlow(f"the body did not go on within {self.limits.request_timeout:g} s"))
 
     def _refuse(self, error: DescentError) -> None:
-        """Say why, unless an answer has begun, and close."""
+        """Send the error, unless a response has begun, and close."""
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
             body = json.dumps(error.problem()).encode()
             status = HTTPStatus(error.status)
@@ -185,27 +185,27 @@ class Stream(WebSocketsSansIOProtocol):
     limits: ClassVar[Limits]
 
     def connection_made(self, transport: Any) -> None:
-        """It was let in as a request."""
+        """Start watching; the connection was accepted as a request."""
         super().connection_made(transport)
         self._reading = Reading(transport, self.limits.send_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """Stop watching."""
         self._reading.end()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """What was sent is not read as fast."""
+        """Start the timer: the peer reads too slowly."""
         super().pause_writing()
         self._reading.begin()
 
     def resume_writing(self) -> None:
-        """It was read."""
+        """Stop the timer: the peer has caught up."""
         super().resume_writing()
         self._reading.end()
 
     def keepalive_timeout(self) -> None:
-        """It does not even answer pings."""
+        """Cut off a peer that does not answer pings."""
         super().keepalive_timeout()
         self.loop.call_later(LAST_WORD, cut_off, self.transport)
 
@@ -217,14 +217,14 @@ class Stream(WebSocketsSansIOProtocol):
         await super().send(message)
 
     async def run_asgi(self) -> None:
-        """Serve it, and do not wait for ever until it has read the rest."""
+        """Serve the connection, and limit the wait until the peer has read the rest."""
         await super().run_asgi()
         if self.transport.get_write_buffer_size():
             self._reading.begin()
 
 
 def protocols(settings: Settings) -> tuple[type[Http], type[Stream]]:
-    """What speaks HTTP and what speaks WebSocket, within these settings and the system's limits."""
+    """The classes for HTTP and for WebSocket, within these settings and the system's limits."""
     most = min(settings.connections, _files() - OTHER_FILES - FILES_PER_RUN * settings.max_live)
     if most < settings.connections:
         most = max(16, most)
@@ -236,10 +236,10 @@ def protocols(settings: Settings) -> tuple[type[Http], type[Stream]]:
 
 
 def _files() -> int:
-    """How many files this process may open, after asking for as many as it may ask for."""
+    """The number of files this process may open, after raising its limit as far as allowed."""
     try:
         import resource
-    except ModuleNotFoundError:  # Windows knows no such limit
+    except ModuleNotFoundError:  # Windows has no such limit
         return 1 << 20
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 1 << 14

@@ -36,7 +36,7 @@ POLICY_VIOLATION = 1008
 MESSAGE_TOO_BIG = 1009
 TRY_AGAIN_LATER = 1013
 NO_SUCH_RUN = 4404  # of this application
-MISTAKES = 20  # commands refused for more than a knob's value, after which a client is sent away
+MISTAKES = 20  # refused commands, bad knob values apart, after which a client is disconnected
 UNANSWERED = 16  # commands of one client that a run has not answered yet
 LEAST_POINTS, MOST_POINTS = 3, 1 << 17  # rows of a long history
 LAST_WORD = 1.0  # seconds for closing a socket in good order
@@ -48,9 +48,9 @@ router = APIRouter()
 
 @router.websocket("/api/runs/{run_id}/stream")
 async def stream(socket: WebSocket, run_id: str, since: int = 0, points: int = 0) -> None:
-    """Say hello, then send everything after `since`, and do what the client asks.
+    """Send `hello`, then everything after `since`, and apply the client's commands.
 
-    To one that is far behind and gives `points`, the scalars so far are sent in so many rows at most.
+    A client that is far behind and gives `points` gets the scalars so far in that many rows at most.
     """
     manager: RunManager = socket.app.state.manager
     await socket.accept()
@@ -94,7 +94,7 @@ async def stream(socket: WebSocket, run_id: str, since: int = 0, points: int = 0
 
 
 async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: Viewer) -> Farewell:
-    """Obey until the client leaves, which raises `WebSocketDisconnect`, or is to be sent away.
+    """Apply commands until the client leaves, which raises `WebSocketDisconnect`, or is to be disconnected.
 
     Commands are sent on in the order they come. That a run has not answered one yet does not hold up
     the next: a slider is dragged faster than a long step ends.
@@ -113,7 +113,7 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
                     await manager.sessions.settle(run)
             await _obey(manager, run, viewer, command)
         except DescentError as error:
-            mistakes += not isinstance(error, BadKnob)  # which is what a text is while it is being typed
+            mistakes += not isinstance(error, BadKnob)  # a text is one while it is typed
             if tag:
                 run.channel.answer(viewer, _refusal(error, tag))
                 return
@@ -174,7 +174,7 @@ async def _obey(manager: RunManager, run: Run, viewer: Viewer, command: Command)
 
 
 def declare(document: dict[str, Any]) -> None:
-    """Add to an OpenAPI document what is said on the stream: the schemas `Command` and `Event`."""
+    """Add the stream's messages to an OpenAPI document: the schemas `Command` and `Event`."""
     commands, events = get_args(get_args(Command)[0]), get_args(Event)
     _, told = models_json_schema(
         [(kind, "validation") for kind in commands] + [(kind, "serialization") for kind in events],
@@ -184,13 +184,13 @@ def declare(document: dict[str, Any]) -> None:
     for name, kinds in (("Command", commands), ("Event", events)):
         for kind in kinds:
             schema = told["$defs"][kind.__name__]
-            schema["required"] = ["type", *schema.get("required", [])]  # they are told apart by it
+            schema["required"] = ["type", *schema.get("required", [])]  # the discriminator
         schemas[name] = {"anyOf": [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in kinds]}
     schemas.update(told["$defs"])
 
 
 def bad_field(first: Any) -> BadField:
-    """The error for what pydantic found first: it names the field and says what is wrong with it."""
+    """The error for the first of pydantic's: it names the field and what is wrong with it."""
     field = ".".join(str(part) for part in first["loc"]) or "message"
     return BadField(f"{field}: {first['msg']}", field, reason=first["type"])
 

@@ -1,4 +1,4 @@
-"""What a worker says, on its way to the server: in order, nothing durable lost, and training seldom waits."""
+"""A worker's output queue: in order, nothing durable lost, and training seldom waits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows
     TELLS = False
 else:
-    TELLS = sys.platform == "linux"  # how much of a pipe is unread
+    TELLS = sys.platform == "linux"  # unread bytes of a pipe are known
 
 MOST_UNSENT = 4096  # durable messages; a server further behind than that makes training wait
 ROOM = 1 << 20  # bytes of the pipe, where the system lets us choose (Linux)
@@ -29,8 +29,8 @@ SAFE_SHARE = 4  # small writes waste page space: count on a quarter of the capac
 class Outbox:
     """Sends scalars and events in order, and of pictures and checkpoints the latest.
 
-    While the pipe has room a message is sent at once by whoever puts it: a thread of its own would take
-    turns with training at Python's lock (3 % of the steps). A thread sends what had to wait.
+    While the pipe has room, the calling thread sends at once: a sender thread would take turns with training
+    at Python's lock (3 % of the steps). A thread sends what had to wait.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -95,7 +95,7 @@ class Outbox:
 
 @contextlib.contextmanager
 def _ended_with_the_server() -> Iterator[None]:
-    """Ends this process where the pipe turns out to be closed at the server's end."""
+    """End this process if the pipe turns out to be closed at the server's end."""
     try:
         yield
     except OSError:
@@ -103,7 +103,7 @@ def _ended_with_the_server() -> Iterator[None]:
 
 
 def _widen(pipe: int) -> int:
-    """Make room in a pipe; returns how many bytes it holds, 0 where the system does not tell."""
+    """Enlarge a pipe; returns its capacity in bytes, 0 where the system does not report it."""
     if not TELLS:
         return 0
     with contextlib.suppress(OSError):  # the user's pipes may hold too much already

@@ -24,7 +24,7 @@ from descent.workers import forks, worker
 logger = logging.getLogger(__name__)
 
 GRACE = 5.0  # seconds a worker that closed its pipe may take to exit
-MOST_UNREAD = 4 << 20  # bytes of commands; a worker that leaves so many unread hangs, and is killed
+MOST_UNREAD = 4 << 20  # bytes of unread commands, above which a worker counts as hung and is killed
 
 # multiprocessing reads an exit status once, and looks for ended children whenever it starts another: two
 # threads that do so at the same time would lose it.
@@ -32,17 +32,17 @@ _reaping = threading.Lock()
 
 
 class Commands(Protocol):
-    """The way of commands to a worker. None of its methods waits."""
+    """A command channel to a worker. No method blocks."""
 
     def send(self, data: bytes) -> int:
-        """Send, or keep until it can be sent; how many bytes are kept. What nobody can hear is lost."""
+        """Send or buffer; returns the bytes buffered. Commands to a closed pipe are lost."""
 
     def close(self) -> None:
-        """Nothing more is sent."""
+        """Stop sending."""
 
 
 class PipeCommands:
-    """Over a pipe that the event loop writes to."""
+    """Commands over a pipe that the event loop writes to."""
 
     def __init__(self, transport: asyncio.WriteTransport) -> None:
         self._transport = transport
@@ -50,26 +50,26 @@ class PipeCommands:
     @classmethod
     async def over(cls, connection: Connection) -> Commands:
         """Takes over a connection's pipe."""
-        # A file knows that it is closed; a Connection that is collected at exit would be closed twice.
+        # A file tracks that it is closed; a Connection that is collected at exit would be closed twice.
         with connection:
             pipe = open(os.dup(connection.fileno()), "wb", buffering=0)  # noqa: SIM115 — the transport closes it
         loop = asyncio.get_running_loop()
         return cls((await loop.connect_write_pipe(asyncio.BaseProtocol, pipe))[0])
 
     def send(self, data: bytes) -> int:
-        """As a Connection would, which puts the length before."""
+        """Send as `Connection` does: length prefix, then data."""
         if not self._transport.is_closing():
             self._transport.write(len(data).to_bytes(4, "big") + data)
         return self._transport.get_write_buffer_size()
 
     def close(self) -> None:
-        """At once, whatever is not sent yet."""
+        """Close at once, dropping unsent commands."""
         if not self._transport.is_closing():
             self._transport.abort()
 
 
 class ThreadCommands:
-    """By a thread, where the event loop cannot write to such a pipe (Windows)."""
+    """Commands written by a thread, where the event loop cannot write to such a pipe (Windows)."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -78,13 +78,13 @@ class ThreadCommands:
         threading.Thread(target=self._write, name="commands", daemon=True).start()
 
     def send(self, data: bytes) -> int:
-        """Hand it to the thread."""
+        """Queue a command for the thread."""
         self._size += len(data)
         self._unsent.put(data)
         return self._size
 
     def close(self) -> None:
-        """The thread ends."""
+        """End the thread after the queued commands."""
         self._unsent.put(b"")
 
     def _write(self) -> None:
@@ -107,7 +107,7 @@ class LocalWorker:
         return self._process.pid
 
     def send(self, control: Control) -> None:
-        """Send a command; one to a worker that is gone is lost, and its end is told separately."""
+        """Send a command; lost if the worker is gone, which is reported separately."""
         if self._commands.send(json.dumps(asdict(control)).encode()) > MOST_UNREAD:
             self.kill()
 
@@ -116,7 +116,7 @@ class LocalWorker:
         self._process.kill()
 
     def close(self) -> None:
-        """Let go of a process that has ended."""
+        """Release the pipe of an ended process."""
         self._commands.close()
 
 
@@ -145,9 +145,9 @@ class LocalExecutor:
     async def start(
         self, spec: RunSpec, deliver: Callable[[Output], None], ended: Callable[[str], None]
     ) -> LocalWorker:
-        """Start a run. In the event loop, `deliver` gets each message, `ended` why the process is no more.
+        """Start a run. In the event loop, `deliver` gets each message, `ended` the process's exit reason.
 
-        Raises `OSError` or `EOFError` where no process can be had.
+        Raises `OSError` or `EOFError` if no process can be started.
         """
         loop = asyncio.get_running_loop()
         process, outputs, commands = await asyncio.to_thread(self._spawn, spec)
@@ -159,7 +159,7 @@ class LocalExecutor:
             ended(cause)
 
         def follow() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the server is ending
                 with outputs, contextlib.suppress(EOFError, OSError):
                     while True:
                         loop.call_soon_threadsafe(deliver, outputs.recv())

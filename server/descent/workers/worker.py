@@ -30,7 +30,7 @@ SWITCH_INTERVAL = 0.001  # seconds; lets the reading thread in between two steps
 
 
 def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
-    """Train one run, obeying what comes over `commands` and saying everything over `outputs`."""
+    """Train one run: commands arrive over `commands`, all output goes to `outputs`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides how a run ends
     sys.setswitchinterval(SWITCH_INTERVAL)
     torch.set_num_threads(1)
@@ -42,7 +42,7 @@ def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
 
 
 def train(entry: Entry, spec: RunSpec, inbox: Inbox, emit: Callable[[Output], None]) -> None:
-    """Train one run to its end, or sweep from where it is; if that is an error, it says so itself."""
+    """Train one run to its end, or sweep from its state; an error is emitted as the run's failure."""
     if spec.sweep is not None:
         sweep(entry, spec, spec.sweep, inbox, emit)
         return
@@ -61,8 +61,8 @@ def train(entry: Entry, spec: RunSpec, inbox: Inbox, emit: Callable[[Output], No
 
 
 def _read(commands: Connection, inbox: Inbox) -> None:
-    """Hand on what comes, JSON objects, for as long as the server lives."""
+    """Put commands (JSON objects) into the inbox for as long as the server lives."""
     with contextlib.suppress(EOFError, OSError):
         while True:
             inbox.put(Control(**json.loads(commands.recv_bytes())))
-    os._exit(1)  # the server is gone, and nobody is left to train for
+    os._exit(1)  # the server is gone

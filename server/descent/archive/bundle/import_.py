@@ -1,6 +1,6 @@
 """A bundle from elsewhere becomes a run of this store, under an id of its own and at rest.
 
-Pictures and scalars are written anew, from what was understood of them.
+Pictures and scalars are encoded again, from their parsed form.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ class Intake:
         self._bundle = Bundle(file, limit, registry, folder)
 
     def __enter__(self) -> Self:
-        """It lets go of what was unpacked when it is left."""
+        """The intake; its unpacked files are deleted on exit."""
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bundle.close()
 
     def write(self, store: Store) -> None:
-        """Add the run to a store that nobody else writes to: all of it, or nothing."""
+        """Add the run to a store without another writer: all of it, or nothing."""
         for work in self.steps(store):
             work()
 
     def steps(self, store: Store) -> Iterator[Callable[[], None]]:
-        """What is to be done on the store, one after the other; others may write in between.
+        """The operations on the store, in order; others may write in between.
 
-        Until the last of them is done the run is in no list, and a store that is opened anew forgets it.
+        Until the last one is done the run is in no list, and a store that is reopened deletes it.
         """
         yield partial(store.begin_import, self.run_id)
         for batch in self.batches():
@@ -65,7 +65,7 @@ class Intake:
         yield partial(store.end_import, self.run_id)
 
     def batches(self) -> Iterator[Batch]:
-        """What is to be saved, one after the other."""
+        """The batches to save, in order."""
         row = self._row()
         batch, size = Batch(row), 0
         for piece in self._pieces(row):
@@ -117,7 +117,7 @@ class Intake:
                 yield StoredMessage(seq, event.type, event.step, data)
 
     def _events(self) -> Iterator[Event | None]:
-        """What the run said, and that it was interrupted, if it was; then None."""
+        """The run's events, and that it was interrupted, if it was; then None."""
         said = self._bundle.run
         yield from self._bundle.events()
         if said.status not in ENDED:
@@ -158,7 +158,7 @@ class _Rows:
         self._piece = next(self._pieces, None)
 
     def before(self, step: int | None) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-        """Those before a step, or all, that were not read yet: steps and columns, a piece at a time."""
+        """The unread rows before a step, or all: steps and columns, a piece at a time."""
         while self._piece is not None:
             steps, columns = self._piece
             until = len(steps) if step is None else int(np.searchsorted(steps, step))

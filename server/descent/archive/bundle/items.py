@@ -12,7 +12,7 @@ BLANK = " \t\r\n"
 
 
 def items(file: BinaryIO) -> Iterator[Any]:
-    """Each item of the array in `file`. Raises `ValueError` for anything else, and what is no item."""
+    """Each item of the array in `file`. Raises `ValueError` for anything else, and for an invalid item."""
     decoder = json.JSONDecoder()
     utf8 = codecs.getincrementaldecoder("utf-8")()
     text, at, chunk = "", 0, CHUNK

@@ -1,8 +1,8 @@
 """A recorded run in one piece, as it leaves Descent.
 
-A branch begins where its parent was. To be gone back to without its parent it needs a checkpoint at that
-step: most often its own, which it takes at once. Where that one is gone, what led there comes along: the
-parent's record from its last checkpoint before, or from its beginning, and so on, as `History.plan` goes.
+A branch begins in its parent's state. To be restored without its parent it needs a checkpoint at that step:
+most often its own, which it takes at once. If that one is gone, the parent's record comes along, from its
+last checkpoint before, or from its beginning, and so on, as in `History.plan`.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class Part:
 
 
 class Record:
-    """What is recorded of a run, from where one can go back to it.
+    """A run's record, from the first state it can be restored from.
 
     `first`: the step it begins at, with the knobs `began_with`; `whole`: nothing came before; `end`: steps
-    taken. `events`: what it said but for scalars, their `seq` counted from 1. `steps`, int64 (n,), and
+    taken. `events`: all messages but scalars, their `seq` counted from 1. `steps`, int64 (n,), and
     `columns`, a float32 (n,) by name: its scalars.
     """
 
@@ -62,7 +62,7 @@ class Record:
             self.began_with = checkpoint.knobs
         self.events: list[dict[str, Any]] = []
         self._seqs: list[list[int]] = []  # of each part's events, in the store
-        self._last_seq = 0  # what the run says from now on is left out
+        self._last_seq = 0  # later messages of the run are left out
         self.steps, self.columns = joined([frame for part in self._parts for frame in self._listen(part)])
         self.end = max(int(self.steps[-1]) + 1 if len(self.steps) else 0, row.branched_at or 0)
 
@@ -119,7 +119,7 @@ def fixed_apart(entry: Entry, one: RunRow, other: RunRow) -> list[str]:
 
 
 def parent_of(store: Store, row: RunRow) -> RunRow:
-    """What a branch was branched from. Raises `NotRecorded`."""
+    """The parent of a branch. Raises `NotRecorded`."""
     parent = store.run(row.parent) if row.parent else None
     if parent is None:
         raise NotRecorded(f"the run that {row.id} was branched from is not recorded here", "run")
@@ -148,7 +148,7 @@ def _checkpoint(store: Store, row: RunRow, step: int) -> Checkpoint | None:
 
 
 def _between(frame: wire.Frame, part: Part) -> wire.Frame:
-    """Those of its scalars that belong to the part."""
+    """The frame's scalars that belong to the part."""
     steps = frame.arrays["step"]
     inside = (part.first <= steps) & (steps < part.until)
     arrays = {name: values[inside] for name, values in frame.arrays.items()}

@@ -69,8 +69,8 @@ class RandomState(BaseModel):
 
 
 class Bundle:
-    """What a bundle holds. `run`: as it says; the rest checked: `built_with`, `began_with` and the present
-    `knobs`; `first`: the step it begins at; `steps_per_epoch`, as last said.
+    """The content of a bundle. `run`: as written; the rest checked: `built_with`, `began_with` and present
+    `knobs`; `first`: the step it begins at; `steps_per_epoch`: the last value.
     """
 
     def __init__(self, file: BinaryIO, limit: int, registry: Registry, folder: Path | None = None) -> None:
@@ -88,7 +88,7 @@ class Bundle:
             raise
 
     def close(self) -> None:
-        """Let go of what was unpacked."""
+        """Delete the unpacked files."""
         self._files.close()
 
     def _read(self) -> None:
@@ -122,7 +122,7 @@ class Bundle:
         return _parsed(name, adapter, self._entries.read(name, most))
 
     def events(self) -> Iterator[Event]:
-        """What the run said, but for scalars."""
+        """The run's messages, without scalars."""
         self._lines.seek(0)
         for number, line in enumerate(self._lines, 1):
             event = _parsed(f"{bundle.EVENTS} line {number}", _event, line.rstrip(b"\r\n"))
@@ -131,7 +131,7 @@ class Bundle:
             yield event
 
     def _changed(self) -> dict[str, Any]:
-        """The knobs after all changes; `knobs.json` must say the same."""
+        """The knobs after all changes; `knobs.json` must agree."""
         with self._entries.unpacked(bundle.KNOBS, LARGEST_LIST) as file:
             written = items(file)
             knobs = self.began_with
@@ -148,7 +148,7 @@ class Bundle:
         return knobs
 
     def _compare(self, written: Iterator[Any], *expected: Any) -> None:
-        """The next entry of `knobs.json` has this step and these knobs; it is the last if none are told."""
+        """Check the next entry of `knobs.json`: this step and these knobs, or none if none are `expected`."""
         try:
             found = next(written, None)
         except ValueError as error:
@@ -186,7 +186,7 @@ class Bundle:
         return last
 
     def scalars(self, size: int) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-        """So many rows at a time: steps and columns as in `Record`."""
+        """`size` rows at a time: steps and columns as in `Record`."""
         names = list(self._table.tensors)
         for piece in self._table.stretches(names, size):
             steps = piece.pop("step")
@@ -264,7 +264,7 @@ def _checked(
 
 
 def _picture(frame: wire.Frame, panel: str, kind: str, step: int) -> Picture:
-    """What a frame shows. Raises one of `_MALFORMED` where it is not of this panel and step."""
+    """The picture in a frame. Raises one of `_MALFORMED` if it is not of this panel and step."""
     if (frame.type, frame.panel, frame.kind, frame.step) != ("panel", panel, kind, step):
         raise ValueError(f"it says {frame.kind} {frame.panel!r} at step {frame.step}")
     specs = fields(Picture.kinds[kind])  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return math.prod(self.shape) * ITEM[self.dtype]
 
 
@@ -65,7 +65,7 @@ class TensorFile:
             raise ValueError(f"it has {end - at} bytes that are no tensor's")
 
     def stretches(self, names: list[str], size: int) -> Iterator[dict[str, np.ndarray]]:
-        """So many items at a time of tensors that are int64 or float32, (n,) each."""
+        """`size` items at a time of tensors that are int64 or float32, (n,) each."""
         (count,) = self.tensors[names[0]].shape
         for first in range(0, count, size):
             yield {name: self._stretch(self.tensors[name], first, min(size, count - first)) for name in names}

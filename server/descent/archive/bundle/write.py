@@ -2,7 +2,7 @@
 
     run.json                              what it is: experiment, knobs, seed, status, versions
     knobs.json                            every change of knobs, the first being those it began with
-    events.jsonl                          what it said, one JSON object a line, as in docs/protocol.md
+    events.jsonl                          its events, one JSON object a line, as in docs/protocol.md
     scalars.csv, scalars.safetensors      the same numbers twice: to read, and exact
     frames/<panel>/<step>.safetensors     its pictures
     checkpoints/<step>.safetensors        what training goes on from
@@ -68,7 +68,7 @@ class Part(BaseModel):
 
 
 class Parent(Part):
-    """What a branch was branched from, and after how many steps."""
+    """A branch's parent, and the number of steps after which it was branched."""
 
     id: Id
     name: Name = ""
@@ -88,7 +88,7 @@ class RunFile(Part):
     begins_at: int | None = Field(None, ge=0, le=LAST_STEP)
     parent: Parent | None = None
     seed: int = Field(ge=0, lt=2**32)
-    streams: int = Field(1, ge=1, le=STREAMS)  # see `Experiment.streams`; bundles once said nothing of it
+    streams: int = Field(1, ge=1, le=STREAMS)  # see `Experiment.streams`; old bundles lack it
     device: str = Field(pattern="^(cpu|cuda)$")
     built_with: Values
     began_with: Values
@@ -120,7 +120,7 @@ def write(store: Store, run_id: str, folder: Path, registry: Registry) -> Binary
     """
     record = Record(store, run_id, registry)
     folder.mkdir(parents=True, exist_ok=True)
-    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 — whoever asked for it closes it
+    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 — the caller closes it
     try:
         _write(record, store, file)
     except BaseException:

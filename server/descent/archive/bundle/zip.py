@@ -1,8 +1,8 @@
 """The entries of a zip file from elsewhere, read where they lie.
 
-What may be large is unpacked to a file without a name, so that it takes no memory.
+Large entries are unpacked to a file without a name, so that they take no memory.
 
-What they may be called is known beforehand, and sizes are counted as they are read, whatever the headers say.
+Their names are known beforehand, and sizes are counted on reading, whatever the headers say.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Entries:
     def __init__(
         self, file: BinaryIO, limit: int, known: Callable[[str], object], folder: Path | None = None
     ) -> None:
-        """`folder`: for what is unpacked to a file, else where the system keeps temporary ones.
+        """`folder`: for unpacked files, by default the system's temporary folder.
 
         Raises `BadArchive` for what is no zip file, or has an entry whose name is not `known`.
         """
@@ -76,14 +76,14 @@ class Entries:
         self.names.add(name)
 
     def read(self, name: str, most: int) -> bytes:
-        """An entry whole. Raises `TooLarge` as soon as it, or all that were read, turn out to be."""
+        """A whole entry. Raises `TooLarge` as soon as it, or all entries read so far, exceed the limit."""
         with io.BytesIO() as memory:
             self._unpack(name, most, memory)
             return memory.getvalue()
 
     def unpacked(self, name: str, most: int | None = None) -> BinaryIO:
         """An entry as a file, gone when it is closed. Raises as `read`."""
-        file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 — whoever asked for it closes it
+        file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 — the caller closes it
         try:
             self._unpack(name, most, file)
         except BaseException:

@@ -1,4 +1,4 @@
-"""Watches how a run is doing, and says what goes wrong, where, why, and what heals it."""
+"""Diagnoses a run: what goes wrong, where, why, and the remedy."""
 
 from descent.engine.health.finding import Finding
 from descent.engine.health.state import Health

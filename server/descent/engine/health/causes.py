@@ -1,4 +1,4 @@
-"""Why: what makes gradients vanish, units fall silent and weights grow. What heals follows from it."""
+"""Causes of vanishing gradients, silent units and growing weights. The remedy follows from the cause."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from descent.engine.objectives.curvature import dot
 from descent.engine.objectives.effects import bound, curvature_of, layers_of, rate_of
 
 UPHILL = 0.9  # cosine of a step and the gradient above which it leads straight up
-MOSTLY = 0.5  # of the dead units, whose weights are all 0
+MOSTLY = 0.5  # share of the dead units whose weights are all 0
 SATURATING = ("tanh", "sigmoid")
 
 
 def activation_of(knobs: Knobs) -> str:
-    """The hidden units' activation where a knob tells it, in its own word; else nothing."""
+    """The hidden units' activation, as the knob `activation` has it; empty without one."""
     return str(getattr(knobs, "activation", ""))
 
 
@@ -30,7 +30,7 @@ def one_batch_says_nothing(knobs: Knobs, layer: Sequence[Tensor], most: int) -> 
 
 
 def of_vanishing(knobs: Knobs, layers: Mapping[str, Sequence[Tensor]], layer: str, from_start: bool) -> str:
-    """`batch`, `sigmoid`, `start` (the first weights, or the depth), or `rate` (they were thrown off)."""
+    """The cause: `batch`, `sigmoid`, `start` (first weights, or depth), or `rate` (weights thrown off)."""
     following = list(layers)[list(layers).index(layer) :]
     if any(one_batch_says_nothing(knobs, layers[name], 2) for name in following):
         return "batch"
@@ -40,7 +40,7 @@ def of_vanishing(knobs: Knobs, layers: Mapping[str, Sequence[Tensor]], layer: st
 
 
 def of_silence(knobs: Knobs, objective: Objective, layer: str, dead: Tensor) -> str:
-    """Of dead units, (units,): `batch`, `zeros` (no weight leads to or from them), `saturated`, or `relu`."""
+    """The cause of dead units, (units,): `batch`, `zeros` (no weights to or from), `saturated`, or `relu`."""
     layers = layers_of(objective)
     if one_batch_says_nothing(knobs, layers[layer], 1):
         return "batch"

@@ -1,4 +1,4 @@
-"""It got much worse after a knob was changed: which knob, from what to what, and at which step."""
+"""Finds the change of knobs after which a run got much worse: the knobs, from what to what, and the step."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from descent.engine.health.finding import Finding
 from descent.engine.health.levels import BLOCK, SOON, Level, Series
 
 DRAG = 1.0  # seconds between two changes of a knob that are one movement, at most
-SURE = 60  # bins after which a change did no harm, once another one has come
-LONG = 30.0  # seconds after which the last change is no cause any more
+SURE = 60  # bins after which a change counts as harmless, once another one has come
+LONG = 30.0  # seconds after which the last change is no longer a suspect
 REMEMBERED = 8  # changes
 
 
 @dataclass
 class Change:
-    """Knobs that were moved at once, and where all scalars stood before."""
+    """Knobs moved together, and the level of every scalar before."""
 
     at: int  # step
     knobs: dict[str, tuple[Any, Any]]  # from, to
@@ -27,7 +27,7 @@ class Change:
     counts: Mapping[str, int]  # bins until then
 
     def move(self, knobs: Mapping[str, tuple[Any, Any]], now: float) -> None:
-        """The same movement goes on. Where it comes back to what it was, what it was before that counts."""
+        """Extend the movement. A knob that returns to its first value keeps the one it had before that."""
         for name, (before, after) in knobs.items():
             first, last = self.knobs.get(name, (before, after))
             self.knobs[name] = first, last if after == first else after
@@ -38,7 +38,7 @@ class Changes:
     """The latest changes of knobs, each a suspect until it has proved harmless."""
 
     def __init__(self, measures: Mapping[str, Measure], *, fresh: bool) -> None:
-        """`fresh`: whether the run begins with a network that knows nothing."""
+        """`fresh`: whether the run begins with an untrained network."""
         self._measures = measures
         self._fresh = fresh
         self._own = frozenset(knob for measure in measures.values() for knob in measure.knobs)
@@ -49,10 +49,10 @@ class Changes:
             if measure.kind != "held-out" or measure.of not in with_loss
         ]
         self._suspects: list[Change] = []
-        # Scalars that are much worse → what they were, and how many bins there were when that was found.
+        # Scalars that are much worse → their level before, and the number of bins when that was found.
         self._standing: dict[str, tuple[Level, int]] = {}
-        self._cause: list[Change] = []  # of what stands
-        self._word: dict[str, Any] = {}  # the rest of what was told of it
+        self._cause: list[Change] = []  # the changes that made them worse
+        self._word: dict[str, Any] = {}  # the finding's other params
 
     @property
     def standing(self) -> bool:
@@ -64,14 +64,14 @@ class Changes:
         return bool(self._suspects) and self._in_doubt(self._suspects[-1], series)
 
     def forget(self) -> None:
-        """What is measured is another thing from now on."""
+        """Drop all changes: measures before and after cannot be compared."""
         self._suspects, self._cause = [], []
         self._standing.clear()
 
     def made(
         self, step: int, knobs: Mapping[str, tuple[Any, Any]], series: Mapping[str, Series], now: float
     ) -> bool:
-        """Knobs were changed. True if it is another movement than the one before."""
+        """Take in a change of knobs. True if it begins a new movement."""
         last = self._suspects[-1] if self._suspects else None
         if last and knobs.keys() <= last.knobs.keys() and now - last.moved < DRAG:
             last.move(knobs, now)
@@ -83,8 +83,8 @@ class Changes:
         return True
 
     def judge(self, series: Mapping[str, Series], now: float, healthy: int) -> Iterator[Finding]:
-        """What has become much worse, and that all is as good again. More that gets worse in between is no
-        news: the way back is the one that was told.
+        """Findings `worse` and `recovered`. A scalar that gets worse while another one stands is no news: the
+        way back is the one already given.
         """
         told = self.standing
         found = self._worse(series)
@@ -107,7 +107,7 @@ class Changes:
         self._acquit(series, now)
 
     def again(self, series: Mapping[str, Series]) -> list[Finding]:
-        """What stands, as it is now; for when the knobs have come to rest."""
+        """The standing finding with its present values; for when the knobs have come to rest."""
         return [self._tell(series)] if self.standing else []
 
     def _tell(self, series: Mapping[str, Series]) -> Finding:
@@ -117,8 +117,8 @@ class Changes:
         return Finding("worse", {**self._word, **now, **told_of(self._cause)})
 
     def blame(self, of: str | None = None) -> dict[str, Any]:
-        """What was changed, at which step, and the way back to before it: the cause of what stands, or else
-        the last change and those just before it, if it acts on the learner `of`. Nothing where there is none.
+        """The changes to blame, their step, and the way back to before them: the cause of the standing
+        finding, or else the last change and those just before it, if it acts on the learner `of`; or nothing.
         """
         if self._cause:
             return told_of(self._cause)
@@ -131,7 +131,7 @@ class Changes:
         return not scalars or any(self._acts(knobs, name) for name in scalars)
 
     def _worse(self, series: Mapping[str, Series]) -> list[tuple[float, str, int]]:
-        """By how much, which scalar, and since which suspect."""
+        """Scalars that are much worse: the excess, the scalar, and the index of the suspect."""
         found = []
         for name in self._judged:
             if name in self._standing or name not in series:
@@ -172,7 +172,7 @@ class Changes:
         return any(knob in self._measures[scalar].knobs or knob not in self._own for knob in knobs)
 
     def _recovered(self, series: Mapping[str, Series]) -> bool:
-        """Whether all that was much worse is as good again. Whoever is out is not waited for."""
+        """Whether all that was much worse is as good again. A learner that is out is not waited for."""
         for name, (level, since) in tuple(self._standing.items()):
             one = series[name]
             if one.count - since >= BLOCK and level.regained(one.latest(BLOCK)):
@@ -180,7 +180,7 @@ class Changes:
         return not self._standing
 
     def _acquit(self, series: Mapping[str, Series], now: float) -> None:
-        """Let go of changes that did no harm for long enough."""
+        """Drop changes that did no harm for long enough."""
         if self._standing:
             return
         self._suspects = [
@@ -196,7 +196,7 @@ class Changes:
 
 
 def told_of(changes: Sequence[Change]) -> dict[str, Any]:
-    """Changes one after the other: each knob from what to what, since which step, and the way back."""
+    """Consecutive changes as params: each knob's first and last value, the step, and the way back."""
     knobs: dict[str, list[Any]] = {}
     for change in changes:
         for name, (before, after) in change.knobs.items():

@@ -1,4 +1,4 @@
-"""What is found wrong with a run, or to be right again."""
+"""A finding: something wrong with a run, or right again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Finding:
-    """What goes wrong. `params`: the measured values and their bound, and where it is worth going back to;
+    """One diagnosis. `params`: the measured values and their bound, and where it is worth going back to;
     `remedy`: knobs that may help now.
     """
 

@@ -1,4 +1,4 @@
-"""What the gradients of the coming step say, and the curvature there."""
+"""Diagnosis from the gradients of the coming step, and the curvature there."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from descent.engine.objectives.curvature import norm
 from descent.engine.objectives.effects import Sharpness, bound, curvature_of, layers_of, rate_of, units_of
 from descent.engine.observe import borrowed
 
-KNOWN = 3  # examinations after which it is known what gradients are like
+KNOWN = 3  # examinations after which the usual gradients are known
 DEAD_OVER = 5  # batches on which a unit has no gradient, to be called dead
 DEAD_SHARE = 0.5  # of a layer's units
 VANISHED = 1e-4  # a layer's root mean square gradient, to that of the layer with the largest
 NOTHING = 1e-9  # the same of the largest, where training has only begun
 EXPLODED = 1e3  # a gradient's norm, to the median of those before
 BEYOND = 10.0  # the same, to the largest of the first ones
-CLIP = "clip"  # what a knob that clips gradients is called
-SAFE = 0.8  # of the rate at the bound: what a remedy sets
+CLIP = "clip"  # the name of a knob that clips gradients
+SAFE = 0.8  # of the rate at the bound: the rate that a remedy sets
 
 
 class Gradients:
@@ -47,13 +47,13 @@ class Gradients:
         self._silent: dict[str, list[Tensor]] = {}  # layer → where a unit had no gradient, lately
         self._from_start: dict[str, bool] = {}  # objective → whether its gradient vanished when first seen
         self._sharpness = Sharpness()
-        # Rate as it was when curvature was last looked at → the bound
+        # By objective: the rate's bound, as of the last look at curvature.
         self._stable_below: dict[str, float] = {}
         self._seen: set[str] = set()  # objectives at the last look
         self._uphill: set[str] = set()  # objectives whose steps lead up
 
     def forget(self) -> None:
-        """What is to be learnt is another thing from now on: all is judged anew."""
+        """Reset after a change of task: nothing before can be compared."""
         self._norms.clear()
         self._silent.clear()
         self._uphill.clear()
@@ -83,11 +83,11 @@ class Gradients:
         return [sign for sign in signs if sign]
 
     def looks_at(self, name: str) -> bool:
-        """Whether there was an objective of this name at the last look; of one that is out there is none."""
+        """Whether the last look saw an objective of this name; a learner that is out has none."""
         return name in self._seen
 
     def _meet(self, name: str, objective: Objective) -> None:
-        """Under this name another network than before may be looked at: a knob chooses which."""
+        """Reset the history of a name that now stands for another network: a knob chooses which."""
         mark = id(objective.parameters[0])
         if self._known.get(name) == mark:
             return
@@ -129,15 +129,15 @@ class Gradients:
         return sharpness
 
     def _clipped(self, length: float, knobs: Knobs) -> dict[str, float]:
-        """The live knob that clips gradients, set to what they were like before."""
+        """The live knob that clips gradients, set to their usual norm; empty if none, or if it clips."""
         now = getattr(knobs, CLIP, None)
         if not isinstance(now, float) or not knobs.is_live(CLIP) or 0 < now <= length:
             return {}
         return {CLIP: float(f"{length:.1e}")}
 
     def slower(self, knobs: Knobs) -> dict[str, float]:
-        """Live learning rates at half of what they are, or less where curvature or a penalty sets a lower
-        bound; none where no rate heals.
+        """Live learning rates at half their value, or less where curvature or a penalty sets a lower bound;
+        none where no rate helps.
         """
         lower: dict[str, float] = {}
         for name, objective in self._experiment.objectives(knobs).items():
@@ -151,8 +151,8 @@ class Gradients:
         return lower
 
     def cause(self, knobs: Knobs) -> dict[str, Any]:
-        """Why numbers are no numbers any more, where that is known: steps lead up, or the penalty is too
-        strong for the rate.
+        """The cause of non-finite numbers, where it is known: steps lead up, or the penalty is too strong for
+        the rate.
         """
         if self._uphill:
             return {"cause": "uphill"}
@@ -181,7 +181,7 @@ class Gradients:
         from_start = self._from_start.setdefault(name, uneven or nothing)
         if len(sizes) < 2 or not (uneven or (nothing and from_start)):
             return None
-        if least == 0 and not from_start:  # of dead units there is another word
+        if least == 0 and not from_start:  # dead units have a finding of their own
             return None
         limit = VANISHED * most if uneven else NOTHING
         cause = of_vanishing(knobs, layers_of(objective), layer, from_start)
@@ -213,7 +213,7 @@ class Gradients:
     def _climbing(
         self, objective: Objective, name: str, knobs: Knobs, where: Mapping[str, Any]
     ) -> list[Finding]:
-        """Why the loss gets worse; only then: mini-batches are now and then sharper than the whole."""
+        """The cause of a climbing loss; only then: mini-batches are now and then sharper than the whole."""
         if not self._listening.climbing(name):
             return []
         if self._coming is not None and leads_uphill(objective, self._coming(knobs)[name]):
@@ -238,7 +238,7 @@ class Gradients:
 
 
 def _lower_rate(knobs: Knobs, rate: float, lower: float) -> dict[str, float]:
-    """The knob that is this rate, set to a lower one of two digits."""
+    """The knob with this rate, set to the lower one at two digits."""
     for name in type(knobs).model_fields:
         if name in knobs.rates() and math.isclose(getattr(knobs, name), rate):
             return {name: float(f"{lower:.1e}")}

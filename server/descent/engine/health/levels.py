@@ -1,4 +1,4 @@
-"""How a scalar goes, in bins: each the mean of the values that came at once, some thirty a second."""
+"""A scalar's course in bins: each the mean of the values of one flush, some thirty a second."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from statistics import median
 
 KEPT = 100  # bins
-COMPARED = 50  # the latest of them, with what comes after a change
-SOON = 8  # bins of which the first judgement is made
+COMPARED = 50  # the latest of them, compared with the bins after a change
+SOON = 8  # bins for the first judgement
 BLOCK = 20  # bins in a row whose median is a level, at most
-BEGUN = 5  # bins that are a beginning
-MUCH = 0.5  # of the loss: so much more is much worse
-MOST = 0.25  # of the loss in the beginning: more is much worse in any case
-LEAST = 0.01  # the same: less is nothing
-FAR = 0.05  # the same: more above the lowest is far
-ACCURACY = 0.15  # lost: much worse
-TRAINED = 2.0  # of the loss: so much more is much worse where the loss in the beginning is not known
+BEGUN = 5  # bins that count as the beginning
+MUCH = 0.5  # of the loss: a rise that is much worse
+MOST = 0.25  # of the loss in the beginning: a larger rise is much worse in any case
+LEAST = 0.01  # the same: a smaller rise is nothing
+FAR = 0.05  # the same: further above the lowest is far
+ACCURACY = 0.15  # a drop that is much worse
+TRAINED = 2.0  # of the loss: a rise that is much worse if the loss in the beginning is unknown
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Level:
     sign: int = 1
 
     def worst(self, block: int) -> float:
-        """The highest median of so many bins in a row."""
+        """The highest median of `block` bins in a row."""
         bins = [self.sign * value for value in self.bins]
         starts = range(max(1, len(bins) - block + 1))
         return max(median(bins[start : start + block]) for start in starts)
@@ -67,7 +67,7 @@ class Series:
     best_at: int = 0  # its step
 
     def add(self, step: int, values: Sequence[float]) -> None:
-        """Values that came at once, up to `step`; NaN where none was measured."""
+        """Add the values of one flush, up to `step`; NaN where none was measured."""
         total = sum(values)
         if total != total:
             values = [value for value in values if value == value]
@@ -88,7 +88,7 @@ class Series:
         return -1 if self.accuracy else 1
 
     def latest(self, count: int) -> list[float]:
-        """The last so many bins, or all."""
+        """The last `count` bins, or all."""
         return list(self.bins)[-count:]
 
     @property
@@ -109,7 +109,7 @@ class Series:
         return self.count >= BEGUN and self.sign * (self.now - best) > max(self._rise(best), FAR * first)
 
     def level(self, fresh: bool) -> Level | None:
-        """Where it stands. `fresh`: what it began with is that of a network that knew nothing."""
+        """The present level; None without bins. `fresh`: it began with an untrained network."""
         if not self.bins:
             return None
         value = median(self.latest(BLOCK))

@@ -1,4 +1,4 @@
-"""What the scalars say that an experiment declares as its measures: stuck, overfitting, a lost game."""
+"""Diagnosis from the scalars that an experiment declares as measures: stuck, overfitting, a lost game."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ STUCK_AT = 0.98  # of the loss it began with
 PERFECT = 0.98  # an accuracy at which nothing is stuck
 OVERFIT = 1.25  # the loss on unseen data, to its lowest
 OVERFIT_AFTER = 15  # bins
-SETTLED = 200  # values after which a mean says something
+SETTLED = 200  # values after which a mean is meaningful
 LATELY = 50  # bins
-OVERPOWERED = 0.02  # what D takes for real of what is not, and misses of what is
+OVERPOWERED = 0.02  # share of fakes that D takes for real, and of real ones that it misses
 COLLAPSED = 0.4  # distance of samples from each other, to that of real ones
-FEW_KINDS = 3.5  # as many kinds of samples, evenly drawn, would be as varied
+FEW_KINDS = 3.5  # effective number of kinds: as varied as that many, evenly drawn
 GAME = ("d/real", "d/fake", "diversity", "kinds")
 
 
 class Listening:
-    """The scalars of one run that say how it goes."""
+    """The scalars of one run that measure its progress."""
 
     def __init__(self, measures: Mapping[str, Measure], *, fresh: bool) -> None:
         self._measures = measures
@@ -37,12 +37,12 @@ class Listening:
         self.series: dict[str, Series] = {}
 
     def forget(self) -> None:
-        """What is measured is another thing from now on, and this no beginning of one that knows nothing."""
+        """Reset after a change of task; the network no longer counts as untrained."""
         self.series.clear()
         self._fresh = False
 
     def add(self, step: int, columns: Mapping[str, Sequence[float]], now: float) -> None:
-        """Scalars of consecutive steps up to `step`, heard at `now`, in seconds."""
+        """Add scalars of consecutive steps up to `step`, received at `now`, in seconds."""
         if math.isnan(self._begun):
             self._begun, self._first = now, step
         self._last = step
@@ -55,8 +55,8 @@ class Listening:
                 self.series[name].add(step, columns[name])
 
     def signs(self, broken: bool, doubtful: bool) -> list[Finding]:
-        """What goes wrong by the scalars. `broken`: it is much worse since a knob was changed; `doubtful`: it
-        is too early to say whether it will be.
+        """Findings from the scalars. `broken`: they are much worse since a knob was changed; `doubtful`: it
+        is too early to say whether they will be.
         """
         stuck = [] if broken else self._stuck()
         overfitting = [] if broken or doubtful else self._overfitting()
@@ -73,11 +73,11 @@ class Listening:
 
     @property
     def any_climbs(self) -> bool:
-        """Whether somebody's loss is far above its lowest."""
+        """Whether the loss of any learner is far above its lowest."""
         return any(self.series[n].climbs for n in self._kind("loss") if not self._measures[n].rival)
 
     def climbing(self, of: str) -> bool:
-        """The same of one learner."""
+        """Whether the loss of the learner `of` is far above its lowest."""
         return any(self.series[name].climbs for name in self._of("loss", of))
 
     def _kind(self, kind: str) -> list[str]:
@@ -89,7 +89,7 @@ class Listening:
         return [name for name in found if self._measures[name].of == of] or found
 
     def _stuck(self) -> list[Finding]:
-        """Nobody's loss is lower than in the beginning, and nobody is right on next to all."""
+        """The finding that no loss is lower than in the beginning, and no accuracy near 1."""
         losses = {
             name: self.series[name]
             for name, measure in self._measures.items()
@@ -133,7 +133,7 @@ class Listening:
         return [Finding("d-overpowers", {"real": real, "fake": fake, "bound": OVERPOWERED})]
 
     def _collapsed(self) -> list[Finding]:
-        """Samples that all look alike, or are of few kinds. What D finds out at once was no drawing yet."""
+        """Samples that all look alike, or are of few kinds. Ignored while D overpowers: no samples yet."""
         if self._overpowered():
             return []
         if (value := self._lately("diversity")) < COLLAPSED:

@@ -1,7 +1,7 @@
 """One run's state of health.
 
 Two kinds of signs. Scalars, as they are flushed: cheap, and none is missed. Gradients and curvature, now and
-then, within a share of the time. A finding is told once, and again when knobs were moved and rest again.
+then, within a share of the time. A finding is reported once, and again when moved knobs have come to rest.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from descent.engine.health.gradients import DEAD_OVER, Gradients
 from descent.engine.health.listening import Listening
 
 CONFIRMED = 3  # examinations in a row that must agree
-PATIENCE = 4  # times longer, after each time that it was over
+PATIENCE = 4  # factor by which the wait grows after each recovery
 SOONER = {"uphill": 1, "above-edge": 2}  # these are as good as certain
-NEWS = frozenset({"overfitting", "recovered", "worse", "stuck"})  # they tell where to go back to, if anywhere
+NEWS = frozenset({"overfitting", "recovered", "worse", "stuck"})  # they carry their own way back, if any
 FROM_THE_START = frozenset({"batch", "sigmoid", "start"})  # causes that no way back undoes
 REMEMBERED = 32  # examinations at which all was well
 
 
 class Health:
-    """What is known of one run, and what was told of it."""
+    """The health of one run, and the findings reported so far."""
 
     def __init__(
         self,
@@ -48,14 +48,14 @@ class Health:
         self._told: set[str] = set()
         self._out: list[str] = []  # learners, in the order in which they left
         self._agreed: dict[str, int] = {}  # examinations in a row that saw a sign
-        self._standing: dict[str, Finding] = {}  # of gradients and curvature, that were told and hold
+        self._standing: dict[str, Finding] = {}  # reported findings of gradients and curvature that hold
         self._missed: dict[str, int] = {}  # examinations in a row that did not see them
-        self._overs: dict[str, int] = {}  # times that they were over, since knobs were moved
+        self._overs: dict[str, int] = {}  # recoveries since knobs were moved
         self._clean: list[int] = []  # steps of examinations at which all was well
         self._rests_at = math.inf  # seconds, after knobs were moved
 
     def changed(self, before: Knobs, after: Knobs) -> None:
-        """Knobs were changed. What was told is told again once they are at rest, if it holds."""
+        """Take in a change of knobs. Findings that hold are reported again once the knobs are at rest."""
         moved = {
             name: (_plain(getattr(before, name)), _plain(getattr(after, name)))
             for name in type(after).model_fields.keys() - after.looks()
@@ -77,7 +77,7 @@ class Health:
     def hear(
         self, steps: Sequence[int], columns: Mapping[str, Sequence[float]], knobs: Knobs
     ) -> list[Finding]:
-        """Scalars of consecutive steps."""
+        """Findings from the scalars of consecutive steps."""
         now = self._clock()
         self._listening.add(steps[-1], columns, now)
         found = [*self._who_is_out(), *self._changes.judge(self._listening.series, now, self.well_at)]
@@ -93,7 +93,7 @@ class Health:
         return self._listening.signs(self._changes.standing, self._changes.doubtful(self._listening.series))
 
     def _who_is_out(self, again: bool = False) -> list[Finding]:
-        """Who has left, as soon as somebody has; and that all are back, after a new start."""
+        """The finding that a learner has left, or that all are back after a new start."""
         before, now = self._out, self._experiment.out()
         self._out = [name for name in before if name in now] + [name for name in now if name not in before]
         if before and not now:
@@ -118,9 +118,9 @@ class Health:
         return ([Finding("recovered", {"of": over})] if over else []) + news
 
     def _over(self, seen: Collection[str]) -> list[str]:
-        """What was told and has not been seen for some examinations. Of a network that is gone none is.
+        """Codes of reported findings unseen for some examinations; not those of a network that is gone.
 
-        After each time that it came back, the wait is longer: what comes and goes stands.
+        The wait grows with each recovery: a finding that comes and goes stands.
         """
         over = []
         for code, sign in tuple(self._standing.items()):
@@ -135,11 +135,11 @@ class Health:
 
     @property
     def pressing(self) -> bool:
-        """Whether it is worth looking at gradients soon: a loss climbs, and why is not known."""
+        """Whether it is worth looking at gradients soon: a loss climbs, and the cause is unknown."""
         return self._listening.any_climbs and not self._standing.keys() & {"above-edge", "uphill"}
 
     def _keep_in_mind(self, signs: Collection[str]) -> None:
-        """Whether all is well. What is seen only after several looks was there before the first of them."""
+        """Note the step if all is well. A sign seen after several looks dates from before the first."""
         if self._agreed.get("dead-units") == 1:
             del self._clean[-DEAD_OVER:]
         heard = self._changes.standing or self._out or self._signs()
@@ -147,14 +147,14 @@ class Health:
             self._clean = [*self._clean[-REMEMBERED + 1 :], self._experiment.step_index]
 
     def last_word(self, knobs: Knobs) -> dict[str, Any]:
-        """For a run whose numbers are none any more: why, what was changed last, and ways back."""
+        """Params for a run with non-finite numbers: the cause, the last changes, and ways back."""
         known = {**self._gradients.cause(knobs), **self._changes.blame()}
         if self.well_at > self._began:
             known["healthy"] = self.well_at
         return known | {"remedy": self._gradients.slower(knobs)}
 
     def slower(self, knobs: Knobs) -> dict[str, float]:
-        """Live learning rates that are lower, where that heals."""
+        """Lower live learning rates, where that helps."""
         return self._gradients.slower(knobs)
 
     @property
@@ -178,5 +178,5 @@ class Health:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it."""
+    """The value as JSON has it."""
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

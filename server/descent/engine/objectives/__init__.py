@@ -1,1 +1,1 @@
-"""What a loss looks like around the parameters, and what the learning rate does there."""
+"""The shape of a loss around the parameters, and the effect of the learning rate there."""

@@ -31,7 +31,7 @@ def losses_at(
 
 
 class SwapParameters(TorchFunctionMode):
-    """Within it torch's functions see other tensors where they are given certain ones."""
+    """Mode in which torch's functions get a substitute for each tensor of a table."""
 
     def __init__(self, table: Mapping[int, Tensor]) -> None:
         super().__init__()

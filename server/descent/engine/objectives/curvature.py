@@ -1,4 +1,4 @@
-"""What a step does to a loss, by Taylor's series around where it starts.
+"""The effect of a step on a loss, by Taylor's series around its start.
 
     L(θ + Δθ) ≈ L(θ) + ∇L·Δθ + ½ Δθᵀ H Δθ
 
@@ -19,8 +19,8 @@ from torch import Tensor
 
 from descent.engine.objectives.batched_loss import losses_at
 
-ROUNDING = 10 * torch.finfo(torch.float32).eps  # of a loss: what a change of it must exceed to say something
-AT_ONCE = 1 << 20  # numbers, of all copies of the parameters together, that are looked at in one pass
+ROUNDING = 10 * torch.finfo(torch.float32).eps  # of a loss: a smaller change of it is not significant
+AT_ONCE = 1 << 20  # numbers, in all copies of the parameters together, evaluated in one pass
 Vector = list[Tensor]  # one tensor per parameter, shaped like it
 
 
@@ -51,7 +51,7 @@ class WhatIf:
 
 
 class Curvature:
-    """Looks around the parameters of a loss, which are in the end what they were."""
+    """Evaluates a loss around its parameters, which are restored afterwards."""
 
     def __init__(self, loss: Callable[[], Tensor], parameters: Sequence[Tensor]) -> None:
         self._objective = loss
@@ -96,7 +96,7 @@ class Curvature:
 
     @torch.no_grad()
     def anatomy(self, step: Vector) -> Anatomy:
-        """What the step Δθ does to the loss."""
+        """The change of the loss in the step Δθ, and its prediction."""
         before = self.loss()
         with self._moved(step, 1):
             after = self.loss()
@@ -128,7 +128,7 @@ class Curvature:
         iterations: int = 20,
         tolerance: float = 1e-3,
     ) -> tuple[float, Vector]:
-        """The Hessian's eigenvalue of largest size and its eigenvector, by power iteration from `start`.
+        """The Hessian's dominant eigenvalue and its eigenvector, by power iteration from `start`.
 
         With `preconditioner` P, a positive number per parameter, those of P^(-1/2) H P^(-1/2), which is what
         bounds the learning rate of an adaptive optimizer (Cohen et al. 2022). Ends when the eigenvalue
@@ -158,7 +158,7 @@ class Curvature:
             return self.loss()
 
     def _at_once(self, direction: Vector, rates: Sequence[float]) -> list[float]:
-        """The same for all rates in one batched pass; none where the model is large or does not allow it."""
+        """The losses at all rates in one batched pass; empty if the model is too large or unbatchable."""
         if len(rates) * sum(p.numel() for p in self._parameters) > AT_ONCE:
             return []
         factors = torch.tensor(rates, dtype=self._parameters[0].dtype, device=self._parameters[0].device)
@@ -194,7 +194,7 @@ class Curvature:
 
     @contextmanager
     def _moved(self, direction: Vector, length: float) -> Iterator[None]:
-        """At θ + length·direction."""
+        """Context with the parameters at θ + length·direction."""
         kept = [parameter.detach().clone() for parameter in self._parameters]
         try:
             for parameter, part in zip(self._parameters, direction, strict=True):

@@ -27,8 +27,8 @@ from descent.kit.text import term
 GROUP = "effects"
 BELOW_ROUNDING = "No rate lowers the loss by more than rounding."
 RATES = torch.logspace(-5, 1, 48, dtype=torch.float64).tolist()
-FEWEST = 4  # units of a layer of which a share says something
-SILENT = 1e-3  # of the gradient of the layer's liveliest unit
+FEWEST = 4  # units that a layer needs for its share to be meaningful
+SILENT = 1e-3  # of the layer's largest gradient: a unit with less is silent
 SILENT_OVER = 4  # looks in a row
 ITERATIONS = 20  # of the power iteration, at most; it goes on from the last look's eigenvector
 
@@ -108,13 +108,13 @@ class Effects:
         self._curvatures: tuple[tuple[int, Knobs], dict[str, float]] | None = None
 
     def look(self, panel: str, knobs: Knobs) -> Picture:
-        """One panel's picture. The experiment is in the end what it was."""
+        """One panel's picture. The experiment is left unchanged."""
         look: Callable[[Knobs], Picture] = getattr(self, panel)
         with borrowed(self._experiment):
             return look(knobs)
 
     def coming(self, knobs: Knobs) -> dict[str, Vector]:
-        """By objective, what the coming step adds to its parameters."""
+        """The coming step's update Δθ, by objective."""
         return {name: coming.step for name, coming in self._steps(knobs).items()}
 
     def what_if(self, knobs: Knobs) -> Lines:
@@ -171,7 +171,7 @@ class Effects:
         now = (self._experiment.step_index, knobs)
         if self._curvatures is None or self._curvatures[0] != now:
             found = {
-                name: math.nan  # what divides its steps comes with the first one
+                name: math.nan  # its preconditioner comes with the first step
                 if _is_yet_to_rescale(objective)
                 else self._sharpness.look(name, objective, first=ITERATIONS, then=ITERATIONS)
                 for name, objective in self._objectives(knobs).items()
@@ -196,7 +196,7 @@ class Effects:
         return self._by_layer("update_ratios", self._objectives(knobs), steps, ratio)
 
     def silent_units(self, knobs: Knobs) -> Lines:
-        """The share of each layer's units, told by their biases, that were silent at the last looks."""
+        """The share of each layer's units (one per bias) that were silent at the last looks."""
         rows: list[list[float]] = []
         names: list[str] = []
         objectives = self._objectives(knobs)
@@ -278,7 +278,7 @@ class Effects:
         return self._experiment.objectives(knobs)
 
     def _steps(self, knobs: Knobs) -> dict[str, Coming]:
-        """What becomes of each objective in the coming step, which is taken and taken back."""
+        """The coming step of each objective: taken, measured and undone."""
         now = (self._experiment.step_index, knobs)
         if self._coming is None or self._coming[0] != now:
             self._coming = now, self._rehearse(knobs)
@@ -306,7 +306,7 @@ class Effects:
 
 
 class Sharpness:
-    """Of objectives by name, preconditioned as their optimizers do. A look goes on where the last ended."""
+    """Sharpness of objectives by name, preconditioned as by their optimizers. Looks are warm-started."""
 
     def __init__(self) -> None:
         self._eigenvectors: dict[str, Vector] = {}
@@ -325,45 +325,45 @@ class Sharpness:
 
 
 def curvature_of(objective: Objective) -> Curvature:
-    """What its loss looks like around its parameters."""
+    """The curvature of an objective's loss around its parameters."""
     return Curvature(objective.loss, objective.parameters)
 
 
 def layers_of(objective: Objective) -> Mapping[str, Sequence[Tensor]]:
-    """Its parameters by layer; each is its own where it names none."""
+    """An objective's parameters by layer; without layers, each parameter is one."""
     if objective.layers is not None:
         return objective.layers
     return {str(i): [parameter] for i, parameter in enumerate(objective.parameters)}
 
 
 def units_of(objective: Objective) -> Mapping[str, Tensor]:
-    """A layer's bias, which has an element per unit; not of the last layer, nor of normalisations of few."""
+    """Biases by layer, an element per unit; without the last layer, and those under `FEWEST` units."""
     layers = list(layers_of(objective).items())[:-1]
     biases = {name: [p for p in parts if p.ndim == 1 and p.numel() >= FEWEST] for name, parts in layers}
     return {name: parts[-1] for name, parts in biases.items() if parts}
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
-    """As float32, with NaN for what has no place on a chart."""
+    """Values as float32, NaN for those a chart cannot show."""
     with np.errstate(over="ignore", invalid="ignore"):
         narrow = values.astype(np.float32)
     return np.where(np.isfinite(narrow), narrow, np.float32(np.nan))
 
 
 def _around(losses: Sequence[float], before: float) -> tuple[float, float]:
-    """From the lowest loss to as far above `before` as it lies below; at least a tenth of its size."""
+    """The y range: from the lowest loss to about as far above `before`; at least a tenth of its size."""
     lowest = min((loss for loss in losses if math.isfinite(loss)), default=before)
     drop = max(before - lowest, 0.1 * abs(before), 1e-12)
     return before - 1.15 * drop, before + 1.5 * drop
 
 
 def rate_of(optimizer: Optimizer) -> float:
-    """The learning rate it steps with."""
+    """The optimizer's learning rate."""
     return float(optimizer.param_groups[0]["lr"])
 
 
 def bound(optimizer: Optimizer) -> float:
-    """The curvature above which its steps diverge on a quadratic.
+    """The curvature above which the optimizer's steps diverge on a quadratic.
 
     Plain descent: 2/η. Momentum β: 2(1 + β)/η; Nesterov's: 2(1 + β)/(η(1 + 2β)). Adam, whose momentum is
     an average: 2(1 + β₁)/(η(1 − β₁)), 38/η by default (Cohen et al. 2022).
@@ -396,7 +396,7 @@ def stable_rate(optimizer: Optimizer, sharpness: float) -> float:
 
 
 def preconditioner(optimizer: Optimizer, parameters: Sequence[Tensor]) -> Vector | None:
-    """What an adaptive optimizer divides its steps by, per parameter; None where it has nothing such.
+    """The divisor of an adaptive optimizer's steps, per parameter; None if there is none (yet).
 
     Adam: √v̂ + ε; RMSprop: √v + ε; Adagrad: √(sum of squares) + ε; Adadelta: √(v + ε) / √(u + ε).
     """

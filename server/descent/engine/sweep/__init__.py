@@ -1,1 +1,1 @@
-"""From one step of a run on with each of several values of a knob."""
+"""Sweeps: a run continued from one step with each of several values of a knob."""

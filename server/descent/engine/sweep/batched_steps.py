@@ -24,7 +24,7 @@ State = dict[str, Tensor]
 
 
 class CannotBatchError(Exception):
-    """An objective or optimizer that has no batched step here: why."""
+    """An objective or optimizer that has no batched step here; the message is the reason."""
 
 
 class BatchedSteps:
@@ -49,7 +49,7 @@ class BatchedSteps:
     def losses(self, loss: Callable[[], Tensor]) -> Tensor:
         """L of each copy, (K,). Raises `CannotBatchError` where it draws from the global random numbers.
 
-        Those would come out of step with what a copy by itself draws. A generator made for the step, such as
+        Such draws would differ from those of a copy by itself. A generator made for the step, such as
         that of the mini-batches' order, gives every copy the same.
         """
         before = self._chance()
@@ -75,7 +75,7 @@ class BatchedSteps:
         return losses.detach()
 
     def parameters(self, copy: int) -> list[Tensor]:
-        """Those of one copy, in the order of the optimizer's groups."""
+        """The parameters of one copy, in the order of the optimizer's groups."""
         return [leaf[copy].detach() for leaf in self._leaves]
 
 
@@ -109,7 +109,7 @@ def _copies(parts: Sequence[Tensor], copies: int) -> Tensor:
 
 
 def _one(states: Sequence[Mapping[str, Any]], key: str, default: float) -> float:
-    """What all states hold alike."""
+    """The value of `key` that all states share. Raises `CannotBatchError` if they differ."""
     found = {float(state.get(key, default)) for state in states}
     if len(found) != 1:
         raise CannotBatchError(f"parameters of one group differ in {key}")
@@ -177,7 +177,7 @@ RULES: Mapping[type[Optimizer], Rule] = {
 
 
 def rule_of(optimizer: Optimizer) -> Rule:
-    """Its update. Raises `CannotBatchError` where there is none here for it or its settings."""
+    """The optimizer's batched update. Raises `CannotBatchError` if it, or a setting, has none."""
     if type(optimizer) not in RULES:
         raise CannotBatchError(f"{type(optimizer).__name__} has no batched update")
     for group in optimizer.param_groups:
@@ -188,7 +188,7 @@ def rule_of(optimizer: Optimizer) -> Rule:
 
 
 def needed(settings: Group, kind: type[Optimizer]) -> list[str]:
-    """What the optimizer keeps of each parameter with these settings."""
+    """Names of the optimizer's state tensors per parameter with these settings."""
     if kind is torch.optim.SGD:
         return ["momentum_buffer"] if settings["momentum"] else []
     if kind is torch.optim.Adagrad:

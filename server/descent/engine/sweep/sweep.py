@@ -1,4 +1,4 @@
-"""A sweep: from the state a run is in, so many steps with each of several learning rates, or other knobs.
+"""A sweep: a number of steps from a run's state with each of several learning rates, or other knobs.
 
 Every variant is what a branch with its knobs would be: real steps, by turns, each from its own checkpoint.
 Variants that differ in the learning rate alone go in one batched step, where that was found to give the
@@ -37,11 +37,11 @@ from descent.engine.sweep.variants import (
     stacked,
 )
 
-LOSSES = "loss"  # scalars whose names begin so are plotted, and those declared as losses
+LOSSES = "loss"  # scalars with this prefix are plotted, and those declared as losses
 MOST_SERIES = 8
-MEASURED_WITHIN = 20  # steps; else what is descended is shown
+MEASURED_WITHIN = 20  # steps; else the objective is shown
 TELL_EVERY = 0.06  # seconds
-BYTES_PER_SECOND = 8 << 20  # of what is told
+BYTES_PER_SECOND = 8 << 20  # of curves emitted
 LONGEST_TURN = 0.12  # seconds of one lane
 SWAP_SHARE = 4  # run each variant at least 4× as long as switching to it costs
 
@@ -63,7 +63,7 @@ class Sweep:
         return sum(len(lane.places) for lane in self.lanes if isinstance(lane, Stacked))
 
     def run(self, tell: Callable[[], object], stop: Callable[[], object]) -> None:
-        """Take all steps; `tell` is called as they come, `stop` says when to give up."""
+        """Take all steps; `tell` is called as they come, and a true `stop` ends the sweep."""
         chunk, least = 1, 1
         while waiting := [lane for lane in self.lanes if self._left(lane)]:
             longest = 0.0
@@ -71,7 +71,7 @@ class Sweep:
                 begin = time.perf_counter()
                 try:
                     lane.advance(min(chunk, self._left(lane)), self.curves)
-                except Exception:  # a later step may do what no batched one can
+                except Exception:  # a later step may not be batchable
                     if isinstance(lane, Single):
                         raise
                     self._begin_anew()
@@ -132,7 +132,7 @@ class Sweep:
         return Curves(np.full(shape, np.nan, np.float32), np.zeros(count, int), np.zeros(count, bool))
 
     def _begin_anew(self) -> None:
-        """All variants from their first step, by real ones."""
+        """Restart all variants from their first step, in real steps."""
         self.stage.occupant = None
         self.series = self._measured
         self.lanes = self._singles(set(range(len(self.spec.variants))))
@@ -184,7 +184,7 @@ class Sweep:
         return [lane for lane, _ in found]
 
     def _fitting(self, places: Sequence[int]) -> list[Sequence[int]]:
-        """Parts that do not take more memory than they may."""
+        """The variants in groups that fit into the allowed memory."""
         self.stage.begin(self.spec.variants[places[0]])
         objective = self.stage.objective()
         assert objective is not None, "it had rates"
@@ -194,7 +194,7 @@ class Sweep:
         return [places[i : i + most] for i in range(0, len(places), most)]
 
     def _compared(self, variants: Sequence[Variant]) -> tuple[int, int]:
-        """The variant nearest to what the run does, and the least of the others."""
+        """Indices of the variant nearest to the run's own value, and of the smallest other one."""
         now = getattr(self.stage.base, self.spec.knob)
         values = [float(variant.knobs.get(self.spec.knob, now)) for variant in variants]
         near = min(range(len(values)), key=lambda i: abs(np.log(max(values[i], 1e-30) / max(now, 1e-30))))
@@ -203,7 +203,7 @@ class Sweep:
 
 
 class Teller:
-    """Says how far a sweep is, not too often."""
+    """Emits a sweep's curves so far, at a limited rate."""
 
     def __init__(self, sweep: Sweep, spec: RunSpec, emit: Callable[[Output], None]) -> None:
         self._sweep, self._spec, self._emit = sweep, spec, emit
@@ -211,7 +211,7 @@ class Teller:
         self._next = 0.0
 
     def __call__(self, *, final: bool = False, problem: Mapping[str, Any] | None = None) -> None:
-        """Say it, unless it was said a moment ago; the `final` word is always said, if need be why it is."""
+        """Emit a frame, unless the last is too recent; a `final` one always, with its `problem` if any."""
         if time.perf_counter() < self._next and not final:
             return
         sweep, stage = self._sweep, self._sweep.stage
@@ -235,8 +235,8 @@ class Teller:
 def sweep(
     entry: Entry, spec: RunSpec, order: SweepSpec, inbox: Inbox, emit: Callable[[Output], None]
 ) -> None:
-    """Go back to where the run was, and sweep from there. What goes wrong is a `SweepRefused`; once
-    curves were told, in the last frame.
+    """Restore the run's state and sweep from it. An error is emitted as a `SweepRefused` or, after the
+    first curves, in the last frame.
     """
     tell: Teller | None = None
 

@@ -1,4 +1,4 @@
-"""What a sweep trains: variants of one experiment, by turns, or many at once where that gives the same."""
+"""Variants of one experiment in a sweep: trained by turns, or batched where that gives the same."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from descent.engine.replay import take_step
 from descent.engine.sweep.batched_steps import BatchedSteps, CannotBatchError, rule_of
 from descent.wire import metadata_of
 
-CHECKED = 3  # steps that the batched way is compared with the real one over
-CLOSE = 1e-4  # of a step's length: by so much the two may differ
+CHECKED = 3  # steps over which batched and real training are compared
+CLOSE = 1e-4  # of a step's length: tolerance between the two
 OBJECTIVE = "objective"  # the series of a loss that the experiment's own scalars do not show
 
 
@@ -37,7 +37,7 @@ class Stage:
         self.experiment = experiment
         self.knob_state = knob_state
         self.step = experiment.step_index
-        self.occupant: object = None  # whoever's state the experiment is in
+        self.occupant: object = None  # the lane whose state the experiment is in
         self._checkpointer = checkpointer
         self._knobs = knob_state.dump()
         self._back = checkpointer.bookmark()
@@ -64,7 +64,7 @@ class Stage:
         self.knob_state.set(merged(self._knobs, variant.knobs))
 
     def go_on(self, variant: Variant, knobs: Mapping[str, Any], state: bytes) -> None:
-        """Become the variant again, as it was when `leave` was told."""
+        """Restore the variant as it was at `leave`, from its `knobs` and `state`."""
         self.begin(variant)
         self.knob_state.set(knobs)
         self._checkpointer.put_back(state)
@@ -76,17 +76,17 @@ class Stage:
         return self.knob_state.dump(), self._checkpointer.take()
 
     def take(self) -> Mapping[str, float | Tensor]:
-        """One real step."""
+        """Take one real step; returns its scalars."""
         return take_step(self.experiment, self.knob_state)
 
     @property
     def broken(self) -> bool:
-        """Whether some parameter is no finite number any more."""
+        """Whether some parameter is not finite."""
         return not all(torch.isfinite(p).all() for objective in self.objectives for p in objective.parameters)
 
     @property
     def objectives(self) -> list[Objective]:
-        """What the coming step makes small."""
+        """The objectives of the coming step."""
         return list(self.experiment.objectives(self.knob_state.for_next_step()).values())
 
     def descended(self) -> float:
@@ -95,13 +95,13 @@ class Stage:
             return sum(float(objective.loss()) for objective in self.objectives)
 
     def objective(self) -> Objective | None:
-        """The only one, if there is no other."""
+        """The only objective; None if there are several, or none."""
         found = self.objectives
         return found[0] if len(found) == 1 else None
 
 
 def reorder(experiment: Experiment[Any], order: int) -> None:
-    """Let other mini-batches and other noise come, the state being the same.
+    """Change the mini-batches and the noise to come, but not the state.
 
     Draws follow from `Experiment.seed`, from the seeds that its attributes keep, and from torch's, NumPy's
     and Python's own generators. What an experiment drew when it was built stays.
@@ -116,14 +116,14 @@ def reorder(experiment: Experiment[Any], order: int) -> None:
 
 @dataclass
 class Curves:
-    """What the variants' steps gave: `losses` (S, K, N), NaN where there is none."""
+    """The variants' curves: `losses` (S, K, N), NaN where there is none."""
 
     losses: np.ndarray
     taken: np.ndarray  # (K,) steps
     diverged: np.ndarray  # (K,)
 
     def keep(self, series: int, place: int, at: slice | int, losses: object) -> None:
-        """Write down losses; one of 1e39 is infinite in float32, and shown as such."""
+        """Store losses; one of 1e39 is infinite in float32, and shown as such."""
         with np.errstate(over="ignore"):
             self.losses[series, place, at] = losses
 
@@ -137,7 +137,7 @@ class Single:
         self._kept: tuple[dict[str, Any], bytes] | None = None
 
     def advance(self, steps: int, curves: Curves) -> None:
-        """Take so many steps, or fewer where one gives a number that is not finite."""
+        """Take `steps` steps, or fewer if a scalar is not finite."""
         stage, place = self._bench, self.places[0]
         if stage.occupant is not self:
             if isinstance(stage.occupant, Single):
@@ -155,7 +155,7 @@ class Single:
                 curves.taken[place] = curves.losses.shape[-1]  # nothing comes after
                 return
             except Exception:
-                if stage.broken:  # what a step makes of NaN may be an error
+                if stage.broken:  # a step on NaN may raise
                     curves.diverged[place] = True
                     return
                 raise
@@ -181,7 +181,7 @@ class Stacked:
         self._stack: BatchedSteps | None = None
 
     def advance(self, steps: int, curves: Curves) -> None:
-        """Take so many steps with all variants, also with those that have diverged."""
+        """Take `steps` steps with all variants, including diverged ones."""
         stage = self._bench
         if stage.occupant is not self:
             if isinstance(stage.occupant, Single):
@@ -218,7 +218,7 @@ Lane = Single | Stacked
 
 @dataclass
 class _Trial:
-    """What became of a variant in `CHECKED` real steps."""
+    """The outcome of `CHECKED` real steps of a variant."""
 
     parameters: list[Tensor]
     moved: list[Tensor]
@@ -256,10 +256,10 @@ def stacked(
     compared: tuple[int, int],
     seconds: float,
 ) -> tuple[Stacked, set[str]] | None:
-    """These variants as one batched lane, if that gives what real steps give; and the scalars it measures.
+    """These variants as one batched lane, and the scalars it measures; None unless it matches real steps.
 
-    It must, over a few steps, for the two variants `compared`: the same parameters, and nothing else in the
-    experiment may depend on what the rate was. A real step takes so many `seconds`.
+    It must match, over a few steps, for the two variants `compared`: the same parameters, and nothing else in
+    the experiment may depend on the rate. A real step takes `seconds`.
     """
     alike = all(r.kind is rates[0].kind and r.others == rates[0].others for r in rates)
     alike &= any(r.rates != rates[0].rates for r in rates)
@@ -305,7 +305,7 @@ def stacked(
 
 
 def _try(stage: Stage, variant: Variant) -> _Trial | None:
-    """None where the optimizer's settings change by themselves."""
+    """The trial of a variant; None if the optimizer's settings change by themselves."""
     stage.begin(variant)
     objective = stage.objective()
     assert objective is not None
@@ -351,7 +351,7 @@ def _same(one: bytes, other: bytes) -> bool:
 
 
 def _close(mine: Tensor, real: Tensor, moved: Tensor) -> bool:
-    """Within a small part of the way the parameter went, or what rounding makes of its size."""
+    """Whether the two differ by a small part of the parameter's move at most, or by rounding."""
     precision = torch.finfo(real.dtype).eps
     if not torch.isfinite(real).all():
         return not torch.isfinite(mine).all().item()

@@ -22,7 +22,7 @@ from descent.contract import KnobError
 
 _UNSIGNED_BYTE = 8
 _GZIP = b"\x1f\x8b"
-_SNIFFED = 100  # bytes, by which a file is told from a web page
+_SNIFFED = 100  # bytes that distinguish a file from a web page
 _NAMED = 8  # files of a folder in which the right ones are missing
 _MAX_BYTES = 1 << 30  # a header that promises more is taken for broken, not allocated
 
@@ -110,7 +110,7 @@ def _found(folder: Path, split: str, what: str, dims: int) -> Path | None:
 
 
 def _missing(folder: Path) -> str:
-    """What was looked for, and what there is instead."""
+    """The message for missing files: which are expected, and which there are."""
     looked_for = "train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz"
     others = "both with t10k for train, a dot for the last dash but one, or without .gz"
     there = sorted(path.name for path in folder.iterdir())[:_NAMED] if folder.is_dir() else []

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 BITMAP = 32  # pixels along a side of what scikit-learn's 8×8 digits were counted from
 BOX = 20  # width of a digit within it; either side of the box that MNIST scales into
 INK = 0.3  # share of the bitmap that is inked: 19 to 21 of 64, whatever the digit
-SLENDER = 3.0  # a digit higher than so many times its width, a 1, is not stretched sideways
+SLENDER = 3.0  # a digit higher than this multiple of its width, a 1, is not stretched sideways
 FAINT = 0.1  # ink that does not count where a drawing begins and ends
 
 
@@ -65,14 +65,14 @@ def _scaled(ink: Tensor, height: int, width: int) -> Tensor:
 
 
 def _centred(ink: Tensor, side: int) -> Tensor:
-    """In the middle of a blank square."""
+    """The drawing in the middle of a blank square."""
     height, width = ink.shape
     top, left = (side - height) // 2, (side - width) // 2
     return F.pad(ink, (left, side - width - left, top, side - height - top))
 
 
 def _centre_of_mass(ink: Tensor) -> tuple[float, float]:
-    """Row and column."""
+    """The centre of mass: row and column."""
     y, x = (torch.arange(size, dtype=ink.dtype, device=ink.device) for size in ink.shape)
     return float(ink.sum(1) @ y / ink.sum()), float(ink.sum(0) @ x / ink.sum())
 
@@ -97,7 +97,7 @@ def _upright(ink: Tensor) -> Tensor:
 
 
 def _inked(bitmap: Tensor) -> Tensor:
-    """The same lines so thick that `INK` of the bitmap is inked: 1 there, 0 elsewhere.
+    """The lines made so thick that `INK` of the bitmap is inked: 1 there, 0 elsewhere.
 
     Blurred, a line is darkest along its middle: its darkest pixels are the line, thinner or thicker.
     """

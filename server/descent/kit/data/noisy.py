@@ -21,8 +21,8 @@ OUTLIER = 3.0  # how far up an outlier is moved
 
 @dataclass(frozen=True)
 class Noisy:
-    """What is left to chance. `x`: (N, 1); `noise`: ν, (N,); `queue`: (N,) in [0, 1], who becomes an outlier
-    first; `labels`: one-hot, (N, 2).
+    """The random part of the data. `x`: (N, 1); `noise`: ν, (N,); `queue`: (N,) in [0, 1], the lowest become
+    outliers first; `labels`: one-hot, (N, 2).
     """
 
     x: Tensor

@@ -57,7 +57,7 @@ def points_of(table: str, knob: str) -> list[tuple[float, float]]:
     `KnobError` for `knob` that names the line, as an editor counts them, and what to do.
     """
     lines = table.removeprefix("\ufeff").translate(_PLAIN).splitlines()
-    if lines and lines[0].strip().lower().startswith("sep="):  # how Excel is told the separator
+    if lines and lines[0].strip().lower().startswith("sep="):  # Excel's line for the separator
         lines[0] = ""
     mark = max(MARKS, key=lambda mark: sum(_fits(cells_of(line, mark)) for line in lines))
     if not any(_fits(cells_of(line, mark)) for line in lines):
@@ -94,7 +94,7 @@ def cells_of(line: str, mark: str) -> list[str]:
 
 
 def number(cell: str) -> float:
-    """What a cell says, with a decimal point or a decimal comma; NaN where it is no number."""
+    """A cell's number, with a decimal point or a decimal comma; NaN where it is none."""
     if _POINT.fullmatch(cell) or _COMMA.fullmatch(cell):
         return float(cell.replace(",", "."))
     return math.nan

@@ -93,7 +93,7 @@ class Text:
 
 
 def properties_of(text: str) -> dict[str, Tensor]:
-    """What is true of each character of `text`: float (T,) each, by the names in `PROPERTIES`.
+    """Properties of each character of `text`: float (T,) each, by the names in `PROPERTIES`.
 
     A state that has read a character knows whether the *next* one is inside. So the opening mark of a quote
     or bracket counts as inside and the closing one does not. `quotes`, `brackets`, `comment` and `if` are

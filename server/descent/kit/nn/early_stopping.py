@@ -11,14 +11,14 @@ MOST_PATIENT = 100  # epochs
 
 
 class EarlyStopping:
-    """Follows the validation loss by epoch, and knows for every patience where it would have stopped."""
+    """Follows the validation loss by epoch, and records for every patience where it would have stopped."""
 
     def __init__(self, most: int = MOST_PATIENT) -> None:
         """`most`: the longest patience that is followed, in epochs."""
         self.most = most
         self.best = math.inf
         self.best_epoch = 0
-        # By patience: the first epoch after so many without a lower loss, the best before it, and its loss.
+        # By patience: the first epoch after that many without a lower loss, the best before it, and its loss.
         self.stops: list[tuple[int, int, float]] = []
 
     def see(self, epoch: int, loss: float) -> bool:

@@ -63,7 +63,7 @@ def accumulate(kept: Tensor, added: Tensor) -> Tensor:
 
 
 def memory(found: Mapping[str, Tensor]) -> Tensor:
-    """What a cell remembers by, within ±1: tanh c, or h where there is no c."""
+    """A cell's memory, within ±1: tanh c, or h where there is no c."""
     return found["c"].tanh() if "c" in found else found["h"]
 
 
@@ -84,7 +84,7 @@ def ranks(values: Tensor) -> Tensor:
 
 
 def auc(ranked: Tensor, positive: Tensor) -> Tensor:
-    """How surely a column tells positive positions from the others: (K, P), from ½ (not at all) to 1.
+    """How well a column separates positive positions from the others: (K, P), from ½ (not at all) to 1.
 
     `ranked` (T, K) as `ranks` gives it, `positive` (T, P) of 0 and 1. The area under the ROC curve is the
     chance that a positive position has the larger value (Mann and Whitney 1947). A cell may as well say no

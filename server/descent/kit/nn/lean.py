@@ -65,7 +65,7 @@ def lean_optimizer(
 def tune_optimizer(
     optimizer: Optimizer, name: OptimizerName, lr: float, momentum: float, decay: float
 ) -> None:
-    """Set what of these such an optimizer has; `decay` is AdamW's own, beside the gradient."""
+    """Set those of the values that such an optimizer has; `decay` is AdamW's own, beside the gradient."""
     for group in optimizer.param_groups:
         group["lr"] = lr
     group = optimizer.param_groups[0]

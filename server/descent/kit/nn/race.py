@@ -1,4 +1,4 @@
-"""Several networks side by side, each with an optimizer of its own; who flies off is out."""
+"""Several networks side by side, each with an optimizer of its own; one that diverges is out."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ N = TypeVar("N", bound=str)
 def step_all(
     racing: list[N], loss_of: Callable[[N], Tensor], optimizers: Mapping[N, Optimizer], far: float
 ) -> dict[str, Tensor]:
-    """One step of everybody in `racing`: the losses before it, as `loss/<name>`.
+    """One step of every network in `racing`: the losses before it, as `loss/<name>`.
 
-    Whoever's loss is not at most `far` takes no step, and leaves `racing` for good.
+    A network whose loss is not at most `far` takes no step, and leaves `racing` for good.
     """
     row = {}
     for name in tuple(racing):

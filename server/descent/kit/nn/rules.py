@@ -58,7 +58,7 @@ class Rule(Optimizer):
                 theta.sub_(k["lr"] * self.direction(theta, g, k))
 
     def direction(self, theta: Tensor, g: Tensor, k: dict[str, Any]) -> Tensor:
-        """What is multiplied by −η; updates the buffers."""
+        """The factor of −η; updates the buffers."""
         raise NotImplementedError
 
     def buffer(self, theta: Tensor, name: str) -> Tensor:
@@ -110,7 +110,7 @@ class Momentum(Rule):
         return v
 
     def spelled(self, at: Mapping[str, float], k: Mapping[str, Any]) -> tuple[str, str]:
-        """What is kept of the velocity, and what is new."""
+        """The kept velocity, and the new gradient."""
         return "(μ v + g)", f"({term(at['momentum_buffer'] - at['g'])} + {term(at['g'])})"
 
 

@@ -1,7 +1,7 @@
 """How a knob changes by itself as training goes on: b is its own value, n counts the steps since it began.
 
 Each rule is the closed form of one of `torch.optim.lr_scheduler`, so that its value at any step is known
-without those before: a run can be gone back to. They read as in Loshchilov and Hutter 2017 (cosine,
+without those before: a run can be restored at any. They read as in Loshchilov and Hutter 2017 (cosine,
 restarts), Smith and Topin 2018 (one cycle), Goyal et al. 2017 (warm-up), Vaswani et al. 2017, §5.3
 (inverse square root).
 """
@@ -30,12 +30,12 @@ def exponential(b: float, n: int, every: int, factor: float) -> float:
 
 
 def cosine(b: float, n: int, steps: float, low: float) -> float:
-    """Half a wave of the cosine from b down to `low`, and then no more."""
+    """Half a wave of the cosine from b down to `low`, then constant."""
     return low + (b - low) * (1 + math.cos(math.pi * min(n, steps) / steps)) / 2
 
 
 def restarts(b: float, n: int, every: int, growth: int, low: float) -> float:
-    """The same again and again from b, each wave `growth` times as long as the one before."""
+    """Waves of the cosine from b down to `low`, each `growth` times as long as the one before."""
     if growth == 1:
         n %= every
     else:
@@ -45,7 +45,7 @@ def restarts(b: float, n: int, every: int, growth: int, low: float) -> float:
 
 
 def warmup(b: float, n: int, steps: int, low: float) -> float:
-    """Straight from `low` up to b, and then no more."""
+    """Straight from `low` up to b, then constant."""
     return low + (b - low) * min(n / steps, 1.0)
 
 
@@ -98,7 +98,7 @@ def followed(
 
 
 def value(rule: Mapping[str, Any], b: float, n: int) -> float:
-    """What a rule of some `kind`, with its settings, makes of b after n steps."""
+    """The value after n steps, from base value b, by a rule of some `kind` with its settings."""
     settings = {name: setting for name, setting in rule.items() if name not in ("kind", "start")}
     try:
         return RULES[rule["kind"]](b, n, **settings)
@@ -133,11 +133,11 @@ class Plateau:
         return True
 
     def state(self) -> list[float | None]:
-        """What it remembers, for a checkpoint."""
+        """The state, for a checkpoint."""
         return [self.best if math.isfinite(self.best) else None, self.bad, self.total, self.count]
 
     def recall(self, state: Sequence[float | None]) -> None:
-        """Remember that."""
+        """Restore a `state`."""
         best, bad, total, count = state
         self.best = math.inf if best is None else best
         self.bad, self.total, self.count = int(bad or 0), float(total or 0), int(count or 0)

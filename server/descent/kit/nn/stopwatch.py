@@ -14,7 +14,7 @@ from descent.contract import Transient
 class Stopwatch(Transient):
     """Mean seconds that a step of each of some learners takes, for the gradient and for the update.
 
-    Time is no part of what a seed determines: after a checkpoint was put back, it measures anew.
+    Time is no part of what a seed determines: after a checkpoint is restored, measuring starts over.
     """
 
     def __init__(self, learners: int, device: torch.device) -> None:

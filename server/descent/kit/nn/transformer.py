@@ -10,7 +10,7 @@ Shape letters: B batch, T and S tokens of target and source, d model width, h he
 
 Source: Vaswani et al., "Attention Is All You Need" (2017), arXiv:1706.03762, §3.
 Departures: source, target and output layer share one embedding, as in the paper (§3.4), which starts normal
-with variance 1/d. Tokens are those of `descent.kit.data.translation`: `PAD` is looked at by nobody.
+with variance 1/d. Tokens are those of `descent.kit.data.translation`: nothing attends to `PAD`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class MultiHeadAttention(nn.Module):
         self.W_Q, self.W_K, self.W_V, self.W_O = (nn.Linear(d, d, bias=False) for _ in range(4))
 
     def forward(self, x: Tensor, y: Tensor, allowed: Tensor, seen: list[Tensor] | None = None) -> Tensor:
-        """What x (B, T, d) finds in y (B, S, d), where `allowed` (…, T or 1, S) lets it look: (B, T, d).
+        """Attention of x (B, T, d) to y (B, S, d), where `allowed` (…, T or 1, S) permits it: (B, T, d).
 
         The weights, (B, h, T, S), are computed for `seen` alone: the fused attention does not show its own.
         """
@@ -139,7 +139,7 @@ class Transformer(nn.Module):
         return self.decode(target, self.encode(source), source)
 
     def write(self, source: Tensor, most: int) -> Tensor:
-        """What the model makes of one source (1, S): (1, T + 1).
+        """The model's output for one source (1, S): (1, T + 1).
 
         That is `START` and then the likeliest token each time, until `END` or until there are `most`.
         """
