@@ -14,7 +14,7 @@ export const entryWidth = (title, valued) => textWidth(title) + ENTRY + (valued 
 export const buttonWidth = (text) => textWidth(text) + BUTTON;
 
 /**
- * Whether what stands above a chart leaves it too little of its panel, so that the legend has to do without values:
+ * Whether the chart's head leaves it too little of its panel, so that the legend omits its values:
  * the tooltip has them.
  * @param {number[]} widths  of what stands there, in px
  * @param {{width: number, height: number}} panel

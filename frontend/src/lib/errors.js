@@ -1,4 +1,4 @@
-/** What a refused request means, in the page's language. */
+/** Error messages of refused requests, in the page's language. */
 
 import { fill, known, t, tOr } from './i18n.svelte.js';
 import { titleOf } from './knobs.js';

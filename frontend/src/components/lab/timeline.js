@@ -1,7 +1,7 @@
-/** Where on a run's timeline its steps are, and where pointer and keys lead. Pure. */
+/** Positions of steps on a run's timeline, and the steps that pointer and keys select. Pure. */
 
 const SNAP = 6; // px within which a mark catches the pointer
-const END = 0.995; // share of the timeline from which on it is the present
+const END = 0.995; // share of the timeline beyond which it means the present
 const NOTCHES = 200; // arrow keys from end to end
 
 /** @typedef {{first: number, step: number}} Span  of a run: its first step and its last */
@@ -28,7 +28,7 @@ export function stepAt(span, marks, share, width) {
 }
 
 /**
- * The step that a key leads to; null: the present, undefined: it leads nowhere.
+ * The step a key selects; null: the present, undefined: the key does nothing.
  * @param {string} key
  * @param {boolean} far  ten times as far
  * @param {Span} span

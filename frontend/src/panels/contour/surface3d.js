@@ -1,6 +1,6 @@
 /**
  * A loss surface in three dimensions: a shaded mesh that wears the contour map, with the racers' paths just above it.
- * Loaded only when the learner asks for it. Draws when something has changed, and at no other time.
+ * Loaded only when the learner asks for it. Draws only when something has changed.
  */
 
 import {
@@ -51,7 +51,7 @@ export class Surface3D {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {() => void} drawn  called after each drawing
-   * @throws {Error} where there is no WebGL
+   * @throws {Error} if WebGL is unavailable
    */
   constructor(canvas, drawn) {
     this.#renderer = new WebGLRenderer({ canvas, antialias: true, preserveDrawingBuffer: true });
