@@ -40,7 +40,7 @@ export async function ask(path, request) {
  * @template {keyof Paths[P] & ('get' | 'post' | 'patch' | 'delete')} M
  * @param {M} method
  * @param {P} path
- * @param {PathOf<Paths[P][M]>} places  what stands in it
+ * @param {PathOf<Paths[P][M]>} places  the values of its parameters
  * @param {{query?: QueryOf<Paths[P][M]>, body?: Body<Paths[P][M]>}} [asked]
  * @returns {Promise<Answer<Paths[P][M]>>}
  * @throws {ApiError}
@@ -131,7 +131,7 @@ export async function getScalars(id, from, to) {
  * Branch a new run from another one's step.
  * @param {string} id
  * @param {number} step
- * @param {Knobs} knobs  what to do differently
+ * @param {Knobs} knobs  the knobs to change
  */
 export const branchRun = (id, step, knobs) =>
   call('post', '/api/runs/{run_id}/branch', { run_id: id }, { body: { step, knobs } });

@@ -81,7 +81,7 @@ function distance(point, from, to) {
 export const centre = ({ row, column }) => ({ x: column + 0.5, y: row + 0.5 });
 
 /**
- * Where an arrow key leads, or null for any other key.
+ * The cell an arrow key moves to, or null for any other key.
  * @param {Cell} cell
  * @param {string} key
  * @param {number} rows

@@ -220,7 +220,7 @@ export class RunView {
     this.#sendKnobs();
   }
 
-  /** @param {{step: number, knobs: Knobs}} event @param {boolean} old  from before this page looked at it */
+  /** @param {{step: number, knobs: Knobs}} event @param {boolean} old  from before this page connected */
   #note(event, old) {
     const { step, knobs } = event;
     this.knobChanges = [...this.knobChanges, { step, knobs, time: old ? undefined : performance.now() }];

@@ -2,7 +2,7 @@
 
 /** @typedef {import('./types.js').Frame} Frame */
 
-/** How many points a store keeps: 131,072, which is 0.5 MB a column. */
+/** The points a store keeps: 131,072, which is 0.5 MB a column. */
 const LIMIT = 2 ** 17;
 const FIRST_CAPACITY = 1024;
 

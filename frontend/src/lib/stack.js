@@ -87,7 +87,7 @@ function diverged(run) {
   return { kind: 'diverged', tone: 'bad', found, back, action: undo ? 'undo' : back ? '' : 'reset' };
 }
 
-/** What had become much worse before, and has not recovered: it went wrong there already. @param {Seen} run */
+/** The last `worse` finding, unless recovered since: the trouble began there. @param {Seen} run */
 function standing(run) {
   const last = run.diagnoses.findLast((one) => one.code === 'worse' || one.code === 'recovered');
   return last?.code === 'worse' ? last : null;

@@ -84,7 +84,7 @@ export class Stream {
   }
 
   /**
-   * Which panels are on screen; kept over reconnects.
+   * Report the panels on screen; repeated after reconnects.
    * @param {string[]} panels
    * @param {number} maxFps
    */

@@ -6,7 +6,7 @@ const NOTCHES = 200; // arrow keys from end to end
 
 /** @typedef {{first: number, step: number}} Span  of a run: its first step and its last */
 
-/** Where a step is, from 0 to 1. @param {Span} span @param {number} step */
+/** The position of a step, from 0 to 1. @param {Span} span @param {number} step */
 export const place = ({ first, step: last }, step) =>
   (Math.min(last, Math.max(first, step)) - first) / Math.max(1, last - first);
 
@@ -32,7 +32,7 @@ export function stepAt(span, marks, share, width) {
  * @param {string} key
  * @param {boolean} far  ten times as far
  * @param {Span} span
- * @param {number} now  the step looked at
+ * @param {number} now  the step shown
  * @param {number[]} marks  their steps, at which the Page keys stop
  * @returns {number | null | undefined}
  */

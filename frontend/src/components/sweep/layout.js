@@ -10,7 +10,7 @@ const BESIDE = 0.04; // of an axis of values
 /** @typedef {import('../../lib/sweep.js').Curve} Curve */
 /** @typedef {import('../../lib/sweep.js').Sweep} Sweep */
 /** @typedef {[number, number]} Point  of a chart */
-/** @typedef {{curve: Curve, at: Point}} Spot  a place that stands for a curve */
+/** @typedef {{curve: Curve, at: Point}} Spot  a point that represents a curve */
 
 /**
  * @typedef {object} Layout  of both charts

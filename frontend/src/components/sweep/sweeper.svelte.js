@@ -182,7 +182,7 @@ export class Sweeper {
     this.problem = { field: this.#place(field), text: explain(own, this.run.experiment) };
   }
 
-  /** Which field of the form an error is about. @param {string} field */
+  /** The form field an error is about. @param {string} field */
   #place(field) {
     if (field in this.fields) return field;
     if (field === 'values' || field === this.knob) return 'low';

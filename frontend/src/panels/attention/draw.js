@@ -44,7 +44,7 @@ export function hatch(context, { x, y, width, height }, colours) {
 }
 
 /**
- * How names fit below columns: whole, or slanted and perhaps not every one of them.
+ * The layout of names below columns: horizontal, or slanted and perhaps thinned.
  * @param {readonly string[]} names
  * @param {number} width  of all columns
  * @param {number} most  px that they may take of the height

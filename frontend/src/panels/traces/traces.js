@@ -2,7 +2,7 @@
 
 const MARGIN = 0.15; // of the window, kept between its edges and the picked sample
 
-/** How tokens without a shape of their own are written. @type {Record<string, string>} */
+/** Glyphs for tokens without a shape of their own. @type {Record<string, string>} */
 const SHAPES = { '\n': '↵', '\r': '↵', '\t': '⇥', ' ': '·' };
 const UNSEEN = /^[\p{C}\p{Default_Ignorable_Code_Point}]+$/u; // controls, joiners, fillers
 const MARK = /^\p{M}$/u; // belongs on the letter before it
