@@ -106,7 +106,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'health.remedy': ['Set {knobs}', '{knobs}(으)로 바꾸기'],
   'health.back': ['Back to step {step}', '스텝 {step}(으)로 돌아가기'],
   'health.worse': [
-    'Training got much worse after step {at} ({changes}): {scalar} was {was} and is {value}. Go on from that step with the settings before the change: this starts a new run and keeps this one for comparison.',
+    'Training got much worse after step {at} ({changes}): {scalar} was {was} and is {value}. Go on from that step with the earlier settings, in a new run; this one stays for comparison.',
     '스텝 {at} 뒤에 크게 나빠졌습니다({changes}): {scalar} 값이 {was}에서 {value}(으)로 바뀌었습니다. 바꾸기 전의 설정값으로 그 스텝부터 이어 가 보세요. 새 실행이 시작되고 이 실행은 비교용으로 남습니다.',
   ],
   'health.out': [
