@@ -192,7 +192,7 @@ def test_an_error_ends_when_its_cause_does_and_leaves_resume_in_its_place(
     page = opened(context, link.address)
     lose(page, link)
     page.get_by_test_id("reset").click()
-    expect(page.get_by_test_id("error")).to_contain_text("does not answer", timeout=WITHIN)
+    expect(page.get_by_test_id("error")).to_contain_text("is not responding", timeout=WITHIN)
     httpx.post(f"{server}/api/runs/{run_id(page)}/stop").raise_for_status()
     link.restore()
     expect(page.get_by_test_id("error")).to_have_count(0, timeout=WITHIN)

@@ -83,7 +83,7 @@ def test_the_script_of_an_imported_run_is_saved_only_after_a_warning(open_page: 
     page.get_by_role("menuitem", name="PyTorch script").click()
     expect(page.get_by_text("This run was imported")).to_be_visible()
     with page.expect_download(timeout=WITHIN) as waited:
-        page.get_by_role("menuitem", name="Save it all the same").click()
+        page.get_by_role("menuitem", name="Save it anyway").click()
     assert waited.value.suggested_filename.endswith(".py")
 
 

@@ -266,7 +266,7 @@ def test_a_link_to_a_run_that_is_gone_says_so_and_starts_nothing(run: str, open_
     server = page.url.partition("/lab")[0]
     before = httpx.get(f"{server}/api/runs").json()
     expect(page.get_by_test_id("missing")).to_be_visible(timeout=WITHIN)
-    assert "not here any more" in page.get_by_test_id("missing").inner_text()
+    assert "was not found" in page.get_by_test_id("missing").inner_text()
     assert page.url.endswith(f"?run={run}")
     assert len(httpx.get(f"{server}/api/runs").json()) == len(before)
     page.get_by_test_id("new-run").click()

@@ -1,4 +1,4 @@
-/** What pictures of the plane share on their canvases: the ends of the axes, and a cross-hair for a probed point. */
+/** Drawing shared by the pictures of a plane: the ends of the axes, and a cross-hair at the probed point. */
 
 import { FONT } from './draw.js';
 import { number } from '../lib/format.js';

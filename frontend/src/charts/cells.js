@@ -4,7 +4,7 @@
 /** @typedef {{row: number, column: number}} Cell */
 
 /**
- * Where a cell lies.
+ * The box of a cell.
  * @param {Box} area
  * @param {number} rows
  * @param {number} columns

@@ -1,4 +1,4 @@
-/** What a chart draws of a ScalarStore: some columns, smoothed, thinned to the pixels there are. No DOM. */
+/** The curves a chart draws from a ScalarStore: some columns, smoothed, thinned to the available pixels. No DOM. */
 
 import { Smoother, nearest, thin } from '../lib/series.js';
 
@@ -14,11 +14,11 @@ export class Curves {
   #bins;
   #floor;
   #width = 1;
-  #rows = 0; // written, of complete bins
-  #drawn = 0; // written
-  #read = 0; // rows of the store that are in them
+  #rows = 0; // written rows of complete bins
+  #drawn = 0; // written rows, the last bin included
+  #read = 0; // rows of the store already in the bins
   #smoothed = 0; // rows of the store that are smoothed
-  #counted = 0; // rows of the store that are in the signs
+  #counted = 0; // rows of the store counted in `signs`
   #signs;
   #thinnings;
   /** @type {Smoother[]} */
@@ -50,20 +50,20 @@ export class Curves {
     this.#out = [...names, ...this.#smoothers].map(() => new Float32Array(room));
   }
 
-  /** Whether the store has moved its rows, so that these curves must be made anew. */
+  /** Whether the store has moved its rows, so that these curves must be rebuilt. */
   get stale() {
     return this.#thinnings !== this.#store.thinnings;
   }
 
-  /** By name: how many of the finite values are above 0, and how many are not. */
+  /** By name: the number of finite values above 0, and of the others. */
   get signs() {
     return this.#signs;
   }
 
   /**
-   * Take in what the store has got since the last call.
+   * Read the rows added to the store since the last call.
    * @returns {{steps: Float64Array, values: Float32Array[]}} views of at most 2 × pixels rows, valid until the next
-   *   call: the raw columns, then the smoothed ones where there is smoothing
+   *   call: the raw columns, then the smoothed ones if `weight` > 0
    */
   update() {
     const { steps, values } = this.#store.columns(this.#names);
@@ -88,7 +88,7 @@ export class Curves {
   }
 
   /**
-   * What is drawn of a raw column in the bin of a step: its least and its greatest value, NaN where there is none.
+   * Minimum and maximum drawn for a raw column in the bin of a step; NaN where there is none.
    * @param {number} column
    * @param {number} step
    * @returns {[number, number]}
@@ -109,7 +109,7 @@ export class Curves {
   }
 
   /**
-   * Thin `count` rows into the own ones, from row `to` on.
+   * Thin `count` rows into this object's rows, from row `to` on.
    * @param {Float64Array} steps
    * @param {Float32Array[]} columns
    * @param {number} count
@@ -126,7 +126,7 @@ export class Curves {
   }
 
   /**
-   * Take the last bin out of the finished ones: more of its steps may come.
+   * Reopen the last bin: more of its steps may come.
    * @param {Float64Array} steps
    */
   #reopen(steps) {
@@ -162,12 +162,12 @@ export class Curves {
 }
 
 /**
- * Finite numbers; undefined where nothing was measured, which the chart bridges; and null where a line ends, at what is
- * infinite or has no place on the axis.
+ * Finite numbers; undefined where nothing was measured, which the chart bridges; and null, which ends a line, at values
+ * that are infinite or cannot be placed on the axis.
  * @param {ArrayLike<number>} values
  * @param {boolean} positive  leave out what a log axis cannot show
  * @param {(number | null | undefined)[]} out  filled and returned
- * @param {null | undefined} [missing]  for NaN; null where it, too, ends a line
+ * @param {null | undefined} [missing]  stands for NaN; null if NaN ends a line, too
  */
 export function drawable(values, positive, out, missing) {
   out.length = values.length;
@@ -184,7 +184,7 @@ export function drawable(values, positive, out, missing) {
 /** @typedef {{step: number, names: string[] | null}} End  where scalars ceased to be numbers; null: whichever did */
 
 /**
- * What the findings of a run say of where its curves end.
+ * The ends of a run's curves, from its findings.
  * @param {{code: string, step: number, params: {scalars?: object, at?: number}}[]} findings
  * @returns {End[]}
  */
@@ -199,7 +199,7 @@ export function endsOf(findings) {
 }
 
 /**
- * End a drawn column where its scalar ceased to be a number, instead of bridging what follows.
+ * End a drawn column where its scalar stops being a number, instead of bridging the gap.
  * @param {ArrayLike<number>} steps
  * @param {(number | null | undefined)[]} out  of `drawable`; changed
  * @param {string} name
@@ -220,8 +220,8 @@ export function cut(steps, out, name, ends) {
 }
 
 /**
- * The row of a column's last number at or before about `step`, −1 where it goes on. `steady`: only of a scalar that was
- * measured at every step, for one measured rarely pauses without an end.
+ * The row of a column's last number at or before about `step`, −1 if the column continues. `steady`: only a scalar that
+ * was measured at every step counts as ended; one measured rarely has gaps anyway.
  * @param {ArrayLike<number>} steps
  * @param {(number | null | undefined)[]} out
  * @param {number} step
@@ -237,7 +237,7 @@ function lastBefore(steps, out, step, steady) {
 }
 
 /**
- * What a log axis has no place for, in words; nothing where it shows all.
+ * The message key about values that a log axis cannot show; '' if it shows all.
  * @param {number} positive  how many values are above 0
  * @param {number} rest  how many are not
  * @returns {'' | 'scalars.unplaced' | 'scalars.linear'}  the last where the axis has to be linear
@@ -248,7 +248,7 @@ export function logNote(positive, rest) {
 }
 
 /**
- * How many of the finite numbers are positive, and how many are not.
+ * The number of finite values above 0, and of the others.
  * @param {ArrayLike<number>[]} columns
  * @returns {{positive: number, rest: number}}
  */

@@ -1,14 +1,14 @@
-/** What panels that draw on a canvas share: text that fits, small images scaled up, the colour bar. */
+/** Drawing shared by canvas panels: text cut to fit, small images scaled up, the colour bar. */
 
 import { number } from '../lib/format.js';
 
-/** The page's own, for canvases. */
+/** The page's font, for canvases. */
 export const FAMILY =
   'system-ui, "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR", "Noto Sans CJK KR", sans-serif';
 export const FONT = `11px ${FAMILY}`;
 const BAR_WIDTH = 52; // px of a colour bar with labels of ordinary length
 
-const KEPT = 5000; // widths of texts
+const KEPT = 5000; // text widths in the cache
 
 /** @type {Map<string, number>} */
 const widths = new Map();
@@ -55,7 +55,7 @@ export const widest = (texts) => texts.reduce((most, text) => Math.max(most, tex
 export const barWidth = (range) => Math.max(BAR_WIDTH, Math.ceil(14 + widest(range.map(short))));
 
 /**
- * The text, or as much of its beginning as fits, with an ellipsis.
+ * The text, cut to fit with an ellipsis.
  * @param {string} text
  * @param {number} width
  */
@@ -86,7 +86,7 @@ export class Raster {
     return this.#image.data;
   }
 
-  /** Put what was filled in onto `canvas`. */
+  /** Copy the pixels onto `canvas`. */
   show() {
     this.canvas.getContext('2d')?.putImageData(this.#image, 0, 0);
     return this.canvas;

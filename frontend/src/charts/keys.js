@@ -1,7 +1,7 @@
 /** The keys that move the cursor of a chart. */
 
 /**
- * The row that a key moves the cursor to, from `row` of so many; null where it moves it nowhere.
+ * The row a key moves the cursor to, from `row` of `rows`; null if the key does not move it.
  * @param {KeyboardEvent} event
  * @param {number} row
  * @param {number} rows

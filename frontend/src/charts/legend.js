@@ -1,4 +1,4 @@
-/** How much room a chart's legend takes. */
+/** The room that a chart's legend takes. */
 
 import { textWidth } from './draw.js';
 
@@ -14,9 +14,9 @@ export const entryWidth = (title, valued) => textWidth(title) + ENTRY + (valued 
 export const buttonWidth = (text) => textWidth(text) + BUTTON;
 
 /**
- * Whether what stands above a chart leaves it too little of its panel, so that the legend has to do without values:
+ * Whether the chart's head leaves it too little of its panel, so that the legend omits its values:
  * the tooltip has them.
- * @param {number[]} widths  of what stands there, in px
+ * @param {number[]} widths  of its items, in px
  * @param {{width: number, height: number}} panel
  */
 export function crowded(widths, { width, height }) {

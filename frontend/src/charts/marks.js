@@ -1,4 +1,4 @@
-/** Signs that line charts draw over their curves: lines across, named places, crosses and diamonds. */
+/** Marks over the curves of line charts: vertical lines, named places, crosses and diamonds. */
 
 import uPlot from 'uplot';
 import { FAMILY } from './draw.js';

@@ -1,4 +1,4 @@
-/** Where a logarithmic axis has its ticks. Pure. */
+/** The ticks of a logarithmic axis. Pure. */
 
 const MOST = 6; // more of them make a grey ground of a range of many decades
 

@@ -1,4 +1,4 @@
-/** What all line charts share: uPlot's options for their axes, ranges, cursor and curves. */
+/** Shared by all line charts: uPlot's options for their axes, ranges, cursor and curves. */
 
 import uPlot from 'uplot';
 import { FONT, short } from './draw.js';
@@ -7,7 +7,7 @@ import { count, number } from '../lib/format.js';
 
 const SPAN = 10; // of an x axis with a single place on it
 
-/** @typedef {(low: number | null, high: number | null) => [number, number]} Range  what is shown of values from `low` to `high` */
+/** @typedef {(low: number | null, high: number | null) => [number, number]} Range  the range shown for values from `low` to `high` */
 /**
  * @typedef {object} LineChart
  * @property {Record<string, string>} colours  of the theme
@@ -17,8 +17,8 @@ const SPAN = 10; // of an x axis with a single place on it
  * @property {Range} [xRange]
  * @property {Range} [yRange]
  * @property {uPlot.Series[]} curves
- * @property {number} [above]  px over the plot, for what is marked there
- * @property {uPlot.Cursor} [cursor]  what is different about it
+ * @property {number} [above]  px above the plot, for marks
+ * @property {uPlot.Cursor} [cursor]  overrides
  * @property {uPlot.Hooks.Arrays} [hooks]
  * @property {(left: number, index: number | null) => void} [onCursor]  position in the plot, row under the cursor
  */
@@ -86,7 +86,7 @@ const LOG_TICKS = {
 };
 
 /**
- * A curve; a value that no line leads to or from is drawn as a point.
+ * A curve; isolated values are drawn as points.
  * @param {string} label
  * @param {string} stroke
  * @param {readonly number[]} dash  px
@@ -102,7 +102,7 @@ export const curve = (label, stroke, dash, width) => ({
 });
 
 /**
- * The rows of values that no line leads to or from.
+ * The rows of isolated values, with a gap on both sides.
  * @param {uPlot} u
  * @param {number} i
  * @returns {number[] | null}
@@ -170,7 +170,7 @@ export function valueLabels(splits, increment) {
 }
 
 /**
- * How the ticks of an x axis are written; the first says what they are.
+ * Labels of an x axis's ticks; the first includes the word for them.
  * @param {(text: string, x: number) => string} first
  * @param {(x: number) => string} [write]
  */

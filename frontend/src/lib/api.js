@@ -15,7 +15,7 @@ const JSON_BODY = { 'Content-Type': 'application/json' };
 /** @template O @typedef {O extends {parameters: {query?: infer Q}} ? Q : {}} QueryOf */
 
 /**
- * An answer that is no refusal.
+ * The response, if its status is ok.
  * @param {string} path
  * @param {RequestInit} [request]
  * @returns {Promise<Response>}
@@ -40,7 +40,7 @@ export async function ask(path, request) {
  * @template {keyof Paths[P] & ('get' | 'post' | 'patch' | 'delete')} M
  * @param {M} method
  * @param {P} path
- * @param {PathOf<Paths[P][M]>} places  what stands in it
+ * @param {PathOf<Paths[P][M]>} places  the values of its parameters
  * @param {{query?: QueryOf<Paths[P][M]>, body?: Body<Paths[P][M]>}} [asked]
  * @returns {Promise<Answer<Paths[P][M]>>}
  * @throws {ApiError}
@@ -110,7 +110,7 @@ export async function importRun(archive) {
 export const deleteRun = (id) => call('delete', '/api/runs/{run_id}', { run_id: id });
 
 /**
- * At which steps a run's pictures and checkpoints are recorded.
+ * The steps of a run's recorded pictures and checkpoints.
  * @param {string} id
  */
 export const getKept = (id) => call('get', '/api/runs/{run_id}/frames', { run_id: id });
@@ -128,10 +128,10 @@ export async function getScalars(id, from, to) {
 }
 
 /**
- * A new run that goes on from where another one was.
+ * Branch a new run from another one's step.
  * @param {string} id
  * @param {number} step
- * @param {Knobs} knobs  what to do differently
+ * @param {Knobs} knobs  the knobs to change
  */
 export const branchRun = (id, step, knobs) =>
   call('post', '/api/runs/{run_id}/branch', { run_id: id }, { body: { step, knobs, viewed: true } });
@@ -150,7 +150,7 @@ export async function getMoment(id, step, panels) {
 }
 
 /**
- * What a schedule would make of a knob, from the step it begins at.
+ * The values a schedule would give a knob, from the step it begins at.
  * @param {string} id
  * @param {import('../net/server.js').PlanRequest} wish
  */
@@ -158,7 +158,7 @@ export const planSchedule = (id, wish) =>
   call('post', '/api/runs/{run_id}/plan', { run_id: id }, { body: wish });
 
 /**
- * Try other values of a knob from where a run was: frames as they come. Aborting ends it.
+ * Sweep a knob's values from a run's step: yields frames as they arrive. Aborting ends it.
  * @param {string} id
  * @param {import('../net/server.js').SweepBody} order
  * @param {AbortSignal} signal

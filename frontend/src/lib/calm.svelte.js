@@ -1,4 +1,4 @@
-/** Text that changes with every frame, told at a pace at which a screen reader can follow. */
+/** Text that changes with every frame, throttled for screen readers. */
 
 import { paced } from './paced.svelte.js';
 

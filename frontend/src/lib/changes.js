@@ -1,4 +1,4 @@
-/** What was changed in a run, and in those it was branched from: which changes touched training. No DOM. */
+/** The changes of knobs in a run and its ancestors, and which of them affected training. No DOM. */
 
 import { isLook } from './knobs.js';
 
@@ -6,22 +6,22 @@ import { isLook } from './knobs.js';
 /** @typedef {import('./types.js').Knobs} Knobs */
 
 /**
- * A stretch of the way to what a run is now: the run, or one it descends from until the branch.
+ * A segment of a run's lineage: the run itself, or an ancestor up to the branch point.
  * @typedef {object} Stretch
  * @property {string} id
  * @property {number} first  the step it begins at
  * @property {Knobs} began  its knobs there
  * @property {Change[]} changes  in the order they were made
  */
-/** @typedef {{step: number, knobs: Knobs, time?: number}} Change  `time`: ms, where it was seen */
+/** @typedef {{step: number, knobs: Knobs, time?: number}} Change  `time`: ms; missing for recorded changes */
 /** @typedef {{run: string, step: number, before: Knobs, time?: number}} Move  `before`: values before it */
 
 const ONE_PULL = 1500; // ms between two changes of a slider that is being dragged
-const CLOSE = 50; // steps, where only the record tells of a drag
+const CLOSE = 50; // steps, for recorded changes, which have no times
 const CLOSE_SHARE = 0.02; // of the step
 
 /**
- * Whether a change of knobs touches training: one that is no look, and had another value.
+ * Whether a change of knobs affects training: of a knob that is not a look, and to a different value.
  * @param {ExperimentSummary} experiment
  * @param {Knobs} before
  * @param {Knobs} values
@@ -32,10 +32,10 @@ export const touches = (experiment, before, values) =>
   );
 
 /**
- * What to take back first: the last move that touched training and was not taken back since, over all stretches.
+ * The change to undo first: the last move that affected training and was not undone since, over all stretches.
  * A slider that was dragged is one move.
  * @param {Stretch[]} stretches  the oldest first
- * @param {(name: string) => boolean} looks  whether a knob touches no training
+ * @param {(name: string) => boolean} looks  whether a knob does not affect training
  * @returns {Move | null}
  */
 export function lastMove(stretches, looks) {
@@ -62,7 +62,7 @@ function moves(stretches, looks) {
   const now = { ...stretches[0]?.began };
   stretches.forEach((stretch, i) => {
     const until = stretches[i + 1]?.first ?? Infinity;
-    const owner = i > 0 ? stretches[i - 1].id : stretch.id; // of what a branch does differently from the first
+    const owner = i > 0 ? stretches[i - 1].id : stretch.id; // of a branch's initial changes
     /** @type {Change[]} */
     const begin = i > 0 ? [{ step: stretch.first, knobs: stretch.began }] : [];
     for (const change of [...begin, ...stretch.changes]) {
@@ -84,7 +84,7 @@ function moves(stretches, looks) {
 /** No schedules are an empty object. @param {string} name */
 const none = (name) => (name === 'schedules' ? {} : null);
 
-/** Add a move; what is done and undone at one step was never done. @param {Move[]} all @param {Move} move @param {Knobs} after */
+/** Add a move; drop it if it was undone at the same step. @param {Move[]} all @param {Move} move @param {Knobs} after */
 function fold(all, move, after) {
   const last = all.at(-1);
   if (last?.step !== move.step) {
@@ -98,7 +98,7 @@ function fold(all, move, after) {
   if (Object.keys(before).length) all.push({ ...last, before, time: move.time });
 }
 
-/** Whether two moves are of one pull at the same knob. @param {Move} one @param {Move} next */
+/** Whether two moves belong to one drag of the same knob. @param {Move} one @param {Move} next */
 function onePull(one, next) {
   if (one.run !== next.run || Object.keys(one.before).join() !== Object.keys(next.before).join())
     return false;

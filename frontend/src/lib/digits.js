@@ -5,7 +5,7 @@ import { number } from './format.js';
 const MOST = 5; // decimals beyond which powers of ten read better
 
 /**
- * How many decimals tell values of a range apart: three for 0…1, two for −4…4, none for 0…5 000.
+ * Decimals needed to distinguish values of a range: three for 0…1, two for −4…4, none for 0…5 000.
  * @param {readonly [number, number]} range
  */
 export function decimals([low, high]) {
@@ -20,6 +20,6 @@ export function decimals([low, high]) {
 export function fixed(value, places) {
   if (!Number.isFinite(value) || places > MOST || Math.abs(value) >= 1000) return number(value);
   const text = value.toFixed(places);
-  if (value !== 0 && Number(text) === 0) return number(value, 2); // else it would look like nothing
+  if (value !== 0 && Number(text) === 0) return number(value, 2); // else it would look like 0
   return Number(text) < 0 ? text.replace('-', '−') : text.replace('-', '');
 }

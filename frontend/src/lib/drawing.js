@@ -6,7 +6,7 @@ const MOST = 15; // ink of a full pixel, one hexadecimal digit
 /** @typedef {{row: number, column: number}} Cell */
 
 /**
- * The ink in each pixel, 0…1, row by row. A text that is none of so many digits leaves all of them blank.
+ * The ink in each pixel, 0…1, row by row. A text with the wrong number of digits leaves all of them blank.
  * @param {string} text
  * @param {number} rows
  * @param {number} columns
@@ -81,7 +81,7 @@ function distance(point, from, to) {
 export const centre = ({ row, column }) => ({ x: column + 0.5, y: row + 0.5 });
 
 /**
- * Where an arrow key leads, or null for any other key.
+ * The cell an arrow key moves to, or null for any other key.
  * @param {Cell} cell
  * @param {string} key
  * @param {number} rows

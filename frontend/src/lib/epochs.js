@@ -3,7 +3,7 @@
 /** @typedef {{step: number, epoch: number, each: number}} Count  `epoch` at `step`; from there one in `each` steps */
 
 /**
- * The counts with what an event says; one that changes nothing is left out.
+ * The counts with an event's count appended, unless it changes nothing.
  * @param {Count[]} counts
  * @param {{step: number, epoch?: number | null, steps_per_epoch?: number | null}} event
  * @returns {Count[]}
@@ -16,7 +16,7 @@ export function counted(counts, { step, epoch, steps_per_epoch: each }) {
 }
 
 /**
- * Epochs done after so many steps; null where nothing is known of them.
+ * Epochs done after `step` steps; null if unknown.
  * @param {Count[]} counts  by step
  * @param {number} step
  */

@@ -1,4 +1,4 @@
-/** What a refused request means, in the page's language. */
+/** Error messages of refused requests, in the page's language. */
 
 import { fill, known, t, tOr } from './i18n.svelte.js';
 import { titleOf } from './knobs.js';
@@ -8,7 +8,7 @@ import { titleOf } from './knobs.js';
 
 /**
  * @param {Refusal} error
- * @param {ExperimentSummary | null} [experiment]  what it is about: knows its knobs' titles, and its own messages in this language
+ * @param {ExperimentSummary | null} [experiment]  the experiment concerned: has the titles of its knobs, and its own messages in this language
  * @returns {string}
  */
 export function explain(error, experiment = null) {

@@ -46,19 +46,19 @@ export const fill = (text, params) =>
   particles(text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? String(params[name]) : whole)));
 
 /**
- * Whether there is a text for a key that is made from what the server says, which may be newer than this page.
+ * Whether there is a text for a key made from a server's code; the server may be newer than this page.
  * @param {string} key
  * @returns {key is Key}
  */
 export const known = (key) => Object.hasOwn(MESSAGES, key);
 
 /**
- * The text for a key that is made from what the server says, or `otherwise` where there is none.
+ * The text for a key made from a server's code, or `otherwise` if there is none.
  * @param {string} key
  * @param {string} otherwise
  * @param {Record<string, unknown>} [params]
  */
 export const tOr = (key, otherwise, params) => (known(key) ? t(key, params) : otherwise);
 
-/** What a kind of schedule is called. @param {string} kind */
+/** The name of a kind of schedule. @param {string} kind */
 export const kindTitle = (kind) => tOr(`schedule.${kind}`, kind);

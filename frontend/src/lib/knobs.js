@@ -1,4 +1,4 @@
-/** What a knob's JSON Schema means for its control. Pure. */
+/** Derives a knob's control from its JSON Schema. Pure. */
 
 /** @typedef {import('./types.js').KnobSchema} Schema */
 /** @typedef {import('./types.js').Knobs} Knobs */
@@ -7,7 +7,7 @@
 const POSITIONS = 1000; // of a slider
 
 /**
- * Which control a knob gets.
+ * The control of a knob.
  * @param {Schema} schema
  * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'pair' | 'points' | 'drawing' | 'text'}
  */
@@ -33,7 +33,7 @@ export function range(schema) {
 }
 
 /**
- * Where on the slider (0…POSITIONS) a value stands. A logarithmic slider whose range begins at zero
+ * The slider position (0…POSITIONS) of a value. A logarithmic slider whose range begins at zero
  * keeps its leftmost position for zero.
  * @param {Schema} schema
  * @param {number} value
@@ -63,7 +63,7 @@ export function fromPosition(schema, position) {
 }
 
 /**
- * Bring a value into the range and onto the knob's grid.
+ * Clamp a value to the range and round it to the knob's grid.
  * @param {Schema} schema
  * @param {number} value
  */
@@ -85,7 +85,7 @@ function logFloor(schema) {
 const niceStep = (span) => 10 ** Math.floor(Math.log10(span / 100));
 
 /**
- * Whether the knob matters, given the others' values.
+ * Whether the knob has an effect, given the others' values.
  * @param {Schema} schema
  * @param {Knobs} knobs
  */
@@ -103,7 +103,7 @@ export function changed(before, after) {
 }
 
 /**
- * The knobs that touch no training: what is looked at.
+ * The look knobs, which do not affect training: they only choose what is shown.
  * @param {ExperimentSummary} experiment
  * @returns {string[]}
  */
@@ -114,7 +114,7 @@ export const looksOf = (experiment) =>
 export const isRate = (schema) => schema?.['x-role'] === 'rate';
 
 /**
- * Knobs that are numbers and change training while it goes on.
+ * Live numeric knobs that affect training.
  * @param {import('./types.js').KnobSchemas} properties  of the knobs' schema
  * @returns {string[]}
  */
@@ -129,7 +129,7 @@ export const liveNumbers = (properties) =>
 export const isLook = (schema) => schema?.['x-role'] === 'look';
 
 /**
- * Values set over others, schedules among them: a knob that is set by hand follows none any more.
+ * Values merged over others, schedules included: a knob set by hand drops its schedule.
  * @param {Knobs} before
  * @param {Knobs} values
  * @returns {Knobs}
@@ -142,7 +142,7 @@ export function laidOver(before, values) {
 }
 
 /**
- * What a knob is called, in the page's language.
+ * The title of a knob, in the page's language.
  * @param {ExperimentSummary | null | undefined} experiment
  * @param {string} name
  * @returns {string}

@@ -1,4 +1,4 @@
-/** What people call a scalar, a knob's symbol and its value. Pure. */
+/** Names of scalars, symbols and values of knobs, as shown to people. Pure. */
 
 import { number } from './format.js';
 import { titleOf } from './knobs.js';
@@ -10,7 +10,7 @@ import { titleOf } from './knobs.js';
 const LONG = 18; // characters of a value
 
 /**
- * A knob's symbol, or its title where it has none.
+ * A knob's symbol, or its title if it has none.
  * @param {ExperimentSummary | null | undefined} experiment
  * @param {string} name
  * @returns {string}
@@ -19,7 +19,7 @@ export const symbolOf = (experiment, name) =>
   experiment?.knobs?.properties[name]?.['x-symbol'] ?? titleOf(experiment, name);
 
 /**
- * A scalar by the chart it is drawn in: the chart's title, and the curve's where there are several.
+ * A scalar's name from its chart: the chart's title, and the curve's if there are several.
  * @param {ExperimentSummary | null | undefined} experiment
  * @param {string} name
  * @returns {string}

@@ -1,4 +1,4 @@
-/** Numbers as people type them, in one place: what is meant, or why it cannot be told. No DOM. */
+/** Parsing of typed numbers: the value, or the reason why there is none. No DOM. */
 
 /**
  * @typedef {object} Wanted  which numbers fit
@@ -14,8 +14,8 @@ const GROUPS = { ',': /^[+-]?[1-9]\d{0,2}(,\d{3})+$/, '.': /^[+-]?[1-9]\d{0,2}(\
 const SPACED = /^[+-]?[1-9]\d{0,2}([ '’]\d{3})+(?=[.,]|$)/;
 
 /**
- * What a text says, with a point or a comma before the decimals, thousands in groups, or a power as in 1e-3.
- * One that has two meanings is none: `1,000` is 1000 only where a whole number is wanted.
+ * Parse a number with a decimal point or comma, grouped thousands, or an exponent as in 1e-3.
+ * Ambiguous texts are rejected: `1,000` is 1000 only where a whole number is expected.
  * @param {string} text
  * @param {Wanted} [wanted]
  * @returns {Read}
@@ -59,7 +59,7 @@ function inPlain(typed, whole) {
 }
 
 /**
- * The keys that a phone must show for it: those with digits alone have no minus, no point or no e.
+ * The `inputmode` for a phone's keyboard: those with digits alone have no minus, no point or no e.
  * @param {{type?: string, minimum?: number, 'x-log'?: boolean}} schema
  * @returns {'numeric' | 'decimal' | 'text'}
  */
@@ -69,8 +69,8 @@ export function keysFor(schema) {
 }
 
 /**
- * A line as it is written: pairs of steps and a value, in any of `0 0.1, 500 0.01`, `0 0,1; 500 0,01` and
- * `0,0.1 500,0.01`. Null where it is none, or has two meanings.
+ * Parse a typed line: pairs of a step and a value, in any of `0 0.1, 500 0.01`, `0 0,1; 500 0,01` and
+ * `0,0.1 500,0.01`. Null if it is invalid or ambiguous.
  * @param {string} text
  * @returns {[number, number][] | null}
  */

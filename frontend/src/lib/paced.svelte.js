@@ -1,4 +1,4 @@
-/** What changes with every frame, shown at a pace that the eye and the document can follow. */
+/** Throttles a value that changes with every frame, for the eye and for the DOM. */
 
 import { untrack } from 'svelte';
 

@@ -1,4 +1,4 @@
-/** Panel kinds to components: a folder per kind in `panels/`, and in it the component that bears its name. */
+/** Panel kinds to components: a folder per kind in `panels/`, with the component of that name. */
 
 /** @type {Record<string, {default: import('svelte').Component<import('./types.js').PanelProps>}>} */
 const files = import.meta.glob('../panels/*/*.svelte', { eager: true });

@@ -1,4 +1,4 @@
-/** Korean particles that follow a number or a name: which of the two forms is said depends on its last sound. */
+/** Korean particles that follow a number or a name: the form depends on its last sound. */
 
 const PAIRS = /** @type {const} */ ({
   '은(는)': ['은', '는'],
@@ -11,7 +11,7 @@ const BOTH = /(은\(는\)|이\(가\)|을\(를\)|과\(와\)|\(으\)로)/g;
 const UNSPOKEN = /[\s()[\]{}<>"'“”‘’*_`~!?.,:;…]/;
 const RIEUL = 8; // of Unicode's 28 final consonants, 0 being none
 
-/** Final consonants of what is read out: 영 일 이 삼 사 오 육 칠 팔 구, letters by name. */
+/** Final consonants of characters as read aloud: 영 일 이 삼 사 오 육 칠 팔 구, letters by name. */
 const READ = new Map([
   ...Object.entries({ 0: 1, 1: RIEUL, 2: 0, 3: 1, 4: 0, 5: 0, 6: 1, 7: RIEUL, 8: RIEUL, 9: 0 }),
   ...Object.entries({ l: RIEUL, m: 1, n: 1, r: RIEUL, ε: 1, '∞': 0, '%': 0, '✓': 0, '✗': 0, '½': RIEUL }),
@@ -30,7 +30,7 @@ function final(text) {
 }
 
 /**
- * A Korean text whose `은(는)`, `이(가)`, `을(를)`, `과(와)` and `(으)로` became the form that fits what stands before.
+ * A Korean text whose `은(는)`, `이(가)`, `을(를)`, `과(와)` and `(으)로` are resolved to the form that fits the word before.
  * @param {string} text
  * @returns {string}
  */

@@ -1,18 +1,18 @@
 /**
- * Knobs that were set here and are not confirmed yet: kept until the server has taken or refused them, over lost
- * connections too. What is shown is what the server said last, with these laid over it. No DOM.
+ * Knobs set here and not confirmed yet: kept until the server accepts or refuses them, across lost
+ * connections too. The page shows the last confirmed knobs with these merged over them. No DOM.
  */
 
 import { laidOver } from './knobs.js';
 
 /** @typedef {import('./types.js').Knobs} Knobs */
 
-const MOST_SENT = 4; // commands on their way; on a slow connection the rest become one
+const MOST_SENT = 4; // commands in flight; on a slow connection the rest are merged into one
 
 /** @typedef {{tag: string, knobs: Knobs, sent: boolean}} Wish */
 
 export class Pending {
-  /** In the order they were made; those not sent are one, the last. @type {Wish[]} */
+  /** In order of creation; unsent knobs are merged into one, the last. @type {Wish[]} */
   #wishes = [];
   #made = 0;
 
@@ -27,7 +27,7 @@ export class Pending {
     else this.#wishes.push({ tag: String(++this.#made), knobs, sent: false });
   }
 
-  /** The next command to send, if one may be sent; it then is on its way. @returns {Wish | null} */
+  /** The next command to send, marked as sent; null if none may be sent. @returns {Wish | null} */
   next() {
     const wish = this.#wishes.find((one) => !one.sent);
     if (!wish || this.#wishes.length > MOST_SENT) return null;
@@ -35,19 +35,19 @@ export class Pending {
     return wish;
   }
 
-  /** The server has taken it, or refused it. @param {string} tag */
+  /** Drop a command that the server accepted or refused. @param {string} tag */
   answered(tag) {
     this.#wishes = this.#wishes.filter((wish) => wish.tag !== tag);
   }
 
-  /** It could not be taken now: it waits for a better moment, together with what came after it. @param {string} tag */
+  /** Requeue a command that the server could not accept now, merged with the later ones. @param {string} tag */
   postpone(tag) {
     const at = this.#wishes.findIndex((wish) => wish.tag === tag);
     if (at >= 0) this.#gather(this.#wishes.splice(at));
   }
 
   /**
-   * The connection is new: whether what was sent has arrived is to be seen in the knobs as they are.
+   * Call after a reconnect: requeue all knobs but those that `confirmed` shows to have arrived.
    * @param {Knobs} confirmed
    */
   renew(confirmed) {
@@ -63,7 +63,7 @@ export class Pending {
     if (Object.keys(knobs).length) this.set(knobs);
   }
 
-  /** Knobs with what is wished laid over them. @param {Knobs} knobs */
+  /** Knobs with the pending ones merged over them. @param {Knobs} knobs */
   over(knobs) {
     return this.#wishes.reduce((all, wish) => laidOver(all, wish.knobs), knobs);
   }

@@ -1,7 +1,7 @@
-/** What a request throws. */
+/** The error that requests throw. */
 
 /**
- * A refused request: an RFC 9457 problem, another answer (`code` is `unexpected`), or none (`offline`).
+ * A refused request: an RFC 9457 problem, another response (`code` is `unexpected`), or none (`offline`).
  */
 export class ApiError extends Error {
   /** @param {Partial<import('../net/server.js').Problem>} problem */
@@ -16,7 +16,7 @@ export class ApiError extends Error {
 }
 
 /**
- * What was thrown by a request, to be shown. An answer that breaks off is none.
+ * The error of a request as a refusal, for display. A response that breaks off counts as `offline`.
  * @param {unknown} error
  * @returns {ApiError}
  */

@@ -37,7 +37,7 @@ class Router {
 export const router = new Router();
 
 /**
- * Let a plain click on a link change the view without loading the page anew.
+ * Let a plain click on a link change the view without reloading the page.
  * @param {MouseEvent} event
  */
 export function follow(event) {

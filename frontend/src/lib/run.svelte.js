@@ -1,5 +1,5 @@
 /**
- * One run as the page sees it. Whatever the message rate, what arrives is applied once per animation
+ * The page's view of one run. Whatever the message rate, messages are applied once per animation
  * frame, so every panel redraws at most once per frame.
  */
 
@@ -19,7 +19,7 @@ import { Stream } from './stream.js';
 
 const RATE_WINDOW = 1500; // ms over which steps per second are counted
 const MAX_FPS = 30;
-const CALM_FPS = 2; // for whom motion is too much: an unstable picture must not flash
+const CALM_FPS = 2; // with reduced motion: an unstable picture must not flash
 
 /** @typedef {import('./types.js').Frame} Frame */
 /** @typedef {import('./types.js').Command} Command */
@@ -30,24 +30,24 @@ const CALM_FPS = 2; // for whom motion is too much: an unstable picture must not
 export class RunView {
   scalars = new ScalarStore();
   scalarsVersion = $state(0);
-  /** The frame of each panel at the step looked at. @type {SvelteMap<string, Frame>} */
+  /** The frame of each panel at the step shown. @type {SvelteMap<string, Frame>} */
   frames = new SvelteMap();
-  /** The step looked at; null: the present. @type {number | null} */
+  /** The step shown; null: the present. @type {number | null} */
   at = $state(null);
-  /** The past step whose pictures are all here. @type {number | null} */
+  /** The past step whose pictures are all loaded. @type {number | null} */
   shownAt = $state(null);
-  /** Of earlier steps the record has scalars as the least, the greatest and the mean of stretches. */
+  /** Before this step, recorded scalars are thinned to minimum, maximum and mean of intervals. */
   exactFrom = $state(0);
-  /** Knobs that a branch from the step looked at would set. @type {Knobs} */
+  /** Knobs that a branch from the step shown would set. @type {Knobs} */
   wanted = $state.raw({});
-  /** Whether it is among those that are compared, and shown there. */
+  /** Whether its curves are shown among the compared runs. */
   shown = $state(true);
-  /** Its place among those that are compared, which decides its colour and dash. */
+  /** Its place among the compared runs, which decides its colour and dash. */
   place = 0;
   /** @type {import('./types.js').RunStatus} */
   status = $state('queued');
   reason = $state('');
-  /** The knob's value because of which it failed. @type {{field: string, params: Record<string, unknown>} | null} */
+  /** The knob value that made the run fail. @type {{field: string, params: Record<string, unknown>} | null} */
   refused = $state.raw(null);
   step = $state(0);
   /** Steps per second, measured over the last second or so; null while it does not train. @type {number | null} */
@@ -56,29 +56,29 @@ export class RunView {
   pace = $state(null);
   /** @type {number | null} */
   stepsPerEpoch = $state(null);
-  /** Where the count of epochs goes on at another pace. @type {import('./epochs.js').Count[]} */
+  /** The counts of epochs, one for each change of steps per epoch. @type {import('./epochs.js').Count[]} */
   epochs = $state.raw([]);
-  /** What the learner sees: set at once, corrected if the server refuses. @type {Knobs} */
+  /** The knobs shown: set optimistically, reverted if the server refuses. @type {Knobs} */
   knobs = $state.raw({});
   /** @type {import('./changes.js').Change[]} */
   knobChanges = $state.raw([]);
-  /** The step at which training was last changed; 0 if it was not. */
+  /** The step of the last change that affected training; 0 if there was none. */
   touched = $state(0);
   /** @type {Diagnosis[]} */
   diagnoses = $state.raw([]);
-  /** Whether it is recorded now. @type {{ok: boolean, reason: string}} */
+  /** Whether the run is being recorded. @type {{ok: boolean, reason: string}} */
   recording = $state.raw({ ok: true, reason: '' });
   /** The last refused command. @type {import('./types.js').Refusal | null} */
   error = $state.raw(null);
   /** @type {'connecting' | 'open' | 'lost' | 'full' | 'gone'} */
   connection = $state('connecting');
-  /** What was asked for and is not the case yet. @type {'pause' | 'resume' | null} */
+  /** A requested pause or resume that has not taken effect yet. @type {'pause' | 'resume' | null} */
   wish = $state(null);
-  /** Whether it stands still, or is about to. */
+  /** Whether it is paused, or about to be. */
   halted = $derived(this.wish ? this.wish === 'pause' : this.status === 'paused');
   ended = $derived(isOver(this.status));
   resumable = $derived(isResumable(this.status));
-  /** The step that pictures and values are shown of. */
+  /** The step of the pictures and values shown. */
   now = $derived(this.at ?? this.step);
 
   /** @type {Frame[]} */
@@ -99,11 +99,11 @@ export class RunView {
   /** The newest frame of each panel. @type {Map<string, Frame>} */
   #present = new Map();
   #seeking = false;
-  /** Scalars that were fetched, as this page has that step thinned. @type {{step: number, values: Record<string, number | null>} | null} */
+  /** Scalars fetched for a step that this page holds thinned only. @type {{step: number, values: Record<string, number | null>} | null} */
   #fetched = $state.raw(null);
   #asking = false;
-  #heardAll = 0; // the last event that its description already tells of
-  /** Its knobs as the record so far tells them. @type {Knobs} */
+  #heardAll = 0; // events up to this seq are already in `info`
+  /** The knobs according to the events applied so far. @type {Knobs} */
   #told;
 
   /**
@@ -145,7 +145,7 @@ export class RunView {
   /** @param {RunView['connection']} state */
   #connect(state) {
     this.#greeted = false;
-    if (state !== 'connecting') this.connection = state; // trying again is lost still
+    if (state !== 'connecting') this.connection = state; // while retrying, it still counts as lost
     if (state !== 'open') this.rate = null;
   }
 
@@ -220,7 +220,7 @@ export class RunView {
     this.#sendKnobs();
   }
 
-  /** @param {{step: number, knobs: Knobs}} event @param {boolean} old  from before this page looked at it */
+  /** @param {{step: number, knobs: Knobs}} event @param {boolean} old  from before this page connected */
   #note(event, old) {
     const { step, knobs } = event;
     this.knobChanges = [...this.knobChanges, { step, knobs, time: old ? undefined : performance.now() }];
@@ -228,7 +228,7 @@ export class RunView {
     this.#told = { ...this.#told, ...knobs };
   }
 
-  /** What is known of a finding of this kind. @param {string} code */
+  /** The latest finding with this code. @param {string} code */
   diagnosis(code) {
     return this.diagnoses.findLast((found) => found.code === code) ?? null;
   }
@@ -246,7 +246,7 @@ export class RunView {
     return (await Promise.all(chosen.map((step) => getMoment(this.id, step, [panel])))).flat();
   }
 
-  /** The value of a scalar at the step looked at. @param {string} name */
+  /** The value of a scalar at the step shown. @param {string} name */
   valueOf(name) {
     void this.scalarsVersion;
     if (this.at === null) return this.scalars.latest(name);
@@ -255,14 +255,14 @@ export class RunView {
     return exact ?? this.scalars.valueAt(name, step);
   }
 
-  /** What the knobs that follow a schedule are at the step looked at. @returns {Record<string, number>} */
+  /** The values of the scheduled knobs at the step shown. @returns {Record<string, number>} */
   get followed() {
     const names = Object.keys(schedulesOf(this.knobs));
     const found = names.map((name) => [name, this.valueOf(`knob/${name}`)]);
     return Object.fromEntries(found.filter(([, value]) => Number.isFinite(value)));
   }
 
-  /** The knobs as they were at a step; those that touch no training as they are. @param {number} step */
+  /** The knobs at a step; look knobs, which do not affect training, with their current values. @param {number} step */
   knobsAt(step) {
     const looks = looksOf(this.experiment).map((name) => [name, this.#confirmed[name]]);
     const knobs = { ...this.began, ...Object.fromEntries(looks) };
@@ -276,7 +276,7 @@ export class RunView {
   }
 
   /**
-   * Look at the run as it was after so many steps, or at the present.
+   * Show the run at a past step, or at the present (null).
    * @param {number | null} step
    */
   seek(step) {
@@ -293,7 +293,7 @@ export class RunView {
     this.#fetchScalars();
   }
 
-  /** Fetch the scalars of the step looked at, where this page has it thinned. */
+  /** Fetch the scalars of the step shown, if this page holds it thinned only. */
   async #fetchScalars() {
     if (this.#asking) return;
     this.#asking = true;
@@ -316,7 +316,7 @@ export class RunView {
     }
   }
 
-  /** Fetch the pictures of the step looked at; while one answer is awaited, only the last wish counts. */
+  /** Fetch the pictures of the step shown; during a request only the latest step is remembered. */
   async #fetch() {
     if (this.#seeking) return;
     this.#seeking = true;
@@ -345,7 +345,7 @@ export class RunView {
     this.#arrived.push(frame);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    // A hidden page gets no animation frames, but must not pile up what arrives.
+    // A hidden page gets no animation frames, but must not pile up messages.
     if (document.hidden) queueMicrotask(this.#apply);
     else requestAnimationFrame(this.#apply);
   }
@@ -400,7 +400,7 @@ export class RunView {
   }
 
   /**
-   * Shown at once, whatever the connection; in the past they wait for a branch, after the end for a new beginning.
+   * Set knobs. Shown at once, even offline; at a past step they wait for a branch, after the end for a new run.
    * @param {Knobs} values
    */
   setKnobs(values) {
@@ -416,12 +416,12 @@ export class RunView {
     else requestAnimationFrame(this.#sendKnobs);
   }
 
-  /** What was set after the end, for what comes next. @returns {Knobs} */
+  /** Knobs set after the end, for the next run. @returns {Knobs} */
   get wishes() {
     return this.ended ? this.#pending.over({}) : {};
   }
 
-  /** Send what may be sent now. */
+  /** Send the next pending knobs, if the run accepts them now. */
   #sendKnobs = () => {
     this.#sending = false;
     if (!this.#greeted || (this.status !== 'running' && this.status !== 'paused')) return;
@@ -430,7 +430,7 @@ export class RunView {
   };
 
   /**
-   * Tell the run what to do; while the connection is lost the last wish of each kind waits.
+   * Send a command; while the connection is lost, the last one of each kind is queued.
    * @param {Command} command
    */
   send(command) {
@@ -471,7 +471,7 @@ export class RunView {
     queueMicrotask(this.#tellWatched);
   }
 
-  /** The page was hidden or shown. A hidden one gets no animation frames: what waits for one is done now. */
+  /** The page was hidden or shown. A hidden page gets no animation frames, so apply pending work now. */
   #turn = () => {
     if (document.hidden && this.#scheduled) this.#apply();
     if (document.hidden && this.#sending) this.#sendKnobs();
@@ -485,7 +485,7 @@ export class RunView {
   };
 
   /**
-   * A label that travelled in a frame, in the page's language.
+   * A label from a frame, translated to the page's language.
    * @param {string} text
    * @returns {string}
    */
@@ -494,7 +494,7 @@ export class RunView {
   }
 
   /**
-   * What a knob is called, in the page's language.
+   * The title of a knob, in the page's language.
    * @param {string} name
    * @returns {string}
    */

@@ -1,4 +1,4 @@
-/** How runs that are shown together are told apart. No DOM. */
+/** Names, colours and order of runs shown together. No DOM. */
 
 import { DASHES, categorical } from '../charts/colour.js';
 import { changed } from './knobs.js';
@@ -8,11 +8,11 @@ import { brief, symbolOf } from './names.js';
 /** @typedef {import('./types.js').Knobs} Knobs */
 /** @typedef {import('./types.js').RunInfo} RunInfo */
 
-export const MOST = 4; // runs beside the one looked at
+export const MOST = 4; // compared runs, beside the main one
 const FIRST = 4; // of the categorical colours: those before are mostly taken by series
 
 /**
- * The colour of a run by its place among those compared, from 1 on.
+ * The colour of a run by its place among the compared runs, from 1 on.
  * @param {number} place
  * @param {'light' | 'dark'} theme
  */
@@ -26,7 +26,7 @@ export const colourOf = (place, theme) => categorical(FIRST + place - 1, theme);
 export const dashOf = (place, series) => DASHES[(place + series) % DASHES.length];
 
 /**
- * What a run is called: its name, else when it began.
+ * The title of a run: its name, else the time it began.
  * @param {{name: string, created_at: string}} run
  */
 export const labelOf = (run) => run.name || moment(new Date(run.created_at), new Date());
@@ -105,7 +105,7 @@ export function families(runs) {
 }
 
 /**
- * The scalar that says what a run came to: its loss, or whatever it measures first.
+ * The scalar that summarises a run: its loss, or its first scalar.
  * @param {Record<string, number>} latest
  * @returns {string | undefined}
  */
@@ -116,7 +116,7 @@ export function mainScalar(latest) {
 }
 
 /**
- * Where a run is looked at.
+ * The address of a run's lab.
  * @param {{id: string, experiment: string}} run
  * @param {string[]} [compared]  ids of the runs it is compared with
  * @param {number | null} [step]  of its past; null: the present

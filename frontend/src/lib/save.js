@@ -43,9 +43,9 @@ export function savePicture(card, panel, run) {
 }
 
 /**
- * Save what the server answers, under the name it gives. The answer comes first: a refusal is no file.
+ * Save the server's response, under the name it gives. Fetched first, so that an error is not saved as a file.
  * @param {string} path  below `/api`
- * @param {string} name  where it gives none
+ * @param {string} name  used if it gives none
  * @throws {import('./api.js').ApiError}
  */
 export async function saveFile(path, name) {

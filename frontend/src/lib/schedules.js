@@ -1,4 +1,4 @@
-/** How a knob can change by itself: what each kind of schedule asks for, and lines drawn by hand. No DOM. */
+/** Schedules of a knob: the settings of each kind, and lines drawn by hand. No DOM. */
 
 /** @typedef {import('./types.js').Knobs} Knobs */
 /** @typedef {{kind: string, start?: number | null} & Record<string, unknown>} Schedule */
@@ -21,10 +21,10 @@ export const SETTINGS = {
 export const KINDS = Object.keys(SETTINGS);
 export const WHOLE = ['every', 'steps', 'growth', 'warm', 'window', 'patience'];
 const MOST_POINTS = 256; // of a drawn line
-const PAST = 200; // points of what a knob was
+const PAST = 200; // points of a knob's past values
 
 /**
- * Settings to begin with.
+ * Initial settings.
  * @param {string} kind
  * @param {number} value  of the knob now
  * @param {[number, number]} range  of the knob
@@ -53,7 +53,7 @@ export function suggest(kind, value, [lowest, highest], ahead) {
 }
 
 /**
- * A drawn line with one more point: what lies to the right of it was drawn before and goes.
+ * A drawn line with one more point; earlier points to its right are removed.
  * @param {[number, number][]} points  [steps, value], steps ascending
  * @param {number} n
  * @param {number} value
@@ -67,7 +67,7 @@ export function drawnOn(points, n, value) {
 }
 
 /**
- * A line that the pen begins some steps ahead: until then the value is what it is.
+ * A line that the pen begins some steps ahead: until then the current value holds.
  * @param {[number, number][]} points
  * @param {number} value  now
  * @returns {[number, number][]}
@@ -80,15 +80,15 @@ export function heldUntil(points, value) {
 }
 
 /**
- * A line as it is written: `0 0.1, 500 0.01`.
+ * A line as text: `0 0.1, 500 0.01`.
  * @param {[number, number][]} points
  */
 export const written = (points) =>
   points.map(([n, value]) => `${n} ${Number(value.toPrecision(3))}`).join(', ');
 
 /**
- * What a knob was, from a run's first step to now: as it was measured where it followed a schedule, else as it was set.
- * @param {{steps: ArrayLike<number>, values: ArrayLike<number>}} measured  NaN where it was not
+ * A knob's past values, from a run's first step to now: as measured while it followed a schedule, else as set.
+ * @param {{steps: ArrayLike<number>, values: ArrayLike<number>}} measured  NaN where nothing was measured
  * @param {{step: number, value: number}[]} changes  the first at the first step
  * @param {number} first  step
  * @param {{step: number, value: number}} now
@@ -116,7 +116,7 @@ export function pastOf({ steps, values }, changes, first, now) {
 export const schedulesOf = (knobs) => /** @type {Record<string, Schedule>} */ (knobs.schedules ?? {});
 
 /**
- * Schedules as a new run begins with them: from its first step.
+ * Schedules for a new run: restarted at its first step.
  * @param {Knobs} knobs
  * @returns {Knobs}
  */

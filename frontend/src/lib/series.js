@@ -1,15 +1,15 @@
-/** The scalars of one run, as columns that stay bounded, and what a chart does to them. No DOM. */
+/** The scalars of one run, as columns that stay bounded, and their smoothing and thinning for charts. No DOM. */
 
 /** @typedef {import('./types.js').Frame} Frame */
 
-/** How many points a store keeps: 131,072, which is 0.5 MB a column. */
+/** The points a store keeps: 131,072, which is 0.5 MB a column. */
 const LIMIT = 2 ** 17;
 const FIRST_CAPACITY = 1024;
 
 /**
  * Every scalar of a run by step, in order of steps. Where no value was measured there is NaN.
  *
- * A run has no end, a page has: at `limit` points the older half is thinned to the smallest and the largest value of
+ * A run has no end, memory has: at `limit` points the older half is thinned to the smallest and the largest value of
  * each `2^k` steps, column by column, so that spikes survive and the recent half stays exact. Bins are aligned to
  * multiples of their width, which only ever doubles: a thinned value never leaves its bin, however long the run.
  */
@@ -38,7 +38,7 @@ export class ScalarStore {
     return this.#length;
   }
 
-  /** How often rows have moved: whoever keeps an index into the columns starts anew when this changes. */
+  /** Number of times rows have moved: indices into the columns are invalid once this changes. */
   get thinnings() {
     return this.#thinnings;
   }
@@ -70,7 +70,7 @@ export class ScalarStore {
   }
 
   /**
-   * Whether a step is here as it was, and not in a stretch that was thinned, by this store or by the server. Those have
+   * Whether a step is stored exactly, not in a stretch thinned by this store or by the server. Such stretches have
    * at most four rows in a row.
    * @param {number} step
    */
@@ -166,7 +166,7 @@ let bounds = new Int32Array(FIRST_CAPACITY);
 
 /**
  * Keep at most two rows for each `width` steps: in every column the bin's minimum and maximum, in the order in which
- * they occurred; what is not finite gives way to any number. A bin of one or two rows is kept as it is. `out…` may be the input.
+ * they occurred; finite numbers replace those that are not. A bin of one or two rows is kept as it is. `out…` may be the input.
  * @param {Float64Array} steps  ascending
  * @param {Float32Array[]} columns
  * @param {number} count  how many rows to read
@@ -263,7 +263,7 @@ export class Smoother {
   }
 
   /**
-   * Smooth `values[from…]` into the same places of `out`, going on from the call before.
+   * Smooth `values[from…]` into the same places of `out`, continuing from the previous call.
    * @param {ArrayLike<number>} values
    * @param {Float32Array} out
    * @param {number} from

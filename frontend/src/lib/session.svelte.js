@@ -1,4 +1,4 @@
-/** What goes on in a lab: the run looked at, those beside it, and how one leads to another. */
+/** The state of a lab: the main run, the compared runs, and the moves from one run to another. */
 
 import { branchRun, command, createRun, getFamily, getKnobLog, getRun, listRuns } from './api.js';
 import { lastMove } from './changes.js';
@@ -16,41 +16,41 @@ import { isBusy } from './statuses.js';
 /** @typedef {import('./types.js').Refusal} Refusal */
 /** @typedef {import('./types.js').RunInfo} RunInfo */
 
-const LOOKED_AT = 100; // newest runs, among which those that train are looked for
+const LOOKED_AT = 100; // newest runs, searched for those that train
 
 export class Session {
   /** @type {Experiment | null} */
   experiment = $state.raw(null);
   run = $state.raw(/** @type {RunView | null} */ (null));
-  /** Runs whose curves are drawn beside. @type {RunView[]} */
+  /** The compared runs, whose curves are drawn, too. @type {RunView[]} */
   others = $state.raw([]);
-  /** The one among them whose pictures are shown beside. */
+  /** The compared run whose pictures are shown side by side. */
   beside = $state.raw(/** @type {RunView | null} */ (null));
   /** The tree of branches that the run belongs to. @type {RunInfo[]} */
   family = $state.raw([]);
-  /** The run that the present one took the place of. @type {{id: string, step: number} | null} */
+  /** The run that the current one replaced. @type {{id: string, step: number} | null} */
   previous = $state.raw(null);
-  /** Other runs that train on this machine, or wait to. @type {RunInfo[]} */
+  /** Other runs on this machine, training or queued. @type {RunInfo[]} */
   crowd = $state.raw([]);
   /** All experiments, for their titles. @type {ExperimentSummary[]} */
   experiments = $state.raw([]);
   /** A request that was refused. @type {Refusal | null} */
   refused = $state.raw(null);
-  /** A run that was asked for and cannot be shown: why. @type {{id: string, experiment: string, error: Refusal | null} | null} */
+  /** The requested run that cannot be shown, and the reason. @type {{id: string, experiment: string, error: Refusal | null} | null} */
   missing = $state.raw(null);
-  /** What a new run would begin with, while there is no run to show it. */
+  /** Knobs of the run being created, while there is no run to show them. */
   wanted = $state.raw(/** @type {Knobs | null} */ (null));
-  /** The preset whose knobs are set, as far as is known. */
+  /** The preset whose knobs are set, if known. */
   preset = $state('');
-  /** The preset that says what to watch: until another one does, or it is dismissed. */
+  /** The preset whose hint is shown, until replaced or dismissed. */
   watched = $state('');
 
   #branching = false;
   /** @type {Promise<void> | null} */
   #beginning = null;
-  /** What is to begin next. @type {{values: Knobs, seed: number, paused: boolean} | null} */
+  /** The run to create next. @type {{values: Knobs, seed: number, paused: boolean} | null} */
   #asked = null;
-  /** Live knobs that were set while a run began. @type {Knobs} */
+  /** Live knobs set while a run was being created. @type {Knobs} */
   #meanwhile = {};
 
   branches = $derived(this.family.filter((info) => info.parent === this.run?.id));
@@ -61,7 +61,7 @@ export class Session {
     this.id = id;
   }
 
-  /** No run is shown before that is here. */
+  /** The experiment; set before any run is shown. */
   get #described() {
     return /** @type {Experiment} */ (this.experiment);
   }
@@ -73,7 +73,7 @@ export class Session {
   }
 
   /**
-   * The run in an address, or a new one that plays at once.
+   * Show the run in an address, or start a new one.
    * @param {URLSearchParams} query
    */
   async open(query) {
@@ -88,7 +88,7 @@ export class Session {
   }
 
   /**
-   * A run as it is recorded, together with those it is compared with: by default the one it was branched from.
+   * Show a recorded run together with the compared runs: by default its parent.
    * @param {string} known
    * @param {string[] | null} compared
    */
@@ -125,7 +125,7 @@ export class Session {
     this.learnFamily();
   }
 
-  /** The tree may have grown in another window, so it is asked for. */
+  /** Refetch the tree of branches: it may have grown in another window. */
   learnFamily() {
     const view = this.run;
     if (!view) return;
@@ -145,7 +145,7 @@ export class Session {
       const info = await getRun(known);
       if (info.experiment === this.id) this.#adopt(new RunView(info, this.#described));
     } catch {
-      // It is deleted: there is nothing to compare with.
+      // The run was deleted: nothing to compare with.
     }
   }
 
@@ -164,7 +164,7 @@ export class Session {
     other.close();
   }
 
-  /** Look at another run of the tree; this one stays beside it. @param {string} known */
+  /** Switch to another run of the tree; the current one stays as a compared run. @param {string} known */
   async change(known) {
     if (!this.run || known === this.run.id) return;
     const beside = [this.run.id, ...this.others.map((other) => other.id)];
@@ -174,18 +174,18 @@ export class Session {
     );
   }
 
-  /** Look again at the run that the present one took the place of. */
+  /** Return to the run that the current one replaced. */
   async goBack() {
     if (this.previous) await this.show(this.previous.id);
   }
 
-  /** Go on from the step looked at, as a new run; this one pauses, and stays beside it. */
+  /** Branch a new run from the step shown; the current one pauses, and stays as a compared run. */
   branch = () => this.branchAt(this.run?.now ?? 0, { ...this.run?.wishes, ...this.run?.wanted });
 
   /**
    * @param {number} step
-   * @param {Knobs} values  what it does differently
-   * @param {string} [from]  the run to branch from, if not the one looked at
+   * @param {Knobs} values  the knobs it changes
+   * @param {string} [from]  the run to branch from, by default the current one
    */
   branchAt = async (step, values, from = this.run?.id) => {
     const before = this.run;
@@ -206,7 +206,7 @@ export class Session {
     }
   };
 
-  /** Go on from before training was last changed, in this run or in one it was branched from. */
+  /** Branch from before the last change that affected training, in this run or an ancestor. */
   async undo() {
     try {
       const properties = this.experiment?.knobs.properties ?? {};
@@ -217,7 +217,7 @@ export class Session {
     }
   }
 
-  /** The way to what the run is, the oldest run first. @returns {Promise<import('./changes.js').Stretch[]>} */
+  /** The lineage of the run with its changes, the oldest run first. @returns {Promise<import('./changes.js').Stretch[]>} */
   async #stretches() {
     const { run } = this;
     if (!run) return [];
@@ -232,8 +232,8 @@ export class Session {
   }
 
   /**
-   * A new run; the one before is stopped, and can be looked at again. One at a time: of those asked for meanwhile only
-   * the last begins.
+   * Create a new run; the previous one is stopped, and can be reopened. One at a time: of requests made meanwhile only
+   * the last is carried out.
    * @param {Knobs} values
    * @param {number} seed
    * @param {boolean} paused
@@ -318,19 +318,19 @@ export class Session {
     run.send({ type: 'step', steps: 1 });
   }
 
-  /** The same anew, but for these knobs. @param {Knobs} values */
+  /** Start over with the same settings but for these knobs. @param {Knobs} values */
   reset(values = {}) {
     const { run } = this;
     if (run) this.begin({ ...run.knobs, ...values }, run.seed, run.status === 'paused');
   }
 
-  /** Which other runs train now. */
+  /** Update the list of other training runs. */
   async lookAround() {
     try {
       const newest = await listRuns({ limit: LOOKED_AT });
       this.crowd = newest.filter((one) => isBusy(one.status) && one.id !== this.run?.id);
     } catch {
-      this.crowd = []; // that it does not answer is said elsewhere
+      this.crowd = []; // an unreachable server is reported elsewhere
     }
   }
 
@@ -347,7 +347,7 @@ export class Session {
   /** @param {string} id  of an experiment */
   titleOf = (id) => this.experiments.find((one) => one.id === id)?.title ?? id;
 
-  /** The connection is back: what failed for want of one is over, and what was wished then is not to be. */
+  /** Call when the server is reachable again: clear the offline error, and the knobs of the run that could not be created. */
   reached() {
     if (this.refused?.code !== 'offline') return;
     this.refused = null;

@@ -1,19 +1,19 @@
-/** What stands above the panels: errors, then what is the case, then what was found, the newest first. No DOM, no texts. */
+/** The entries above the panels: errors, then states, then findings, the newest first. No DOM, no texts. */
 
 /** @typedef {import('./types.js').WayBack} Way */
 /** @typedef {import('./types.js').Diagnosis} Diagnosis */
 /** @typedef {import('./types.js').Refusal} Refusal */
 /**
- * One thing that stands there.
+ * One entry of the stack.
  * @typedef {object} Entry
- * @property {string} kind  `finding`, or what is the case
+ * @property {string} kind  `finding`, or the name of a state
  * @property {'bad' | 'warn' | 'past' | 'good' | 'quiet'} tone
- * @property {Diagnosis} [found]  the event `diagnosis` that tells of it
- * @property {Way | null} [back]  where one can go on from, and with which knobs
- * @property {string} [action]  `undo`, `branch`, `reset`, `resume`, `play`, `leave`: what helps, beside what a finding offers
+ * @property {Diagnosis} [found]  its event `diagnosis`
+ * @property {Way | null} [back]  the step to branch from, and the knobs to set
+ * @property {string} [action]  `undo`, `branch`, `reset`, `resume`, `play`, `leave`: the button offered, beside a finding's own
  */
 /**
- * What of a run it looks at; `RunView` has all of it.
+ * The part of a run it reads; `RunView` has all of it.
  * @typedef {object} Seen
  * @property {import('./types.js').RunStatus} status
  * @property {string} reason
@@ -22,18 +22,18 @@
  * @property {Refusal | null} error
  * @property {{ok: boolean, reason: string}} recording
  * @property {Diagnosis[]} diagnoses
- * @property {number} touched  the step at which training was last changed, or 0
+ * @property {number} touched  the step of the last change that affected training, or 0
  * @property {string | null} parent
  */
 
-const STATES = ['checkpoint-damaged', 'non-finite', 'recovered']; // told in another way than as a finding
-const PAUSES = ['unwatched', 'made-room']; // reasons that need saying
+const STATES = ['checkpoint-damaged', 'non-finite', 'recovered']; // shown otherwise than as a finding
+const PAUSES = ['unwatched', 'made-room']; // reasons shown to the learner
 
 /**
  * @param {Seen | null} run
  * @param {{
  *   refused?: Refusal | null, dismissed?: Set<unknown>, previous?: boolean, crowd?: number, known?: (code: string) => boolean,
- * }} [around]  `known`: whether there are words for a finding; `previous`: whether there was a run before this one;
+ * }} [around]  `known`: whether there is a text for a finding; `previous`: whether this run replaced another;
  *   `crowd`: how many other runs train
  * @returns {{errors: Refusal[], now: Entry[], earlier: Entry[]}}
  */
@@ -50,14 +50,14 @@ export function stackOf(run, around = {}) {
   return { errors: unlike(errors), now, earlier };
 }
 
-/** The same refusal is said once. @param {Refusal[]} errors */
+/** Errors without duplicates. @param {Refusal[]} errors */
 const unlike = (errors) =>
   errors.filter(
     (error, i) =>
       !errors.slice(0, i).some((other) => other.code === error.code && other.field === error.field),
   );
 
-/** What is the case, the most pressing first. @param {Seen} run @returns {Entry[]} */
+/** The states of a run, the most pressing first. @param {Seen} run @returns {Entry[]} */
 function states(run) {
   /** @type {Entry[]} */
   const found = [];
@@ -87,7 +87,7 @@ function diverged(run) {
   return { kind: 'diverged', tone: 'bad', found, back, action: undo ? 'undo' : back ? '' : 'reset' };
 }
 
-/** What had become much worse before, and has not recovered: it went wrong there already. @param {Seen} run */
+/** The last `worse` finding, unless recovered since: the trouble began there. @param {Seen} run */
 function standing(run) {
   const last = run.diagnoses.findLast((one) => one.code === 'worse' || one.code === 'recovered');
   return last?.code === 'worse' ? last : null;
@@ -125,7 +125,7 @@ function findings(run, dismissed, known) {
 }
 
 /**
- * Where a finding says one can go on from, and with which knobs.
+ * The step and knobs that a finding offers to branch from.
  * @param {Diagnosis | null | undefined} found
  * @returns {Way | null}
  */

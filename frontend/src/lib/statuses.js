@@ -1,9 +1,9 @@
-/** What each status of a run means for the page. Pure. */
+/** Properties of each status of a run. Pure. */
 
 /** @typedef {import('./types.js').RunStatus} RunStatus */
 
 /**
- * `over`: it takes no more steps; `resumable`: but can go on where it ended; `busy`: it trains, or will without being
+ * `over`: it takes no further steps; `resumable`: but can be resumed; `busy`: it trains, or will without being
  * asked. A status that is missing here fails the type check.
  * @type {Record<RunStatus, {over?: true, resumable?: true, busy?: true}>}
  */
@@ -19,10 +19,10 @@ export const STATUSES = {
   interrupted: { over: true, resumable: true },
 };
 
-/** Whether a run takes no more steps. @param {RunStatus} status */
+/** Whether a run has ended. @param {RunStatus} status */
 export const isOver = (status) => STATUSES[status].over === true;
 
-/** Whether one that is over can go on where it ended. @param {RunStatus} status */
+/** Whether an ended run can be resumed. @param {RunStatus} status */
 export const isResumable = (status) => STATUSES[status].resumable === true;
 
 /** Whether it trains, or will without being asked. @param {RunStatus} status */

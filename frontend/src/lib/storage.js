@@ -1,4 +1,4 @@
-/** What the browser keeps for this page. Where it may not, the choice holds until the page is left. */
+/** Choices kept in local storage; where that is blocked, until the page is left. */
 
 /** @type {Map<string, string>} */
 const kept = new Map();

@@ -1,12 +1,12 @@
-/** A run's WebSocket: reconnects by itself and asks for what it missed. No DOM beyond WebSocket. */
+/** A run's WebSocket: reconnects by itself and requests the missed messages. No DOM beyond WebSocket. */
 
 import { decode } from './wire.js';
 
 const FIRST_RETRY = 250; // ms
 const LONGEST_RETRY = 5000; // ms
 const NO_SUCH_RUN = 4404;
-const POINTS = 2 ** 16; // rows of a long past, which are more than can be drawn; the rest can be asked for
-const TRY_AGAIN_LATER = 1013; // too many watch
+const POINTS = 2 ** 16; // rows of a long history: more than can be drawn; the rest is fetched on demand
+const TRY_AGAIN_LATER = 1013; // too many viewers
 
 /**
  * @typedef {object} Listener
@@ -22,7 +22,7 @@ export class Stream {
   #closed = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** The last message every one before which has arrived: scalars and events, not pictures. */
+  /** `seq` up to which all messages have arrived: scalars and events, not pictures. */
   #since = 0;
   /** @type {{panels: string[], max_fps: number} | null} */
   #watch = null;
@@ -84,7 +84,7 @@ export class Stream {
   }
 
   /**
-   * Which panels are on screen; kept over reconnects.
+   * Report the panels on screen; repeated after reconnects.
    * @param {string[]} panels
    * @param {number} maxFps
    */

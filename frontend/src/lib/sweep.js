@@ -1,13 +1,13 @@
-/** What a sweep's frames say: curves, one per variant, and what each knob's value led to. Pure. */
+/** A sweep read from its frames: curves, one per variant, and the result of each value. Pure. */
 
 import { isRate, liveNumbers } from './knobs.js';
 import { smooth } from './series.js';
 
 const SMOOTHED = 0.9; // weight of a curve's average; mini-batches scatter
 const LAST = 5; // the result is the mean over the last fifth of the steps
-const WIDE = 20; // a logarithmic axis where the losses span so many times
-const WORSE = 0.05; // of the loss: by so much it must rise to count as risen
-const SHOWN = 2.5; // times the losses of the better curves: so far up a linear axis reaches
+const WIDE = 20; // ratio of losses from which on their axis is logarithmic
+const WORSE = 0.05; // share of the loss: a smaller rise does not count
+const SHOWN = 2.5; // upper end of a linear axis, as a multiple of the better curves' losses
 
 /** @typedef {import('./types.js').Frame} Frame */
 /** @typedef {import('./types.js').Knobs} Knobs */
@@ -15,15 +15,15 @@ const SHOWN = 2.5; // times the losses of the better curves: so far up a linear 
 /**
  * @typedef {object} Curve  one variant
  * @property {number} place  in the frame
- * @property {number} value  of the knob looked at
+ * @property {number} value  of the swept knob
  * @property {Knobs} knobs
  * @property {number} order  of mini-batches; 0 is the run's own
  * @property {number} rank  of its value among all values, 0 … 1
  * @property {number} group  its place among `groups`
  * @property {Float32Array} losses  smoothed
- * @property {number} taken  steps of which this loss is known
+ * @property {number} taken  steps for which the loss is known
  * @property {boolean} diverged
- * @property {number} result  what it led to, so far; NaN where it diverged
+ * @property {number} result  so far; NaN if it diverged
  */
 
 /**
@@ -33,10 +33,10 @@ const SHOWN = 2.5; // times the losses of the better curves: so far up a linear 
  * @property {number} steps  of each variant
  * @property {string} knob
  * @property {string[]} series
- * @property {number} batched  variants that went in one step
+ * @property {number} batched  variants trained in one batched step
  * @property {boolean} final
  * @property {Curve[]} curves
- * @property {{others: Knobs, curves: Curve[]}[]} groups  alike but for the knob looked at and the order
+ * @property {{others: Knobs, curves: Curve[]}[]} groups  equal in all knobs but the swept one, and the order
  * @property {number} done  steps, of all together
  * @property {number} total
  */
@@ -101,8 +101,8 @@ export function read(frame, series = 0) {
 }
 
 /**
- * How far a series goes. One that was there at every step and then no more has left, as a racer does that falls
- * off the map; one that is measured now and then goes on.
+ * The length of a series. One that was measured at every step and then stops has left, like a racer that falls
+ * off the map; one that is measured only now and then continues.
  * @param {ArrayLike<number>} values
  */
 function present(values) {
@@ -132,7 +132,7 @@ export function best(sweep) {
 }
 
 /**
- * Which end of the values the best one lies at, so that a better one may lie beyond.
+ * The end of the range at which the best value lies, so that a better one may lie beyond.
  * @param {Sweep} sweep
  * @returns {'low' | 'high' | ''}
  */
@@ -144,7 +144,7 @@ export function edgeOf(sweep) {
 }
 
 /**
- * The first value above the best one that led clearly further up than the smallest one did, or out of all numbers.
+ * The first value above the best one whose result is clearly worse than the smallest value's, or that diverged.
  * @param {Sweep} sweep
  * @returns {number | null}
  */
@@ -160,7 +160,7 @@ export function breaks(sweep) {
 }
 
 /**
- * What the plot of results shows: the values, ascending, and each group's results, averaged over orders.
+ * The data of the plot of results: the values, ascending, and each group's results, averaged over orders.
  * @param {Sweep} sweep
  * @returns {{x: number[], rows: (number | null)[][]}}
  */
@@ -180,7 +180,7 @@ export const inOrder = (sweep) =>
   [...sweep.curves].sort((a, b) => a.group - b.group || a.value - b.value || a.order - b.order);
 
 /**
- * How far the axis of losses reaches, and whether it is logarithmic.
+ * The range of the axis of losses, and whether it is logarithmic.
  * @param {Sweep} sweep
  * @returns {{low: number, high: number, log: boolean}}
  */
@@ -206,7 +206,7 @@ export function reach(sweep) {
 }
 
 /**
- * From where to where the knob is swept, unless the learner says otherwise.
+ * The default range of a sweep.
  * @param {import('./types.js').KnobSchema} schema
  * @param {number} value  the knob's
  * @returns {[number, number]}
@@ -233,7 +233,7 @@ export function sweepable(properties) {
 }
 
 /**
- * Which of several losses to look at first: `lr_g` is about `loss/g`.
+ * The loss to show first among several: `lr_g` belongs to `loss/g`.
  * @param {string[]} series
  * @param {string} knob
  */

@@ -1,9 +1,9 @@
-/** Where the tokens of a text lie: rows that break at line ends and at the width there is. No DOM. */
+/** The layout of a text's tokens: rows that break at line ends and at the given width. No DOM. */
 
 const TAB = 4; // columns
 /** Characters that a monospaced grid draws two columns wide: Hangul, Han, kana, full-width forms, emoji. */
 const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f1e6}-\u{1f1ff}\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u; // prettier-ignore
-/** Those that would not be seen. */
+/** Signs for invisible characters. */
 const SIGNS = /** @type {Record<string, string>} */ ({ ' ': '␣', '\n': '↵', '\r': '␍', '\t': '⇥', '': '∅' });
 const MARK = /^\p{M}$/u; // joins the letter before it: an accent, a vowel sign
 const UNSEEN = /^[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]$/u; // blanks, controls, joiners, fillers
@@ -11,7 +11,7 @@ const HOLE = '◌'; // where the letter would be
 const BOX = '□';
 
 /**
- * A token as it can be seen and named: white space alone by a sign, a mark on a dotted circle, and what has no shape
+ * A token in visible form: white space alone as a sign, a mark on a dotted circle, and a character without a shape
  * of its own as a box.
  * @param {string} token
  */
@@ -26,7 +26,7 @@ export function visible(token) {
 const control = (token) => (token < ' ' ? String.fromCharCode(0x2400 + token.charCodeAt(0)) : null);
 
 /**
- * A token as it is told: with its number where its picture does not say which it is.
+ * A token in words: with its code point if its glyph is ambiguous.
  * @param {string} token
  */
 export function named(token) {
@@ -121,7 +121,7 @@ export function hit(layout, row, x) {
 }
 
 /**
- * Where a key leads from token `i`: to a neighbour, to the row above or below, or to the first or last token.
+ * The token that a key moves to from token `i`: a neighbour, one in the row above or below, or the first or last token.
  * @param {Layout} layout
  * @param {number} i
  * @param {string} key  of a keyboard event

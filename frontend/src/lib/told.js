@@ -1,4 +1,4 @@
-/** What stands above the panels, in the page's language. */
+/** Texts of the entries above the panels, in the page's language. */
 
 import { explain } from './errors.js';
 import { count, number } from './format.js';
@@ -73,7 +73,7 @@ function finding(found, run) {
       .join(', '),
   };
   const plain = tOr(`health.${found.code}`, found.code, shown);
-  return tOr(`health.${found.code}.${params.cause}`, plain, shown); // in the words for its cause, where there are some
+  return tOr(`health.${found.code}.${params.cause}`, plain, shown); // the text for its cause, if there is one
 }
 
 /** @param {Diagnosis | undefined} found @param {RunView} run */
@@ -123,7 +123,7 @@ function branched(run) {
   return t(knobs ? 'branch.differs' : 'branch.same', { step: count(run.first), knobs });
 }
 
-/** Knobs with what they were and became. @param {NonNullable<Diagnosis['params']['changes']>} changes @param {RunView} run */
+/** Changed knobs with their values before and after. @param {NonNullable<Diagnosis['params']['changes']>} changes @param {RunView} run */
 const changesInWords = (changes, run) =>
   Object.entries(changes)
     .map(([name, [before, after]]) => {

@@ -1,6 +1,6 @@
 /**
- * Shapes that many modules know, as types only. What travels is made from the server's OpenAPI document
- * (`make types` writes net/server.d.ts) and has its name here; the rest is the page's own.
+ * Types shared by many modules. Those of messages are generated from the server's OpenAPI document
+ * (`make types` writes net/server.d.ts) and aliased here; the rest are the page's own.
  *
  * @typedef {import('../net/server.js').RunInfo} RunInfo
  * @typedef {RunInfo['status']} RunStatus
@@ -41,7 +41,7 @@
  * @property {string} kind
  * @property {Record<string, any>} meta  by the kind of panel: the fields of its dataclass that are no arrays
  * @property {Record<string, Tensor>} tensors
- * @property {boolean} [final]  of a sweep: nothing comes after it
+ * @property {boolean} [final]  of a sweep: its last frame
  *
  * @typedef {object} PanelProps  what every panel component gets
  * @property {PanelSpec} panel

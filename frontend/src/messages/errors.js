@@ -2,15 +2,15 @@
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
   'error.offline': [
-    'The server does not answer. Is it running?',
+    'The server is not responding. Is it running?',
     '서버가 응답하지 않습니다. 실행 중인지 확인하세요.',
   ],
   'error.unexpected': [
-    'The server answered in an unexpected way ({status}).',
+    'The server sent an unexpected response ({status}).',
     '서버가 예상하지 못한 응답을 보냈습니다({status}).',
   ],
-  'error.unknown-experiment': ['There is no such experiment.', '그런 실험이 없습니다.'],
-  'error.unknown-run': ['There is no such run.', '그런 실행이 없습니다.'],
+  'error.unknown-experiment': ['There is no such experiment.', '존재하지 않는 실험입니다.'],
+  'error.unknown-run': ['There is no such run.', '존재하지 않는 실행입니다.'],
   'error.too-many-runs': [
     'Too many runs are active. Stop one first.',
     '실행이 너무 많습니다. 먼저 하나를 중지하세요.',
@@ -20,12 +20,12 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '다른 표를 만드는 중입니다. 잠시 뒤에 다시 시도하세요.',
   ],
   'error.too-many-viewers': [
-    '{most} pages watch already, and no more are let in. Close one, or try again later.',
+    '{most} pages are already watching, which is the limit. Close one, or try again later.',
     '이미 페이지 {most}개가 보고 있어 더 열 수 없습니다. 하나를 닫거나 나중에 다시 시도하세요.',
   ],
   'error.too-many-connections': [
-    'The server has {most} connections open, and takes no more. Close a page, or try again later.',
-    '서버에 연결이 {most}개 열려 있어 더 받지 않습니다. 페이지를 닫거나 나중에 다시 시도하세요.',
+    'The server has {most} connections open, which is the limit. Close a page, or try again later.',
+    '이미 연결 {most}개가 열려 있어 서버가 더 받을 수 없습니다. 페이지를 닫거나 나중에 다시 시도하세요.',
   ],
   'error.too-slow': [
     'The request did not arrive in time. Try again.',
@@ -45,12 +45,12 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '{field} 값을 바꾸면 모델의 모양이 달라져 저장된 가중치를 이어받을 수 없습니다. 새 실행을 시작하세요.',
   ],
   'error.bad-checkpoint': [
-    'What is recorded there cannot be continued: {cause}',
-    '그 스텝의 기록은 이어서 학습할 수 없습니다: {cause}',
+    'Training cannot go on from that step: {cause}',
+    '그 스텝에서는 학습을 이어 갈 수 없습니다: {cause}',
   ],
   'error.worker-lost': [
-    'The process that trains ended without a word ({cause}). Try again; if memory is short, stop another run first.',
-    '학습 프로세스가 갑자기 끝났습니다({cause}). 다시 시도하세요. 메모리가 모자라면 다른 실행을 먼저 중지하세요.',
+    'The training process ended unexpectedly ({cause}). Try again; if memory is low, stop another run first.',
+    '학습 프로세스가 예기치 않게 끝났습니다({cause}). 다시 시도하세요. 메모리가 모자라면 다른 실행을 먼저 중지하세요.',
   ],
   'error.no-device': ['This machine has no such device.', '이 컴퓨터에는 그런 장치가 없습니다.'],
   'error.too-large': ['The request is too large.', '요청이 너무 큽니다.'],
@@ -79,19 +79,19 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '{field}: 최대 {max_length}개까지 넣을 수 있습니다.',
   ],
   'error.bad-knob.string_unicode': [
-    '{field}: this text holds half a character. Copy it again.',
-    '{field}: 글자가 반쪽만 들어 있습니다. 다시 복사해 넣으세요.',
+    '{field}: this text contains half a character. Copy it again.',
+    '{field}: 깨진 글자가 있습니다. 다시 복사해 넣으세요.',
   ],
   'error.bad-knob.string_too_long': [
     '{field}: at most {max_length} characters.',
     '{field}: 최대 {max_length}자까지 넣을 수 있습니다.',
   ],
   'error.bad-knob.look': [
-    '{field} touches no training: every loss would be the same.',
+    '{field} does not affect training: every loss would be the same.',
     '학습에 영향을 주지 않는 설정값입니다({field}). 손실이 모두 같게 나옵니다.',
   ],
   'error.bad-knob.no-number': ['{field} is not a number.', '{field} 값이 숫자가 아닙니다.'],
-  'error.bad-field.sweep-empty': ['There is no value to try.', '시도할 값이 없습니다.'],
+  'error.bad-field.sweep-empty': ['There are no values to try.', '시도할 값이 없습니다.'],
   'error.bad-field.sweep-inverted': ['{low} is not below {high}.', '{low}이(가) {high}보다 작지 않습니다.'],
   'error.bad-field.sweep-zero': [
     'On a logarithmic scale the range must begin above 0.',
@@ -106,7 +106,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '조합 {given}개는 너무 많습니다. 최대 {most}개까지 됩니다.',
   ],
   'error.bad-field.sweep-long': [
-    'With {count} combinations, {most} steps at most.',
+    '{count} combinations allow {most} steps at most.',
     '조합 {count}개에는 최대 {most}스텝까지 됩니다.',
   ],
   'error.bad-field.greater_than_equal': ['That is too small.', '너무 작습니다.'],
@@ -120,7 +120,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '다른 스윕이 진행 중입니다. 끝나기를 기다리거나 중지하세요.',
   ],
   'error.sweep-too-large': [
-    'That would take {needed} MiB of the {allowed} MiB allowed: try {most} values or fewer.',
+    'That needs {needed} MiB, but only {allowed} MiB is allowed: try {most} values or fewer.',
     '{needed}MiB가 필요한데 {allowed}MiB까지만 쓸 수 있습니다. 값을 {most}개 이하로 줄이세요.',
   ],
   'error.sweep-failed': ['The sweep failed: {cause}', '스윕에 실패했습니다: {cause}'],
@@ -130,15 +130,15 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '{value}은(는) 설정값의 범위 {low} ~ {high} 밖입니다',
   ],
   'error.bad-schedule.look': [
-    'This setting touches no training: choose one that does',
+    'This setting does not affect training: choose one that does',
     '학습에 영향을 주지 않는 설정값입니다. 다른 설정값을 고르세요',
   ],
   'error.bad-schedule.unheard': [
-    'There is no scalar {watch} to listen to; there are {names}',
+    'There is no scalar {watch}; choose from {names}',
     '{watch} 스칼라가 없습니다. 쓸 수 있는 것: {names}',
   ],
   'error.bad-schedule.missing': [
-    'Something is missing: fill in every field',
+    'A value is missing: fill in every field',
     '빠진 값이 있습니다. 모든 칸을 채우세요',
   ],
   'error.bad-schedule.greater_than_equal': ['Use {ge} or more', '{ge} 이상이어야 합니다'],
@@ -169,11 +169,11 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '기록 파일에 쓸 수 없어 아무것도 바꾸지 않았습니다.',
   ],
   'error.too-many-imports': [
-    'One run is being imported and another waits. Try again when they are there.',
-    '가져오는 중인 실행과 차례를 기다리는 실행이 있습니다. 끝난 뒤에 다시 시도하세요.',
+    'One run is being imported and another is waiting. Try again when both are done.',
+    '실행 하나를 가져오는 중이고 하나가 더 기다리고 있습니다. 둘 다 끝난 뒤에 다시 시도하세요.',
   ],
   'error.imports-full': [
-    'Imported runs take all the room they may have. Delete some of them first.',
+    'Imported runs have used up their space. Delete some of them first.',
     '가져온 실행이 쓸 수 있는 공간이 가득 찼습니다. 먼저 몇 개를 삭제하세요.',
   ],
   'error.no-script': [

@@ -16,8 +16,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'help.help': ['open this help', '이 도움말'],
   'help.slider.key': ['← → Page Up/Down', '← → Page Up/Down'],
   'help.slider': ['move the focused slider (the wheel works, too)', '선택한 슬라이더 움직이기 (휠도 가능)'],
-  'help.double.key': ['double click', '두 번 클릭'],
-  'help.double': ['set a slider back to its default', '슬라이더를 기본값으로'],
+  'help.double.key': ['double click', '더블 클릭'],
+  'help.double': ['reset a slider to its default', '슬라이더를 기본값으로'],
   'help.panel.key': ['Tab, arrows', 'Tab, 화살표'],
   'help.panel': ['go to a picture and read exact values from it', '그림으로 이동해 정확한 값 읽기'],
   'help.timeline.key': ['← → on the timeline', '타임라인에서 ← →'],
@@ -26,7 +26,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '앞뒤 스텝 보기. Page Up/Down은 표시에서 표시로, End와 Esc는 현재로',
   ],
   'help.heads.key': ['[ ]', '[ ]'],
-  'help.heads': ['another attention head', '다른 어텐션 헤드 보기'],
+  'help.heads': ['show another attention head', '다른 어텐션 헤드 보기'],
   'help.signs.key': ['+ −', '+ −'],
   'help.signs': [
     'zoom a 3-D picture; on a map, add a point of label +1 or −1',
@@ -35,7 +35,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'help.escape.key': ['Esc', 'Esc'],
   'help.escape': ['close a menu or an enlarged panel', '메뉴나 크게 본 패널 닫기'],
   'help.truth': [
-    'Looking never changes the numbers: the same seed gives the same run, watched or not. The step at a panel’s corner says when it was computed.',
+    'Looking never changes the numbers: the same seed gives the same run, watched or not. The step in a panel’s corner says when it was computed.',
     '관찰은 결과를 바꾸지 않습니다. 시드가 같으면 보든 보지 않든 같은 결과가 나옵니다. 패널 모서리의 스텝은 그림을 계산한 시점입니다.',
   ],
 });

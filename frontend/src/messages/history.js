@@ -21,9 +21,9 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'history.script': ['PyTorch script', 'PyTorch 스크립트'],
   'history.csv': ['Scalars (CSV)', '스칼라 (CSV)'],
   'history.saving': ['Writing the file…', '파일을 만드는 중…'],
-  'history.scriptSure': ['Save it all the same', '그래도 저장'],
+  'history.scriptSure': ['Save it anyway', '그래도 저장'],
   'history.scriptImported': [
-    'This run was imported: its script is made from values in a file that somebody gave you. Look it through before you start it.',
+    'This run was imported: its script is built from values in a file that somebody gave you. Read it before you run it.',
     '가져온 실행입니다. 이 스크립트는 다른 사람이 준 파일의 값으로 만들어지므로 실행하기 전에 내용을 살펴보세요.',
   ],
   'history.tensorboard': ['TensorBoard', 'TensorBoard'],
@@ -40,7 +40,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '공간을 비우려고 오래된 그림 {n}장을 지웠습니다',
   ],
   'history.scalars': [
-    'Before step {step} only the least, the mean and the greatest value of each stretch are kept',
+    'Before step {step}, only the minimum, mean and maximum of each interval are kept',
     '스텝 {step} 이전은 구간마다 최솟값, 평균, 최댓값만 남아 있습니다',
   ],
   'history.defaults': ['default settings', '기본 설정값'],
@@ -54,8 +54,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '디스크가 거의 찼습니다. 기록이 멈추기 전에 필요 없는 실행을 삭제하세요.',
   ],
   'recording.home-gone': [
-    'The record was deleted, moved or replaced while it was in use: this is not being recorded. Training goes on.',
-    '사용 중인 기록 파일이 삭제되었거나 옮겨졌거나 바뀌어 기록하지 못하고 있습니다. 학습은 계속됩니다.',
+    'The recording file was deleted, moved or replaced while in use: nothing is being saved. Training goes on.',
+    '사용 중인 기록 파일이 삭제되거나 옮겨지거나 바뀌어 저장하지 못하고 있습니다. 학습은 계속됩니다.',
   ],
   'recording.locked': [
     'Another program has the recording file locked: nothing is being saved for now. Training goes on.',

@@ -13,13 +13,13 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'knobs.roll': ['Another seed', '다른 시드 뽑기'],
 
   'knob.too-long': [
-    '{length} characters, but {most} at most: nothing was taken over. Shorten it.',
+    '{length} characters; the limit is {most}. It was not applied: shorten it.',
     '{length}자입니다. {most}자까지 쓸 수 있으므로 반영하지 않았습니다. 줄여 주세요.',
   ],
   'knob.fixed': ['Starts a new run.', '바꾸면 새 실행이 시작됩니다.'],
   'knob.follows': ['schedule: {kind}', '스케줄: {kind}'],
   'knob.follows.help': [
-    'A schedule sets this value. Move it, and it is yours again.',
+    'A schedule sets this value. Change it to leave the schedule.',
     '스케줄이 이 값을 정합니다. 직접 바꾸면 스케줄에서 벗어납니다.',
   ],
 
@@ -27,7 +27,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'number.none': ['“{text}” is not a number.', '숫자로 읽을 수 없습니다: {text}'],
   'number.percent': ['Type the number without a percent sign.', '퍼센트 기호 없이 숫자만 넣으세요.'],
   'number.ambiguous': [
-    '“{text}” can be read in two ways. Leave out the separator of thousands, or write decimals with a point.',
+    '“{text}” can be read in two ways. Leave out the thousands separator, or write decimals with a point.',
     '두 가지로 읽힙니다: {text}. 천 단위 구분 기호를 빼거나 소수점을 마침표로 쓰세요.',
   ],
   'number.whole': ['Use a whole number.', '정수를 넣으세요.'],

@@ -3,11 +3,11 @@
 export default /** @satisfies {import('./index.js').Texts} */ ({
   'lab.tabs': ['Panels or lesson', '패널과 레슨'],
   'lab.panels': ['Panels', '패널'],
-  'lab.groups': ['Which panels', '패널 묶음'],
+  'lab.groups': ['Panel groups', '패널 묶음'],
   'lab.own': ['Experiment', '실험'],
   'lab.effects': ['Learning rate', '학습률'],
   'lab.effects.invite': [
-    'Move η and see what the coming step would do at each rate; below, let the rate follow a schedule or try many at once.',
+    'Move η and see what the next step would do at each rate; below, let the rate follow a schedule or try many at once.',
     'η를 움직이며 다음 한 스텝이 학습률마다 어떻게 달라지는지 보세요. 아래에서는 학습률이 스케줄을 따르게 하거나 여러 값을 한꺼번에 시험할 수 있습니다.',
   ],
 
@@ -16,7 +16,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
 
   'watch.again': ['What to watch', '관찰할 점'],
 
-  'transport.title': ['Run controls', '실행 조작'],
+  'transport.title': ['Run controls', '실행 제어'],
   'transport.play': ['Play', '재생'],
   'transport.pause': ['Pause', '일시정지'],
   'transport.step': ['One step', '한 스텝'],

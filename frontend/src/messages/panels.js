@@ -12,7 +12,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'panel.less': ['less', '접기'],
   'panel.menu': ['Menu of {title}', '{title} 메뉴'],
   'panel.enlarge': ['Enlarge', '크게 보기'],
-  'panel.shrink': ['Back to its place', '제자리로'],
+  'panel.shrink': ['Restore size', '원래 크기로'],
   'panel.png': ['Save picture (PNG)', '그림 저장 (PNG)'],
   'panel.data': ['Save data', '데이터 저장'],
   'panel.hide': ['Hide', '숨기기'],
@@ -24,7 +24,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'scalars.smoothing': ['Smoothing', '평활화'],
   'scalars.log': ['log', '로그'],
   'scalars.unplaced': [
-    'Values ≤ 0, which have no place on a log axis: {count}',
+    'Values ≤ 0, not shown on a log axis: {count}',
     '0 이하라서 로그 축에 나타낼 수 없는 값: {count}개',
   ],
   'scalars.linear': [
@@ -32,7 +32,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '0보다 큰 값이 없어 로그 축 대신 선형 축으로 그립니다.',
   ],
   'scalars.logHelp': ['Logarithmic axis', '로그 축'],
-  'scalars.thinned': ['least, mean and greatest of a stretch', '구간의 최솟값, 평균, 최댓값'],
+  'scalars.thinned': ['min, mean and max of an interval', '구간의 최솟값, 평균, 최댓값'],
 
   'images.count': ['{count} images', '이미지 {count}장'],
   'images.film': ['Earlier images', '이전 이미지'],
@@ -65,7 +65,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   ],
   'contour.reset': ['Reset view', '시점 초기화'],
   'contour.noWebgl': [
-    '3-D needs WebGL, which this browser does not offer.',
+    '3-D needs WebGL, which this browser does not support.',
     '3차원 보기에는 WebGL이 필요한데, 이 브라우저에서는 쓸 수 없습니다.',
   ],
 
@@ -94,9 +94,9 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '직접 그린 점 지우기: 점 위를 누르거나 끕니다 (Backspace: 가장 가까운 점)',
   ],
   'field.clear': ['Clear', '모두 지우기'],
-  'field.clear.title': ['Remove all your own points', '직접 그린 점을 모두 없앱니다'],
+  'field.clear.title': ['Remove all your own points', '직접 그린 점을 모두 지웁니다'],
   'field.count': ['{count} drawn', '{count}개 그림'],
-  'field.full': ['{most} points: no more fit', '{most}개: 더 그릴 수 없습니다'],
+  'field.full': ['{most} points (limit)', '{most}개: 더 그릴 수 없습니다'],
 
   'graph.summary': [
     '{title} at step {step}, units per layer {layers}, largest weight {most}',
@@ -146,5 +146,5 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'ranking.name': ['name', '이름'],
   'ranking.sort': ['Sort by {name}', '{name} 기준으로 정렬'],
   'ranking.chance': ['chance', '우연'],
-  'ranking.held': ['order kept while you are looking', '보는 동안 순서 유지'],
+  'ranking.held': ['order held while you are looking', '보는 동안 순서 유지'],
 });

@@ -28,7 +28,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'schedule.set.steps': ['length (steps)', '길이 (스텝)'],
   'schedule.set.low': ['lowest', '최솟값'],
   'schedule.set.peak': ['peak', '최댓값'],
-  'schedule.set.rise': ['share rising', '상승 비율'],
+  'schedule.set.rise': ['rising share', '상승 비율'],
   'schedule.set.growth': ['cycle growth', '주기 배율'],
   'schedule.set.warm': ['warm-up (steps)', '워밍업 (스텝)'],
   'schedule.set.window': ['mean of (steps)', '평균 구간 (스텝)'],

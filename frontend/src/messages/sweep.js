@@ -27,7 +27,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '가장 좋은 값이 위쪽 끝에 있습니다. 더 큰 값도 시도해 보세요.',
   ],
   'sweep.crowded': [
-    'Other sweeps are running; this one begins when one ends …',
+    'Other sweeps are running; this one starts when one ends …',
     '다른 스윕이 진행 중입니다. 하나가 끝나면 시작합니다 …',
   ],
   'sweep.run': ['Sweep', '스윕 시작'],
@@ -45,8 +45,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'sweep.range': ['Loss at the end, for each {knob}', '{knob} 값에 따른 마지막 손실'],
   'sweep.empty': ['The curves will appear here.', '여기에 곡선이 그려집니다.'],
   'sweep.empty.range': [
-    'The loss that each value leads to will appear here.',
-    '여기에 값마다 도달한 손실이 그려집니다.',
+    'The final loss for each value will appear here.',
+    '여기에 값마다 마지막 손실이 그려집니다.',
   ],
   'sweep.series.objective': ['objective', '목적 함수'],
   'sweep.now': ['now', '현재'],

@@ -1,4 +1,4 @@
-/** Recorded runs as they were searched for: changed, forgotten, and chosen to be compared. No DOM. */
+/** The recorded runs that match a search: edited, deleted, and selected for comparison. No DOM. */
 
 import { describeRun, importRun, listRuns } from '../../lib/api.js';
 import { refusal } from '../../lib/refusal.js';
@@ -6,21 +6,21 @@ import { MOST, families, labAddress } from '../../lib/runs.js';
 
 /** @typedef {import('../../lib/types.js').RunInfo} RunInfo */
 
-export const MOST_SHOWN = 1000; // of one answer
+export const MOST_SHOWN = 1000; // runs in one response
 
 export class Records {
   /** The newest first. @type {RunInfo[]} */
   runs = $state.raw([]);
-  /** Whether there was an answer, or none can be had. */
+  /** Whether the first request has finished, with or without success. */
   asked = $state(false);
   /** @type {import('../../lib/types.js').Refusal | null} */
   problem = $state.raw(null);
-  /** The runs to compare, by id; the first is the one looked at. @type {string[]} */
+  /** The ids of the runs to compare; the first is the main one. @type {string[]} */
   chosen = $state.raw([]);
 
   rows = $derived(families(this.runs));
   #first = $derived(this.runs.find((run) => run.id === this.chosen[0]));
-  /** Where the chosen runs are compared; '' where there is nothing to compare. */
+  /** The address that compares the chosen runs; '' with fewer than two. */
   comparison = $derived(
     this.chosen.length > 1 && this.#first ? labAddress(this.#first, this.chosen.slice(1)) : '',
   );
@@ -49,13 +49,13 @@ export class Records {
     }
   }
 
-  /** It was deleted. @param {string} id */
+  /** Remove a deleted run. @param {string} id */
   forget(id) {
     this.runs = this.runs.filter((run) => run.id !== id);
     this.chosen = this.chosen.filter((other) => other !== id);
   }
 
-  /** A run from an archive; null, and a problem, where it is none. @param {Blob} archive @returns {Promise<RunInfo | null>} */
+  /** Import a run from an archive; null, with `problem` set, if it is not one. @param {Blob} archive @returns {Promise<RunInfo | null>} */
   async take(archive) {
     try {
       return await importRun(archive);
@@ -65,13 +65,13 @@ export class Records {
     }
   }
 
-  /** Runs of one experiment can be compared, and only so many. @param {RunInfo} run */
+  /** Only runs of one experiment can be compared, up to a limit. @param {RunInfo} run */
   isChoosable(run) {
     if (this.chosen.includes(run.id)) return true;
     return this.chosen.length <= MOST && (!this.chosen.length || this.#first?.experiment === run.experiment);
   }
 
-  /** Choose a run, or no more. @param {string} id */
+  /** Select a run for comparison, or deselect it. @param {string} id */
   toggle(id) {
     this.chosen = this.chosen.includes(id)
       ? this.chosen.filter((other) => other !== id)

@@ -1,4 +1,4 @@
-/** What a lab does by itself while it is open: its address, its description, and looks at other runs. */
+/** Effects of an open lab: keep the address and the description current, and poll other runs. */
 
 import { untrack } from 'svelte';
 import { getExperiment } from '../../lib/api.js';
@@ -7,9 +7,9 @@ import { paced } from '../../lib/paced.svelte.js';
 import { router } from '../../lib/router.svelte.js';
 import { labAddress } from '../../lib/runs.js';
 
-const ADDRESS_EVERY = 400; // ms between two changes of the address while the past is dragged through
-const AROUND_EVERY = 3000; // ms between two looks at who else trains, while this run waits for it
-const BESIDE_EVERY = 300; // ms between two looks at the other run, side by side
+const ADDRESS_EVERY = 400; // ms between two changes of the address while the timeline is dragged
+const AROUND_EVERY = 3000; // ms between two polls of the other training runs, while this run waits for a core
+const BESIDE_EVERY = 300; // ms between two updates of the run side by side
 
 /** @typedef {import('../../lib/session.svelte.js').Session} Session */
 
@@ -22,7 +22,7 @@ export function attend(session) {
   $effect(() => () => session.close());
 }
 
-/** Its description in the page's language, and with the first one its run. @param {Session} session */
+/** Load the description in the page's language; after the first one, the run. @param {Session} session */
 function describe(session) {
   $effect(() => {
     const language = locale.language;
@@ -50,7 +50,7 @@ function followAddress(session) {
           step,
         )
       : '';
-  // Another run is another place, to which Back leads.
+  // Another run is a new history entry, so that Back returns to this one.
   $effect(() => {
     const { run } = session;
     if (!run) return;
@@ -82,7 +82,7 @@ function followAddress(session) {
   });
 }
 
-/** Who else trains, and whether the server can be reached again. @param {Session} session */
+/** Poll the other training runs, and whether the server can be reached again. @param {Session} session */
 function lookAround(session) {
   $effect(() => {
     const { run } = session;
@@ -97,7 +97,7 @@ function lookAround(session) {
   });
 }
 
-/** The run beside goes to the same step. @param {Session} session */
+/** Keep the run side by side at the same step. @param {Session} session */
 function lookBeside(session) {
   const together = paced(
     () => session.run?.now ?? 0,

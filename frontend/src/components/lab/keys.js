@@ -1,9 +1,9 @@
-/** What the keys of the lab mean. */
+/** The lab's keyboard shortcuts. */
 
 /** @typedef {'help' | 'shrink' | 'play' | 'step' | 'reset'} Action */
 
 /**
- * What a key asks for; null where it belongs to what has the focus, or means nothing.
+ * The action of a key; null if it belongs to the focused element, or has none.
  * @param {KeyboardEvent} event
  * @returns {Action | null}
  */

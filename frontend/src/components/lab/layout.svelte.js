@@ -1,4 +1,4 @@
-/** What of a lab is in sight: which panels, and whether lesson and knobs lie beside or over them. No DOM. */
+/** The visible parts of a lab: the panels, and whether lesson and knobs are beside or over them. No DOM. */
 
 import { recall, remember } from '../../lib/storage.js';
 
@@ -7,14 +7,14 @@ const LESSON_KEY = 'descent.lesson';
 /** @typedef {import('../../lib/types.js').PanelSpec} PanelSpec */
 
 export class Layout {
-  /** The name of the panel that is enlarged. */
+  /** The name of the enlarged panel. */
   enlarged = $state('');
   /** Names of panels. @type {string[]} */
   hidden = $state.raw([]);
   lesson = $state(false);
   /** Whether the knobs lie over the panels, on a phone. */
   sheet = $state(false);
-  /** Which panels are shown: '' for the experiment's own. */
+  /** The panel group shown: '' for the experiment's own. */
   group = $state('');
   /** On a phone: panels or the lesson. @type {'panels' | 'lesson'} */
   tab = $state('panels');

@@ -1,12 +1,12 @@
-/** Where on a run's timeline its steps are, and where pointer and keys lead. Pure. */
+/** Positions of steps on a run's timeline, and the steps that pointer and keys select. Pure. */
 
 const SNAP = 6; // px within which a mark catches the pointer
-const END = 0.995; // share of the timeline from which on it is the present
+const END = 0.995; // share of the timeline beyond which it means the present
 const NOTCHES = 200; // arrow keys from end to end
 
 /** @typedef {{first: number, step: number}} Span  of a run: its first step and its last */
 
-/** Where a step is, from 0 to 1. @param {Span} span @param {number} step */
+/** The position of a step, from 0 to 1. @param {Span} span @param {number} step */
 export const place = ({ first, step: last }, step) =>
   (Math.min(last, Math.max(first, step)) - first) / Math.max(1, last - first);
 
@@ -28,11 +28,11 @@ export function stepAt(span, marks, share, width) {
 }
 
 /**
- * The step that a key leads to; null: the present, undefined: it leads nowhere.
+ * The step a key selects; null: the present, undefined: the key does nothing.
  * @param {string} key
  * @param {boolean} far  ten times as far
  * @param {Span} span
- * @param {number} now  the step looked at
+ * @param {number} now  the step shown
  * @param {number[]} marks  their steps, at which the Page keys stop
  * @returns {number | null | undefined}
  */

@@ -1,4 +1,4 @@
-/** A schedule while it is chosen, set or drawn, and what the server says that it would do. No DOM. */
+/** A schedule while it is edited, and the plan of its values from the server. No DOM. */
 
 import { untrack } from 'svelte';
 import { planSchedule } from '../../lib/api.js';
@@ -7,7 +7,7 @@ import { readLine } from '../../lib/numbers.js';
 import { refusal } from '../../lib/refusal.js';
 import { SETTINGS, drawnOn, heldUntil, pastOf, schedulesOf, suggest } from '../../lib/schedules.js';
 
-const ASKED_AFTER = 120; // ms without a change
+const ASKED_AFTER = 120; // ms after the last change until the server is asked
 const SPELL = 30; // seconds of the run to look ahead
 const LEAST = 200; // steps to look ahead
 
@@ -17,20 +17,20 @@ export class Draft {
   /** The knob that the learner chose, if any. */
   #wished = $state('');
   kind = $state('cosine');
-  /** What the learner has set. @type {Record<string, number>} */
+  /** The settings the learner changed. @type {Record<string, number>} */
   settings = $state.raw({});
-  /** What is wrong with the texts of the fields. @type {Record<string, string>} */
+  /** Problems with the fields' texts. @type {Record<string, string>} */
   problems = $state({});
-  /** A written line that cannot be read. */
+  /** The typed line, if it cannot be parsed. */
   unread = $state('');
   /** Steps and values, the steps counted from `from`. @type {Point[]} */
   line = $state.raw([]);
   /** The step at which the line begins. */
   from = $state(0);
   drawing = $state(false);
-  /** Whether something else is looked at than what the knob follows. */
+  /** Whether an edit is shown instead of the schedule in use. */
   editing = $state(false);
-  /** The learner's wish of steps to look ahead; 0: none. */
+  /** The steps to look ahead that the learner asked for; 0: none. */
   wishedAhead = $state(0);
   #spell = $state(1000);
   /** @type {{step: number[], value: number[]} | null} */
@@ -38,7 +38,7 @@ export class Draft {
   /** @type {import('../../lib/types.js').Refusal | null} */
   refused = $state.raw(null);
   #asked = 0;
-  /** What was there before a line was begun, in case it becomes none. @type {() => void} */
+  /** Restores the state before the stroke, if it is cancelled. @type {() => void} */
   #takeBack = () => {};
 
   properties = $derived(this.run.experiment.knobs.properties);
@@ -53,7 +53,7 @@ export class Draft {
   ends = $derived(range(this.schema));
   followed = $derived(schedulesOf(this.run.knobs)[this.knob] ?? null);
   value = $derived(this.run.followed[this.knob] ?? Number(this.run.knobs[this.knob]));
-  /** Steps to look ahead: half a minute of this run, unless the learner wants another number. */
+  /** Steps to look ahead: half a minute of this run, unless the learner sets another number. */
   ahead = $derived(this.wishedAhead || Math.max(LEAST, Number(this.#spell.toPrecision(1))));
   suggested = $derived(suggest(this.kind, this.value, this.ends, this.ahead));
   schedule = $derived(
@@ -76,7 +76,7 @@ export class Draft {
         ? this.from
         : this.run.now,
   );
-  /** What the server is asked, as text; it changes with each step where the schedule begins from the value of now. */
+  /** The request to the server, as JSON; it changes with each step if the schedule begins from the current value. */
   wish = $derived(
     JSON.stringify({
       knob: this.knob,
@@ -88,7 +88,7 @@ export class Draft {
           : this.ahead,
     }),
   );
-  /** What the knob was. @type {Point[]} */
+  /** The knob's past values. @type {Point[]} */
   past = $derived.by(() => {
     const { run, knob, value } = this;
     void run.scalarsVersion;
@@ -99,7 +99,7 @@ export class Draft {
     const told = [{ step: run.first, value: Number(run.knobsAt(run.first)[knob]) }, ...changes];
     return pastOf({ steps, values: values[0] }, told, run.first, { step: run.now, value });
   });
-  /** What it will be. @type {Point[]} */
+  /** The knob's planned values. @type {Point[]} */
   future = $derived.by(() => {
     const { step = [], value = [] } = this.plan ?? {};
     const points = step.map((n, i) => /** @type {Point} */ ([this.#begins + n, value[i]]));
@@ -160,7 +160,7 @@ export class Draft {
     this.line = drawnOn(this.line, Math.max(0, step - this.from), Math.min(high, Math.max(low, value)));
   }
 
-  /** The pen goes up. @param {boolean} done  else the system took the pointer away, to scroll */
+  /** The pen goes up. @param {boolean} done  false: the system cancelled the pointer, to scroll */
   end(done) {
     if (!this.drawing) return;
     this.drawing = false;
@@ -170,7 +170,7 @@ export class Draft {
     } else this.#takeBack();
   }
 
-  /** From now on the knob follows it. */
+  /** Apply the schedule to the knob. */
   follow() {
     this.editing = false;
     const start = this.kind === 'drawn' && this.line.length ? { start: this.from } : {};
@@ -181,12 +181,12 @@ export class Draft {
       });
   }
 
-  /** The knob stays what it is. */
+  /** Stop the schedule: the knob keeps its current value. */
   hold() {
     this.run.setKnobs({ [this.knob]: this.value });
   }
 
-  /** Take in how fast the run goes; for an effect. */
+  /** Update the estimate of the run's speed; call in an effect. */
   adjust() {
     const steps = (this.run.rate ?? 0) * SPELL;
     untrack(() => {
@@ -194,7 +194,7 @@ export class Draft {
     });
   }
 
-  /** What it would do is asked of the server, which is what will do it; for an effect. */
+  /** Ask the server for the planned values, since it is what applies them; call in an effect. */
   ask() {
     const wish = JSON.parse(this.wish);
     if (!this.knob || (wish.schedule.kind === 'drawn' && !wish.schedule.points.length)) {

@@ -1,4 +1,4 @@
-/** Where the chart of a schedule has its steps and values. Pure. */
+/** Scales of the schedule's chart: steps and values to pixels. Pure. */
 
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { logSplits } from '../../charts/ticks.js';
@@ -25,7 +25,7 @@ export const stepScale = (first, now, ahead, width) =>
 
 /**
  * @param {[number, number]} ends
- * @param {boolean} log  wished for; where a value is 0 the scale is linear
+ * @param {boolean} log  as requested; with a value of 0 the scale is linear
  */
 export const valueScale = ([low, high], log) =>
   (log && low > 0 ? scaleLog() : scaleLinear())
@@ -44,7 +44,7 @@ export function valueTicks(scale, log) {
 }
 
 /**
- * The range that shows what is typical of a knob and all of its values in sight.
+ * The range that covers a knob's typical values and all of its values in view.
  * @param {[number, number]} typical
  * @param {Point[]} points
  * @param {number} first  step in sight
@@ -56,7 +56,7 @@ export function shownRange(typical, points, first) {
 }
 
 /**
- * An SVG path through those points that are in sight.
+ * An SVG path through the points in view.
  * @param {Point[]} points
  * @param {(step: number) => number} x
  * @param {(value: number) => number} y

@@ -1,4 +1,4 @@
-/** How a chart of a sweep looks: uPlot's options, with a curve that stands out and spots on the curves. */
+/** The look of a sweep's chart: uPlot's options, with a highlighted curve and spots on the curves. */
 
 import uPlot from 'uplot';
 import { short } from '../../charts/draw.js';
@@ -59,7 +59,7 @@ export const sweepOptions = ({ strokes, dashes, colours, steps, xLabel, ...sweep
 });
 
 /**
- * Dots and crosses, then rings around what is chosen and what the pointer is at.
+ * Dots and crosses, then rings around the chosen and the hovered spot.
  * @param {uPlot} u
  * @param {Spots} spots
  * @param {Record<string, string>} colours

@@ -1,16 +1,16 @@
-/** Where the curves of a sweep, and what they led to, lie in its two charts. Pure. */
+/** The layout of a sweep's two charts: its curves, and their results. Pure. */
 
 import { drawable } from '../../charts/curves.js';
 import { best, breaks, reach, results } from '../../lib/sweep.js';
 
-const NEAR = 48; // px from a curve at which the pointer still means it
+const NEAR = 48; // px: the largest distance at which the pointer selects a curve
 const ABOVE = 0.06; // of an axis of losses, beyond them
 const BESIDE = 0.04; // of an axis of values
 
 /** @typedef {import('../../lib/sweep.js').Curve} Curve */
 /** @typedef {import('../../lib/sweep.js').Sweep} Sweep */
 /** @typedef {[number, number]} Point  of a chart */
-/** @typedef {{curve: Curve, at: Point}} Spot  a place that stands for a curve */
+/** @typedef {{curve: Curve, at: Point}} Spot  a point that represents a curve */
 
 /**
  * @typedef {object} Layout  of both charts
@@ -51,7 +51,7 @@ export function fanOf(sweep, { yLog }) {
 }
 
 /**
- * The columns of the plot of results, and how far its axis of values reaches.
+ * The columns of the plot of results, and the range of its axis of values.
  * @param {Sweep} sweep
  * @param {Layout} layout
  * @returns {{data: (number | null)[][], xRange: Point}}
@@ -62,11 +62,11 @@ export function plotOf(sweep, { xLog }) {
 }
 
 /**
- * The values that are marked: that of now, the best one, and the first that is too large; the last two only of a sweep
- * that went to its end.
+ * The marked values: the current one, the best one, and the first that is too large; the last two only for a sweep
+ * that finished.
  * @param {Sweep} sweep
  * @param {number} now
- * @param {boolean} early  it did not
+ * @param {boolean} early  it did not finish
  * @returns {{kind: 'now' | 'best' | 'breaks', x: number}[]}
  */
 export function markedOf(sweep, now, early) {
@@ -87,7 +87,7 @@ function widened(low, high, log) {
 }
 
 /**
- * The point of a curve after so many steps.
+ * The point of a curve at `index`.
  * @param {Sweep} sweep
  * @param {Layout} layout
  * @param {Curve} curve

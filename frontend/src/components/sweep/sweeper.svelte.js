@@ -1,4 +1,4 @@
-/** A sweep: what is asked for, its frames as they come, and which of its curves is meant. No DOM. */
+/** A sweep: the form's fields, the frames as they arrive, and the selected curve. No DOM. */
 
 import { sweepRun } from '../../lib/api.js';
 import { explain } from '../../lib/errors.js';
@@ -9,10 +9,10 @@ import { readNumber } from '../../lib/numbers.js';
 import { ApiError } from '../../lib/refusal.js';
 import { around, inOrder, read, seriesFor, sweepable } from '../../lib/sweep.js';
 
-const STEPS = [100, 50, 20]; // what is proposed: the most that takes no longer than PATIENCE, in seconds
+const STEPS = [100, 50, 20]; // suggestions: the first that takes at most PATIENCE seconds
 const PATIENCE = 30;
 const CURVES = 16;
-const AGAIN = 1000; // ms between two looks for room
+const AGAIN = 1000; // ms between two retries while the server is busy
 const MOST = { count: 64, steps: 2000, orders: 8 };
 
 /** @typedef {import('../../lib/sweep.js').Curve} Curve */
@@ -25,27 +25,27 @@ export const isWhole = (field) => field in MOST;
 export class Sweeper {
   #run;
   #picked = $state('');
-  /** What was typed, by field. @type {Partial<Record<Field, string>>} */
+  /** The typed texts, by field. @type {Partial<Record<Field, string>>} */
   typed = $state({});
-  /** A knob of which each value is tried. */
+  /** An additional knob, each of whose values is tried. */
   each = $state('');
   /** Steps per second, as first seen. @type {number | null} */
   #rate = $state(null);
   /** @type {import('../../lib/types.js').Frame | null} */
   frame = $state.raw(null);
-  /** Which of the losses is looked at. */
+  /** The loss shown. */
   loss = $state(0);
   /** @type {AbortController | null} */
   running = $state.raw(null);
-  /** What was refused, and at which field. @type {{field: string, text: string} | null} */
+  /** The error, and the field it is about. @type {{field: string, text: string} | null} */
   problem = $state.raw(null);
-  /** Nothing of the sweep that was asked for has come yet. */
+  /** Whether the first frame is still awaited. */
   waiting = $state(false);
-  /** So many others sweep that this one waits for its turn. */
+  /** Whether the sweep waits for others to end. */
   crowded = $state(false);
-  /** The curve that is pointed at, and how many steps along it. @type {{place: number, index: number} | null} */
+  /** The hovered curve, and the index of the step on it. @type {{place: number, index: number} | null} */
   hover = $state.raw(null);
-  /** The place of the curve that was chosen. */
+  /** The place of the chosen curve. */
   choice = $state(-1);
 
   properties = $derived(this.run.experiment.knobs.properties);
@@ -69,14 +69,14 @@ export class Sweeper {
     orders: this.typed.orders ?? '1',
   });
   sweep = $derived(this.frame && read(this.frame, this.loss));
-  /** It ended before all steps were taken: what is best is not known. */
+  /** Whether it ended before all steps were taken, so that the best value is unknown. */
   early = $derived(
     Boolean(this.frame) && !this.running && (!this.frame?.final || Boolean(this.frame.meta.problem)),
   );
   hovered = $derived(this.hover && this.sweep ? this.sweep.curves[this.hover.place] : null);
   chosen = $derived((this.choice >= 0 && this.sweep?.curves[this.choice]) || null);
 
-  /** @param {() => import('../../lib/run.svelte.js').RunView} run  the one looked at, which may become another */
+  /** @param {() => import('../../lib/run.svelte.js').RunView} run  the run shown, which may change */
   constructor(run) {
     this.#run = run;
   }
@@ -85,7 +85,7 @@ export class Sweeper {
     return this.#run();
   }
 
-  /** Take in how fast the run goes; for an effect. */
+  /** Record the run's speed; call in an effect. */
   learnRate() {
     if (this.#rate === null && this.run.rate !== null && this.run.pace === null) this.#rate = this.run.rate;
   }
@@ -97,7 +97,7 @@ export class Sweeper {
     delete this.typed.high;
   }
 
-  /** The fields as numbers; null, and a problem, where one is none. */
+  /** The fields as numbers; null, with `problem` set, if one cannot be parsed. */
   #told() {
     /** @type {Record<string, number>} */
     const told = {};
@@ -149,7 +149,7 @@ export class Sweeper {
     this.running?.abort();
   }
 
-  /** Its frames, once there is room for it. @param {import('../../net/server.js').SweepBody} order @param {AbortSignal} signal */
+  /** Request the sweep and read its frames, retrying while the server is busy. @param {import('../../net/server.js').SweepBody} order @param {AbortSignal} signal */
   async *#inTurn(order, signal) {
     try {
       for (this.crowded = false; ; this.crowded = true) {
@@ -167,7 +167,7 @@ export class Sweeper {
     }
   }
 
-  /** @param {Refusal | null} error  null: it broke off */
+  /** @param {Refusal | null} error  null: the connection broke */
   #refuse(error) {
     if (!error) {
       this.problem = { field: '', text: t('sweep.ended') };
@@ -182,7 +182,7 @@ export class Sweeper {
     this.problem = { field: this.#place(field), text: explain(own, this.run.experiment) };
   }
 
-  /** Which field of the form an error is about. @param {string} field */
+  /** The form field an error is about. @param {string} field */
   #place(field) {
     if (field in this.fields) return field;
     if (field === 'values' || field === this.knob) return 'low';
@@ -200,6 +200,6 @@ export class Sweeper {
   }
 }
 
-/** Steps of a sweep that take no longer than one likes to wait. @param {number | null} rate  per second */
+/** The number of steps with which a sweep takes at most PATIENCE seconds. @param {number | null} rate  per second */
 const affordable = (rate) =>
   STEPS.find((steps) => !(steps * CURVES > PATIENCE * (rate ?? Infinity))) ?? STEPS[STEPS.length - 1];

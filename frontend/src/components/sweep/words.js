@@ -1,4 +1,4 @@
-/** What a sweep's curves are called, and what they led to, in the page's language. */
+/** Names and results of a sweep's curves, in the page's language. */
 
 import { count, number } from '../../lib/format.js';
 import { t } from '../../lib/i18n.svelte.js';
@@ -8,7 +8,7 @@ import { edgeOf } from '../../lib/sweep.js';
 /** @typedef {import('../../lib/sweep.js').Sweep} Sweep */
 /** @typedef {import('../../lib/types.js').KnobSchemas} Properties */
 
-/** What the axis of a knob's values says. @param {import('../../lib/types.js').KnobSchema} schema @returns {string} */
+/** The label of the axis of a knob's values. @param {import('../../lib/types.js').KnobSchema} schema @returns {string} */
 export const symbolOf = (schema) => schema['x-symbol']?.split('_')[0] || schema.title;
 
 /**
@@ -35,10 +35,10 @@ export function nameOf(curve, sweep, properties) {
   return [value, ...others, ...order].join(' · ');
 }
 
-/** What a curve led to. @param {Curve} curve */
+/** The result of a curve, in words. @param {Curve} curve */
 export const resultOf = ({ diverged, result, taken }) => (diverged ? gone(taken) : reading(result, taken));
 
-/** What a curve is like after so many steps. @param {Curve} curve @param {number} index */
+/** The loss of a curve at `index`, in words. @param {Curve} curve @param {number} index */
 export function readingAt({ diverged, losses, taken }, index) {
   const at = Math.min(index, taken - 1);
   return diverged && at === taken - 1 ? gone(taken) : reading(losses[at], at + 1);
@@ -49,7 +49,7 @@ const gone = (taken) => t('sweep.diverged', { steps: count(taken) });
 /** @param {number} loss @param {number} taken  steps */
 const reading = (loss, taken) => t('sweep.read', { loss: number(loss), steps: count(taken) });
 
-/** How far it is, and whether a better value may lie beyond. @param {import('./sweeper.svelte.js').Sweeper} sweeper */
+/** The sweep's progress, and whether a better value may lie beyond its range. @param {import('./sweeper.svelte.js').Sweeper} sweeper */
 export function statusOf({ waiting, crowded, sweep, fields, early }) {
   if (waiting) return t(crowded ? 'sweep.crowded' : 'sweep.starting');
   if (!sweep) return t('sweep.ready', { count: fields.count, steps: fields.steps });

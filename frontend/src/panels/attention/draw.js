@@ -1,4 +1,4 @@
-/** What the large attention map and its small multiples draw alike: hatching, and names along the axes. */
+/** Drawing shared by the large attention map and its small multiples: hatching, and names along the axes. */
 
 import { shorten, textWidth, widest } from '../../charts/draw.js';
 
@@ -13,7 +13,7 @@ const HATCH = 5; // px between the lines of masked cells
 const tiles = new Map();
 
 /**
- * The ground on which maps are drawn: what is masked lets it through.
+ * The background of the maps, which shows through masked cells.
  * @param {CanvasRenderingContext2D} context
  * @param {Box} box
  * @param {Record<string, string>} colours  of the theme
@@ -44,7 +44,7 @@ export function hatch(context, { x, y, width, height }, colours) {
 }
 
 /**
- * How names fit below columns: whole, or slanted and perhaps not every one of them.
+ * The layout of names below columns: horizontal, or slanted and perhaps thinned.
  * @param {readonly string[]} names
  * @param {number} width  of all columns
  * @param {number} most  px that they may take of the height

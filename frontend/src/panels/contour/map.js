@@ -147,7 +147,7 @@ export function drawTrail(context, points, { colour, dash, halo, width }) {
 }
 
 /**
- * Where a racer stands: its marker; hollow at the edge when it is off the plane; a cross when it left for good.
+ * A racer's position: its marker; hollow at the edge when it is off the plane; a cross when it left for good.
  * @param {CanvasRenderingContext2D} context
  * @param {Float32Array} points  of its trail
  * @param {Plane} plane

@@ -8,7 +8,7 @@ const FLAT = 1e-9; // of the range: ε is at least that
 const ROUNDING = 1e-9; // of the range
 
 /**
- * What does not change while a surface keeps its name.
+ * Constant while a surface keeps its name.
  * @typedef {object} Surface
  * @property {string} name
  * @property {Float32Array} values  (rows, columns), row-major
@@ -23,7 +23,7 @@ const ROUNDING = 1e-9; // of the range
  * @property {(x: number, y: number) => number} valueAt  between the samples
  */
 
-/** What a value of the surface is drawn as: itself, or log(value − min + ε). */
+/** The height drawn for a value of the surface: itself, or log(value − min + ε). */
 export class Heights {
   #log;
   #min;
@@ -42,7 +42,7 @@ export class Heights {
     this.#epsilon = Math.max(low || 0, (max - min) * FLAT);
     /** The heights of the surface's lowest and highest sample. @type {[number, number]} */
     this.range = [this.of(min), this.of(max)];
-    /** What these heights stand for; a lowest value that is nothing but rounding is 0. @type {[number, number]} */
+    /** The values at these heights; a lowest value that is only rounding error is 0. @type {[number, number]} */
     this.values = [Math.abs(min) < (max - min) * ROUNDING ? 0 : min, max];
   }
 

@@ -1,6 +1,6 @@
 /**
- * A loss surface in three dimensions: a shaded mesh that wears the contour map, with the racers' paths just above it.
- * Loaded only when the learner asks for it. Draws when something has changed, and at no other time.
+ * A loss surface in three dimensions: a shaded mesh textured with the contour map, with the racers' paths just above it.
+ * Loaded only when the learner asks for it. Draws only when something has changed.
  */
 
 import {
@@ -51,7 +51,7 @@ export class Surface3D {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {() => void} drawn  called after each drawing
-   * @throws {Error} where there is no WebGL
+   * @throws {Error} if WebGL is unavailable
    */
   constructor(canvas, drawn) {
     this.#renderer = new WebGLRenderer({ canvas, antialias: true, preserveDrawingBuffer: true });
@@ -65,7 +65,7 @@ export class Surface3D {
   /**
    * @param {{values: ArrayLike<number>, rows: number, columns: number, part: (value: number) => number,
    *   x: [number, number], y: [number, number]}} surface  values (rows, columns); `part`: a value's height, 0…1
-   * @param {HTMLCanvasElement} map  what the surface wears
+   * @param {HTMLCanvasElement} map  the texture of the surface
    */
   setSurface({ values, rows, columns, part, x, y }, map) {
     this.#x = x;

@@ -1,4 +1,4 @@
-/** The paths of several racers in pixels: thinned, cut where a racer left, told apart from one that has not come yet. No DOM. */
+/** The paths of several racers in pixels: thinned, and cut where a racer left; a racer may start late. No DOM. */
 
 /** @typedef {import('../../charts/plane.js').Plane} Plane */
 
@@ -47,7 +47,7 @@ export function trail(paths, length, index, plane, spacing = 1) {
 const limit = (pixel) => Math.max(-FAR, Math.min(FAR, pixel));
 
 /**
- * Where a trail stands on the plane: its last point, or where it last crossed the plane's edge.
+ * The head of a trail on the plane: its last point, or where it last crossed the plane's edge.
  * @param {Float32Array} points  x, y in pixels
  * @param {Plane} plane
  * @returns {{x: number, y: number, inside: boolean} | null}  null for a trail without points

@@ -1,4 +1,4 @@
-/** Drawing a field's points: what the learner must tell apart is told by colour (the label) and by shape (the split). */
+/** Drawing a field's points: colour encodes the label, shape the split. */
 
 /** @typedef {import('../../charts/plane.js').Plane} Plane */
 /** @typedef {0 | 1 | 2} Split  whether a point trains, tests, or was drawn by the learner */

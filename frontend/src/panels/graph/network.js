@@ -1,4 +1,4 @@
-/** Where the units and edges of a layered network lie on a canvas, and which of them is under the pointer. No DOM. */
+/** The layout of a layered network's units and edges on a canvas, and hit testing. No DOM. */
 
 /** @typedef {{layer: number, index: number}} Unit */
 /** @typedef {{layer: number, from: number, to: number}} Edge  an edge from unit `from` of `layer` to unit `to` of the next */
@@ -188,7 +188,7 @@ export class Network {
 }
 
 /**
- * How far an edge has risen where it has gone `part` of its gap. Edges are Bézier curves with the control points
+ * The rise of an edge after `part` of its gap. Edges are Bézier curves with the control points
  * at the middle of the gap: x(t) = (3t − 3t² + 2t³)/2, rise(t) = 3t² − 2t³.
  * @param {number} part  0…1
  */

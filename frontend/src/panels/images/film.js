@@ -40,7 +40,7 @@ export class Film {
   }
 
   /**
-   * Take in frames from before the first one kept.
+   * Insert frames from before the first one kept.
    * @param {Frame[]} frames  by step, ascending
    */
   precede(frames) {
@@ -49,7 +49,7 @@ export class Film {
     while (this.#frames.length > this.#limit) this.#frames.splice(this.#leastMissed(), 1);
   }
 
-  /** The frame whose loss leaves the smallest hole for where it lies. */
+  /** The index of the frame to drop: the one that leaves the smallest gap relative to its position. */
   #leastMissed() {
     const steps = this.#frames.map((frame) => frame.step);
     const first = steps[0];

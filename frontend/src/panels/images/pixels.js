@@ -1,4 +1,4 @@
-/** Small images as they travel (uint8 grey or colour) to pixels of a canvas. */
+/** Small images from frames (uint8 grey or colour) to pixels of a canvas. */
 
 /** @typedef {import('../../lib/types.js').Tensor} Tensor */
 

@@ -1,4 +1,4 @@
-/** How curves over any axis look: uPlot's options for a `Lines` picture. */
+/** uPlot's options for a `Lines` picture: curves over any axis. */
 
 import { DASHES, categorical, colourOf, lutFor } from '../../charts/colour.js';
 import { drawMarks } from '../../charts/marks.js';
@@ -17,14 +17,14 @@ export const NAMED = 8; // curves with a colour of their own; more are shaded fr
  * @property {boolean} steps  whether x counts steps: whole numbers
  * @property {'light' | 'dark'} theme
  * @property {Record<string, string>} colours  of the theme
- * @property {() => import('./overlays.js').Overlay} overlay  what is drawn besides the curves
+ * @property {() => import('./overlays.js').Overlay} overlay  drawn besides the curves
  * @property {() => {name: string, x: number}[]} marks  named places on the x axis
- * @property {() => [number, number] | null} yRange  what part of the y axis is shown; null: all there is
+ * @property {() => [number, number] | null} yRange  the part of the y axis shown; null: all of it
  * @property {(left: number, index: number | null) => void} onCursor
  */
 
 /**
- * The colour of a curve among so many.
+ * The colour of curve `i` among `of`.
  * @param {number} i
  * @param {number} of
  * @param {'light' | 'dark'} theme
@@ -51,7 +51,7 @@ export function linesOptions(lines) {
       const [low, high] = stretched('x', lines.overlay(), least, most, xLog);
       if (low === null || high === null || high <= low || !lines.overlay().dots.length)
         return span(low, high);
-      // A dot at the end is a whole one.
+      // Do not clip a dot at the end.
       const margin = xLog ? (high / low) ** 0.03 : (high - low) * 0.03;
       return xLog ? [low / margin, high * margin] : [low - margin, high + margin];
     },

@@ -1,4 +1,4 @@
-/** What lies under and over the curves of a `Lines` picture: shaded bands, and single points. */
+/** Overlays of a `Lines` picture: shaded bands under the curves, and single points over them. */
 
 import uPlot from 'uplot';
 
@@ -13,7 +13,7 @@ import uPlot from 'uplot';
 export const NOTHING = { x: new Float32Array(), bands: [], dots: [] };
 
 /**
- * What one chart of a `Lines` frame has besides its curves.
+ * The bands and points of one chart of a `Lines` frame.
  * @param {import('../../lib/wire.js').Frame} frame
  * @param {number} group
  * @param {number} curves  in each group
@@ -37,12 +37,12 @@ export function overlayOf(frame, group, curves) {
 }
 
 /**
- * The range that shows the curves, which reach from `low` to `high`, and all that is drawn with them.
+ * The range that covers the curves, from `low` to `high`, and their overlay.
  * @param {'x' | 'y'} axis
  * @param {Overlay} overlay
  * @param {number | null} low
  * @param {number | null} high
- * @param {boolean} log  only what is positive has a place
+ * @param {boolean} log  only positive values count
  * @returns {[number | null, number | null]}
  */
 export function stretched(axis, overlay, low, high, log) {

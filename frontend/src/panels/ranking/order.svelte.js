@@ -1,4 +1,4 @@
-/** The order in which rows stand: what sorting asks for, but no more often than a reader can follow. */
+/** The order of rows: sorted, but updated no more often than a reader can follow. */
 
 import { tick } from 'svelte';
 
@@ -7,7 +7,7 @@ const PAUSE = 1000; // ms between two changes of the order by new values
 /**
  * Call while a component is set up.
  * @param {() => {rows: number[], basis: string, held: boolean}} compute  `rows`: their order by the latest values;
- *   `basis`: what, when it changes, reorders at once; `held`: whether the order stays for now
+ *   `basis`: a change of it reorders at once; `held`: whether the order stays for now
  * @returns {{readonly rows: number[], readonly late: boolean}}  `late`: held back from a better order
  */
 export function steadyOrder(compute) {

@@ -3,7 +3,7 @@
 /** @typedef {{column: number, descending: boolean}} Sorting  column −1: the rows' names */
 
 /**
- * The rows' order. What has no value comes last either way; equals stay as they were.
+ * The rows' order. Rows without a value come last either way; the sort is stable.
  * @param {{values: ArrayLike<number>, columns: number, names: string[]}} table
  * @param {Sorting} sorting
  */
@@ -22,7 +22,7 @@ export function ordered({ values, columns, names }, { column, descending }) {
 }
 
 /**
- * The sorting after a click on a header: the other way round, or anew: largest first, names from A on.
+ * The sorting after a click on a header: reversed, or by a new column: largest first, names from A on.
  * @param {Sorting} sorting
  * @param {number} column
  * @returns {Sorting}
@@ -33,7 +33,7 @@ export const clicked = (sorting, column) =>
     : { column, descending: column >= 0 };
 
 /**
- * One key per row: its name, told apart from its namesakes.
+ * One unique key per row: its name, numbered if several rows share it.
  * @param {readonly string[]} names
  */
 export function keysOf(names) {
@@ -47,7 +47,7 @@ export function keysOf(names) {
 }
 
 /**
- * Where a value lies in its range, in percent, held within it.
+ * The position of a value in its range, in percent, clamped.
  * @param {number} value
  * @param {readonly [number, number]} range
  */
@@ -55,7 +55,7 @@ export const along = (value, [low, high]) =>
   Math.round(1000 * Math.max(0, Math.min(1, (value - low) / (high - low || 1)))) / 10;
 
 /**
- * The ends of a bar that starts at 0, in percent of its range; none where there is no value.
+ * The ends of a bar that starts at 0, in percent of its range; empty without a value.
  * @param {number} value
  * @param {readonly [number, number]} range
  * @returns {[number, number]}
@@ -67,7 +67,7 @@ export function bar(value, range) {
 }
 
 /**
- * What a cell is: above what chance reaches or below it; where nothing says what that is, negative or not.
+ * The class of a cell: above or below chance level; if that is unknown, negative or not.
  * @param {number} value
  * @param {number} chance
  * @returns {'above' | 'below' | 'negative' | ''}

@@ -1,4 +1,4 @@
-/** How a chart of scalars looks: its curves, and what is marked on them. */
+/** The look of a chart of scalars: its curves, and their marks. */
 
 import uPlot from 'uplot';
 import { DASHES, categorical } from '../../charts/colour.js';
@@ -20,9 +20,9 @@ const DIAMONDS = 10; // px above the plot
  * @property {'light' | 'dark'} theme
  * @property {Record<string, string>} colours  of the theme
  * @property {() => number[]} changes  steps at which knobs changed
- * @property {() => number | null} at  the step looked at, if it is in the past
- * @property {() => [number, number][]} ends  curves (1: the first), and the steps after which they are no numbers
- * @property {number[]} others  places of the runs to compare with: a curve per name each, after the own ones
+ * @property {() => number | null} at  the step shown, if it is in the past
+ * @property {() => [number, number][]} ends  curves (1: the first), and their last steps with a number
+ * @property {number[]} others  places of the runs to compare with: a curve per name each, after this run's
  * @property {(left: number, index: number | null) => void} onCursor  position in the plot, row under the cursor
  */
 
@@ -37,7 +37,7 @@ export function chartOptions(chart) {
   const clear = (/** @type {string} */ name, /** @type {number} */ i) =>
     curve(name, categorical(i, theme), DASHES[i % DASHES.length], LINE);
   const other = (/** @type {string} */ name, /** @type {number} */ i, /** @type {number} */ place) =>
-    curve(name, `${colourOf(place, theme)}c0`, dashOf(place, i), HAIRLINE); // behind the run looked at
+    curve(name, `${colourOf(place, theme)}c0`, dashOf(place, i), HAIRLINE); // behind the main run
   return base({
     colours,
     yLog: log,
@@ -107,7 +107,7 @@ function markChanges(u, steps, colour) {
 }
 
 /**
- * A small cross where a curve ceases to be a number.
+ * A small cross where a curve stops being a number.
  * @param {uPlot} u
  * @param {[number, number][]} ends
  * @param {string} colour
@@ -128,7 +128,7 @@ function markEnds(u, ends, colour) {
 }
 
 /**
- * A line at the step that is looked at.
+ * A line at the step shown.
  * @param {uPlot} u
  * @param {number | null} step
  * @param {string} colour

@@ -1,4 +1,4 @@
-/** Drawing tokens on their colours, and the line that says what the colours mean. */
+/** Drawing tokens on their colours, and the key of the colours. */
 
 import { FAMILY, FONT, inkOn, short, shorten, textWidth } from '../../charts/draw.js';
 import { endsRow, visible } from '../../lib/text.js';
@@ -88,7 +88,7 @@ function fillRound(context, x, y, width, height) {
 }
 
 /**
- * A frame that is seen on any colour.
+ * A frame that is visible on any colour.
  * @param {CanvasRenderingContext2D} context
  * @param {Box} box
  * @param {{inner: string, outer: string, width: number}} style
@@ -105,7 +105,7 @@ export function frame(context, { x, y, width, height }, { inner, outer, width: l
 }
 
 /**
- * One line: what the value is, its scale, and what an underline means.
+ * The key, in one line: the value's name, its scale, and the meaning of an underline.
  * @param {CanvasRenderingContext2D} context
  * @param {{width: number, height: number}} room
  * @param {{

@@ -12,7 +12,7 @@ export const WIDEST = 64; // px that a token takes at most
 /** @typedef {{top: number, height: number, range: [number, number]}} Lane */
 
 /**
- * What to write for each token, and the width of the widest.
+ * The glyph of each token, and the width of the widest.
  * @param {string[]} tokens
  */
 export function typeset(tokens) {
@@ -29,7 +29,7 @@ export function typeset(tokens) {
 }
 
 /**
- * Where a value lies in its lane.
+ * The y of a value in its lane.
  * @param {Lane} lane
  * @param {number} value
  */
@@ -48,7 +48,7 @@ export function yOf({ top, height, range: [low, high] }, value) {
 export function drawCurve(context, lane, values, [first, last], toX, theme) {
   const [low, high] = lane.range;
   const zero = yOf(lane, 0);
-  const fills = low <= 0 && high >= 0; // an area from anywhere else would say more than there is
+  const fills = low <= 0 && high >= 0; // an area from another baseline would mislead
   const line = new Path2D();
   const area = new Path2D();
   for (const [start, end] of stretches(values, first, last)) {

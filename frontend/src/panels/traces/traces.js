@@ -1,14 +1,14 @@
-/** A window onto long aligned curves: what of them is visible, and where it moves. No DOM. */
+/** A window onto long aligned curves: the visible part, and scrolling. No DOM. */
 
 const MARGIN = 0.15; // of the window, kept between its edges and the picked sample
 
-/** How tokens without a shape of their own are written. @type {Record<string, string>} */
+/** Glyphs for tokens without a shape of their own. @type {Record<string, string>} */
 const SHAPES = { '\n': '↵', '\r': '↵', '\t': '⇥', ' ': '·' };
 const UNSEEN = /^[\p{C}\p{Default_Ignorable_Code_Point}]+$/u; // controls, joiners, fillers
 const MARK = /^\p{M}$/u; // belongs on the letter before it
 
 /**
- * What is written for a token.
+ * The glyph of a token.
  * @param {string} token
  */
 export function glyph(token) {
@@ -18,7 +18,7 @@ export function glyph(token) {
 }
 
 /**
- * The samples [first, last) of which something is visible, and one more on either side for the line to come from.
+ * The samples [first, last) that are at least partly visible, and one more on either side for the line to reach.
  * @param {number} scroll
  * @param {number} room  width of the window
  * @param {number} pitch  width of a sample
@@ -31,7 +31,7 @@ export function visible(scroll, room, pitch, count) {
 }
 
 /**
- * Where to scroll so that a sample is visible: no further than needed, or to its middle from afar.
+ * The scroll position that shows a sample: the nearest one, or with the sample centred from afar.
  * @param {number} index
  * @param {{scroll: number, room: number, pitch: number, count: number}} window
  */
@@ -46,7 +46,7 @@ export function reveal(index, { scroll, room, pitch, count }) {
 }
 
 /**
- * Where a key takes the picked sample; `null` for keys that do not move it.
+ * The sample that a key picks; `null` for other keys.
  * @param {string} key
  * @param {number} index
  * @param {number} count
