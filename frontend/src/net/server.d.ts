@@ -287,7 +287,7 @@ export interface paths {
         put?: never;
         /**
          * Branch
-         * @description Branch: a new run continues from a step of this one, bit for bit on one CPU thread, but for `knobs`.
+         * @description A new run that goes on from where this one was, bit for bit on one CPU thread, but for `knobs`.
          */
         post: operations["branch_api_runs__run_id__branch_post"];
         delete?: never;
