@@ -20,12 +20,12 @@ MISSING = re.compile(r"status of 404")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder need a browser, and wait for another process's threads: each may fail once."""
+    """These tests need a browser and wait for other processes: each is tried up to three times."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker("browser")
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="module")
