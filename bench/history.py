@@ -20,11 +20,12 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from descent.protocol import ENDED
 from descent.registry import experiments
 from descent.runs.run import environment
 from descent.store.records import Batch, Checkpoint, StoredMessage
 from descent.store.schema import RunRow
-from descent.store.store import RESTING, Store
+from descent.store.store import Store
 from served import served
 
 OPEN = 0.200  # target: p95, seconds
@@ -49,7 +50,7 @@ def fill(home: Path, count: int) -> None:
             row = RunRow(
                 id=f"{random.getrandbits(48):012x}",
                 experiment=entry.id,
-                status=random.choice(sorted(RESTING)),
+                status=random.choice(sorted(ENDED)),
                 reason="",
                 step=random.randrange(100_000),
                 seed=0,

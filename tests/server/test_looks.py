@@ -13,7 +13,7 @@ from descent.engine import loop as loop_module
 from descent.engine.messages import Refused
 from descent.errors import BadKnob, BadSchedule
 from descent.runs.channel import Viewer
-from descent.runs.sweeps import Order
+from descent.runs.sweeps import SweepRequest
 from tiny import Script, Tiny, TinyKnobs, loop_of, panel_of
 
 
@@ -160,7 +160,7 @@ async def test_what_touches_no_training_follows_no_schedule_and_is_not_swept(ser
     with pytest.raises(BadSchedule, match="touches no training"):
         manager.create("tiny", {"schedules": {"shown": {"kind": "constant"}}})
     with pytest.raises(BadKnob, match="touches no training"):
-        await manager.sweep(run, None, Order("shown", steps=1, values=[1, 2]))
+        await manager.sweep(run, None, SweepRequest("shown", steps=1, values=[1, 2]))
     with pytest.raises(BadKnob, match="touches no training"):
-        await manager.sweep(run, None, Order("lr", steps=1, values=[0.1], vary={"drawn": ["a", "b"]}))
+        await manager.sweep(run, None, SweepRequest("lr", steps=1, values=[0.1], vary={"drawn": ["a", "b"]}))
     await until(run, lambda: run.ended)
