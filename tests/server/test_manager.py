@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from descent import errors, wire
-from descent.engine.messages import Applied, Event, Refused, Reply, ScalarsFrame
+from descent.engine.messages import Applied, Event, LookChanged, Refused, Reply, ScalarsFrame
 from descent.registry import Registry
 from descent.runs import duties, session, slots
 from descent.runs.channel import Viewer
@@ -554,6 +554,14 @@ async def test_knobs_are_recorded_when_the_worker_says_so(make, executor):
     assert applied == Applied(7, {"lr": 0.5}, {"lr": 0.5, "word": "a", "size": 3})
     assert run.knobs["lr"] == 0.5
     assert run.knob_log == [(0, {"lr": 0.1, "word": "a", "size": 3}), (7, {"lr": 0.5})]
+
+
+async def test_a_look_leaves_the_knobs_that_the_run_was_built_with(make, executor):
+    manager = make()
+    run, worker = await started(manager, executor)
+    worker._deliver(LookChanged(1, 0, {"word": "b"}))
+    assert run.knobs["word"] == "b"
+    assert (run.built_with["word"], run.began_with["word"]) == ("a", "a")
 
 
 async def test_knobs_the_run_refuses_are_an_error_and_change_nothing(make, executor):

@@ -88,11 +88,11 @@ class KnobState:
             self._set, self._followed, self.knobs = before
             raise
         told, schedules = apart(values)
-        own = self._set.model_dump(mode="json")
-        changed = {name: own[name] for name in told}
+        now = self.dump()
+        changed = {name: now[name] for name in told}
         if schedules is not None or self._followed.keys() != before[1].keys():
             changed[KEY] = self._schedules()
-        return Applied(self._experiment.step_index, changed, {**self.dump(), **changed})
+        return Applied(self._experiment.step_index, changed, {**now, **changed})
 
     @property
     def epoch(self) -> float | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from descent.contract import STREAMS
+from descent.errors import BadKnob
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,10 @@ class Refused:
     knob: str
     detail: str
     params: Mapping[str, Any]
+
+    def error(self) -> BadKnob:
+        """The error that a client gets."""
+        return BadKnob(self.detail, self.knob, **self.params)
 
 
 @dataclass(frozen=True)

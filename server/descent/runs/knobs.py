@@ -48,8 +48,7 @@ def check(
     try:
         checked: Knobs = entry.knobs_type.model_validate_json(json.dumps(knobs))
     except ValidationError as error:
-        refused = refusal(error)
-        raise BadKnob(refused.detail, refused.knob, **refused.params) from error
+        raise refusal(error).error() from error
     found = checked.model_dump(mode="json")
     if schedules is not None:
         found[KEY] = {name: _schedule(entry, name, told) for name, told in schedules.items()}

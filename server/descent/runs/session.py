@@ -129,7 +129,7 @@ class Sessions:
                 run.channel.keep(seq, payload, binary=True)
                 self._changed(run)
             case LookChanged(_, step, knobs):
-                run.knobs |= knobs
+                run.knobs = {**run.knobs, **knobs}  # it may share its dict with `built_with`
                 run.channel.look(Looked(step=step, knobs=dict(knobs)))
                 self._changed(run)
             case Event(seq, _, event):
@@ -278,7 +278,7 @@ def _answer(run: Run, reply: Reply) -> None:
     if waiting is None or waiting.done():
         return
     if isinstance(refused := reply.answer, Refused):
-        waiting.set_exception(errors.BadKnob(refused.detail, refused.knob, **refused.params))
+        waiting.set_exception(refused.error())
     else:
         waiting.set_result(reply)
 

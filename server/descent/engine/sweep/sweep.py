@@ -257,8 +257,7 @@ def sweep(
     except errors.DescentError as error:
         refuse(error)
     except KnobError as error:
-        refused = refusal(error)
-        refuse(errors.BadKnob(refused.detail, refused.knob, **refused.params))
+        refuse(refusal(error).error())
     except Exception as error:
         known = isinstance(error, CheckpointError | Finished | ValidationError)
         why = str(error) if known else traceback.format_exc()[-2000:]
