@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import SCHEDULES from '../fixtures/schedules.json';
 import { ApiError } from '../../frontend/src/lib/refusal.js';
 
 const planSchedule = vi.hoisted(() => vi.fn());
@@ -18,6 +19,7 @@ const runOf = (changes = {}) =>
     knobs: { lr: 0.1, momentum: 0.9 },
     followed: {},
     experiment: {
+      schedules: SCHEDULES,
       knobs: {
         properties: {
           momentum: { ...number, title: 'Momentum' },
@@ -51,6 +53,19 @@ describe('a draft of a schedule', () => {
     expect(draft.schedule).toMatchObject({ kind: 'cosine', steps: 300, low: 0.001 });
     draft.chooseKind('exponential');
     expect(draft.schedule).toEqual({ kind: 'exponential', every: 250, factor: 0.5 });
+  });
+
+  it('can be of a kind that this page has never heard of', () => {
+    const run = runOf();
+    const width = { name: 'width', whole: true, amount: 0.5, of: 'ahead' };
+    run.experiment.schedules = { ...SCHEDULES, triangle: [width] };
+    const draft = new Draft(run);
+    expect(draft.kinds.at(-1)).toBe('triangle');
+    draft.chooseKind('triangle');
+    expect(draft.schedule).toEqual({ kind: 'triangle', width: 500 });
+    draft.set('width', 80);
+    draft.follow();
+    expect(run.setKnobs).toHaveBeenCalledWith({ schedules: { lr: { kind: 'triangle', width: 80 } } });
   });
 
   it('is followed beside the schedules of other knobs', () => {
@@ -116,6 +131,8 @@ describe('a line that is drawn', () => {
     draft.write('0 0.1, 500 0.01');
     expect(draft.unread).toBe('');
     expect(draft.schedule.points).toEqual([[0, 0.1], [500, 0.01]]); // prettier-ignore
+    draft.write('40 0.5, 500 0.01'); // holds the value until then, as a drawn one
+    expect(draft.schedule.points).toEqual([[0, 0.1], [39, 0.1], [40, 0.5], [500, 0.01]]); // prettier-ignore
   });
 });
 

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import MERGED from '../fixtures/merged_knobs.json';
 import {
   changed,
   control,
   fromPosition,
+  laidOver,
   range,
   relevant,
   snap,
@@ -73,4 +75,16 @@ test('a knob matters only with the values of the others that it names', () => {
 test('what changed is told by value, lists included', () => {
   expect(changed({ lr: 1, hidden: [8, 8] }, { lr: 1, hidden: [8, 8] })).toEqual([]);
   expect(changed({ lr: 1, hidden: [8, 8] }, { lr: 2, hidden: [8] })).toEqual(['lr', 'hidden']);
+});
+
+test.each(MERGED)('knobs set over others are shown as the server will merge them: $values', (told) => {
+  expect(laidOver(told.before, told.values)).toEqual(told.after);
+});
+
+test('two changes made one come to the same', () => {
+  for (const first of MERGED)
+    for (const then of MERGED)
+      expect(laidOver(first.before, laidOver(first.values, then.values))).toEqual(
+        laidOver(laidOver(first.before, first.values), then.values),
+      );
 });

@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { SETTINGS } from '../../frontend/src/lib/schedules.js';
+import SCHEDULES from '../fixtures/schedules.json';
 import { MESSAGES, joined } from '../../frontend/src/messages/index.js';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -15,8 +15,8 @@ const PARTS = {
   'error.*.*': null, // anything: reasons are also pydantic's
   'history.*': ['export', 'script', 'csv', 'tensorboard'],
   'lab.*': ['effects'],
-  'schedule.*': Object.keys(SETTINGS),
-  'schedule.set.*': Object.values(SETTINGS).flat(),
+  'schedule.*': Object.keys(SCHEDULES),
+  'schedule.set.*': Object.values(SCHEDULES).flatMap((settings) => settings.map((setting) => setting.name)),
   'sweep.*': ['low', 'high', 'count', 'steps', 'orders'],
 };
 
@@ -43,6 +43,14 @@ function comesOf(key, pattern) {
 }
 
 describe('the messages', () => {
+  it('name every kind of schedule that the server has, and its settings', () => {
+    const keys = Object.entries(SCHEDULES).flatMap(([kind, settings]) => [
+      `schedule.${kind}`,
+      ...settings.map(({ name }) => `schedule.set.${name}`),
+    ]);
+    expect(keys.filter((key) => !(key in MESSAGES))).toEqual([]);
+  });
+
   it('have every key that the page names', () => {
     const named = literal.filter((key) => PREFIXES.has(key.split('.')[0]));
     expect(named.length).toBeGreaterThan(200);

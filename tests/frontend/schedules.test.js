@@ -1,24 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import {
-  SETTINGS,
-  anew,
-  drawnOn,
-  heldUntil,
-  pastOf,
-  suggest,
-  written,
-} from '../../frontend/src/lib/schedules.js';
+import SCHEDULES from '../fixtures/schedules.json';
+import { anew, drawnOn, heldUntil, pastOf, suggest, written } from '../../frontend/src/lib/schedules.js';
 
 describe('schedules', () => {
   it('are suggested with all settings of their kind, within the range of the knob', () => {
-    for (const [kind, names] of Object.entries(SETTINGS)) {
-      const schedule = suggest(kind, 0.5, [0.1, 1], 1000);
-      expect(Object.keys(schedule)).toEqual(['kind', ...names]);
-      for (const name of ['low', 'peak']) {
-        if (name in schedule) expect(schedule[name]).toBeGreaterThanOrEqual(0.1);
-        if (name in schedule) expect(schedule[name]).toBeLessThanOrEqual(1);
+    for (const settings of Object.values(SCHEDULES)) {
+      const suggested = suggest(settings, 0.5, [0.1, 1], 1000);
+      expect(Object.keys(suggested)).toEqual(settings.map(({ name }) => name));
+      for (const { name, of, whole } of settings) {
+        if (of === 'value') expect(suggested[name]).toBeGreaterThanOrEqual(0.1);
+        if (of === 'value') expect(suggested[name]).toBeLessThanOrEqual(1);
+        if (whole) expect(Number.isInteger(suggested[name])).toBe(true);
       }
     }
+    expect(suggest(SCHEDULES['one-cycle'], 0.1, [0.01, 1], 1000)).toEqual({
+      steps: 900,
+      peak: 0.3,
+      low: 0.01,
+      rise: 0.3,
+    });
   });
 
   it('begin with the first step of a new run, having heard nothing', () => {

@@ -3,10 +3,12 @@
 import json
 import math
 import warnings
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
+from pydantic import Field
 from test_recording import (  # noqa: F401  (serve and often are fixtures)
     drop_checkpoints,
     often,
@@ -20,7 +22,7 @@ from torch.optim import lr_scheduler
 from descent.contract import Experiment, Scalars, live
 from descent.engine.knobs import KnobState, heard_by
 from descent.engine.messages import Refused
-from descent.engine.schedules import range_of
+from descent.engine.schedules import BaseSchedule, Setting, offered, range_of
 from descent.errors import BadSchedule
 from descent.kit.nn import schedules
 from descent.registry import experiments
@@ -149,6 +151,20 @@ def test_a_knob_follows_its_schedule_from_the_step_it_is_told():
 def test_what_a_followed_knob_was_is_a_scalar():
     said, used = rates(20, knobs={"schedules": {"lr": COSINE}})
     assert said.column("knob/lr") == used
+
+
+def test_a_kind_of_schedule_offers_its_settings_and_names_the_values_it_aims_at():
+    class Triangle(BaseSchedule):
+        kind: Literal["triangle"]
+        width: int = Field(json_schema_extra=offered(0.5, "ahead"))
+        top: float = Field(json_schema_extra=offered(3, "value"))
+        sharpness: float = 1.0  # not offered
+
+    assert Triangle.settings() == [
+        Setting(name="width", whole=True, amount=0.5, of="ahead"),
+        Setting(name="top", whole=False, amount=3, of="value"),
+    ]
+    assert Triangle(kind="triangle", width=5, top=0.2).targets() == [("top", 0.2)]
 
 
 def test_a_schedule_stays_within_the_knobs_range():

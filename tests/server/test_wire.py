@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 
 from descent.contract.panels import Heatmap, Histogram, Images
+from descent.engine import schedules
 from descent.wire import decode, encode_picture, encode_scalars, to_numpy
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -50,6 +51,14 @@ def test_todays_encoder_still_writes_the_golden_frame(name: str) -> None:
     assert list(header_now)[1:] == list(header_then)[1:]
     assert body_now == body_then
     assert len(now) == len(then)
+
+
+def test_the_schedules_that_the_pages_tests_know_are_todays() -> None:
+    assert json.loads((FIXTURES / "schedules.json").read_text(encoding="utf-8")) == schedules.kinds()
+
+
+def test_knobs_set_over_others_are_as_the_pages_tests_know() -> None:
+    assert json.loads((FIXTURES / "merged_knobs.json").read_text(encoding="utf-8")) == maker.merges()
 
 
 @pytest.mark.parametrize("name", names)

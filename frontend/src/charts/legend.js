@@ -8,10 +8,16 @@ const ENTRY = 38; // px of an entry beside its title: line, gap
 const VALUE = 58; // px of its value
 const BUTTON = 20; // px of a button beside its text
 
-/** @param {string} title @param {boolean} valued */
-export const entryWidth = (title, valued) => textWidth(title) + ENTRY + (valued ? VALUE : 0);
-/** @param {string} text */
-export const buttonWidth = (text) => textWidth(text) + BUTTON;
+/**
+ * The widths of the items in a chart's head, in px.
+ * @param {string[]} titles  of the legend
+ * @param {boolean} valued
+ * @param {string[]} buttons  the texts of those before it
+ */
+export const widthsOf = (titles, valued, buttons) => [
+  ...buttons.map((text) => textWidth(text) + BUTTON),
+  ...titles.map((title) => textWidth(title) + ENTRY + (valued ? VALUE : 0)),
+];
 
 /**
  * Whether the chart's head leaves it too little of its panel, so that the legend omits its values:

@@ -129,7 +129,8 @@ export const liveNumbers = (properties) =>
 export const isLook = (schema) => schema?.['x-role'] === 'look';
 
 /**
- * Values merged over others, schedules included: a knob set by hand drops its schedule.
+ * Values merged over others, schedules included: a knob set by hand drops its schedule. A preview of the server's
+ * `merged` (engine/knobs.py), which decides: the tests of both read the same cases.
  * @param {Knobs} before
  * @param {Knobs} values
  * @returns {Knobs}

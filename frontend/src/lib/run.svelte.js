@@ -407,7 +407,7 @@ export class RunView {
     const differ = changed(this.knobs, values);
     const held = Object.keys(values).filter((name) => schedulesOf(this.knobs)[name]);
     if (!differ.length && !held.length) return;
-    if (this.at !== null) this.wanted = { ...this.wanted, ...values };
+    if (this.at !== null) this.wanted = laidOver(this.wanted, values);
     else this.#pending.set(values);
     this.#showKnobs();
     if (this.#sending || this.#pending.empty) return;

@@ -3,53 +3,27 @@
 /** @typedef {import('./types.js').Knobs} Knobs */
 /** @typedef {{kind: string, start?: number | null} & Record<string, unknown>} Schedule */
 
-/** @typedef {'every' | 'factor' | 'steps' | 'low' | 'peak' | 'rise' | 'growth' | 'warm' | 'window' | 'patience'} Setting */
+/** @typedef {import('../net/server.js').Setting} Setting */
 
-/** The settings of each kind, in the order they are shown. @type {Record<string, Setting[]>} */
-export const SETTINGS = {
-  constant: [],
-  step: ['every', 'factor'],
-  exponential: ['every', 'factor'],
-  cosine: ['steps', 'low'],
-  restarts: ['every', 'growth', 'low'],
-  warmup: ['steps', 'low'],
-  'one-cycle': ['steps', 'peak', 'low', 'rise'],
-  'inverse-sqrt': ['warm'],
-  plateau: ['window', 'patience', 'factor'],
-  drawn: [],
-};
-export const KINDS = Object.keys(SETTINGS);
-export const WHOLE = ['every', 'steps', 'growth', 'warm', 'window', 'patience'];
 const MOST_POINTS = 256; // of a drawn line
 const PAST = 200; // points of a knob's past values
 
 /**
- * Initial settings.
- * @param {string} kind
+ * Initial settings: those the server suggests, from the knob's value and the steps ahead.
+ * @param {Setting[]} settings  of the kind
  * @param {number} value  of the knob now
  * @param {[number, number]} range  of the knob
  * @param {number} ahead  steps to look ahead
- * @returns {Schedule}
+ * @returns {Record<string, number>}
  */
-export function suggest(kind, value, [lowest, highest], ahead) {
-  const within = (/** @type {number} */ wish) =>
-    Number(Math.min(highest, Math.max(lowest, wish)).toPrecision(2));
-  const low = within(value / 100);
-  const part = (/** @type {number} */ share) => Math.max(1, Math.round(ahead * share));
-  /** @type {Record<Setting, number>} */
-  const settings = {
-    every: part(kind === 'restarts' ? 0.2 : 0.25),
-    factor: 0.5,
-    steps: part(kind === 'warmup' ? 0.2 : 0.9),
-    low,
-    growth: 2,
-    peak: within(value * 3),
-    rise: 0.3,
-    warm: part(0.1),
-    window: 50,
-    patience: 5,
-  };
-  return { kind, ...Object.fromEntries(SETTINGS[kind].map((name) => [name, settings[name]])) };
+export function suggest(settings, value, [lowest, highest], ahead) {
+  const suggested = settings.map(({ name, amount, of, whole }) => {
+    if (of === 'value')
+      return [name, Number(Math.min(highest, Math.max(lowest, amount * value)).toPrecision(2))];
+    const found = of === 'ahead' ? amount * ahead : amount;
+    return [name, whole ? Math.max(1, Math.round(found)) : found];
+  });
+  return Object.fromEntries(suggested);
 }
 
 /**
@@ -75,7 +49,7 @@ export function drawnOn(points, n, value) {
 export function heldUntil(points, value) {
   const begins = points[0]?.[0] ?? 0;
   /** @type {[number, number][]} */
-  const before = begins > 1 ? [[0, value], [begins - 1, value]] : begins === 1 ? [[0, value]] : []; // prettier-ignore
+  const before = begins > 1 ? [[0, value], [begins - 1, value]] : begins > 0 ? [[0, value]] : []; // prettier-ignore
   return [...before, ...points];
 }
 

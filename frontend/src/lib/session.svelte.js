@@ -2,7 +2,7 @@
 
 import { branchRun, command, createRun, getFamily, getKnobLog, getRun, listRuns } from './api.js';
 import { lastMove } from './changes.js';
-import { changed, isLook } from './knobs.js';
+import { changed, isLook, laidOver } from './knobs.js';
 import { refusal } from './refusal.js';
 import { RunView } from './run.svelte.js';
 import { MOST } from './runs.js';
@@ -240,7 +240,7 @@ export class Session {
    */
   async begin(values, seed, paused) {
     this.#asked = { values, seed, paused };
-    if (this.run) this.wanted = { ...this.run.knobs, ...values };
+    if (this.run) this.wanted = laidOver(this.run.knobs, values);
     this.#beginning ??= this.#beginAsked().finally(() => (this.#beginning = null));
     await this.#beginning;
   }
@@ -268,7 +268,7 @@ export class Session {
         this.previous = first && { id: first.id, step: first.step };
       } catch (error) {
         this.refused = refusal(error);
-        this.wanted = { ...(before?.knobs ?? {}), ...values };
+        this.wanted = laidOver(before?.knobs ?? {}, values);
       }
     }
     if (!this.refused) this.run?.setKnobs(this.#meanwhile);
@@ -284,10 +284,10 @@ export class Session {
     const fixed = names.some((name) => experiment.knobs.properties[name]?.['x-live'] === false);
     if (run.at !== null) run.setKnobs(values);
     else if (this.#beginning && !fixed) {
-      this.wanted = { ...wanted, ...values };
-      Object.assign(this.#meanwhile, values);
+      this.wanted = laidOver(wanted ?? {}, values);
+      this.#meanwhile = laidOver(this.#meanwhile, values);
     } else if (fixed || wanted)
-      this.begin({ ...(wanted ?? run.knobs), ...values }, run.seed, run.status === 'paused');
+      this.begin(laidOver(wanted ?? run.knobs, values), run.seed, run.status === 'paused');
     else run.setKnobs(values);
   };
 
@@ -321,7 +321,7 @@ export class Session {
   /** Start over with the same settings but for these knobs. @param {Knobs} values */
   reset(values = {}) {
     const { run } = this;
-    if (run) this.begin({ ...run.knobs, ...values }, run.seed, run.status === 'paused');
+    if (run) this.begin(laidOver(run.knobs, values), run.seed, run.status === 'paused');
   }
 
   /** Update the list of other training runs. */

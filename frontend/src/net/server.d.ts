@@ -501,8 +501,12 @@ export interface components {
                 [key: string]: string;
             };
             lesson: string;
+            /** @description The kinds of schedules that a knob can follow. */
+            schedules: {
+                [key: string]: components["schemas"]["Setting"][];
+            };
         };
-        /** @description An experiment without its lesson. */
+        /** @description An experiment without its lesson, as in the list of all. */
         ExperimentSummary: {
             id: string;
             chapter: string;
@@ -710,6 +714,14 @@ export interface components {
             scalars_exact_from: number;
             /** @description What is kept, compressed. */
             recorded_bytes: number;
+        };
+        /** @description A setting of a schedule that the page offers. */
+        Setting: {
+            amount: number;
+            /** @enum {string} */
+            of: "ahead" | "value" | "";
+            name: string;
+            whole: boolean;
         };
         /** @description The number of steps to take. */
         Steps: {
@@ -978,6 +990,7 @@ export type PlanRequest = components['schemas']['PlanRequest'];
 export type PlanResponse = components['schemas']['PlanResponse'];
 export type Preset = components['schemas']['Preset'];
 export type RunInfo = components['schemas']['RunInfo'];
+export type Setting = components['schemas']['Setting'];
 export type Steps = components['schemas']['Steps'];
 export type StepsPerSecond = components['schemas']['StepsPerSecond'];
 export type SweepBody = components['schemas']['SweepBody'];

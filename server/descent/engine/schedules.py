@@ -6,9 +6,10 @@ lowers its knob, that is a change of the knob like any other, and is recorded as
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from typing_extensions import TypedDict
 
 from descent.contract import Knobs
 from descent.kit.nn import schedules as rules
@@ -18,6 +19,30 @@ LONGEST = 10**9  # steps
 MOST_POINTS = 512
 
 Steps = Annotated[int, Field(ge=1, le=LONGEST)]
+Of = Literal["ahead", "value", ""]
+
+
+class Suggestion(TypedDict):
+    """What the page suggests for a setting: `amount` times the steps looked ahead or the knob's value, or the
+    `amount` itself.
+    """
+
+    amount: float
+    of: Of
+
+
+class Setting(Suggestion):
+    """A setting of a schedule that the page offers."""
+
+    name: str
+    whole: bool
+
+
+def offered(amount: float, of: Of = "") -> dict[str, Any]:
+    """The JSON Schema extra of a field that the page offers, with its suggestion. One `of` the value must be
+    within the knob's range.
+    """
+    return {"x-suggestion": Suggestion(amount=amount, of=of)}
 
 
 class BaseSchedule(BaseModel):
@@ -27,9 +52,19 @@ class BaseSchedule(BaseModel):
 
     start: int | None = Field(None, ge=0, le=LAST_STEP)
 
+    @classmethod
+    def settings(cls) -> list[Setting]:
+        """The settings that the page offers, in order."""
+        found = []
+        for name, field in cls.model_fields.items():
+            extra = field.json_schema_extra
+            if isinstance(extra, dict) and (told := extra.get("x-suggestion")):
+                found.append(Setting(name=name, whole=field.annotation is int, **told))  # type: ignore[typeddict-item]
+        return found
+
     def targets(self) -> list[tuple[str, float]]:
         """The values that it names, by field: they must be within the knob's range."""
-        return [(name, getattr(self, name)) for name in ("low", "peak") if hasattr(self, name)]
+        return [(s["name"], getattr(self, s["name"])) for s in self.settings() if s["of"] == "value"]
 
 
 class Constant(BaseSchedule):
@@ -42,58 +77,58 @@ class Step(BaseSchedule):
     """Times `factor` after each `every` steps."""
 
     kind: Literal["step"]
-    every: Steps
-    factor: float = Field(0.1, gt=0, le=10)
+    every: Steps = Field(json_schema_extra=offered(0.25, "ahead"))
+    factor: float = Field(0.1, gt=0, le=10, json_schema_extra=offered(0.5))
 
 
 class Exponential(BaseSchedule):
     """Times `factor` in the course of each `every` steps."""
 
     kind: Literal["exponential"]
-    every: Steps
-    factor: float = Field(0.5, gt=0, le=10)
+    every: Steps = Field(json_schema_extra=offered(0.25, "ahead"))
+    factor: float = Field(0.5, gt=0, le=10, json_schema_extra=offered(0.5))
 
 
 class Cosine(BaseSchedule):
     """Along a cosine to `low` in `steps` steps."""
 
     kind: Literal["cosine"]
-    steps: Steps
-    low: float
+    steps: Steps = Field(json_schema_extra=offered(0.9, "ahead"))
+    low: float = Field(json_schema_extra=offered(0.01, "value"))
 
 
 class Restarts(BaseSchedule):
     """Along a cosine to `low` in `every` steps, then again from the top, each time `growth` times as long."""
 
     kind: Literal["restarts"]
-    every: Steps
-    growth: int = Field(1, ge=1, le=10)
-    low: float
+    every: Steps = Field(json_schema_extra=offered(0.2, "ahead"))
+    growth: int = Field(1, ge=1, le=10, json_schema_extra=offered(2))
+    low: float = Field(json_schema_extra=offered(0.01, "value"))
 
 
 class Warmup(BaseSchedule):
     """Straight from `low` up to the knob's value in `steps` steps."""
 
     kind: Literal["warmup"]
-    steps: Steps
-    low: float
+    steps: Steps = Field(json_schema_extra=offered(0.2, "ahead"))
+    low: float = Field(json_schema_extra=offered(0.01, "value"))
 
 
 class OneCycle(BaseSchedule):
     """From the knob's value up to `peak` in a share `rise` of the `steps`, then down to `low`."""
 
     kind: Literal["one-cycle"]
-    steps: int = Field(ge=4, le=LONGEST)
-    peak: float
-    low: float
-    rise: float = Field(0.3, gt=0, lt=1)
+    steps: int = Field(ge=4, le=LONGEST, json_schema_extra=offered(0.9, "ahead"))
+    peak: float = Field(json_schema_extra=offered(3, "value"))
+    low: float = Field(json_schema_extra=offered(0.01, "value"))
+    rise: float = Field(0.3, gt=0, lt=1, json_schema_extra=offered(0.3))
 
 
 class InverseSqrt(BaseSchedule):
     """Straight up to the knob's value in `warm` steps, then down with the square root of the steps."""
 
     kind: Literal["inverse-sqrt"]
-    warm: Steps
+    warm: Steps = Field(json_schema_extra=offered(0.1, "ahead"))
 
 
 class Plateau(BaseSchedule):
@@ -104,9 +139,9 @@ class Plateau(BaseSchedule):
     """
 
     kind: Literal["plateau"]
-    window: Steps = 50
-    patience: int = Field(5, ge=0, le=10**6)
-    factor: float = Field(0.5, gt=0, lt=1)
+    window: Steps = Field(50, json_schema_extra=offered(50))
+    patience: int = Field(5, ge=0, le=10**6, json_schema_extra=offered(5))
+    factor: float = Field(0.5, gt=0, lt=1, json_schema_extra=offered(0.5))
     threshold: float = Field(1e-3, ge=0, lt=1)
     watch: str = Field("", max_length=200)
     state: list[float | None] = Field([], max_length=4)
@@ -140,6 +175,14 @@ Schedule = Annotated[
     Field(discriminator="kind"),
 ]
 schedule_adapter: TypeAdapter[BaseSchedule] = TypeAdapter(Schedule)
+
+
+def kinds() -> dict[str, list[Setting]]:
+    """The kinds of schedules, each with the settings that the page offers."""
+    return {
+        get_args(kind.model_fields["kind"].annotation)[0]: kind.settings()
+        for kind in get_args(get_args(Schedule)[0])
+    }
 
 
 def range_of(knobs_type: type[Knobs], name: str) -> tuple[float, float, bool] | None:

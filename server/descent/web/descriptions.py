@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from descent.contract.knobs import Role
 from descent.contract.panels import Size
+from descent.engine.schedules import Setting
 from descent.protocol import KnobValue, KnobValues
 
 EXACT = ConfigDict(extra="forbid")
@@ -112,7 +113,7 @@ class Preset(TypedDict):
 
 @with_config(EXACT)
 class ExperimentSummary(TypedDict):
-    """An experiment without its lesson."""
+    """An experiment without its lesson, as in the list of all."""
 
     id: str
     chapter: str
@@ -134,3 +135,6 @@ class ExperimentDescription(ExperimentSummary):
     """An experiment with its lesson, in HTML."""
 
     lesson: str
+    schedules: Annotated[
+        dict[str, list[Setting]], Field(description="The kinds of schedules that a knob can follow.")
+    ]

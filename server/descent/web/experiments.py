@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic_core import to_json
 
 from descent.contract.entry import Entry
+from descent.engine import schedules
 from descent.engine.objectives import effects
 from descent.lessons import Lesson, read_lesson
 from descent.registry import Registry, chapter_of
@@ -31,7 +32,8 @@ TheRegistry = Annotated[Registry, Depends(_registry)]
 async def list_experiments(registry: TheRegistry, lang: Language = "en") -> Response:
     """All experiments in learning order, without their lessons' text."""
     found = [describe(entry, lang) for entry in registry.values()]
-    return _json([{name: value for name, value in one.items() if name != "lesson"} for one in found])
+    summary = ExperimentSummary.__annotations__
+    return _json([{name: value for name, value in one.items() if name in summary} for one in found])
 
 
 @router.get("/{id}", response_model=ExperimentDescription)
@@ -102,6 +104,7 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
         "words": {**common.get("words", {}), **words.get("words", {})},
         "pace": entry.cls.pace,
         "lesson": lesson.html,
+        "schedules": schedules.kinds(),
         "groups": {group: generic(lang).html for group in groups},
     }
 

@@ -5,7 +5,7 @@ import { planSchedule } from '../../lib/api.js';
 import { isRate, liveNumbers, range } from '../../lib/knobs.js';
 import { readLine } from '../../lib/numbers.js';
 import { refusal } from '../../lib/refusal.js';
-import { SETTINGS, drawnOn, heldUntil, pastOf, schedulesOf, suggest } from '../../lib/schedules.js';
+import { drawnOn, heldUntil, pastOf, schedulesOf, suggest } from '../../lib/schedules.js';
 
 const ASKED_AFTER = 120; // ms after the last change until the server is asked
 const SPELL = 30; // seconds of the run to look ahead
@@ -55,18 +55,14 @@ export class Draft {
   value = $derived(this.run.followed[this.knob] ?? Number(this.run.knobs[this.knob]));
   /** Steps to look ahead: half a minute of this run, unless the learner sets another number. */
   ahead = $derived(this.wishedAhead || Math.max(LEAST, Number(this.#spell.toPrecision(1))));
-  suggested = $derived(suggest(this.kind, this.value, this.ends, this.ahead));
+  kinds = $derived(Object.keys(this.run.experiment.schedules));
+  /** The settings of the kind, as the server declares them. */
+  offered = $derived(this.run.experiment.schedules[this.kind]);
+  suggested = $derived(suggest(this.offered, this.value, this.ends, this.ahead));
   schedule = $derived(
     this.kind === 'drawn'
       ? { kind: this.kind, points: this.line, log: Boolean(this.schema['x-log']) }
-      : {
-          ...this.suggested,
-          ...Object.fromEntries(
-            SETTINGS[this.kind]
-              .filter((name) => name in this.settings)
-              .map((name) => [name, this.settings[name]]),
-          ),
-        },
+      : { kind: this.kind, ...this.suggested, ...this.settings },
   );
   #shown = $derived(this.followed && !this.editing ? this.followed : this.schedule);
   #begins = $derived(
@@ -133,12 +129,12 @@ export class Draft {
     this.editing = true;
   }
 
-  /** A line as text. @param {string} text */
+  /** A line as text; like a drawn one, it leaves the value alone until its first step. @param {string} text */
   write(text) {
     const found = readLine(text);
     this.unread = found ? '' : text;
     if (!found) return;
-    this.line = found;
+    this.line = heldUntil(found, this.value);
     this.from = this.run.now;
     this.editing = true;
   }
