@@ -1,27 +1,21 @@
 """A run as a script: one Python file that trains the same numbers without Descent.
 
 The model, its data and the training step are cut from the experiment's own file and from what that imports of
-Descent, so the script cannot differ from what ran. Panels and the probes behind them, presets and
-invitations go, and so do the knobs' ranges and texts: they become a dataclass whose defaults are those a run
-was built with. Changes of knobs become a list. What may come from outside gets in as a literal only.
+Descent (`trained.py`, `flatten.py`), so the script cannot differ from what ran. Changes of knobs become a
+list. What may come from outside gets in as a literal only.
 """
 
 from __future__ import annotations
 
-import ast
 import json
-import re
-import sys
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from descent.archive.bundle.lineage import fixed_apart, parent_of
-from descent.archive.flatten import Flattened, Import, Source, bound, imports_of
-from descent.contract import STREAMS, Experiment, Finished, Knobs
+from descent.archive.flatten import Flattened, Source
+from descent.archive.trained import literal, sources
+from descent.contract import STREAMS, Finished, Knobs
 from descent.contract.entry import Entry
 from descent.engine.knobs import KEY, apart
 from descent.engine.schedules import range_of
@@ -31,22 +25,13 @@ from descent.runs.run import IMPORTED, environment
 from descent.store.schema import RunRow
 from descent.store.store import Store
 
-WIDTH = 110
-LONG = 60  # letters, beyond which a value takes several lines
-TITLES = {"sklearn": "scikit-learn", "optuna": "Optuna"}  # of libraries that are imported by another name
-ABOUT = (
-    "From Descent. It needs PyTorch, NumPy{others} and no Descent. On one CPU thread, with the versions in "
-    "RUN, it takes the same steps bit for bit."
-)
-WARNING = (
-    "# From a run that was imported: its values are those of whoever made the file it came in.\n"
-    "# As with any script from elsewhere, read it before you run it.\n"
-)
-FOR_TOOLS = re.compile(r"[ \t]*# (?:type: ignore|noqa|fmt: o).*")  # comments that no reader needs
-BEGINNINGS = ("__init__", "build", "step", "changed")  # what MAIN calls of an experiment
-KNOBS = '''\
-class Knobs:
-    """What the learner sets. The values are those the run began with."""'''
+ABOUT = """\
+From Descent, which it does not need. On one CPU thread, with the versions in RUN, it takes the same steps,
+bit for bit."""
+WARNING = """\
+# From a run that was imported: its values are those of whoever made the file it came in.
+# As with any script from elsewhere, read it before you run it.
+"""
 MAIN = '''\
 import argparse
 import csv
@@ -245,19 +230,19 @@ def _versions(row: RunRow) -> dict[str, str]:
 
 def text(recipe: Recipe) -> str:
     """The script. Raises `NoScript` where the code cannot do without Descent, or a value has no literal."""
-    cls, module = recipe.entry.cls, recipe.entry.cls.__module__
-    source_of = sources(cls, recipe.knobs)
-    flat = Flattened(source_of)
-    own = source_of(module)
-    assert own is not None
-    said, own.about = own.about or recipe.entry.title, ""
+    cls, knobs = recipe.entry.cls, recipe.knobs
     follows = any(KEY in values for _, values in recipe.changes)
     try:
+        source_of = sources(cls, knobs)
+        own = source_of(cls.__module__)
+        assert own is not None
+        said, own.about = own.about or recipe.entry.title, ""
+        flat = Flattened(source_of)
         flat.take_name(own, cls.__name__)
         main = MAIN.format(
-            module=module,
+            module=own.module,
             experiment=cls.__name__,
-            knobs=type(recipe.knobs).__name__,
+            knobs=type(knobs).__name__,
             run=literal(dict(recipe.run)),
             seed=literal(recipe.seed),
             streams=literal(recipe.streams),
@@ -265,115 +250,14 @@ def text(recipe: Recipe) -> str:
             changes=literal([(step, dict(values)) for step, values in recipe.changes]),
             scalars=literal(list(recipe.scalars)),
             before=BEFORE if follows else "",
-            step=STEP_OR_END if flat.defines(Finished.__module__, Finished.__name__) else STEP,
+            step=STEP_OR_END if Finished.__name__ in flat.origins else STEP,
             change=FOLLOW if follows else CHANGE,
         )
-        flat.take_all(Source("the run", main))
+        run = Source("the run", main)
+        for part in run.parts:
+            flat.take(run, part)
     except (ValueError, SyntaxError) as error:
         raise NoScript(f"a script cannot tell this run's values: {error}", "run") from error
-    body = flat.text()
-    libraries = {
-        one.module.partition(".")[0] for node in ast.walk(ast.parse(body)) for one in imports_of(node)
-    }
-    others = sorted(libraries - sys.stdlib_module_names - {"numpy", "torch"})
-    about = ABOUT.format(others="".join(f", {TITLES.get(name, name)}" for name in others))
     quotes = 'r"""' if "\\" in said else '"""'
     warning = WARNING if recipe.imported else ""
-    return f'{warning}{quotes}{said}\n\n{textwrap.fill(about, WIDTH)}\n"""\n\n{body}\n'
-
-
-def sources(cls: type[Experiment[Any]], knobs: Knobs) -> Callable[[str], Source | None]:
-    """A lookup of the modules that a script takes parts of: those of Descent, and the experiment's. In them
-    knobs are replaced by their values, and the experiment's class is reduced to what trains.
-    """
-
-    @cache
-    def source_of(module: str) -> Source | None:
-        if module != cls.__module__ and module.partition(".")[0] != "descent":
-            return None
-        file = sys.modules[module].__file__
-        assert file is not None
-        return Source(module, FOR_TOOLS.sub("", Path(file).read_text(encoding="utf-8")), edited)
-
-    def edited(source: Source, node: ast.stmt) -> str:
-        if isinstance(node, ast.ClassDef):
-            found = vars(sys.modules[source.module])[node.name]
-            if found is Knobs:
-                return KNOBS
-            if issubclass(found, Knobs):
-                return _values(source, node, knobs)
-            if found in cls.__mro__:
-                members = [one for one in node.body if bound(one) & trains]
-                return source.cut_class(node, [(one, source.cut(one)) for one in members])
-        return source.cut(node)
-
-    uses: dict[str, set[str]] = {}  # of each member of the class, by name
-    for base in cls.__mro__:
-        if source := source_of(base.__module__):
-            for member in source.class_body(base.__name__):
-                for name in bound(member):
-                    uses.setdefault(name, set()).update(_used(member))
-    trains, new = set[str](), {*BEGINNINGS}
-    while new:
-        trains |= new
-        new = {used for name in new for used in uses.get(name, ())} - trains
-    return source_of
-
-
-def _used(member: ast.stmt) -> Iterator[str]:
-    """Names of the members that `member` may use: a method by a dot, an assignment in the class without."""
-    for node in ast.walk(member):
-        if isinstance(node, ast.Attribute) and re.match(r"(self|cls|super\(\))$", ast.unparse(node.value)):
-            yield node.attr
-        elif isinstance(node, ast.Name) and not isinstance(member, ast.FunctionDef):
-            yield node.id
-
-
-def _values(source: Source, node: ast.ClassDef, knobs: Knobs) -> str:
-    """A class of knobs as a dataclass of their values, without what checks these."""
-    source.imports.append(Import("dataclasses", "", "dataclasses"))
-    fields, checks = type(knobs).model_fields, type(knobs).__pydantic_decorators__
-    dropped = {"model_config", *checks.model_validators, *checks.field_validators}
-    members = []
-    for member in node.body:
-        if names := bound(member) - dropped:
-            own = names & fields.keys()
-            members.append((member, _field(knobs, own.pop()) if own else source.cut(member)))
-    return "@dataclasses.dataclass(frozen=True)\n" + source.cut_class(node, members)
-
-
-def _field(knobs: Knobs, name: str) -> str:
-    info, value = type(knobs).model_fields[name], getattr(knobs, name)
-    default = literal(value, "    ")
-    if isinstance(value, list | dict):
-        default = f"dataclasses.field(default_factory=lambda: {default})"
-    extra = info.json_schema_extra
-    what = f"{info.title} {extra.get('x-symbol', '')}".strip() if isinstance(extra, dict) else info.title
-    kind = "object" if value is None else type(value).__name__
-    return f"    {name}: {kind} = {default}  # {what}, {'live' if knobs.is_live(name) else 'fixed'}"
-
-
-def literal(value: Any, indent: str = "") -> str:
-    """A value as Python writes it, a long one over several lines. Raises `ValueError` if it has no literal.
-
-    Characters that a reader would not see, or see in another place (control characters, marks that turn the
-    direction of writing), are escaped.
-    """
-    inner = f"{indent}    "
-    if isinstance(value, dict):
-        ends, items = "{}", [f"{literal(key)}: {literal(item, inner)}" for key, item in value.items()]
-    elif isinstance(value, list | tuple):
-        ends, items = "[]" if isinstance(value, list) else "()", [literal(item, inner) for item in value]
-    elif isinstance(value, str) and len(value) > LONG and len(lines := value.splitlines(keepends=True)) > 1:
-        return "\n".join(["(", *(inner + literal(line) for line in lines), f"{indent})"])
-    else:
-        # With an apostrophe in a text, `repr` writes quotes around it.
-        quoted = isinstance(value, str) and '"' not in value
-        text = '"' + repr("'" + value)[2:] if quoted else repr(value)
-        if ast.literal_eval(text) != value:
-            raise ValueError(f"there is no literal for {text}")
-        return text
-    flat = ends[0] + ", ".join(items) + ("," if ends == "()" and len(items) == 1 else "") + ends[1]
-    if len(flat) <= LONG and "\n" not in flat:
-        return flat
-    return "\n".join([ends[0], *(f"{inner}{item}," for item in items), f"{indent}{ends[1]}"])
+    return f'{warning}{quotes}{said}\n\n{ABOUT}\n"""\n\n{flat.text()}\n'
