@@ -21,6 +21,7 @@ from statistics import median
 
 import torch
 
+from descent.engine.build import build
 from descent.engine.messages import RunSpec
 from descent.registry import experiments
 from served import Run, new_run, served
@@ -34,9 +35,7 @@ def step_barely(orders: Connection, spec: RunSpec) -> None:
     torch.set_num_threads(1)
     entry = experiments()[spec.experiment]
     knobs = entry.knobs_type.model_validate(dict(spec.knobs), strict=False)
-    torch.manual_seed(spec.seed)
-    experiment = entry.cls(spec.seed, torch.device(spec.device))
-    experiment.build(knobs)
+    experiment = build(entry, spec, spec.knobs)
     while seconds := orders.recv():
         steps = 0
         begin = time.perf_counter()
@@ -56,17 +55,17 @@ async def train(run: Run, seconds: float) -> float:
     return float(after - before) / (time.perf_counter() - begin)
 
 
-async def measure(address: str, id: str, rounds: int, seconds: float) -> list[list[float]]:
+async def measure(address: str, id: str, rounds: int, seconds: float, device: str) -> list[list[float]]:
     """For each round the steps per second: bare, unwatched, watched; and the pictures per second then."""
     entry = experiments()[id]
     figures = [list[float]() for _ in range(4)]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["descent.workers.preload"])
     orders, theirs = context.Pipe()
-    spec = RunSpec("bare", id, entry.knobs_type().model_dump(mode="json"), seed=0, device="cpu")
+    spec = RunSpec("bare", id, entry.knobs_type().model_dump(mode="json"), seed=0, device=device)
     process = context.Process(target=step_barely, args=(theirs, spec), daemon=True)
     process.start()
-    async with new_run(address, id, device="cpu") as run:
+    async with new_run(address, id, device=device) as run:
         await run.ask("POST", "pace", steps_per_second=None)
         await run.ask("POST", "pause")
         for turn in range(rounds + 1):
@@ -93,13 +92,14 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=6, help="of a bare process and a run")
     parser.add_argument("--rounds", type=int, default=4, help="with each pair")
     parser.add_argument("--seconds", type=float, default=0.7, help="of each of the three in a round")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     options = parser.parse_args()
     met = True
     print(f"{'':20}{'bare':>12}{'unwatched':>12}{'ratio':>8}{'watched':>12}{'ratio':>8}{'pictures':>10}")
     with served() as address:
         for id in options.experiment or experiments():
             pairs = [
-                asyncio.run(measure(address, id, options.rounds, options.seconds))
+                asyncio.run(measure(address, id, options.rounds, options.seconds, options.device))
                 for _ in range(options.pairs)
             ]
             bare, unwatched, watched, pictures = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import random
 import re
 import subprocess
@@ -35,6 +36,7 @@ from tiny import EagerBudget, Said, Script
 
 pytestmark = pytest.mark.contract
 
+DEVICE = os.environ.get("DESCENT_TEST_DEVICE", "cpu")  # "cuda" where there is one: bench/on_gpu.sh
 SEEDLESS = {"descent-2d"}  # nothing in it is left to chance
 STEPS = 6
 MAY_HOLD_NAN = {("contour", "paths"), ("contour", "heights"), ("bars", "values")}  # no point yet, no bar
@@ -74,7 +76,7 @@ def loop_of(
         hear(output)
 
     knobs = check(entry, spec.pop("knobs", {}))
-    run_spec = RunSpec("run", entry.id, knobs, device="cpu", **{"seed": 0, "max_steps": STEPS, **spec})
+    run_spec = RunSpec("run", entry.id, knobs, device=DEVICE, **{"seed": 0, "max_steps": STEPS, **spec})
     return Loop(entry, run_spec, Script() if inbox is None else inbox, emit), said
 
 
@@ -109,7 +111,7 @@ def frozen(value: Any, above: tuple[int, ...] = ()) -> Any:
     above = (*above, id(value))
     match value:
         case torch.Tensor():
-            array = value.detach().contiguous().numpy()
+            array = value.detach().contiguous().cpu().numpy()
             return ("tensor", array.dtype.str, array.shape, array.tobytes(), frozen(value.grad, above))
         case np.ndarray():
             return ("array", value.dtype.str, value.shape, value.tobytes())

@@ -79,3 +79,16 @@ def test_a_row_that_cannot_be_read_leaves_the_batch_whole():
     with pytest.raises(RuntimeError):
         batch.add({"a": torch.zeros(2)})
     assert batch.take(1) == (range(1), {"a": [1.0]}, {})
+
+
+@both
+@pytest.mark.parametrize("index", [(), 0])
+def test_a_scalar_that_is_part_of_the_model_is_kept_as_it_was_after_its_step(deferred, index):
+    weight = torch.nn.Parameter(torch.ones(()) if index == () else torch.ones(3))
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    batch = ScalarBatch(deferred=deferred)
+    for _ in range(3):
+        weight.grad = torch.ones_like(weight)
+        optimizer.step()
+        batch.add({"weight": weight[index].detach()})
+    assert batch.take(3)[1] == {"weight": [0.5, 0.0, -0.5]}

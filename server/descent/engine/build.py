@@ -12,6 +12,7 @@ import torch
 
 from descent.contract import Experiment
 from descent.contract.entry import Entry
+from descent.engine.device import repeat_exactly
 from descent.engine.knobs import apart
 from descent.engine.messages import RunSpec
 
@@ -19,8 +20,10 @@ from descent.engine.messages import RunSpec
 def build(entry: Entry, spec: RunSpec, values: Mapping[str, Any]) -> Experiment[Any]:
     """The experiment built with these knobs, the random number generators seeded."""
     knobs = entry.knobs_type.model_validate(apart(values)[0], strict=False)
+    device = torch.device(spec.device)
+    repeat_exactly(device)
     seed(spec.seed)
-    experiment: Experiment[Any] = entry.cls(spec.seed, torch.device(spec.device))
+    experiment: Experiment[Any] = entry.cls(spec.seed, device)
     experiment.streams = spec.streams
     experiment.data = Path(spec.data) if spec.data else None
     experiment.build(knobs)

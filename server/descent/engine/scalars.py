@@ -30,7 +30,7 @@ class ScalarBatch:
     def add(self, row: Mapping[str, float | Tensor]) -> bool:
         """Keep the scalars of the next step. False if one of them is already known not to be finite."""
         if self._deferred:
-            self._rows.append(row)
+            self._rows.append({name: _as_it_is(value) for name, value in row.items()})
             return True
         finite = True
         numbers: dict[str, float] = {}
@@ -61,13 +61,26 @@ class ScalarBatch:
         return steps, {name: [row.get(name, math.nan) for row in rows] for name in names}, bad
 
 
+def _as_it_is(value: float | Tensor) -> float | Tensor:
+    """A value that stays: what is part of a larger tensor, or was written in place, may be written again."""
+    if not isinstance(value, Tensor):
+        return value
+    own = value.untyped_storage().nbytes() == value.element_size() and not value._version
+    return value.detach() if own else value.detach().clone()
+
+
 def _read_back(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The same rows with every tensor read, all in one transfer."""
+    """The same rows with every tensor read: one transfer for all of a kind."""
     tensors = [value for row in rows for value in row.values() if isinstance(value, Tensor)]
-    if not tensors:
-        return list(rows)
-    numbers = iter(torch.stack([tensor.detach().double() for tensor in tensors]).tolist())
+    places: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+    for place, tensor in enumerate(tensors):
+        places.setdefault((tensor.device, tensor.dtype), []).append(place)
+    numbers = [0.0] * len(tensors)
+    for alike in places.values():
+        for place, number in zip(alike, torch.stack([tensors[i] for i in alike]).tolist(), strict=True):
+            numbers[place] = number
+    read = iter(numbers)
     return [
-        {name: next(numbers) if isinstance(value, Tensor) else value for name, value in row.items()}
+        {name: next(read) if isinstance(value, Tensor) else value for name, value in row.items()}
         for row in rows
     ]

@@ -220,7 +220,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         self.optimizers = [
             torch.optim.SGD(network.parameters(), knobs.lr) for network in (self.plain, self.normalised)
         ]
-        self.moments = torch.empty(0, 2, 2, knobs.depth)  # (n, mean or deviation, network, layer)
+        self.moments = torch.empty(0, 2, 2, knobs.depth, device=self.device)  # (n, mean or deviation, …)
         self.stride = 1  # steps between two rows of it
         self._race_anew()
 

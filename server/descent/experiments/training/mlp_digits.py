@@ -210,7 +210,7 @@ class MLPDigits(Experiment[DigitsKnobs]):
         """The drawing and what becomes of it, or a test digit; both blown up to 56×56."""
         seen = self._seen(knobs).view(self.side, self.side)
         if knobs.drawing:
-            tiles = {"drawn": ink_of(knobs.drawing, PAD, PAD), "seen": seen}
+            tiles = {"drawn": ink_of(knobs.drawing, PAD, PAD).to(self.device), "seen": seen}
         else:
             tiles = {f"y = {int(self.test_y[knobs.digit % len(self.test_y)])}": seen}
         pixels = [_enlarged(tile, 2 * PAD) for tile in tiles.values()]
