@@ -22,6 +22,7 @@ from descent import errors, protocol
 from descent.contract import panels
 from descent.settings import Settings
 from descent.web import archive as archive_routes
+from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
 from descent.web import runs as run_routes
 from descent.web import stream
@@ -82,6 +83,7 @@ def rest() -> str:
     app.include_router(experiment_routes.router)
     app.include_router(run_routes.router)
     app.include_router(archive_routes.router)
+    app.include_router(data_routes.router)
     schema = app.openapi()
     rows = [
         [code(f"{method.upper()} {path}"), _asked(call, schema), call["description"]]

@@ -240,6 +240,20 @@ class NoAnswer(DescentError):
     code = "no-answer"
 
 
+class UnknownData(DescentError):
+    """No data set has this name."""
+
+    status = 404
+    code = "unknown-data"
+
+
+class FetchFailed(DescentError):
+    """A data set could not be fetched; `reason` says why. It is the `problem` of a data set."""
+
+    status = 502
+    code = "fetch-failed"
+
+
 class NoDevice(DescentError):
     """The device is not on this machine."""
 

@@ -19,6 +19,7 @@ import descent.experiments
 from descent.contract import Experiment
 from descent.contract.entry import Entry
 from descent.contract.panels import Panel, panels_of
+from descent.datasets.catalogue import CATALOGUE
 from descent.engine.objectives import effects
 from descent.errors import UnknownExperiment
 from descent.lessons import LANGUAGES, read_lesson
@@ -140,6 +141,9 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
         need(
             isinstance(extra, dict) and "x-live" in extra, f"knob {name!r}: declare it with live() or fixed()"
         )
+        assert isinstance(extra, dict)
+        unfetchable = set(_strings(extra.get("x-data"))) - set(CATALOGUE)
+        need(not unfetchable, f"knob {name!r}: there are no data sets {sorted(unfetchable)}")
     for name, preset in cls.presets.items():
         unknown = set(preset.knobs) - set(cls.knobs_type.model_fields)
         need(not unknown, f"preset {name!r} sets unknown knobs {sorted(unknown)}")
@@ -223,6 +227,10 @@ def leaves(words: Mapping[str, Any], *above: str) -> Iterator[Path]:
             yield from leaves(value, *above, key)
         else:
             yield (*above, key)
+
+
+def _strings(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
 
 
 def _listed(paths: Iterable[Path]) -> str:

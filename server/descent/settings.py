@@ -70,7 +70,15 @@ class Settings(BaseSettings):
         False, description="Whether runs that were training when the server ended go on when it starts."
     )
     data: Path | None = Field(
-        None, description="Folder with larger data sets (MNIST files as IDX, zipped or not)."
+        None,
+        description="Folder with data sets of one's own, each in a folder of its name; MNIST's IDX files, "
+        "zipped or not, may lie in it directly. It goes before HOME/data, where those fetched are kept.",
+    )
+    data_mirror: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Address of a mirror from which data sets are fetched, each as <mirror>/<set>/<file> and "
+        "not from the set's usual address.",
     )
     max_running: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
@@ -121,3 +129,8 @@ class Settings(BaseSettings):
     send_timeout: float = Field(
         30, gt=0, description="Seconds after which a client that reads nothing is cut off."
     )
+
+    @property
+    def data_folders(self) -> tuple[Path, ...]:
+        """Where data sets are looked for, in this order."""
+        return (*([self.data] if self.data else []), self.home / "data")

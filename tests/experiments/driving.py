@@ -20,7 +20,7 @@ def built(cls: type[E], seed: int = 0, **knobs: Any) -> tuple[E, Any]:
     settings = cls.knobs_type(**knobs)
     torch.manual_seed(seed)
     experiment = cls(seed, torch.device("cpu"))
-    experiment.data = Path(folder) if (folder := os.environ.get("DESCENT_DATA")) else None
+    experiment.data = (Path(folder),) if (folder := os.environ.get("DESCENT_DATA")) else ()
     experiment.build(settings)
     return experiment, settings
 

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
+from descent.datasets.catalogue import CATALOGUE, DataSet
 from descent.runs import manager
 from descent.settings import Settings
 from descent.web import app
@@ -49,8 +50,10 @@ class LiveServers:
         self._settings = settings
         self._running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
 
-    def __call__(self, **settings: object) -> str:
-        server = app.create_server(self._settings(**settings), registry=REGISTRY, executor=ThreadExecutor)
+    def __call__(self, catalogue: Mapping[str, DataSet] = CATALOGUE, **settings: object) -> str:
+        server = app.create_server(
+            self._settings(**settings), registry=REGISTRY, executor=ThreadExecutor, catalogue=catalogue
+        )
         listening = socket.create_server(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

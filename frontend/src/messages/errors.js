@@ -90,6 +90,15 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '{field} does not affect training: every loss would be the same.',
     '학습에 영향을 주지 않는 설정값입니다({field}). 손실이 모두 같게 나옵니다.',
   ],
+  'error.bad-knob.no-data': [
+    '{title} is not on this machine yet. Fetch it here, or with: descent data fetch {name}',
+    '{title} 데이터가 아직 이 컴퓨터에 없습니다. 여기에서 내려받거나 다음 명령을 쓰세요: descent data fetch {name}',
+  ],
+  'error.bad-knob.bad-data': [
+    '{title} cannot be read: {cause}. Replace the file, or remove the data set and fetch it again.',
+    '{title} 데이터를 읽을 수 없습니다: {cause}. 파일을 바꾸거나, 데이터셋을 삭제하고 다시 내려받으세요.',
+  ],
+  'error.unknown-data': ['There is no such data set.', '그런 데이터셋은 없습니다.'],
   'error.bad-knob.no-number': ['{field} is not a number.', '{field} 값이 숫자가 아닙니다.'],
   'error.bad-field.sweep-empty': ['There are no values to try.', '시도할 값이 없습니다.'],
   'error.bad-field.sweep-inverted': ['{low} is not below {high}.', '{low}이(가) {high}보다 작지 않습니다.'],

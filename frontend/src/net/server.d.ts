@@ -443,6 +443,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Data
+         * @description All data sets that can be fetched; those on their way with how far they are.
+         */
+        get: operations["list_data_api_data_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/{name}/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch
+         * @description Begin to fetch a data set, or go on where an earlier fetch broke off.
+         */
+        post: operations["fetch_api_data__name__fetch_post"];
+        /**
+         * Cancel
+         * @description Cancel a fetch, and delete what has come of it.
+         */
+        delete: operations["cancel_api_data__name__fetch_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Delete a data set that was fetched; those in the folder DATA stay. A fetch under way is cancelled.
+         */
+        delete: operations["remove_api_data__name__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -477,6 +541,29 @@ export interface components {
             knobs?: components["schemas"]["KnobValues"];
             name?: string | null;
             starred?: boolean | null;
+        };
+        /** @description A data set that experiments can train on. */
+        DataSetInfo: {
+            name: string;
+            title: string;
+            /**
+             * @description `own`: it lies in the folder DATA, and need not be fetched.
+             * @enum {string}
+             */
+            state: "absent" | "fetching" | "fetched" | "own";
+            /** @description Bytes to fetch. */
+            size: number;
+            /** @description Bytes that have come; where it is `absent`, a fetch goes on from there. */
+            done: number;
+            /** @description Empty where its makers state none. */
+            licence: string;
+            citation: string;
+            /** @description The address of the page about it. */
+            home: string;
+            /** @description Why the last fetch failed, as problem details with the `code` `fetch-failed`. */
+            problem: {
+                [key: string]: unknown;
+            } | null;
         };
         /** @description An experiment with its lesson, in HTML. */
         ExperimentDescription: {
@@ -586,6 +673,8 @@ export interface components {
                 number,
                 number
             ];
+            /** @description Values that are data sets to fetch. */
+            "x-data"?: string[];
             /** @description Values of others for which it matters. */
             "x-when"?: {
                 [key: string]: unknown[];
@@ -974,6 +1063,7 @@ export interface components {
 }
 export type BranchPoint = components['schemas']['BranchPoint'];
 export type Changes = components['schemas']['Changes'];
+export type DataSetInfo = components['schemas']['DataSetInfo'];
 export type ExperimentDescription = components['schemas']['ExperimentDescription'];
 export type ExperimentSummary = components['schemas']['ExperimentSummary'];
 export type Item = components['schemas']['Item'];
@@ -1584,6 +1674,92 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    list_data_api_data_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataSetInfo"][];
+                };
+            };
+        };
+    };
+    fetch_api_data__name__fetch_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataSetInfo"];
+                };
+            };
+        };
+    };
+    cancel_api_data__name__fetch_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataSetInfo"];
+                };
+            };
+        };
+    };
+    remove_api_data__name__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataSetInfo"];
+                };
             };
         };
     };

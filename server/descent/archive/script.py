@@ -66,7 +66,7 @@ def run(steps: int, device: str, out: Path, data: Path | None = None) -> None:
     knobs = {knobs}()
     experiment = {experiment}(SEED, torch.device(device))
     experiment.streams = {streams}
-    experiment.data = data
+    experiment.data = (data,) if data else ()
     experiment.build(knobs)
     changes = list(CHANGES)
 {before}    with out.open("w", newline="", encoding="utf-8") as file:
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help="optimisation steps (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("scalars.csv"), help="default: %(default)s")
-    parser.add_argument("--data", type=Path, help="folder with MNIST's files, where they are trained on")
+    parser.add_argument("--data", type=Path, help="folder with data sets, where one is trained on")
     arguments = parser.parse_args()
     run(arguments.steps, arguments.device, arguments.out, arguments.data)
 

@@ -1,4 +1,4 @@
-"""The command line: `descent serve`, `descent list`, `descent train`; `descent runs` is in `runs.py`.
+"""The command line: `descent serve`, `list` and `train`; `runs.py` and `data.py` have the others.
 
 Heavy imports wait until a command needs them: the fork server imports this module for every worker.
 """
@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from descent.cli.archive import register
+from descent.cli.data import data
 from descent.cli.runs import runs
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -31,6 +32,7 @@ cli = typer.Typer(
 )
 register(runs)
 cli.add_typer(runs, name="runs")
+cli.add_typer(data, name="data")
 OPEN_TO_ALL = """\
 Descent listens on {host}, beyond this machine, and it has no password: whoever reaches it can see, change and
 delete every run, and fill the disk. To limit it, listen on 127.0.0.1 (--host) and come by an SSH tunnel, or
@@ -199,6 +201,7 @@ def _train(id: str, values: dict[str, Any], steps: int, seed: int, device: Devic
     from descent.engine.messages import Event, Output, RunSpec, ScalarsFrame
     from descent.registry import experiments
     from descent.runs.knobs import check
+    from descent.settings import Settings
 
     entry = experiments().find(id)
     knobs = check(entry, values)
@@ -235,7 +238,8 @@ def _train(id: str, values: dict[str, Any], steps: int, seed: int, device: Devic
             elif isinstance(output, Event) and output.event["type"] == "state":
                 reason = output.event["reason"]
 
-        spec = RunSpec("terminal", id, knobs, seed, pick_device(device), max_steps=steps)
+        folders = tuple(map(str, Settings(**{}).data_folders))
+        spec = RunSpec("terminal", id, knobs, seed, pick_device(device), max_steps=steps, data=folders)
         ended = Loop(entry, spec, Inbox(), show).run()
     if ended != "finished":
         typer.echo(f"descent: {ended}: {reason}", err=True)

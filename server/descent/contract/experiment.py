@@ -120,7 +120,7 @@ class Experiment(ABC, Generic[K]):
         self.seed = seed
         self.device = device
         self.streams = STREAMS  # how random numbers are split (`STREAMS`); the engine sets it before `build`
-        self.data: Path | None = None  # folder with larger data sets; the engine sets it before `build`
+        self.data: Sequence[Path] = ()  # folders with larger data sets; the engine sets them before `build`
         self.step_index = 0
         self.epochs_counted = (0.0, 0)  # done, and at which step, when steps per epoch last changed
 

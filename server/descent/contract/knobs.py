@@ -81,6 +81,7 @@ def _knob(
     lines: int | None = None,
     canvas: tuple[int, int] | None = None,
     role: Role | None = None,
+    data: Sequence[str] = (),
 ) -> Any:
     assert not (range and log), f"{name}: its slider is either plain or logarithmic"
     low, high = range or log or (None, None)
@@ -97,6 +98,7 @@ def _knob(
         "x-canvas": canvas and list(canvas),
         "x-when": when and {k: list(v) for k, v in when.items()},
         "x-role": role,
+        "x-data": list(data),
     }.items():
         if value:
             extra[key] = value
@@ -121,7 +123,8 @@ def live(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     which a text is typed); `canvas` (rows and columns of a drawing, a text of one hexadecimal digit per
     pixel, row by row, 0 empty and f full; empty for none); `role` ("rate": a learning rate, see `rate`;
     "look": it touches no training, so it marks, clears and restarts nothing; "task": it changes what is to be
-    learnt, the data, the loss or the start, so that a loss before says nothing of one after).
+    learnt, the data, the loss or the start, so that a loss before says nothing of one after); `data` (its
+    values that are names of data sets to fetch).
     """
     return _knob(default, name, symbol, live=True, **rest)
 

@@ -25,7 +25,7 @@ def build(entry: Entry, spec: RunSpec, values: Mapping[str, Any]) -> Experiment[
     seed(spec.seed)
     experiment: Experiment[Any] = entry.cls(spec.seed, device)
     experiment.streams = spec.streams
-    experiment.data = Path(spec.data) if spec.data else None
+    experiment.data = tuple(map(Path, spec.data))
     experiment.build(knobs)
     return experiment
 

@@ -68,7 +68,7 @@ class RunSpec:
     pace: float | None = None
     probe_budget: float = 0.05
     first_seq: int = 1  # of the worker's first message
-    data: str | None = None  # folder with data sets
+    data: tuple[str, ...] = ()  # folders with data sets
     watch: tuple[str, ...] = ()
     max_fps: float = 30.0
     record_budget: float = 0.0  # share of time for unwatched pictures, and as much again for checkpoints

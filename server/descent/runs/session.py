@@ -81,7 +81,7 @@ class Sessions:
             pace=run.pace,
             probe_budget=self._settings.probe_budget,
             first_seq=run.channel.last_seq + 1,
-            data=str(self._settings.data) if self._settings.data else None,
+            data=tuple(map(str, self._settings.data_folders)),
             watch=run.watching[0],
             max_fps=run.watching[1],
             record_budget=self._settings.record_budget if self._recorder else 0.0,

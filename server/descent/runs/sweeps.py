@@ -86,7 +86,7 @@ class Sweeps:
                 seed=run.seed,
                 streams=run.streams,
                 device=run.device,
-                data=str(self._settings.data) if self._settings.data else None,
+                data=tuple(map(str, self._settings.data_folders)),
                 replay=replay,
                 sweep=SweepSpec(order.knob, variants, order.steps, self._settings.sweep_mb << 20),
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,16 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from descent import __version__
+from descent.datasets.catalogue import CATALOGUE, DataSet
+from descent.datasets.fetches import Fetches
+from descent.datasets.shelf import Shelf
 from descent.errors import DescentError
 from descent.registry import Registry, experiments
 from descent.runs.manager import RunManager
 from descent.settings import Settings
 from descent.store.store import Store
 from descent.web import archive as archive_routes
+from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
 from descent.web import problems, stream
 from descent.web import runs as run_routes
@@ -48,9 +52,10 @@ def create_app(
     *,
     registry: Registry | None = None,
     executor: type[LocalExecutor] = LocalExecutor,
+    catalogue: Mapping[str, DataSet] = CATALOGUE,
 ) -> FastAPI:
     """The application with these settings, by default those of the environment, and these experiments, by
-    default those that come with Descent. `executor`: what runs train in.
+    default those that come with Descent. `executor`: what runs train in; `catalogue`: data sets to fetch.
 
     It opens the store when it starts, unless it is given one, and closes it when it ends.
     """
@@ -65,6 +70,7 @@ def create_app(
         manager = app.state.manager = RunManager(settings, trains, recorded, registry)
         await manager.start()
         yield
+        app.state.fetches.close()
         await manager.close()
 
     app = FastAPI(
@@ -76,6 +82,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.registry = registry
+    app.state.fetches = Fetches(Shelf(settings, catalogue))
     app.state.imports = Gate()
     app.state.tables = scalar_routes.Turns(asyncio.Semaphore(settings.exports))
     app.add_middleware(Heads)
@@ -85,6 +92,7 @@ def create_app(
     app.include_router(run_routes.router)
     app.include_router(scalar_routes.router)
     app.include_router(stream.router)
+    app.include_router(data_routes.router)
 
     @app.get("/api/health")
     async def health() -> dict[str, str]:

@@ -58,6 +58,7 @@ KnobSchema = TypedDict(
         "x-options": NotRequired[Annotated[dict[str, str], Field(description="A label for each value.")]],
         "x-lines": NotRequired[int],
         "x-canvas": NotRequired[tuple[int, int]],
+        "x-data": NotRequired[Annotated[list[str], Field(description="Values that are data sets to fetch.")]],
         "x-when": NotRequired[
             Annotated[dict[str, list[Any]], Field(description="Values of others for which it matters.")]
         ],

@@ -61,7 +61,10 @@ class DCGANKnobs(Knobs):
     batch: int = live(64, "Batch size", "B", range=(8, 256), step=8)
     walk: int = live(0, "Latent walk", range=(0, 99), role="look")
     dataset: Literal["digits", "mnist"] = fixed(
-        "digits", "Data set", options={"digits": "scikit-learn digits", "mnist": "MNIST"}
+        "digits",
+        "Data set",
+        options={"digits": "scikit-learn digits", "mnist": "MNIST"},
+        data=("mnist",),
     )
     resolution: Literal[16, 32] = fixed(
         16, "Resolution", unit="px", options={"16": "16 × 16", "32": "32 × 32"}

@@ -48,8 +48,9 @@ from descent.contract import panels as p
 from descent.kit.data.batches import batches_per_epoch, coming_rows
 from descent.kit.data.digits import load_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
+from descent.kit.data.images import CLASSES_OF
 
-CLASSES = list("0123456789")
+CLASSES = 10
 PAD = 28  # pixels along a side of the drawing
 TEST_SHARE = 5  # one in so many digits is for testing
 HARDEST = 24  # test digits shown
@@ -67,8 +68,16 @@ class DigitsKnobs(Knobs):
     digit: int = live(0, "Test digit", range=(0, 299), when={"drawing": [""]}, role="look")
     lr: float = rate(2e-3, log=(1e-5, 1.0), typical=(3e-4, 1e-2), help="How far a step of Adam goes.")
     batch_size: int = batch_of(64, 512, typical=(16, 256), help="Training digits per step.")
-    dataset: Literal["digits", "mnist"] = fixed(
-        "digits", "Data set", options={"digits": "scikit-learn, 8 × 8", "mnist": "MNIST, 28 × 28"}
+    dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist"] = fixed(
+        "digits",
+        "Data set",
+        options={
+            "digits": "scikit-learn, 8 × 8",
+            "mnist": "MNIST, 28 × 28",
+            "fashion-mnist": "Fashion-MNIST, 28 × 28",
+            "kmnist": "KMNIST, 28 × 28",
+        },
+        data=("mnist", "fashion-mnist", "kmnist"),
     )
     hidden: int = fixed(256, "Hidden units", "H", log=(1, 512), typical=(16, 256))
     share: int = fixed(100, "Training share", range=(1, 100), unit="%")
@@ -95,7 +104,7 @@ class Perceptron(nn.Module):
     def __init__(self, pixels: int, hidden: int) -> None:
         super().__init__()
         self.first = nn.Linear(pixels, hidden)  # W₁ (H, D), b₁
-        self.second = nn.Linear(hidden, len(CLASSES))  # W₂ (10, H), b₂
+        self.second = nn.Linear(hidden, CLASSES)  # W₂ (10, H), b₂
         for layer in (self.first, self.second):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
@@ -133,11 +142,12 @@ class MLPDigits(Experiment[DigitsKnobs]):
     }
 
     def build(self, knobs: DigitsKnobs) -> None:
-        """Split the digits, make the network. Raises `KnobError` where MNIST is chosen and cannot be read."""
+        """Split the digits, make the network. Raises `KnobError` where the chosen set cannot be read."""
         digits = load_digits(knobs.dataset, 8 if knobs.dataset == "digits" else 32, self.data)
         images, labels = (digits.images[:, 0] + 1) / 2, digits.labels  # (N, R, R) from 0 to 1
-        if knobs.dataset == "mnist":
+        if knobs.dataset != "digits":
             images = images[:, 2:-2, 2:-2]  # 28×28, without what pads them to 32
+        self.classes = list(CLASSES_OF["mnist" if knobs.dataset == "digits" else knobs.dataset])
         order = torch.randperm(len(labels), generator=self.generator(-1))
         test = len(labels) // TEST_SHARE
         train = max(1, (len(labels) - test) * knobs.share // 100)
@@ -203,7 +213,9 @@ class MLPDigits(Experiment[DigitsKnobs]):
     @p.bars("Probabilities")
     def probabilities(self, knobs: DigitsKnobs) -> p.Bars:
         """p of the image that is looked at."""
-        return p.Bars(values=self.model(self._seen(knobs)[None]).softmax(1), labels=CLASSES, range=(0.0, 1.0))
+        return p.Bars(
+            values=self.model(self._seen(knobs)[None]).softmax(1), labels=self.classes, range=(0.0, 1.0)
+        )
 
     @p.images("What it sees")
     def seen(self, knobs: DigitsKnobs) -> p.Images:
@@ -234,7 +246,7 @@ class MLPDigits(Experiment[DigitsKnobs]):
     def confusion(self, knobs: DigitsKnobs) -> p.Heatmap:
         """Counts on the test set."""
         said = self.model(self.test_x).argmax(1)
-        return p.Heatmap.confusion(self.test_y, said, CLASSES, range=(0.0, 5.0))
+        return p.Heatmap.confusion(self.test_y, said, self.classes, range=(0.0, 5.0))
 
     loss = p.scalars(
         {"loss/train": "training", "loss/test": "test"}, "Loss", size="wide", log=True, smoothing=0.9

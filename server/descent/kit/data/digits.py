@@ -11,6 +11,7 @@ import gzip
 import math
 import random
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from descent.contract import KnobError
+from descent.kit.data.missing import place_of, unreadable
+from descent.kit.data.sets import spelt
 
 _UNSIGNED_BYTE = 8
 _GZIP = b"\x1f\x8b"
@@ -61,30 +63,29 @@ def shuffled_digits(generator: torch.Generator) -> tuple[torch.Tensor, torch.Ten
     return digits.images.flatten(1)[order], digits.labels[order]
 
 
-def load_digits(dataset: str, resolution: int, folder: Path | None) -> Digits:
-    """The `digits` of scikit-learn or those of `mnist`, whose files are in a folder.
+def load_digits(dataset: str, resolution: int, folders: Sequence[Path]) -> Digits:
+    """The `digits` of scikit-learn or those of a set like `mnist`, whose files are in one of the folders.
 
     Raises `KnobError` for the knob `dataset` where they cannot be read.
     """
     if dataset == "digits":
         return sklearn_digits(resolution)
-    if not folder:
-        raise KnobError("dataset", "MNIST needs its files: set DESCENT_DATA to the folder that holds them")
+    place = place_of(dataset, folders, "dataset")
     try:
-        return mnist(folder, resolution)
+        return mnist(place, resolution)
     except (OSError, ValueError) as error:
-        message = "MNIST cannot be read from DESCENT_DATA: {cause}"
-        raise KnobError("dataset", message, cause=str(error)) from error
+        raise unreadable(dataset, "dataset", error) from error
 
 
 def mnist(folder: Path, resolution: int) -> Digits:
-    """MNIST from the IDX files in `folder`: the training set, or the test set where only that is there.
+    """MNIST, or a set like it, from the IDX files in `folder`: those for training, or else those for testing.
 
     The 28×28 pixels are padded to 32×32; for 16×16 each pixel is then the mean of 2×2.
     Raises `FileNotFoundError` or `ValueError` naming the file and what was expected.
     """
     for split in ("train", "t10k"):
-        image_file, label_file = _found(folder, split, "images", 3), _found(folder, split, "labels", 1)
+        image_file = spelt(folder, f"{split}-images-idx3-ubyte")
+        label_file = spelt(folder, f"{split}-labels-idx1-ubyte")
         if image_file and label_file:
             break
     else:
@@ -101,12 +102,6 @@ def mnist(folder: Path, resolution: int) -> Digits:
     images = F.pad(torch.from_numpy(pixels), (2, 2, 2, 2))[:, None]  # (N, 1, 32, 32) uint8
     images = F.adaptive_avg_pool2d(images.float(), resolution) / 127.5 - 1
     return Digits(images, torch.from_numpy(labels).long())
-
-
-def _found(folder: Path, split: str, what: str, dims: int) -> Path | None:
-    """The file of these values under the names it goes by: with a dash or a dot, zipped or not."""
-    names = [f"{split}-{what}{joint}idx{dims}-ubyte{end}" for end in (".gz", "") for joint in "-."]
-    return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
 def _missing(folder: Path) -> str:
