@@ -12,6 +12,7 @@ import torch
 
 from descent.contract import Experiment, Knobs, live
 from descent.engine.health import Finding, Health
+from descent.engine.health.state import CONFIRMED, PATIENCE
 from descent.registry import experiments
 from tiny import Parabola, ParabolaKnobs
 
@@ -173,6 +174,24 @@ def test_a_finding_is_told_once_and_again_when_knobs_were_moved_and_rest() -> No
     now[0] += 2
     health.hear([2000], {}, knobs)
     assert [finding.code for _ in range(3) for finding in health.examine(knobs)] == ["vanishing"]
+
+
+def test_a_finding_that_came_back_must_be_gone_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment, knobs = built(Parabola, {})
+    health = Health(experiment)
+    signs: list[Finding] = []
+    monkeypatch.setattr(health._gradients, "examine", lambda knobs: signs)
+    monkeypatch.setattr(health._gradients, "looks_at", lambda objective: True)
+
+    def found(times: int) -> list[str]:
+        return [finding.code for _ in range(times) for finding in health.examine(knobs)]
+
+    for wait in (CONFIRMED, CONFIRMED * PATIENCE):
+        signs = [Finding("exploding", {})]
+        assert found(CONFIRMED) == ["exploding"]
+        signs = []
+        assert found(wait - 1) == []
+        assert found(1) == ["recovered"]
 
 
 def test_being_examined_changes_nothing() -> None:

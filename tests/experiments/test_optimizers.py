@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.objectives.effects import bound, preconditioner
+from descent.engine.objectives.optimizers import bound, preconditioner
 from descent.experiments.optimisation.optimizers import (
     LAST,
     NAMES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -33,7 +33,13 @@ class Play(Experiment[PlayKnobs]):
         "acc/a": Measure("accuracy", of="a"),
     }
 
+    left: Collection[str] = ()
+
     def build(self, knobs: PlayKnobs) -> None: ...
+
+    def out(self) -> Collection[str]:
+        """The learners a test has sent out of the race."""
+        return self.left
 
     def step(self, knobs: PlayKnobs) -> Scalars:
         return {}
@@ -163,6 +169,24 @@ def test_what_is_as_good_again_is_said_and_may_break_once_more() -> None:
     assert run.codes == ["worse", "recovered"]
     assert run.found[1].params == {"of": ["worse"]}
     assert run.set(lr=3.0).go(30, a=1.4).codes == ["worse", "recovered", "worse"]
+
+
+def test_a_learner_that_is_out_is_not_waited_for() -> None:
+    run = Played().go(60, a=0.5, b=0.5).set(lr=3.0).go(12, a=1.4, b=1.4)
+    run.experiment.left = ["b"]
+    run.go(2, a=1.4).set(lr=0.1).go(60, a=0.5)
+    assert [code for code in run.codes if code != "out"] == ["worse", "recovered"]
+
+
+def test_a_learner_that_is_out_has_not_recovered_and_hides_nothing_of_the_others() -> None:
+    run = Played().go(60, a=0.5, b=0.5).set(lr_b=3.0).go(12, a=0.5, b=1.4)
+    run.experiment.left = ["b"]
+    run.go(60, a=0.5)
+    assert run.codes == ["worse", "out", "out"]  # again, once the knobs were at rest
+    assert run.found[2].params["back"] == {"step": 60, "knobs": {"lr_b": 0.1}}
+    run.set(lr=3.0).go(12, a=1.4)
+    assert run.codes == ["worse", "out", "out", "worse"]
+    assert run.found[3].params["back"]["knobs"] == {"lr": 0.1}
 
 
 def test_more_that_breaks_is_no_news_while_it_is_broken() -> None:

@@ -15,9 +15,8 @@ from descent.engine.objectives.effects import (
     PANELS,
     SILENT_OVER,
     Effects,
-    bound,
-    preconditioner,
 )
+from descent.engine.objectives.optimizers import bound, preconditioner
 from descent.kit.history import REMEMBERED, History
 from descent.lessons import read_lesson
 from tiny import Parabola, ParabolaKnobs

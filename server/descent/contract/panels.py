@@ -390,7 +390,9 @@ class Lines(Picture):
 class Panel:
     """One picture on the page, as the experiment declares it. `name` is the attribute's name.
 
-    `group`: empty for the experiment's own; `effects` for those every experiment with objectives has.
+    `group`: empty for the experiment's own; `effects` for those every experiment with objectives has, which
+    the engine draws. `coming`: it shows the coming step, so there is none when the run has ended. `recorded`:
+    it is looked at for the record while nobody watches; not where that costs too much.
     """
 
     name: str
@@ -400,6 +402,8 @@ class Panel:
     size: Size
     options: Mapping[str, Any]
     group: str = ""
+    coming: bool = False
+    recorded: bool = True
 
 
 P = TypeVar("P", bound=Picture)

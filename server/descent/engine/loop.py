@@ -37,7 +37,6 @@ from descent.engine.messages import (
     RunSpec,
     ScalarsFrame,
 )
-from descent.engine.objectives import effects
 from descent.engine.objectives.effects import Effects
 from descent.engine.observe import ProbeWroteError, look, modules_of
 from descent.engine.replay import CheckpointClock, go_back
@@ -287,7 +286,7 @@ class Loop:
     def picture(self, panel: str) -> Picture:
         """A panel's present picture. The experiment is left unchanged."""
         knobs = self._knob_state.for_next_step()
-        if panel in effects.PANELS:
+        if self.entry.panels[panel].coming:
             return self._effects.look(panel, knobs)
         return look(self.experiment, knobs, panel)
 
@@ -316,7 +315,7 @@ class Loop:
         self._flush_at = 0.0  # at once
         self._budget.watch(probed, max_fps)
         if self.spec.record_budget:
-            unwatched = [p for p in self._probes if p not in probed and p not in effects.PANELS]  # too costly
+            unwatched = [p for p in self._probes if p not in probed and self.entry.panels[p].recorded]
             self._unwatched.watch(unwatched, RECORDED_FPS)
         self._to_look_at = [panel for panel in self._to_look_at if panel in probed]
         if self.status == "paused":
@@ -441,7 +440,7 @@ class Loop:
         self.status = status
         with contextlib.suppress(ProbeWroteError):
             for panel in self._probes:
-                if panel not in effects.PANELS:  # there is no coming step
+                if not self.entry.panels[panel].coming:
                     self._look_at(panel)
         self._become(status, reason)
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from descent.contract import Knobs, Objective
-from descent.engine.objectives.curvature import dot
-from descent.engine.objectives.effects import bound, curvature_of, layers_of, rate_of
+from descent.engine.objectives.curvature import curvature_of, dot
+from descent.engine.objectives.layers import layers_of
+from descent.engine.objectives.optimizers import bound, rate_of
 
 UPHILL = 0.9  # cosine of a step and the gradient above which it leads straight up
 MOSTLY = 0.5  # share of the dead units whose weights are all 0

@@ -48,6 +48,7 @@ class Changes:
             for name, measure in measures.items()
             if measure.kind != "held-out" or measure.of not in with_loss
         ]
+        self._racing = self._judged  # those of learners that are not out
         self._suspects: list[Change] = []
         # Scalars that are much worse → their level before, and the number of bins when that was found.
         self._standing: dict[str, tuple[Level, int]] = {}
@@ -76,16 +77,20 @@ class Changes:
         if last and knobs.keys() <= last.knobs.keys() and now - last.moved < DRAG:
             last.move(knobs, now)
             return False
-        found = {name: series[name].level(self._fresh) for name in self._judged if name in series}
+        found = {name: series[name].level(self._fresh) for name in self._racing if name in series}
         levels = {name: level for name, level in found.items() if level is not None}
         counts = {name: series[name].count for name in levels}
         self._suspects = [*self._suspects[-REMEMBERED + 1 :], Change(step, dict(knobs), now, levels, counts)]
         return True
 
-    def judge(self, series: Mapping[str, Series], now: float, healthy: int) -> Iterator[Finding]:
+    def judge(
+        self, series: Mapping[str, Series], now: float, healthy: int, out: Collection[str] = ()
+    ) -> Iterator[Finding]:
         """Findings `worse` and `recovered`. A scalar that gets worse while another one stands is no news: the
-        way back is the one already given.
+        way back is the one already given. Learners that are `out` have not recovered, but are not waited for.
         """
+        self._racing = [name for name in self._judged if self._measures[name].of not in out]
+        self._standing = {name: level for name, level in self._standing.items() if name in self._racing}
         told = self.standing
         found = self._worse(series)
         self._standing |= {
@@ -133,7 +138,7 @@ class Changes:
     def _worse(self, series: Mapping[str, Series]) -> list[tuple[float, str, int]]:
         """Scalars that are much worse: the excess, the scalar, and the index of the suspect."""
         found = []
-        for name in self._judged:
+        for name in self._racing:
             if name in self._standing or name not in series:
                 continue
             for index in reversed(range(len(self._suspects))):
@@ -172,7 +177,7 @@ class Changes:
         return any(knob in self._measures[scalar].knobs or knob not in self._own for knob in knobs)
 
     def _recovered(self, series: Mapping[str, Series]) -> bool:
-        """Whether all that was much worse is as good again. A learner that is out is not waited for."""
+        """Whether all that was much worse is as good again."""
         for name, (level, since) in tuple(self._standing.items()):
             one = series[name]
             if one.count - since >= BLOCK and level.regained(one.latest(BLOCK)):
@@ -189,10 +194,9 @@ class Changes:
             if (now - change.moved < LONG if change is self._suspects[-1] else self._in_doubt(change, series))
         ]
 
-    @staticmethod
-    def _in_doubt(change: Change, series: Mapping[str, Series]) -> bool:
-        counts = change.counts.items()
-        return any(series[name].count - count < SURE for name, count in counts if name in series)
+    def _in_doubt(self, change: Change, series: Mapping[str, Series]) -> bool:
+        counts = {name: count for name, count in change.counts.items() if name in self._racing}
+        return any(series[name].count - count < SURE for name, count in counts.items() if name in series)
 
 
 def told_of(changes: Sequence[Change]) -> dict[str, Any]:

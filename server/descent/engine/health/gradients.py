@@ -14,8 +14,9 @@ from descent.contract import Experiment, Knobs, Objective
 from descent.engine.health.causes import leads_uphill, of_silence, of_vanishing, penalty_of
 from descent.engine.health.finding import Finding
 from descent.engine.health.listening import Listening
-from descent.engine.objectives.curvature import norm
-from descent.engine.objectives.effects import Sharpness, bound, curvature_of, layers_of, rate_of, units_of
+from descent.engine.objectives.curvature import Sharpness, curvature_of, norm
+from descent.engine.objectives.layers import layers_of, units_of
+from descent.engine.objectives.optimizers import bound, rate_of
 from descent.engine.observe import borrowed
 
 KNOWN = 3  # examinations after which the usual gradients are known

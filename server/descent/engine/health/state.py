@@ -80,7 +80,8 @@ class Health:
         """Findings from the scalars of consecutive steps."""
         now = self._clock()
         self._listening.add(steps[-1], columns, now)
-        found = [*self._who_is_out(), *self._changes.judge(self._listening.series, now, self.well_at)]
+        found = self._who_is_out()
+        found += self._changes.judge(self._listening.series, now, self.well_at, self._out)
         if now >= self._rests_at:
             self._rests_at = math.inf
             self._told.clear()
@@ -129,7 +130,7 @@ class Health:
             if self._missed[code] >= CONFIRMED * PATIENCE ** self._overs.get(code, 0):
                 over.append(code)
                 self._overs[code] = self._overs.get(code, 0) + 1
-                del self._standing[code]
+                del self._standing[code], self._missed[code]
         self._told -= set(over)
         return over
 

@@ -17,7 +17,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from descent.contract import Objective
 from descent.engine.objectives.batched_loss import losses_at
+from descent.engine.objectives.optimizers import preconditioner
 
 ROUNDING = 10 * torch.finfo(torch.float32).eps  # of a loss: a smaller change of it is not significant
 AT_ONCE = 1 << 20  # numbers, in all copies of the parameters together, evaluated in one pass
@@ -227,3 +229,27 @@ def norm(vector: Sequence[Tensor]) -> float:
 
 def _scaled(vector: Vector, factor: float) -> Vector:
     return [part * factor for part in vector]
+
+
+def curvature_of(objective: Objective) -> Curvature:
+    """The curvature of an objective's loss around its parameters."""
+    return Curvature(objective.loss, objective.parameters)
+
+
+class Sharpness:
+    """Sharpness of objectives by name, preconditioned as by their optimizers. Looks are warm-started."""
+
+    def __init__(self) -> None:
+        self._eigenvectors: dict[str, Vector] = {}
+
+    def look(self, name: str, objective: Objective, *, first: int, then: int) -> float:
+        """Dominant eigenvalue: `first` power iterations from scratch, `then` when warm-started."""
+        start = self._eigenvectors.get(name)
+        if start and [v.shape for v in start] != [p.shape for p in objective.parameters]:
+            start = None
+        value, self._eigenvectors[name] = curvature_of(objective).sharpness(
+            start,
+            preconditioner=preconditioner(objective.optimizer, objective.parameters),
+            iterations=then if start else first,
+        )
+        return value

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from descent.contract import Experiment, Finished, Knobs, Objective
-from descent.contract.panels import Lines, Panel, Picture, Range
+from descent.contract.panels import Lines, Panel, Picture, Range, Size, panels_of
 from descent.engine.checkpoint import Checkpointer
-from descent.engine.objectives.curvature import Curvature, Vector, dot, norm
+from descent.engine.objectives.curvature import Sharpness, Vector, curvature_of, dot, norm
+from descent.engine.objectives.layers import layers_of, units_of
+from descent.engine.objectives.optimizers import bound, is_yet_to_rescale, rate_of, stable_rate
 from descent.engine.observe import borrowed
 from descent.kit.history import History
 from descent.kit.text import term
@@ -27,63 +28,32 @@ from descent.kit.text import term
 GROUP = "effects"
 BELOW_ROUNDING = "No rate lowers the loss by more than rounding."
 RATES = torch.logspace(-5, 1, 48, dtype=torch.float64).tolist()
-FEWEST = 4  # units that a layer needs for its share to be meaningful
 SILENT = 1e-3  # of the layer's largest gradient: a unit with less is silent
 SILENT_OVER = 4  # looks in a row
 ITERATIONS = 20  # of the power iteration, at most; it goes on from the last look's eigenvector
 
 
-def _panel(name: str, size: Any, title: str, caption: str) -> Panel:
-    return Panel(name=name, kind="lines", title=title, caption=caption, size=size, options={}, group=GROUP)
+Look = Callable[["Effects", Knobs], Lines]
 
 
-PANELS: Mapping[str, Panel] = {
-    panel.name: panel
-    for panel in (
-        _panel(
-            "what_if",
-            "hero",
-            "What if the rate were …?",
-            "The loss after the coming step, for each η. Right of “critical”, if it is marked, it rises.",
-        ),
-        _panel(
-            "sharpness",
-            "small",
-            "Sharpness",
-            "The largest curvature against the bound that η sets. Above it, steps overshoot.",
-        ),
-        _panel(
-            "gradient_norms",
-            "small",
-            "Gradient flow",
-            "‖∇L‖ per layer. A layer far below the others hardly learns.",
-        ),
-        _panel(
-            "anatomy",
-            "wide",
-            "Anatomy of a step",
-            "Slope and curvature predict the change of the loss. Where they fail, the step is too long.",
-        ),
-        _panel(
-            "update_ratios",
-            "small",
-            "Update per weight",
-            "‖Δθ‖ / ‖θ‖ of the coming step, per layer. About 0.001 is healthy.",
-        ),
-        _panel(
-            "silent_units",
-            "wide",
-            "Silent units",
-            "Share of a layer's units that got next to no gradient lately: dead, or saturated.",
-        ),
-        _panel(
-            "turn",
-            "small",
-            "Does the slope turn?",
-            "Cosine of ∇L before and after the step. Near 1 a longer one would do; below 0 it overshoots.",
-        ),
-    )
-}
+def effect(title: str, caption: str, size: Size = "small") -> Callable[[Look], Look]:
+    """Declares the panel of a method of `Effects`."""
+
+    def mark(look: Look) -> Look:
+        look.__dict__["panel"] = Panel(
+            name=look.__name__,
+            kind=Lines.kind,
+            title=title,
+            caption=caption,
+            size=size,
+            options={},
+            group=GROUP,
+            coming=True,
+            recorded=False,
+        )
+        return look
+
+    return mark
 
 
 class Coming(NamedTuple):
@@ -117,6 +87,11 @@ class Effects:
         """The coming step's update Δθ, by objective."""
         return {name: coming.step for name, coming in self._steps(knobs).items()}
 
+    @effect(
+        "What if the rate were …?",
+        "The loss after the coming step, for each η. Right of “critical”, if it is marked, it rises.",
+        "hero",
+    )
     def what_if(self, knobs: Knobs) -> Lines:
         """The loss by learning rate, along the coming step."""
         values, marks, ranges, notes = [], [], [], []
@@ -148,18 +123,10 @@ class Effects:
             y_ranges=ranges,
         )
 
-    def anatomy(self, knobs: Knobs) -> Lines:
-        """First- and second-order prediction of the loss's change in the coming step, and the change."""
-        rows, notes = [], []
-        objectives, steps = self._objectives(knobs), self._steps(knobs)
-        for name, objective in objectives.items():
-            found = curvature_of(objective).anatomy(steps[name].step)
-            rows.append([found.first, found.first + found.second, found.actual])
-            terms = [term(v) for v in (found.first, found.second, found.first + found.second, found.actual)]
-            notes.append("ΔL ≈ ∇L·Δθ + ½ΔθᵀHΔθ = {} + {} = {},  ΔL = {}".format(*terms))
-        series = ["∇L·Δθ", "∇L·Δθ + ½ΔθᵀHΔθ", "ΔL"]
-        return self._running("anatomy", list(objectives), series, rows, notes=notes)
-
+    @effect(
+        "Sharpness",
+        "The largest curvature against the bound that η sets. Above it, steps overshoot.",
+    )
     def sharpness(self, knobs: Knobs) -> Lines:
         """The Hessian's top eigenvalue, preconditioned as the optimizer does, against its bound."""
         objectives, curvatures = self._objectives(knobs), self._sharpnesses(knobs)
@@ -172,19 +139,44 @@ class Effects:
         if self._curvatures is None or self._curvatures[0] != now:
             found = {
                 name: math.nan  # its preconditioner comes with the first step
-                if _is_yet_to_rescale(objective)
+                if is_yet_to_rescale(objective.optimizer, objective.parameters)
                 else self._sharpness.look(name, objective, first=ITERATIONS, then=ITERATIONS)
                 for name, objective in self._objectives(knobs).items()
             }
             self._curvatures = now, found
         return self._curvatures[1]
 
+    @effect(
+        "Gradient flow",
+        "‖∇L‖ per layer. A layer far below the others hardly learns.",
+    )
     def gradient_norms(self, knobs: Knobs) -> Lines:
         """‖∇L‖ of each layer."""
         objectives = self._objectives(knobs)
         gradients = {name: curvature_of(objective).gradient() for name, objective in objectives.items()}
         return self._by_layer("gradient_norms", objectives, gradients, lambda g, weights: norm(g))
 
+    @effect(
+        "Anatomy of a step",
+        "Slope and curvature predict the change of the loss. Where they fail, the step is too long.",
+        "wide",
+    )
+    def anatomy(self, knobs: Knobs) -> Lines:
+        """First- and second-order prediction of the loss's change in the coming step, and the change."""
+        rows, notes = [], []
+        objectives, steps = self._objectives(knobs), self._steps(knobs)
+        for name, objective in objectives.items():
+            found = curvature_of(objective).anatomy(steps[name].step)
+            rows.append([found.first, found.first + found.second, found.actual])
+            terms = [term(v) for v in (found.first, found.second, found.first + found.second, found.actual)]
+            notes.append("ΔL ≈ ∇L·Δθ + ½ΔθᵀHΔθ = {} + {} = {},  ΔL = {}".format(*terms))
+        series = ["∇L·Δθ", "∇L·Δθ + ½ΔθᵀHΔθ", "ΔL"]
+        return self._running("anatomy", list(objectives), series, rows, notes=notes)
+
+    @effect(
+        "Update per weight",
+        "‖Δθ‖ / ‖θ‖ of the coming step, per layer. About 0.001 is healthy.",
+    )
     def update_ratios(self, knobs: Knobs) -> Lines:
         """‖Δθ‖ / ‖θ‖ of each layer, in the coming step."""
         steps = {name: coming.step for name, coming in self._steps(knobs).items()}
@@ -195,6 +187,11 @@ class Effects:
 
         return self._by_layer("update_ratios", self._objectives(knobs), steps, ratio)
 
+    @effect(
+        "Silent units",
+        "Share of a layer's units that got next to no gradient lately: dead, or saturated.",
+        "wide",
+    )
     def silent_units(self, knobs: Knobs) -> Lines:
         """The share of each layer's units (one per bias) that were silent at the last looks."""
         rows: list[list[float]] = []
@@ -220,6 +217,10 @@ class Effects:
         del seen[:-SILENT_OVER]
         return float(torch.stack(seen).all(0).float().mean())
 
+    @effect(
+        "Does the slope turn?",
+        "Cosine of ∇L before and after the step. Near 1 a longer one would do; below 0 it overshoots.",
+    )
     def turn(self, knobs: Knobs) -> Lines:
         """The cosine of the angle between the gradients before and after the coming step."""
         rows = []
@@ -305,44 +306,6 @@ class Effects:
         return coming
 
 
-class Sharpness:
-    """Sharpness of objectives by name, preconditioned as by their optimizers. Looks are warm-started."""
-
-    def __init__(self) -> None:
-        self._eigenvectors: dict[str, Vector] = {}
-
-    def look(self, name: str, objective: Objective, *, first: int, then: int) -> float:
-        """Dominant eigenvalue: `first` power iterations from scratch, `then` when warm-started."""
-        start = self._eigenvectors.get(name)
-        if start and [v.shape for v in start] != [p.shape for p in objective.parameters]:
-            start = None
-        value, self._eigenvectors[name] = curvature_of(objective).sharpness(
-            start,
-            preconditioner=preconditioner(objective.optimizer, objective.parameters),
-            iterations=then if start else first,
-        )
-        return value
-
-
-def curvature_of(objective: Objective) -> Curvature:
-    """The curvature of an objective's loss around its parameters."""
-    return Curvature(objective.loss, objective.parameters)
-
-
-def layers_of(objective: Objective) -> Mapping[str, Sequence[Tensor]]:
-    """An objective's parameters by layer; without layers, each parameter is one."""
-    if objective.layers is not None:
-        return objective.layers
-    return {str(i): [parameter] for i, parameter in enumerate(objective.parameters)}
-
-
-def units_of(objective: Objective) -> Mapping[str, Tensor]:
-    """Biases by layer, an element per unit; without the last layer, and those under `FEWEST` units."""
-    layers = list(layers_of(objective).items())[:-1]
-    biases = {name: [p for p in parts if p.ndim == 1 and p.numel() >= FEWEST] for name, parts in layers}
-    return {name: parts[-1] for name, parts in biases.items() if parts}
-
-
 def _finite(values: np.ndarray) -> np.ndarray:
     """Values as float32, NaN for those a chart cannot show."""
     with np.errstate(over="ignore", invalid="ignore"):
@@ -357,64 +320,4 @@ def _around(losses: Sequence[float], before: float) -> tuple[float, float]:
     return before - 1.15 * drop, before + 1.5 * drop
 
 
-def rate_of(optimizer: Optimizer) -> float:
-    """The optimizer's learning rate."""
-    return float(optimizer.param_groups[0]["lr"])
-
-
-def bound(optimizer: Optimizer) -> float:
-    """The curvature above which the optimizer's steps diverge on a quadratic.
-
-    Plain descent: 2/η. Momentum β: 2(1 + β)/η; Nesterov's: 2(1 + β)/(η(1 + 2β)). Adam, whose momentum is
-    an average: 2(1 + β₁)/(η(1 − β₁)), 38/η by default (Cohen et al. 2022).
-    """
-    group = optimizer.param_groups[0]
-    rate = rate_of(optimizer)
-    if not rate:
-        return math.inf
-    if "betas" in group:
-        beta = float(group["betas"][0])
-        return 2 * (1 + beta) / ((1 - beta) * rate)
-    beta = float(group.get("momentum", 0))
-    if group.get("nesterov"):
-        return 2 * (1 + beta) / ((1 + 2 * beta) * rate)
-    return 2 * (1 + beta) / rate
-
-
-def _is_yet_to_rescale(objective: Objective) -> bool:
-    """Whether its optimizer is an adaptive one that has taken no step."""
-    adaptive = {"betas", "alpha", "rho"} & set(objective.optimizer.param_groups[0])
-    return bool(adaptive) and preconditioner(objective.optimizer, objective.parameters) is None
-
-
-def stable_rate(optimizer: Optimizer, sharpness: float) -> float:
-    """The learning rate above which its steps diverge on a quadratic of that sharpness: 2/λ for plain
-    descent; NaN where none is known.
-    """
-    limit = rate_of(optimizer) * bound(optimizer)
-    return limit / sharpness if sharpness > 0 else math.nan
-
-
-def preconditioner(optimizer: Optimizer, parameters: Sequence[Tensor]) -> Vector | None:
-    """The divisor of an adaptive optimizer's steps, per parameter; None if there is none (yet).
-
-    Adam: √v̂ + ε; RMSprop: √v + ε; Adagrad: √(sum of squares) + ε; Adadelta: √(v + ε) / √(u + ε).
-    """
-    group = optimizer.param_groups[0]
-    found = []
-    for parameter in parameters:
-        state = optimizer.state.get(parameter, {})
-        if "exp_avg_sq" in state and "betas" in group:
-            unbiased = state["exp_avg_sq"] / (1 - group["betas"][1] ** float(state["step"]))
-        elif "acc_delta" in state:
-            eps = group["eps"]
-            found.append((state["square_avg"] + eps).sqrt() / (state["acc_delta"] + eps).sqrt())
-            continue
-        elif "square_avg" in state and "alpha" in group:
-            unbiased = state["square_avg"]
-        elif "sum" in state:
-            unbiased = state["sum"]
-        else:
-            return None
-        found.append(unbiased.sqrt() + group["eps"])
-    return found
+PANELS = panels_of(Effects)
