@@ -150,6 +150,12 @@ class RunInfo(BaseModel):
     recorded_bytes: int = Field(0, description="What is kept, compressed.")
 
 
+class ImportedRun(RunInfo):
+    """A run that was imported."""
+
+    already: str | None = Field(None, description="Id of the same run, if it was recorded here before.")
+
+
 class Hello(Message):
     """First on every stream: the protocol's version, the last `seq` so far, and the run."""
 

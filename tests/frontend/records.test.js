@@ -48,6 +48,16 @@ describe('recorded runs', () => {
     expect(await records.take(new Blob())).toBeNull();
     expect(records.problem.message).toBe('no zip');
   });
+
+  it('are shown beside the same run, if that was here before', async () => {
+    const records = await recordsOf(run('1'));
+    api.importRun.mockResolvedValueOnce({ ...run('2'), already: '1' }).mockResolvedValueOnce(run('3'));
+    expect(await records.take(new Blob())).toBeNull();
+    expect(records.repeated).toMatchObject({ id: '2', already: '1' });
+    expect(records.runs.map((one) => one.id)).toEqual(['2', '1']);
+    await records.take(new Blob());
+    expect(records.repeated).toBeNull();
+  });
 });
 
 describe('a comparison', () => {

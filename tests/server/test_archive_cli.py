@@ -47,6 +47,9 @@ def test_a_run_moves_from_one_store_to_another(home, tmp_path):
     assert store.run(run_id).environment["imported"] == "A"
     assert store.last_step(run_id) == 4
     store.close()
+    code, output = invoke("import", "tiny-A.zip", "--home", tmp_path / "other")
+    assert code == 0
+    assert f"the same run was in the store already, as {run_id}" in output
 
 
 def test_a_folder_or_file_may_be_named_and_nothing_is_overwritten(home, tmp_path):

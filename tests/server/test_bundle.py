@@ -173,6 +173,18 @@ async def test_an_imported_run_is_the_run_under_an_id_of_its_own(api):
     assert {r["id"] for r in await asked(api.get("/api/runs"))} == {run["id"], copy["id"]}
 
 
+async def test_the_answer_says_that_the_same_run_is_here_already(api):
+    run = await trained(api)
+    data = await exported(api, run)
+    assert (await imported(api, data))["already"] == run["id"]
+    await asked(api.delete(f"/api/runs/{run['id']}"))
+    (copy,) = await asked(api.get("/api/runs"))
+    assert (await imported(api, data))["already"] == copy["id"]
+    for one in await asked(api.get("/api/runs")):
+        await asked(api.delete(f"/api/runs/{one['id']}"))
+    assert (await imported(api, data))["already"] is None
+
+
 async def test_one_can_go_back_in_an_imported_run_and_go_on(api):
     run = await trained(api)
     before = await scalars(api, run)

@@ -98,7 +98,7 @@ export const describeRun = (id, changes) =>
 /**
  * A run from an archive that another Descent exported.
  * @param {Blob} archive
- * @returns {Promise<RunInfo>}
+ * @returns {Promise<import('./types.js').ImportedRun>}
  */
 export async function importRun(archive) {
   const headers = { 'Content-Type': 'application/zip' };

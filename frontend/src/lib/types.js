@@ -3,6 +3,7 @@
  * (`make types` writes net/server.d.ts) and aliased here; the rest are the page's own.
  *
  * @typedef {import('../net/server.js').RunInfo} RunInfo
+ * @typedef {import('../net/server.js').ImportedRun} ImportedRun
  * @typedef {RunInfo['status']} RunStatus
  * @typedef {import('../net/server.js').ExperimentDescription} Experiment
  * @typedef {import('../net/server.js').ExperimentSummary} ExperimentSummary  without its lesson

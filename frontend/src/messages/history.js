@@ -28,6 +28,12 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   ],
   'history.tensorboard': ['TensorBoard', 'TensorBoard'],
   'history.import': ['Import', '가져오기'],
+  'history.repeated': [
+    'This run was in the list already. It has been imported once more.',
+    '이미 목록에 있는 실행을 한 번 더 가져왔습니다.',
+  ],
+  'history.openFirst': ['Open the earlier one', '먼저 있던 실행 열기'],
+  'history.openCopy': ['Open the new copy', '새로 가져온 실행 열기'],
   'history.delete': ['Delete', '삭제'],
   'history.deleteSure': ['Delete for good?', '정말 삭제할까요?'],
   'history.compare': ['Compare', '비교'],

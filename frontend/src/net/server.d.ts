@@ -616,6 +616,48 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** @description A run that was imported. */
+        ImportedRun: {
+            id: string;
+            experiment: string;
+            /** @enum {string} */
+            status: "queued" | "starting" | "running" | "paused" | "finished" | "stopped" | "diverged" | "failed" | "interrupted";
+            /** @description Steps taken so far. */
+            step: number;
+            knobs: components["schemas"]["KnobValues"];
+            seed: number;
+            device: string;
+            parent: string | null;
+            branched_at: number | null;
+            /** @description ISO 8601, UTC. */
+            created_at: string;
+            /** @description Why the run has this status, where that needs saying. */
+            reason: string;
+            max_steps: number | null;
+            pace: number | null;
+            steps_per_epoch: number | null;
+            /** @description When it last said something. ISO 8601, UTC. */
+            updated_at: string;
+            /** @description What the learner calls it. */
+            name: string;
+            /** @description Kept when room is made for others. */
+            starred: boolean;
+            /** @description Whether it, or the run it was branched from, came in a file: not all is ours. */
+            imported: boolean;
+            /** @description The last value of each scalar. */
+            latest: {
+                [key: string]: number;
+            };
+            /** @description Pictures that were recorded and had to make room. */
+            frames_thinned: number;
+            checkpoints_thinned: number;
+            /** @description Scalars of earlier steps are kept as the least, the greatest and the mean of stretches. */
+            scalars_exact_from: number;
+            /** @description What is kept, compressed. */
+            recorded_bytes: number;
+            /** @description Id of the same run, if it was recorded here before. */
+            already: string | null;
+        };
         /** @description The items of a knob that is a list, in JSON Schema. */
         Item: {
             /** @enum {string} */
@@ -1066,6 +1108,7 @@ export type Changes = components['schemas']['Changes'];
 export type DataSetInfo = components['schemas']['DataSetInfo'];
 export type ExperimentDescription = components['schemas']['ExperimentDescription'];
 export type ExperimentSummary = components['schemas']['ExperimentSummary'];
+export type ImportedRun = components['schemas']['ImportedRun'];
 export type Item = components['schemas']['Item'];
 export type Kept = components['schemas']['Kept'];
 export type KnobSchema = components['schemas']['KnobSchema'];
@@ -1174,7 +1217,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunInfo"];
+                    "application/json": components["schemas"]["ImportedRun"];
                 };
             };
         };

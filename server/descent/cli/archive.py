@@ -72,8 +72,11 @@ def import_run(
         file.open("rb") as archive,
         Intake(archive, settings.import_mb << 20, experiments(), settings.home) as intake,
     ):
+        already = store.same(intake.origin)
         intake.write(store)
     typer.echo(intake.run_id)
+    if already is not None:
+        typer.echo(f"descent: the same run was in the store already, as {already}", err=True)
 
 
 def script(

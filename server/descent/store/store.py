@@ -349,6 +349,14 @@ class Store:
         session.execute(delete(RunRow).where(RunRow.id.in_(_being_imported())))
         session.execute(delete(MetaRow).where(MetaRow.key.startswith(IMPORTING)))
 
+    def same(self, origin: str) -> str | None:
+        """The id of a run that has this id, or was imported from one that had it; None if there is none."""
+        came = RunRow.environment["imported"].as_string() == origin
+        query = select(RunRow.id).where(or_(RunRow.id == origin, came & RunRow.parent.is_(None)))
+        query = query.where(RunRow.id.not_in(_being_imported()))
+        with self._reading() as session:
+            return session.scalar(query.order_by(RunRow.updated_at.desc()))
+
     def imported_bytes(self) -> int:
         """Bytes of all imported runs, as stored."""
         runs = select(func.sum(RunRow.frame_bytes + RunRow.checkpoint_bytes)).where(RunRow.imported)

@@ -17,7 +17,7 @@ from descent import errors
 from descent.archive import script, tensorboard
 from descent.archive.bundle import write as bundle
 from descent.archive.bundle.import_ import Intake
-from descent.protocol import RunInfo
+from descent.protocol import ImportedRun
 from descent.runs.history import History
 from descent.runs.manager import RunManager
 from descent.store.database import StoreError, cause
@@ -36,7 +36,7 @@ router = APIRouter(prefix="/api/runs", tags=["archive"])
     status_code=201,
     openapi_extra={"requestBody": {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-async def import_run(request: Request, manager: Manager) -> RunInfo:
+async def import_run(request: Request, manager: Manager) -> ImportedRun:
     """Import a bundle, as `export` writes it, under a new id. The run is at rest; it can be gone back to."""
     history = _history(manager)
     folder = manager.settings.home
@@ -49,8 +49,10 @@ async def import_run(request: Request, manager: Manager) -> RunInfo:
                 limit = manager.settings.import_mb << 20
                 intake = await asyncio.to_thread(Intake, file, limit, manager.registry, folder)
                 with intake:
+                    already = await asyncio.to_thread(history.store.same, intake.origin)
                     await _write(history, intake)
-    return (await manager.get(intake.run_id)).info()
+    run = (await manager.get(intake.run_id)).info()
+    return ImportedRun(**run.model_dump(), already=already)
 
 
 async def _receive(request: Request, file: BinaryIO) -> None:

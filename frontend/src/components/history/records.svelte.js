@@ -5,6 +5,7 @@ import { refusal } from '../../lib/refusal.js';
 import { MOST, families, labAddress } from '../../lib/runs.js';
 
 /** @typedef {import('../../lib/types.js').RunInfo} RunInfo */
+/** @typedef {import('../../lib/types.js').ImportedRun} ImportedRun */
 
 export const MOST_SHOWN = 1000; // runs in one response
 
@@ -15,6 +16,8 @@ export class Records {
   asked = $state(false);
   /** @type {import('../../lib/types.js').Refusal | null} */
   problem = $state.raw(null);
+  /** The last import, if the same run was here before. @type {ImportedRun | null} */
+  repeated = $state.raw(null);
   /** The ids of the runs to compare; the first is the main one. @type {string[]} */
   chosen = $state.raw([]);
 
@@ -55,10 +58,19 @@ export class Records {
     this.chosen = this.chosen.filter((other) => other !== id);
   }
 
-  /** Import a run from an archive; null, with `problem` set, if it is not one. @param {Blob} archive @returns {Promise<RunInfo | null>} */
+  /**
+   * Import a run from an archive; null, with `problem` set, if it is not one, or with `repeated` set if the
+   * same run was here before.
+   * @param {Blob} archive
+   */
   async take(archive) {
+    this.repeated = null;
     try {
-      return await importRun(archive);
+      const run = await importRun(archive);
+      if (!run.already) return run;
+      this.runs = [run, ...this.runs];
+      this.repeated = run;
+      return null;
     } catch (error) {
       this.problem = refusal(error);
       return null;

@@ -49,6 +49,11 @@ class Intake:
     def __exit__(self, *_: object) -> None:
         self._bundle.close()
 
+    @property
+    def origin(self) -> str:
+        """The id that the run had where it was exported."""
+        return self._bundle.run.id
+
     def write(self, store: Store) -> None:
         """Add the run to a store without another writer: all of it, or nothing."""
         for work in self.steps(store):
