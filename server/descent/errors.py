@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from typing_extensions import TypedDict
+
+
+class ProblemDetails(TypedDict):
+    """An error as RFC 9457 problem details: `code` says what is wrong, `field` where, `params` the values."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    field: str
+    params: dict[str, Any]
+
 
 class DescentError(Exception):
     """An error a client caused and can mend. `detail` names the field; `params` are the values in it."""
@@ -17,7 +31,7 @@ class DescentError(Exception):
         self.field = field
         self.params = params
 
-    def problem(self) -> dict[str, Any]:
+    def problem(self) -> ProblemDetails:
         """RFC 9457 problem details."""
         return {
             "type": "about:blank",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import re
 from contextlib import nullcontext
@@ -136,8 +137,14 @@ def test_on_a_phone_the_knobs_leave_the_hero_visible(open_page: Open) -> None:
     assert sheet
     assert hero
     assert sheet["y"] - hero["y"] > 200
+    panels = [panel.bounding_box() for panel in page.locator(".panel").all()]
+    tops_and_ends = [(box["y"], box["y"] + box["height"]) for box in panels if box]
+    for (_, end), (top, _) in itertools.pairwise(tops_and_ends):
+        assert top >= end, "one panel covers another"
     page.get_by_role("tab", name="Lesson").click()
     expect(page.locator("article")).to_be_visible()
+    page.mouse.wheel(0, 900)
+    expect(page.get_by_role("tab", name="Lesson")).to_be_in_viewport()
 
 
 @pytest.mark.skipif(not os.environ.get("DESCENT_UPDATE_PICTURES"), reason="asked for by `make pictures`")

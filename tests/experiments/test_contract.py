@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import TypeAdapter
 from torch import nn
 from torch.optim import Optimizer
 
@@ -32,6 +33,7 @@ from descent.errors import DescentError
 from descent.registry import experiments
 from descent.runs.knobs import check
 from descent.web.experiments import describe
+from descent.web.frames import arrays_of, meta_of
 from tiny import EagerBudget, Said, Script
 
 pytestmark = pytest.mark.contract
@@ -207,7 +209,10 @@ def assert_shows(picture: Picture, name: str, entry: Entry) -> None:
     assert len(data) <= LARGEST_FRAME, f"{name}: {len(data)} bytes"
     frame = wire.decode(data)
     assert (frame.panel, frame.kind, frame.seq, frame.step) == (name, picture.kind, 1, 2)
-    assert frame.arrays
+    assert set(frame.arrays) == set(arrays_of(type(picture)))
+    TypeAdapter(meta_of(type(picture))).validate_json(
+        json.dumps(frame.meta), strict=True
+    )  # as the page believes
     for field, array in frame.arrays.items():
         assert array.dtype in (np.float32, np.int32, np.uint8), f"{name}.{field}"
         assert not np.isinf(array).any(), f"{name}.{field}"

@@ -6,7 +6,7 @@ import { ScalarStore, nearest, smooth, thin } from '../../frontend/src/lib/serie
 /**
  * @param {number[]} steps
  * @param {Record<string, number[]>} columns
- * @returns {import('../../frontend/src/lib/types.js').Frame}
+ * @returns {import('../../frontend/src/lib/types.js').ScalarsFrame}
  */
 function scalars(steps, columns) {
   /** @type {Record<string, any>} */

@@ -11,6 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from descent import __version__, registry, wire
+from descent.contract.panels import Picture
 from descent.runs.channel import Viewer
 from descent.settings import Settings
 from descent.web.descriptions import ExperimentDescription
@@ -466,6 +467,16 @@ async def test_openapi_says_what_travels_over_the_stream(api):
         assert all("type" in schema["required"] for schema in named)
     assert "tag" not in schemas["SetKnobs"]["required"]
     assert set(schemas["RunInfo"]["required"]) == set(schemas["RunInfo"]["properties"])
+
+
+async def test_openapi_says_what_the_frames_carry(api):
+    schemas = (await api.get("/api/openapi.json")).json()["components"]["schemas"]
+    pictures = schemas["Pictures"]["properties"]
+    assert set(pictures) == set(Picture.kinds)
+    assert pictures["lines"]["properties"]["tensors"]["enum"] == ["x", "values", "low", "high", "dots"]
+    bars = schemas[pictures["bars"]["properties"]["meta"]["$ref"].rpartition("/")[2]]
+    assert set(bars["required"]) == {"labels", "series", "range", "log", "note"}
+    assert bars["properties"]["note"]["type"] == "string"
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])

@@ -6,7 +6,8 @@ import { unpack, unpackAll } from './wire.js';
 const JSON_BODY = { 'Content-Type': 'application/json' };
 
 /** @typedef {import('../net/server.js').paths} Paths  of the server, with what each answers */
-/** @typedef {import('./types.js').Frame} Frame */
+/** @typedef {import('./types.js').Picture} Picture */
+/** @typedef {import('./types.js').SweepFrame} SweepFrame */
 /** @typedef {import('./types.js').Knobs} Knobs */
 /** @typedef {import('./types.js').RunInfo} RunInfo */
 /** The JSON that an operation takes, and that it answers. @template O @typedef {O extends {requestBody: {content: {'application/json': infer B}}} ? B : undefined} Body */
@@ -141,12 +142,12 @@ export const branchRun = (id, step, knobs) =>
  * @param {string} id
  * @param {number} step
  * @param {string[]} panels
- * @returns {Promise<Frame[]>}
+ * @returns {Promise<Picture[]>}
  */
 export async function getMoment(id, step, panels) {
   const query = new URLSearchParams([['step', String(step)], ...panels.map((panel) => ['panel', panel])]);
   const response = await ask(`/runs/${encodeURIComponent(id)}/moment?${query}`);
-  return unpack(await response.arrayBuffer());
+  return unpack(await response.arrayBuffer()).filter((frame) => frame.type === 'panel');
 }
 
 /**
@@ -162,12 +163,13 @@ export const planSchedule = (id, wish) =>
  * @param {string} id
  * @param {import('../net/server.js').SweepBody} order
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<Frame>}
+ * @returns {AsyncGenerator<SweepFrame>}
  */
 export async function* sweepRun(id, order, signal) {
   const request = { method: 'POST', headers: JSON_BODY, body: JSON.stringify(order), signal };
   const response = await ask(`/runs/${encodeURIComponent(id)}/sweep`, request);
-  if (response.body) yield* unpackAll(response.body);
+  if (!response.body) return;
+  for await (const frame of unpackAll(response.body)) if (frame.type === 'sweep') yield frame;
 }
 
 /** @param {import('../net/server.js').NewRun} run */

@@ -22,6 +22,7 @@ const MAX_FPS = 30;
 const CALM_FPS = 2; // with reduced motion: an unstable picture must not flash
 
 /** @typedef {import('./types.js').Frame} Frame */
+/** @typedef {import('./types.js').Picture} Picture */
 /** @typedef {import('./types.js').Command} Command */
 /** @typedef {import('./types.js').Diagnosis} Diagnosis */
 /** @typedef {import('./types.js').Knobs} Knobs */
@@ -30,7 +31,7 @@ const CALM_FPS = 2; // with reduced motion: an unstable picture must not flash
 export class RunView {
   scalars = new ScalarStore();
   scalarsVersion = $state(0);
-  /** The frame of each panel at the step shown. @type {SvelteMap<string, Frame>} */
+  /** The frame of each panel at the step shown. @type {SvelteMap<string, Picture>} */
   frames = new SvelteMap();
   /** The step shown; null: the present. @type {number | null} */
   at = $state(null);
@@ -96,7 +97,7 @@ export class RunView {
   /** @type {Set<string>} */
   #visible = new Set();
   #watchScheduled = false;
-  /** The newest frame of each panel. @type {Map<string, Frame>} */
+  /** The newest frame of each panel. @type {Map<string, Picture>} */
   #present = new Map();
   #seeking = false;
   /** Scalars fetched for a step that this page holds thinned only. @type {{step: number, values: Record<string, number | null>} | null} */
@@ -237,7 +238,7 @@ export class RunView {
    * Recorded pictures of a panel, spread evenly over the run, the oldest first.
    * @param {string} panel
    * @param {number} most
-   * @returns {Promise<Frame[]>}
+   * @returns {Promise<Picture[]>}
    */
   async recorded(panel, most) {
     const steps = (await getKept(this.id)).frames[panel] ?? [];
@@ -355,7 +356,7 @@ export class RunView {
     const frames = this.#arrived;
     if (!frames.length) return;
     this.#arrived = [];
-    /** @type {Map<string, Frame>} */
+    /** @type {Map<string, Picture>} */
     const latest = new Map();
     let scalars = false;
     let seq = 0;
@@ -364,7 +365,7 @@ export class RunView {
       if (frame.type === 'scalars') {
         this.scalars.append(frame);
         scalars = true;
-      } else {
+      } else if (frame.type === 'panel') {
         latest.set(frame.panel, frame);
       }
     }

@@ -1,6 +1,6 @@
 /** The scalars of one run, as columns that stay bounded, and their smoothing and thinning for charts. No DOM. */
 
-/** @typedef {import('./types.js').Frame} Frame */
+/** @typedef {import('./types.js').ScalarsFrame} ScalarsFrame */
 
 /** The points a store keeps: 131,072, which is 0.5 MB a column. */
 const LIMIT = 2 ** 17;
@@ -84,7 +84,7 @@ export class ScalarStore {
 
   /**
    * Add a batch. Steps up to `lastStep` are already here (a replay after a reconnect) and are passed over.
-   * @param {Frame} frame  `step` (n,) int64, ascending, and one float32 (n,) per name
+   * @param {ScalarsFrame} frame  `step` (n,) int64, ascending, and one float32 (n,) per name
    */
   append(frame) {
     const { step, ...tensors } = frame.tensors;

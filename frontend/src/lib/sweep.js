@@ -9,7 +9,7 @@ const WIDE = 20; // ratio of losses from which on their axis is logarithmic
 const WORSE = 0.05; // share of the loss: a smaller rise does not count
 const SHOWN = 2.5; // upper end of a linear axis, as a multiple of the better curves' losses
 
-/** @typedef {import('./types.js').Frame} Frame */
+/** @typedef {import('./types.js').SweepFrame} SweepFrame */
 /** @typedef {import('./types.js').Knobs} Knobs */
 
 /**
@@ -42,7 +42,7 @@ const SHOWN = 2.5; // upper end of a linear axis, as a multiple of the better cu
  */
 
 /**
- * @param {Frame} frame
+ * @param {SweepFrame} frame
  * @param {number} [series]  which loss
  * @returns {Sweep}
  */

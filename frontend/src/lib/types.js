@@ -33,20 +33,40 @@
  * @property {number[]} shape
  * @property {TypedArray} data
  *
- * @typedef {object} Frame  one update of one panel (or a batch of scalars), decoded
- * @property {'scalars' | 'panel' | 'sweep'} type
+ * @typedef {import('../net/server.js').Pictures} Pictures  by kind: the names of the tensors, and the type of `meta`
+ * @typedef {keyof Pictures} PictureKind
+ *
+ * @typedef {object} Stamp  of any decoded frame
  * @property {string} run
  * @property {number} seq
  * @property {number} step
- * @property {string} panel
- * @property {string} kind
- * @property {Record<string, any>} meta  by the kind of panel: the fields of its dataclass that are no arrays
- * @property {Record<string, Tensor>} tensors
- * @property {boolean} [final]  of a sweep: its last frame
  *
- * @typedef {object} PanelProps  what every panel component gets
+ * @typedef {Stamp & {type: 'scalars', tensors: Record<string, Tensor>}} ScalarsFrame  `step`, and a column by scalar
+ * @typedef {Stamp & {type: 'sweep', tensors: Record<'losses' | 'taken' | 'diverged', Tensor>,
+ *   meta: import('../net/server.js').SweepMeta, final: boolean}} SweepFrame
+ * @typedef {{[K in PictureKind]: PanelFrame<K>}[PictureKind]} Picture  one update of some panel
+ * @typedef {ScalarsFrame | SweepFrame | Picture} Frame
+ */
+
+/**
+ * One update of one panel.
+ * @template {PictureKind} [K=PictureKind]
+ * @typedef {Stamp & {type: 'panel', panel: string, kind: K, meta: Pictures[K]['meta'],
+ *   tensors: Record<Pictures[K]['tensors'], Tensor>}} PanelFrame
+ */
+
+/**
+ * A panel's `meta`, empty before its first frame.
+ * @template {PictureKind} K
+ * @typedef {Partial<Pictures[K]['meta']>} Meta
+ */
+
+/**
+ * What every panel component gets.
+ * @template {PictureKind} [K=PictureKind]
+ * @typedef {object} PanelProps
  * @property {PanelSpec} panel
- * @property {Frame | null} frame  the latest frame, replaced at most once per animation frame
+ * @property {Extract<Picture, {kind: K}> | null} frame  the latest frame, replaced at most once per animation frame
  * @property {import('./run.svelte.js').RunView} run  scalars, knobs, and setKnob(name, value) for panels that edit one
  * @property {import('./run.svelte.js').RunView[]} [others]  runs to compare with; charts draw their curves, too
  * @property {boolean} large  whether the panel is the hero or enlarged

@@ -61,7 +61,7 @@ export function decode(buffer) {
   if (length > buffer.byteLength - 8) throw new Error(`invalid frame: header of ${length} bytes`);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
   const { __metadata__: metadata, ...entries } = header;
-  /** @type {Frame['tensors']} */
+  /** @type {Record<string, import('./types.js').Tensor>} */
   const tensors = {};
   for (const [name, entry] of Object.entries(entries)) {
     const Type = ARRAYS[entry.dtype];
@@ -70,7 +70,7 @@ export function decode(buffer) {
     const data = new Type(buffer, 8 + length + begin, (end - begin) / Type.BYTES_PER_ELEMENT);
     tensors[name] = { shape: entry.shape, data };
   }
-  return {
+  const frame = {
     type: metadata.type,
     run: metadata.run,
     seq: Number(metadata.seq),
@@ -81,4 +81,5 @@ export function decode(buffer) {
     tensors,
     ...(metadata.final && { final: metadata.final === '1' }),
   };
+  return /** @type {Frame} */ (frame);
 }

@@ -561,9 +561,7 @@ export interface components {
             /** @description The address of the page about it. */
             home: string;
             /** @description Why the last fetch failed, as problem details with the `code` `fetch-failed`. */
-            problem: {
-                [key: string]: unknown;
-            } | null;
+            problem: components["schemas"]["ProblemDetails"] | null;
         };
         /** @description An experiment with its lesson, in HTML. */
         ExperimentDescription: {
@@ -805,6 +803,18 @@ export interface components {
             title: string;
             watch: string;
             knobs: components["schemas"]["KnobValues"];
+        };
+        /** @description An error as RFC 9457 problem details: `code` says what is wrong, `field` where, `params` the values. */
+        ProblemDetails: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            code: string;
+            field: string;
+            params: {
+                [key: string]: unknown;
+            };
         };
         /** @description A run as REST and the stream show it. */
         RunInfo: {
@@ -1096,6 +1106,219 @@ export interface components {
             step: number;
             knobs: components["schemas"]["KnobValues"];
         };
+        /** @description By kind: names of a frame's `tensors`, and its `meta`. */
+        Pictures: {
+            images: {
+                /** @enum {string} */
+                tensors: "pixels";
+                meta: components["schemas"]["ImagesMeta"];
+            };
+            heatmap: {
+                /** @enum {string} */
+                tensors: "values";
+                meta: components["schemas"]["HeatmapMeta"];
+            };
+            field: {
+                /** @enum {string} */
+                tensors: "values" | "points" | "labels" | "split";
+                meta: components["schemas"]["FieldMeta"];
+            };
+            graph: {
+                /** @enum {string} */
+                tensors: "weights" | "biases" | "maps";
+                meta: components["schemas"]["GraphMeta"];
+            };
+            contour: {
+                /** @enum {string} */
+                tensors: "values" | "paths" | "heights";
+                meta: components["schemas"]["ContourMeta"];
+            };
+            bars: {
+                /** @enum {string} */
+                tensors: "values";
+                meta: components["schemas"]["BarsMeta"];
+            };
+            histogram: {
+                /** @enum {string} */
+                tensors: "counts" | "edges";
+                meta: components["schemas"]["HistogramMeta"];
+            };
+            attention: {
+                /** @enum {string} */
+                tensors: "weights" | "masked";
+                meta: components["schemas"]["AttentionMeta"];
+            };
+            tokens: {
+                /** @enum {string} */
+                tensors: "values" | "marks";
+                meta: components["schemas"]["TokensMeta"];
+            };
+            traces: {
+                /** @enum {string} */
+                tensors: "values";
+                meta: components["schemas"]["TracesMeta"];
+            };
+            ranking: {
+                /** @enum {string} */
+                tensors: "values" | "baseline";
+                meta: components["schemas"]["RankingMeta"];
+            };
+            lines: {
+                /** @enum {string} */
+                tensors: "x" | "values" | "low" | "high" | "dots";
+                meta: components["schemas"]["LinesMeta"];
+            };
+        };
+        /** @description What a sweep's frame carries beside its arrays. `batched`: the variants trained in one batched step. */
+        SweepMeta: {
+            knob: string;
+            steps: number;
+            variants: components["schemas"]["SweptVariant"][];
+            series: string[];
+            batched: number;
+            problem: components["schemas"]["ProblemDetails"] | null;
+        };
+        AttentionMeta: {
+            queries: string[];
+            keys: string[];
+        };
+        BarsMeta: {
+            labels: string[];
+            series: string[];
+            range: [
+                number,
+                number
+            ] | null;
+            log: boolean;
+            note: string;
+        };
+        ContourMeta: {
+            x: [
+                number,
+                number
+            ];
+            y: [
+                number,
+                number
+            ];
+            names: string[];
+            surface: string;
+            minima: [
+                number,
+                number
+            ][];
+            start: [
+                number,
+                number
+            ] | null;
+            out: boolean[];
+            log: boolean;
+            axes: [
+                string,
+                string
+            ];
+        };
+        FieldMeta: {
+            x: [
+                number,
+                number
+            ];
+            y: [
+                number,
+                number
+            ];
+            range: [
+                number,
+                number
+            ];
+            boundary: number | null;
+        };
+        GraphMeta: {
+            layers: number[];
+            labels: string[];
+            range: [
+                number,
+                number
+            ];
+        };
+        HeatmapMeta: {
+            rows: string[];
+            columns: string[];
+            x_label: string;
+            y_label: string;
+            /** @enum {string} */
+            scale: "sequential" | "diverging";
+            range: [
+                number,
+                number
+            ] | null;
+            annotate: boolean;
+        };
+        HistogramMeta: {
+            names: string[];
+        };
+        ImagesMeta: {
+            columns: number | null;
+            captions: string[];
+        };
+        LinesMeta: {
+            series: string[];
+            groups: string[];
+            x_label: string;
+            x_log: boolean;
+            y_log: boolean;
+            marks: [
+                string,
+                number
+            ][][];
+            notes: string[];
+            y_ranges: [
+                number,
+                number
+            ][];
+        };
+        Note: [
+            string,
+            {
+                [key: string]: string | number;
+            }
+        ];
+        RankingMeta: {
+            names: string[];
+            columns: string[];
+            ranges: [
+                number,
+                number
+            ][];
+            ids: number[];
+            sort: number;
+            chosen: number | null;
+        };
+        /** @description A variant in a frame: the knobs that it sets, and which order of the data. */
+        SweptVariant: {
+            knobs: components["schemas"]["KnobValues"];
+            order: number;
+        };
+        TokensMeta: {
+            tokens: string | string[];
+            range: [
+                number,
+                number
+            ];
+            position: number | null;
+            mark_name: string;
+            name: string;
+            notes: components["schemas"]["Note"][];
+        };
+        TracesMeta: {
+            names: string[];
+            ranges: [
+                number,
+                number
+            ][];
+            tokens: string | string[];
+            position: number | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -1122,6 +1345,7 @@ export type PanelSpec = components['schemas']['PanelSpec'];
 export type PlanRequest = components['schemas']['PlanRequest'];
 export type PlanResponse = components['schemas']['PlanResponse'];
 export type Preset = components['schemas']['Preset'];
+export type ProblemDetails = components['schemas']['ProblemDetails'];
 export type RunInfo = components['schemas']['RunInfo'];
 export type Setting = components['schemas']['Setting'];
 export type Steps = components['schemas']['Steps'];
@@ -1148,6 +1372,22 @@ export type Stop = components['schemas']['Stop'];
 export type StreamError = components['schemas']['StreamError'];
 export type Watch = components['schemas']['Watch'];
 export type WayBack = components['schemas']['WayBack'];
+export type Pictures = components['schemas']['Pictures'];
+export type SweepMeta = components['schemas']['SweepMeta'];
+export type AttentionMeta = components['schemas']['AttentionMeta'];
+export type BarsMeta = components['schemas']['BarsMeta'];
+export type ContourMeta = components['schemas']['ContourMeta'];
+export type FieldMeta = components['schemas']['FieldMeta'];
+export type GraphMeta = components['schemas']['GraphMeta'];
+export type HeatmapMeta = components['schemas']['HeatmapMeta'];
+export type HistogramMeta = components['schemas']['HistogramMeta'];
+export type ImagesMeta = components['schemas']['ImagesMeta'];
+export type LinesMeta = components['schemas']['LinesMeta'];
+export type Note = components['schemas']['Note'];
+export type RankingMeta = components['schemas']['RankingMeta'];
+export type SweptVariant = components['schemas']['SweptVariant'];
+export type TokensMeta = components['schemas']['TokensMeta'];
+export type TracesMeta = components['schemas']['TracesMeta'];
 export type $defs = Record<string, never>;
 export interface operations {
     list_experiments_api_experiments_get: {

@@ -267,7 +267,7 @@ class Tokens(Picture):
     property `mark_name`; empty for no underlines. `notes`: remarks on this text.
     """
 
-    tokens: Sequence[str]
+    tokens: str | Sequence[str]
     values: Array
     range: Range = (-1.0, 1.0)
     position: int | None = None
@@ -294,7 +294,7 @@ class Traces(Picture):
     values: Array
     names: Sequence[str]
     ranges: Sequence[Range]
-    tokens: Sequence[str]
+    tokens: str | Sequence[str]
     position: int | None = None
 
     def __post_init__(self) -> None:

@@ -29,7 +29,7 @@ from descent.store.store import Store
 from descent.web import archive as archive_routes
 from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
-from descent.web import problems, stream
+from descent.web import frames, problems, stream
 from descent.web import runs as run_routes
 from descent.web import scalars as scalar_routes
 from descent.web.gate import Gate
@@ -136,6 +136,7 @@ def create_app(
         if app.openapi_schema is None:
             problems.declare(told())
             stream.declare(told())
+            frames.declare(told())
         return told()
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from descent.datasets.catalogue import DataSet
 from descent.datasets.fetches import Fetches
+from descent.errors import ProblemDetails
 
 router = APIRouter(prefix="/api/data", tags=["data"])
 
@@ -27,7 +28,7 @@ class DataSetInfo(BaseModel):
     licence: str = Field(description="Empty where its makers state none.")
     citation: str
     home: str = Field(description="The address of the page about it.")
-    problem: dict[str, Any] | None = Field(
+    problem: ProblemDetails | None = Field(
         description="Why the last fetch failed, as problem details with the `code` `fetch-failed`."
     )
 

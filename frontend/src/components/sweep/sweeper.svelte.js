@@ -31,7 +31,7 @@ export class Sweeper {
   each = $state('');
   /** Steps per second, as first seen. @type {number | null} */
   #rate = $state(null);
-  /** @type {import('../../lib/types.js').Frame | null} */
+  /** @type {import('../../lib/types.js').SweepFrame | null} */
   frame = $state.raw(null);
   /** The loss shown. */
   loss = $state(0);
@@ -133,7 +133,7 @@ export class Sweeper {
         if (this.waiting || this.loss >= series.length) this.loss = seriesFor(series, swept);
         this.frame = next;
         this.waiting = false;
-        final = next.final ?? false;
+        final = next.final;
         if (problem) this.#refuse(problem);
       }
       if (!final) this.problem = { field: '', text: t('sweep.ended') };

@@ -1,6 +1,6 @@
 /** Earlier frames of a panel, few enough to keep: a film of the run. No DOM. */
 
-/** @typedef {import('../../lib/types.js').Frame} Frame */
+/** @typedef {import('../../lib/types.js').PanelFrame<'images'>} Frame */
 
 /**
  * The first frame, the newest, and between them fewer the further they lie from both ends: the distances between

@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest';
 import { Film, filmOf } from './film.js';
 
-/** @param {number} step @returns {import('../../lib/types.js').Frame} */
-const frame = (step, tensors = {}) => ({
+/** @param {number} step @returns {import('../../lib/types.js').PanelFrame<'images'>} */
+const frame = (step, pixels = { shape: [0], data: new Uint8Array() }) => ({
   type: 'panel',
   run: 'r',
   seq: step,
   panel: 'samples',
   kind: 'images',
-  meta: {},
+  meta: { columns: null, captions: [] },
   step,
-  tensors,
+  tensors: { pixels },
 });
 const steps = (/** @type {Film} */ film) => film.frames.map(({ step }) => step);
 
@@ -52,7 +52,7 @@ test('distances between neighbours grow in proportion to the distance from the n
 
 test('the same step again takes the place of its frame', () => {
   const film = filmed(20, 10);
-  const again = frame(20, { pixels: { shape: [0], data: new Uint8Array() } });
+  const again = frame(20, { shape: [0], data: new Uint8Array() });
   film.add(again);
   expect(steps(film)).toEqual([0, 10, 20]);
   expect(film.at(20)).toBe(again);

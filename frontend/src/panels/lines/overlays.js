@@ -14,7 +14,7 @@ export const NOTHING = { x: new Float32Array(), bands: [], dots: [] };
 
 /**
  * The bands and points of one chart of a `Lines` frame.
- * @param {import('../../lib/wire.js').Frame} frame
+ * @param {import('../../lib/types.js').PanelFrame<'lines'>} frame
  * @param {number} group
  * @param {number} curves  in each group
  * @returns {Overlay}

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
+from typing_extensions import TypedDict
 
 from descent import errors, wire
 from descent.contract import Finished, KnobError
@@ -36,6 +37,7 @@ from descent.engine.sweep.variants import (
     rates_of,
     stacked,
 )
+from descent.protocol import KnobValues
 
 LOSSES = "loss"  # scalars with this prefix are plotted, and those declared as losses
 MOST_SERIES = 8
@@ -44,6 +46,24 @@ TELL_EVERY = 0.06  # seconds
 BYTES_PER_SECOND = 8 << 20  # of curves emitted
 LONGEST_TURN = 0.12  # seconds of one lane
 SWAP_SHARE = 4  # run each variant at least 4× as long as switching to it costs
+
+
+class SweptVariant(TypedDict):
+    """A variant in a frame: the knobs that it sets, and which order of the data."""
+
+    knobs: KnobValues
+    order: int
+
+
+class SweepMeta(TypedDict):
+    """What a sweep's frame carries beside its arrays. `batched`: the variants trained in one batched step."""
+
+    knob: str
+    steps: int
+    variants: list[SweptVariant]
+    series: list[str]
+    batched: int
+    problem: errors.ProblemDetails | None
 
 
 class Sweep:
@@ -210,7 +230,7 @@ class Teller:
         self._seq = spec.first_seq
         self._next = 0.0
 
-    def __call__(self, *, final: bool = False, problem: Mapping[str, Any] | None = None) -> None:
+    def __call__(self, *, final: bool = False, problem: errors.ProblemDetails | None = None) -> None:
         """Emit a frame, unless the last is too recent; a `final` one always, with its `problem` if any."""
         if time.perf_counter() < self._next and not final:
             return
@@ -218,7 +238,7 @@ class Teller:
         curves, spec = sweep.curves, sweep.spec
         arrays = {"losses": curves.losses[:, :, : curves.taken.max()]}
         arrays |= {"taken": curves.taken, "diverged": curves.diverged}
-        meta = {
+        meta: SweepMeta = {
             "knob": spec.knob,
             "steps": spec.steps,
             "variants": [{"knobs": dict(v.knobs), "order": v.order} for v in spec.variants],
