@@ -27,6 +27,18 @@ test.each([
   [{ ...base, type: 'array', items: { type: 'integer' } }, 'sizes'],
   [{ ...base, type: 'array', prefixItems: [{ type: 'number' }, { type: 'number' }] }, 'pair'],
   [{ ...base, type: 'array', items: { type: 'array' } }, 'points'],
+  [
+    {
+      ...base,
+      type: 'array',
+      items: { type: 'array' },
+      'x-grid': [
+        [1, 5],
+        [1, 5],
+      ],
+    },
+    'grid',
+  ],
   [{ ...base, type: 'string', maxLength: 10 }, 'text'],
   [{ ...base, type: 'string', maxLength: 64, 'x-canvas': [8, 8] }, 'drawing'],
 ])('a schema gets the control that fits it', (schema, kind) => {

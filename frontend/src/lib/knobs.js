@@ -9,13 +9,14 @@ const POSITIONS = 1000; // of a slider
 /**
  * The control of a knob.
  * @param {Schema} schema
- * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'pair' | 'points' | 'drawing' | 'text'}
+ * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'pair' | 'points' | 'grid' | 'drawing' | 'text'}
  */
 export function control(schema) {
   if (schema.type === 'boolean') return 'switch';
   if (schema.enum || schema.const !== undefined) return 'choice';
   if (schema.type === 'number' || schema.type === 'integer') return 'slider';
   if (schema.type === 'array') {
+    if (schema['x-grid']) return 'grid';
     if (schema.prefixItems) return 'pair';
     if (schema.items?.enum) return 'flags';
     return schema.items?.type === 'integer' ? 'sizes' : 'points';

@@ -55,6 +55,18 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'error.no-device': ['This machine has no such device.', '이 컴퓨터에는 그런 장치가 없습니다.'],
   'error.too-large': ['The request is too large.', '요청이 너무 큽니다.'],
   'error.fixed-knob': ['{field} cannot be changed during a run.', '{field} 값은 실행 중에 바꿀 수 없습니다.'],
+  'error.bad-knob.grid_uneven': [
+    '{field}: give every row as many numbers as the first.',
+    '{field}: 모든 행에 첫 행과 같은 개수의 수를 넣으세요.',
+  ],
+  'error.bad-knob.grid_size': [
+    '{field}: give {fewest_rows} to {most_rows} rows of {fewest} to {most} numbers, not {rows} of {columns}.',
+    '{field}: 크기가 {rows}×{columns}입니다. {fewest_rows}~{most_rows}행, {fewest}~{most}열로 하세요.',
+  ],
+  'error.bad-knob.grid_range': [
+    '{field}: row {row}, column {column} must be from {low} to {high}.',
+    '{field}: {row}행 {column}열에는 {low}부터 {high}까지 넣을 수 있습니다.',
+  ],
   'error.bad-knob.greater_than_equal': [
     '{field} must be at least {ge} (given: {given}).',
     '{field} 값은 {ge} 이상이어야 합니다(입력: {given}).',

@@ -43,6 +43,18 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'points.none': ['Draw on the map', '지도 위에 그려 보세요'],
   'points.clear': ['Clear {n} of at most {most}', '{n}개 지우기 (최대 {most}개)'],
 
+  'grid.cell': ['row {row}, column {column}', '{row}행 {column}열'],
+  'grid.keys': [
+    'Drag a number up or down, or type it. The arrow keys move, + and − change a number.',
+    '수를 위아래로 끌거나 직접 입력하세요. 화살표 키로 옮기고 + 키와 − 키로 값을 바꿉니다.',
+  ],
+  'grid.rows': ['rows: {n}', '{n}행'],
+  'grid.columns': ['columns: {n}', '{n}열'],
+  'grid.fewer-rows': ['Remove the last row', '마지막 행 제거'],
+  'grid.more-rows': ['Add a row', '행 추가'],
+  'grid.fewer-columns': ['Remove the last column', '마지막 열 제거'],
+  'grid.more-columns': ['Add a column', '열 추가'],
+
   'drawing.label': [
     '{name}: {rows} × {columns} pixels. Arrow keys move, Shift draws along, Space paints, Backspace erases.',
     '{name}: {rows} × {columns}픽셀. 화살표 키로 옮기고, Shift를 누른 채 옮기면 선을 긋고, 스페이스로 칠하고, 백스페이스로 지웁니다.',

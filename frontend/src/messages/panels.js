@@ -41,6 +41,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'heatmap.row': ['row', '행'],
   'heatmap.column': ['column', '열'],
 
+  'convolution.place': ['output row {row}, column {column}', '출력 {row}행 {column}열'],
+  'convolution.keys': [
+    'The arrow keys move the window, Escape lets it slide by itself.',
+    '화살표 키로 창을 옮기고, Escape 키를 누르면 창이 다시 스스로 움직입니다.',
+  ],
+  'convolution.slide': ['Let the window slide', '창 움직이기'],
+  'convolution.hold': ['Hold the window', '창 멈추기'],
+
   'lines.many': ['from {first} (dark) to {last} (bright)', '{first}(어두움)부터 {last}(밝음)까지'],
 
   'contour.2d': ['2-D', '2차원'],

@@ -715,6 +715,17 @@ export interface components {
             ];
             /** @description Values that are data sets to fetch. */
             "x-data"?: string[];
+            /** @description The fewest and the most rows, and columns, of a matrix of numbers. */
+            "x-grid"?: [
+                [
+                    number,
+                    number
+                ],
+                [
+                    number,
+                    number
+                ]
+            ];
             /** @description Values of others for which it matters. */
             "x-when"?: {
                 [key: string]: unknown[];

@@ -12,12 +12,13 @@ from descent.contract.experiment import (
     Transient,
     by_layer,
 )
-from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
+from descent.contract.knobs import Grid, KnobError, Knobs, batch_of, fixed, live, rate
 
 __all__ = [
     "STREAMS",
     "Experiment",
     "Finished",
+    "Grid",
     "K",
     "KnobError",
     "Knobs",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic import Field as PydanticField
+from pydantic_core import PydanticCustomError
 
 from descent.contract.panels import Range
 
 Role = Literal["look", "task", "rate"]
+Grid = list[list[float]]  # rows of equal length: the type of a knob declared with `grid`
 
 
 class KnobError(ValueError):
@@ -31,6 +33,14 @@ class Knobs(BaseModel):
     """Base of every experiment's knobs: immutable, strict about types, no NaN, no unknown names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _fills_its_grid(cls, value: Any, info: ValidationInfo) -> Any:
+        extra = cls.model_fields[info.field_name or ""].json_schema_extra
+        if isinstance(extra, dict) and "x-grid" in extra:
+            _check_grid(value, extra)
+        return value
 
     @classmethod
     def is_live(cls, name: str) -> bool:
@@ -62,6 +72,29 @@ class Knobs(BaseModel):
         )
 
 
+def _check_grid(value: Grid, extra: Mapping[str, Any]) -> None:
+    (fewest_rows, most_rows), (fewest, most) = extra["x-grid"]
+    rows, columns = len(value), len(value[0]) if value else 0
+    if any(len(row) != columns for row in value):
+        raise PydanticCustomError("grid_uneven", "give every row as many numbers as the first")
+    if not (fewest_rows <= rows <= most_rows and fewest <= columns <= most):
+        limits = {"rows": rows, "columns": columns, "fewest_rows": fewest_rows, "most_rows": most_rows}
+        raise PydanticCustomError(
+            "grid_size",
+            "give {fewest_rows} to {most_rows} rows of {fewest} to {most} numbers, not {rows} of {columns}",
+            {**limits, "fewest": fewest, "most": most},
+        )
+    low, high = extra["minimum"], extra["maximum"]
+    for row, numbers in enumerate(value, 1):
+        for column, number in enumerate(numbers, 1):
+            if not low <= number <= high:
+                raise PydanticCustomError(
+                    "grid_range",
+                    "row {row}, column {column}: use a number from {low} to {high}",
+                    {"row": row, "column": column, "low": low, "high": high},
+                )
+
+
 def _knob(
     default: Any,
     name: str,
@@ -80,12 +113,18 @@ def _knob(
     max_length: int | None = None,
     lines: int | None = None,
     canvas: tuple[int, int] | None = None,
+    grid: tuple[tuple[int, int], tuple[int, int]] | None = None,
     role: Role | None = None,
     data: Sequence[str] = (),
 ) -> Any:
     assert not (range and log), f"{name}: its slider is either plain or logarithmic"
     low, high = range or log or (None, None)
     extra: dict[str, Any] = {"x-live": live}
+    if grid:
+        assert range, f"{name}: a grid needs the range of its numbers"
+        default = [[float(number) for number in row] for row in default]
+        extra |= {"x-grid": [list(ends) for ends in grid], "minimum": low, "maximum": high}
+        low = high = None
     for key, value in {
         "x-symbol": symbol,
         "x-unit": unit,
@@ -121,10 +160,12 @@ def live(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     `typical` (the sensible part of the range); `group` (a heading); `options` (label per value of a
     `Literal`); `when` ({other knob: values} for which this one matters); `max_length`, `lines` (of the box in
     which a text is typed); `canvas` (rows and columns of a drawing, a text of one hexadecimal digit per
-    pixel, row by row, 0 empty and f full; empty for none); `role` ("rate": a learning rate, see `rate`;
-    "look": it touches no training, so it marks, clears and restarts nothing; "task": it changes what is to be
-    learnt, the data, the loss or the start, so that a loss before says nothing of one after); `data` (its
-    values that are names of data sets to fetch).
+    pixel, row by row, 0 empty and f full; empty for none); `grid` (the fewest and the most rows, and
+    columns, of a matrix of numbers, whose type is `Grid`: `grid=((1, 5), (1, 5))`; `range` is that of each
+    number, `step` what a key adds to one); `role` ("rate": a learning rate, see `rate`; "look": it touches no
+    training, so it marks, clears and restarts nothing; "task": it changes what is to be learnt, the data, the
+    loss or the start, so that a loss before says nothing of one after); `data` (its values that are names of
+    data sets to fetch).
     """
     return _knob(default, name, symbol, live=True, **rest)
 

@@ -386,6 +386,47 @@ class Lines(Picture):
                 raise ValueError(f"invalid Lines.{name}: {len(getattr(self, name))} for the groups")
 
 
+@dataclass(kw_only=True)
+class Convolution(Picture):
+    """A window slides over `input`, (C, H, W), and makes one number of `output`, (H', W'), at each place.
+
+    It covers F × G places, `dilation` apart, and moves by `stride`; `padding` rows and columns of zeros lie
+    around the input. `op` says what becomes of a window: the `sum` of its products with `kernel`, (C, F, G),
+    over `divisor`; or the `max` or `mean` of its F × G numbers, where `kernel`, (0, F, G), has no weights.
+    `range` and `output_range` are those of the colours; an output on a `diverging` scale has both signs.
+    """
+
+    input: Array
+    kernel: Array
+    output: Array
+    range: Range
+    output_range: Range
+    op: Literal["sum", "max", "mean"] = "sum"
+    stride: int = 1
+    padding: tuple[int, int] = (0, 0)
+    dilation: int = 1
+    divisor: float = 1.0
+    scale: Scale = "sequential"
+
+    def __post_init__(self) -> None:
+        _check("Convolution", "input", self.input, 3)
+        _check("Convolution", "kernel", self.kernel, 3)
+        channels = len(self.input) if self.op == "sum" else 0
+        if len(self.kernel) != channels:
+            raise ValueError(f"invalid Convolution.kernel: {len(self.kernel)} channels, expected {channels}")
+        expected = tuple(
+            self.size(n, f, self.stride, p, self.dilation)
+            for n, f, p in zip(self.input.shape[1:], self.kernel.shape[1:], self.padding, strict=True)
+        )
+        if tuple(self.output.shape) != expected:
+            raise ValueError(f"invalid Convolution.output: {tuple(self.output.shape)}, expected {expected}")
+
+    @staticmethod
+    def size(n: int, f: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+        """How many places a window of f has along n numbers: ⌊(n + 2p − d(f − 1) − 1)/s⌋ + 1."""
+        return (n + 2 * padding - dilation * (f - 1) - 1) // stride + 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Panel:
     """One picture on the page, as the experiment declares it. `name` is the attribute's name.
@@ -450,6 +491,7 @@ tokens = panel(Tokens)
 traces = panel(Traces)
 ranking = panel(Ranking)
 lines = panel(Lines)
+convolution = panel(Convolution)
 
 
 class scalars:

@@ -59,6 +59,12 @@ KnobSchema = TypedDict(
         "x-lines": NotRequired[int],
         "x-canvas": NotRequired[tuple[int, int]],
         "x-data": NotRequired[Annotated[list[str], Field(description="Values that are data sets to fetch.")]],
+        "x-grid": NotRequired[
+            Annotated[
+                tuple[tuple[int, int], tuple[int, int]],
+                Field(description="The fewest and the most rows, and columns, of a matrix of numbers."),
+            ]
+        ],
         "x-when": NotRequired[
             Annotated[dict[str, list[Any]], Field(description="Values of others for which it matters.")]
         ],

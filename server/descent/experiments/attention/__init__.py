@@ -1,5 +1,5 @@
 """Attention."""
 
-ORDER = 4  # place among the chapters
+ORDER = 5  # place among the chapters
 TITLE = {"en": "Attention", "ko": "어텐션"}
 ABOUT = {"en": "Who looks at whom.", "ko": "무엇이 무엇을 바라보는가"}

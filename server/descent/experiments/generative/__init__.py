@@ -1,6 +1,6 @@
 """Generative models."""
 
-ORDER = 5  # place among the chapters
+ORDER = 6  # place among the chapters
 TITLE = {"en": "Generative models", "ko": "생성 모델"}
 ABOUT = {
     "en": "Networks that make pictures, and those that judge them.",

@@ -1,0 +1,205 @@
+"""Convolution, pooling and sizes against torch for every setting; the note's line; kernels that are found."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+from torch.nn import functional as F
+
+from descent.contract import KnobError
+from descent.contract import panels as p
+from descent.errors import BadKnob
+from descent.experiments.convolution.convolution import (
+    FILTERS,
+    PHOTOS,
+    SIDE,
+    Convolution,
+    ConvolutionKnobs,
+    convolve,
+    pool,
+)
+from descent.kit.data.photos import grey, load_photo
+from descent.registry import experiments
+from descent.runs.knobs import check
+from driving import Driven
+
+STRIDES, PADDINGS, DILATIONS = range(1, 5), range(5), range(1, 5)
+SIZES = range(1, 6)  # of a kernel
+
+
+def by_torch(x: Tensor, k: Tensor, stride: int, padding: tuple[int, int], dilation: int) -> Tensor:
+    return F.conv2d(x[None], k[None], None, stride, padding, dilation)[0, 0]
+
+
+def random(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)), dtype=torch.float64)
+
+
+# Against torch
+
+
+def test_convolution_and_the_size_formula_are_torchs_for_every_setting() -> None:
+    for channels, f, g in [(1, n, n) for n in SIZES] + [(1, 2, 5), (3, 3, 3), (3, 4, 1)]:
+        x, k = random(channels, 17, 19), random(channels, f, g)
+        for stride, padding, dilation in product(STRIDES, PADDINGS, DILATIONS):
+            expected = by_torch(x, k, stride, (padding, padding), dilation)
+            found = convolve(x, k, stride, (padding, padding), dilation)
+            torch.testing.assert_close(found, expected)
+            sizes = [p.Convolution.size(n, m, stride, padding, dilation) for n, m in ((17, f), (19, g))]
+            assert sizes == list(expected.shape), (f, g, stride, padding, dilation)
+
+
+def test_a_line_too_and_what_does_not_fit_is_refused_exactly_where_torch_refuses_it() -> None:
+    for n, f, stride, padding, dilation in product((1, 2, 3, 5, 8, 12), SIZES, STRIDES, PADDINGS, DILATIONS):
+        values = {"numbers": [[1.0 + i for i in range(n)]], "taps": [[1.0] * f]}
+        settings: Any = {"stride": stride, "padding": padding, "dilation": dilation}
+        fits = dilation * (f - 1) + 1 <= n + 2 * padding
+        if not fits:
+            with pytest.raises(ValidationError, match="its window spans"):
+                ConvolutionKnobs(**values, **settings)
+            continue
+        knobs = ConvolutionKnobs(**values, **settings)
+        x = torch.tensor([knobs.numbers], dtype=torch.float64)
+        expected = by_torch(x, knobs.hidden, stride, knobs.around, dilation)
+        torch.testing.assert_close(convolve(x, knobs.hidden, stride, knobs.around, dilation), expected)
+        assert expected.shape == (1, p.Convolution.size(n, f, stride, padding, dilation))
+
+
+@pytest.mark.parametrize("size", range(1, 7))
+def test_pooling_is_torchs(size: int) -> None:
+    for shape in ((13, 17), (6, 6), (94, 94)):
+        x = random(*shape)
+        expected = F.max_pool2d(x[None], size, size)[0]
+        assert torch.equal(pool(x, "max", size, size, size), expected)
+        torch.testing.assert_close(pool(x, "mean", size, size, size), F.avg_pool2d(x[None], size, size)[0])
+        assert expected.shape == tuple(p.Convolution.size(n, size, size) for n in shape)
+
+
+def test_the_notes_line_exactly() -> None:
+    """[1, 4, 6, 7, 4] with [1, 1, 1]/3 gives [11/3, 17/3, 17/3]."""
+    picture = Driven(Convolution).look("sliding")
+    assert picture.output.tolist() == [[11 / 3, 17 / 3, 17 / 3]]
+    assert picture.input.tolist() == [[[1, 4, 6, 7, 4]]]
+    assert picture.kernel.tolist() == [[[1, 1, 1]]]
+    assert picture.divisor == 3
+    assert p.Convolution.size(5, 3) == 3
+
+
+def test_a_window_in_colour_adds_up_the_channels() -> None:
+    run = Driven(Convolution, source="flower", colour=True, channels=[[1.0, 0.0, -2.0]], stride=2, padding=1)
+    picture = run.look("sliding")
+    x = load_photo("flower", SIDE).double()
+    k = torch.tensor(run.knobs.kernel, dtype=torch.float64)
+    expected = by_torch(x, torch.stack([k, 0 * k, -2 * k]) / 3, 2, (1, 1), 1)
+    torch.testing.assert_close(picture.output, expected)
+
+
+@pytest.mark.parametrize("source", ["line", *PHOTOS])
+def test_the_six_filters_are_torchs(source: Any) -> None:
+    run = Driven(Convolution, source=source)
+    picture = run.look("filters")
+    assert len(picture.pixels) == len(picture.captions) == len(FILTERS)
+    if source != "line":
+        x = grey(load_photo(source, SIDE).double())
+        rows, divisor = FILTERS["sharpen"]
+        y = by_torch(x, torch.tensor([rows], dtype=torch.float64) / divisor, 1, (1, 1), 1)
+        shown = picture.pixels[list(FILTERS).index("sharpen")][..., 0]
+        assert torch.equal(shown, p.Images.to_pixels(y, 0.0, float(x.max())))
+
+
+# Learning
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("preset", ["", "same", "edges", "blur"])
+def test_the_hidden_kernel_is_found_to_a_thousandth(preset: str, seed: int) -> None:
+    run = Driven(Convolution, seed, **(Convolution.presets[preset].knobs if preset else {})).train(800)
+    w = run.experiment._learnt(run.knobs).detach()
+    hidden = torch.tensor([run.knobs.taps if run.knobs.source == "line" else run.knobs.kernel])
+    torch.testing.assert_close(w, hidden / run.knobs.divisor, rtol=0, atol=1e-3)
+
+
+def test_the_loss_is_the_mean_square_of_what_the_outputs_are_apart() -> None:
+    run = Driven(Convolution, source="temple", stride=2, padding=2, dilation=2)
+    x, k = run.experiment.photo, run.knobs.hidden / run.knobs.divisor
+    w = run.experiment._learnt(run.knobs).detach().double()
+    y, guess = (by_torch(x, kernel, 2, (2, 2), 2) for kernel in (k, w))
+    energy = by_torch(x.square(), torch.ones_like(k), 2, (2, 2), 2).mean()
+    loss = run.train(1).last("loss/train")
+    assert loss == pytest.approx(((guess - y).square().mean() / energy).item())
+
+
+def test_a_weight_that_is_changed_while_it_learns_is_found_again() -> None:
+    run = Driven(Convolution).train(400)
+    assert run.last("kernel/error") < 1e-3
+    run.change(taps=[[1.0, -2.0, 1.0]]).train(1)
+    assert run.last("kernel/error") > 0.5
+    assert run.train(400).last("kernel/error") < 1e-3
+
+
+def test_a_rate_that_is_too_large_is_mended() -> None:
+    run = Driven(Convolution).train(50).change(lr=2.2).train(40)
+    assert run.last("loss/train") > 10 * run.rows[49]["loss/train"]
+    run.change(lr=1.0)
+    assert run.train(600).last("kernel/error") < 1e-3
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("knobs", "field", "reason"),
+    [
+        ({"taps": [[0.0, 0.0, 0.0]]}, "taps", "refused"),
+        ({"numbers": [[0.0] * 5]}, "numbers", "refused"),
+        ({"source": "temple", "kernel": [[0.0]]}, "kernel", "refused"),
+        ({"source": "temple", "colour": True, "channels": [[0.0] * 3]}, "channels", "refused"),
+        ({"taps": [[1.0] * 5], "dilation": 2}, "taps", "refused"),
+        ({"kernel": [[1.0, 2.0], [3.0]]}, "kernel", "grid_uneven"),
+        ({"kernel": []}, "kernel", "grid_size"),
+        ({"kernel": [[]]}, "kernel", "grid_size"),
+        ({"kernel": [[1.0] * 6]}, "kernel", "grid_size"),
+        ({"kernel": [[1.0]] * 6}, "kernel", "grid_size"),
+        ({"taps": [[1.0], [1.0]]}, "taps", "grid_size"),
+        ({"channels": [[1.0, 1.0]]}, "channels", "grid_size"),
+        ({"kernel": [[1.0, 20.5]]}, "kernel", "grid_range"),
+        ({"kernel": [[float("nan")]]}, "kernel", "finite_number"),
+        ({"kernel": [[float("inf")]]}, "kernel", "finite_number"),
+        ({"kernel": [["1"]]}, "kernel", "float_type"),
+        ({"kernel": [1.0]}, "kernel", "list_type"),
+        ({"kernel": "blur"}, "kernel", "list_type"),
+    ],
+)
+def test_a_bad_kernel_is_refused_at_its_field(knobs: dict[str, Any], field: str, reason: str) -> None:
+    with pytest.raises(BadKnob) as refused:
+        check(experiments()["convolution"], knobs)
+    assert refused.value.field == field
+    assert refused.value.params["reason"] == reason
+
+
+def test_a_kernel_of_zeros_is_none_of_the_others_business() -> None:
+    ConvolutionKnobs(kernel=[[0.0]])  # a line is the input
+    ConvolutionKnobs(source="temple", taps=[[0.0]])
+    with pytest.raises(ValidationError) as refused:
+        ConvolutionKnobs(taps=[[0.0]])
+    assert isinstance(refused.value.errors()[0]["ctx"]["error"], KnobError)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"kernel": torch.ones(2, 1, 3)}, "2 channels, expected 1"),
+        ({"output": torch.ones(1, 4)}, r"\(1, 4\), expected \(1, 3\)"),
+        ({"input": torch.ones(1, 5)}, "expected 3 dimensions"),
+    ],
+)
+def test_a_picture_whose_sizes_do_not_fit_is_refused(change: dict[str, Tensor], told: str) -> None:
+    sizes = {"input": torch.ones(1, 1, 5), "kernel": torch.ones(1, 1, 3), "output": torch.ones(1, 3)}
+    with pytest.raises(ValueError, match=told):
+        p.Convolution(**{**sizes, **change}, range=(0, 1), output_range=(0, 1))

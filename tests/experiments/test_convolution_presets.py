@@ -1,0 +1,59 @@
+"""What convolution's presets and lesson say is to be seen."""
+
+from __future__ import annotations
+
+import math
+
+from claims import claim
+from descent.experiments.convolution.convolution import Convolution
+from driving import Driven
+
+
+@claim(Convolution, "same")
+def test_as_long_as_before(run: Driven) -> None:
+    picture = run.look("sliding")
+    assert picture.output.shape[1] == picture.input.shape[2] == 5
+    run.train(150)
+    assert run.last("kernel/error") < 1e-3
+
+
+@claim(Convolution, "too-few")
+def test_too_few_outputs(run: Driven) -> None:
+    assert run.look("sliding").output.shape == (1, 2)
+    run.train(900)
+    assert run.last("loss/train") < 1e-12
+    assert run.last("kernel/error") > 0.02
+
+
+@claim(Convolution, "edges")
+def test_edges(run: Driven) -> None:
+    picture = run.look("sliding")
+    assert picture.kernel.sum() == 0
+    x, y = picture.input[0], picture.output
+    rightwards = x[1:-1, 2:] - x[1:-1, :-2]
+    clear = rightwards.abs() > 0.2
+    assert (rightwards.sign() == y.sign())[clear].double().mean() > 0.97
+    assert y[rightwards.abs() < 0.005].abs().median() < 0.02
+    assert run.train(800).last("kernel/error") < 1e-3
+
+
+@claim(Convolution, "blur")
+def test_blur(run: Driven) -> None:
+    picture = run.look("sliding")
+    assert picture.kernel.sum() == picture.divisor
+    assert picture.kernel.argmax() == 4
+    assert run.train(800).last("kernel/error") < 1e-3
+
+
+@claim(Convolution, "too-large")
+def test_too_large_a_rate(run: Driven) -> None:
+    steps = 0
+    while steps < 150:
+        run.train(1)
+        steps += 1
+        if not math.isfinite(run.last("loss/train")):
+            break
+    assert steps < 150
+    for rate, holds in ((2.0, True), (2.06, False)):
+        other = Driven(Convolution, run.experiment.seed, lr=rate).train(700)
+        assert (other.last("loss/train") < 1e-3) is holds
