@@ -1179,6 +1179,11 @@ export interface components {
                 tensors: "x" | "values" | "low" | "high" | "dots";
                 meta: components["schemas"]["LinesMeta"];
             };
+            convolution: {
+                /** @enum {string} */
+                tensors: "input" | "kernel" | "output";
+                meta: components["schemas"]["ConvolutionMeta"];
+            };
         };
         /** @description What a sweep's frame carries beside its arrays. `batched`: the variants trained in one batched step. */
         SweepMeta: {
@@ -1228,6 +1233,27 @@ export interface components {
                 string,
                 string
             ];
+        };
+        ConvolutionMeta: {
+            range: [
+                number,
+                number
+            ];
+            output_range: [
+                number,
+                number
+            ];
+            /** @enum {string} */
+            op: "sum" | "max" | "mean";
+            stride: number;
+            padding: [
+                number,
+                number
+            ];
+            dilation: number;
+            divisor: number;
+            /** @enum {string} */
+            scale: "sequential" | "diverging";
         };
         FieldMeta: {
             x: [
@@ -1388,6 +1414,7 @@ export type SweepMeta = components['schemas']['SweepMeta'];
 export type AttentionMeta = components['schemas']['AttentionMeta'];
 export type BarsMeta = components['schemas']['BarsMeta'];
 export type ContourMeta = components['schemas']['ContourMeta'];
+export type ConvolutionMeta = components['schemas']['ConvolutionMeta'];
 export type FieldMeta = components['schemas']['FieldMeta'];
 export type GraphMeta = components['schemas']['GraphMeta'];
 export type HeatmapMeta = components['schemas']['HeatmapMeta'];

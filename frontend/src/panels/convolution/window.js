@@ -20,7 +20,7 @@ import { number } from '../../lib/format.js';
  * @property {number} divisor
  */
 
-/** @param {import('../../lib/types.js').Frame} frame @returns {Sliding} */
+/** @param {import('../../lib/types.js').PanelFrame<'convolution'>} frame @returns {Sliding} */
 export function read({ tensors: { input, kernel, output }, meta }) {
   const { op, stride, padding, dilation, divisor } = meta;
   return {
