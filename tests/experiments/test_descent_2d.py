@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from descent.engine.observe import look
 from descent.experiments.optimisation.descent_2d import NAMES, TRAIL, Descent2D, DescentKnobs
 from descent.kit.data.surfaces import STEEPEST, make_surface
-from driving import change
+from driving import built, change
 from driving import take as run
 
 SURFACES = ["bowl", "rosenbrock", "beale", "himmelblau", "saddle", "rastrigin"]
@@ -24,10 +24,7 @@ Rule = Callable[[Vector, Callable[[Vector], Vector]], Iterator[Vector]]
 
 
 def race(seed: int = 0, **knobs: Any) -> tuple[Descent2D, DescentKnobs]:
-    chosen = DescentKnobs(**knobs)
-    experiment = Descent2D(seed, torch.device("cpu"))
-    experiment.build(chosen)
-    return experiment, chosen
+    return built(Descent2D, seed, **knobs)
 
 
 def place(experiment: Descent2D, name: str) -> list[float]:
@@ -381,11 +378,7 @@ def test_the_same_seed_gives_the_same_race_watched_or_not() -> None:
 
 
 def test_the_picture_says_who_is_out_and_who_never_entered() -> None:
-    knobs = DescentKnobs(lr_sgd=1.0, racers=["sgd", "adam"])
-    experiment = Descent2D(0, torch.device("cpu"))
-    experiment.build(knobs)
-    for _ in range(200):
-        experiment.step(knobs)
-        experiment.step_index += 1
+    experiment, knobs = race(lr_sgd=1.0, racers=["sgd", "adam"])
+    run(experiment, knobs, 200)
     out = dict(zip(NAMES, experiment.surface(knobs).out, strict=True))
     assert [name for name, left in out.items() if left] == ["sgd"]

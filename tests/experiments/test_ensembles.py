@@ -28,15 +28,11 @@ from descent.experiments.training.ensembles import (
     subsets,
 )
 from descent.kit.data.planar import encode, grid
-from driving import change, latest, take
+from driving import built, change, latest, take
 
 
 def made(seed: int = 0, **knobs: Any) -> tuple[Ensembles, EnsembleKnobs]:
-    chosen = EnsembleKnobs(**knobs)
-    torch.manual_seed(seed)
-    experiment = Ensembles(seed, torch.device("cpu"))
-    experiment.build(chosen)
-    return experiment, chosen
+    return built(Ensembles, seed, **knobs)
 
 
 def run(experiment: Ensembles, knobs: EnsembleKnobs, steps: int) -> dict[str, float]:
@@ -144,7 +140,7 @@ def test_scores_by_size_are_means_over_all_choices() -> None:
 
 def test_a_stack_computes_what_its_members_compute() -> None:
     torch.manual_seed(0)
-    stack = Stack(MEMBERS, (4, 8, 8, 1))
+    stack = Stack((4, 8, 8, 1), MEMBERS)
     h = torch.randn(MEMBERS, 10, 4)
     z = stack(h)
     for member in range(MEMBERS):

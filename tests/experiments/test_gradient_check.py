@@ -27,6 +27,7 @@ from descent.experiments.optimisation.gradient_check import (
     relative_error,
     suspect,
 )
+from driving import built
 from driving import take as run
 
 ACTIVATIONS = ["tanh", "sigmoid", "relu"]
@@ -34,10 +35,7 @@ BUGS = ["slope", "sign", "sum", "bias", "unit"]
 
 
 def make(seed: int = 0, **knobs: Any) -> tuple[GradientCheck, CheckKnobs]:
-    chosen = CheckKnobs(**{"bug": "none", **knobs})
-    experiment = GradientCheck(seed, torch.device("cpu"))
-    experiment.build(chosen)
-    return experiment, chosen
+    return built(GradientCheck, seed, **{"bug": "none", **knobs})
 
 
 def at(experiment: GradientCheck) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import driving
 from descent.contract import Experiment, Knobs, live
 from descent.engine.health import Finding, Health
 from descent.engine.health.state import CONFIRMED, PATIENCE
@@ -20,11 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def built(cls: type[Experiment[Any]], values: Mapping[str, Any], seed: int = 0) -> tuple[Any, Any]:
-    torch.manual_seed(seed)
-    knobs = cls.knobs_type.model_validate({**cls.knobs_type().model_dump(), **values}, strict=False)
-    experiment = cls(seed, torch.device("cpu"))
-    experiment.build(knobs)
-    return experiment, knobs
+    return driving.built(cls, seed, **values)
 
 
 def lived(
@@ -163,9 +160,7 @@ def test_a_healthy_run_raises_no_alarm(id: str) -> None:
 
 def test_a_finding_is_told_once_and_again_when_knobs_were_moved_and_rest() -> None:
     experiment, knobs = built(*preset("neural-playground", "vanishing"))
-    for _ in range(2000):
-        experiment.step(knobs)
-        experiment.step_index += 1
+    driving.take(experiment, knobs, 2000)
     now = [0.0]
     health = Health(experiment, lambda: now[0])
     assert [finding.code for _ in range(6) for finding in health.examine(knobs)] == ["vanishing"]

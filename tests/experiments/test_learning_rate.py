@@ -21,15 +21,13 @@ from descent.experiments.optimisation.learning_rate import (
     sweep,
     taylor,
 )
+from driving import built
 
 PROBES = ["rates", "fit", "factors", "along"]
 
 
 def make(seed: int = 0, **knobs: Any) -> tuple[LearningRate, RateKnobs]:
-    chosen = RateKnobs(**knobs)
-    experiment = LearningRate(seed, torch.device("cpu"))
-    experiment.build(chosen)
-    return experiment, chosen
+    return built(LearningRate, seed, **knobs)
 
 
 def run(experiment: LearningRate, knobs: RateKnobs, steps: int) -> list[dict[str, float]]:

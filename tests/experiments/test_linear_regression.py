@@ -28,15 +28,12 @@ from descent.kit.data import points
 from descent.kit.data.points import points_of
 from descent.registry import experiments
 from descent.runs.knobs import check
-from driving import change
+from driving import built, change
 from driving import take as run
 
 
 def make(seed: int = 0, **knobs: Any) -> tuple[LinearRegression, RegressionKnobs]:
-    chosen = RegressionKnobs(**knobs)
-    experiment = LinearRegression(seed, torch.device("cpu"))
-    experiment.build(chosen)
-    return experiment, chosen
+    return built(LinearRegression, seed, **knobs)
 
 
 def places(experiment: LinearRegression) -> np.ndarray:

@@ -27,17 +27,13 @@ from descent.experiments.training.losses import (
     regression_loss,
 )
 from descent.kit.data.noisy import OUTLIER, draw, true_probability, true_sigma, truth
-from driving import change, latest, take
+from driving import built, change, latest, take
 
 CPU = torch.device("cpu")
 
 
 def made(seed: int = 0, **knobs: Any) -> tuple[Losses, LossKnobs]:
-    chosen = LossKnobs(**knobs)
-    torch.manual_seed(seed)
-    experiment = Losses(seed, CPU)
-    experiment.build(chosen)
-    return experiment, chosen
+    return built(Losses, seed, **knobs)
 
 
 def run(experiment: Losses, knobs: LossKnobs, steps: int) -> dict[str, float]:

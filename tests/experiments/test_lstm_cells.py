@@ -32,17 +32,8 @@ from descent.experiments.sequence.lstm_cells import (
     write,
 )
 from descent.kit.data.text import OTHER, PROPERTIES, SHOWN, Text, generate, load, pasted, properties_of
-from descent.kit.nn.gates import (
-    Recurrent,
-    accumulate,
-    auc,
-    correlation,
-    positive,
-    ranks,
-    read_out,
-    signals,
-    tracking,
-)
+from descent.kit.nn.gates import Recurrent, accumulate, signals
+from descent.kit.nn.tracking import auc, correlation, positive, ranks, read_out, tracking
 from driving import take as train
 
 SMALL = {"corpus": "brackets", "feature": "quotes", "hidden": 16, "batch": 4, "length": 16}

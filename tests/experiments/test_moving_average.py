@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from descent.experiments.optimisation.moving_average import (
     FIRST,
@@ -20,14 +19,12 @@ from descent.experiments.optimisation.moving_average import (
     corrected,
     truth_at,
 )
+from driving import built
 from driving import take as run
 
 
 def begun(seed: int = 0, **values: Any) -> tuple[MovingAverage, AverageKnobs]:
-    knobs = AverageKnobs.model_validate(values)
-    experiment = MovingAverage(seed, torch.device("cpu"))
-    experiment.build(knobs)
-    return experiment, knobs
+    return built(MovingAverage, seed, **values)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.9, 0.98, 0.995])

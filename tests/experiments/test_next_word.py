@@ -16,6 +16,7 @@ from descent.errors import BadKnob
 from descent.experiments.sequence.next_word import FAR, KOREAN, NextWord, NextWordKnobs, numpy_rnn, words_of
 from descent.registry import experiments
 from descent.runs.knobs import check
+from driving import built
 from driving import take as run
 
 PROBES = [
@@ -30,11 +31,7 @@ PROBES = [
 
 
 def make(seed: int = 0, **knobs: Any) -> tuple[NextWord, NextWordKnobs]:
-    chosen = NextWordKnobs(**knobs)
-    torch.manual_seed(seed)
-    experiment = NextWord(seed, torch.device("cpu"))
-    experiment.build(chosen)
-    return experiment, chosen
+    return built(NextWord, seed, **knobs)
 
 
 def sigmoid(a: np.ndarray) -> np.ndarray:

@@ -25,15 +25,12 @@ from descent.experiments.optimisation.optimizers import (
     losses_of,
 )
 from descent.kit.nn.plane import through
+from driving import built
 from driving import take as run
 
 
 def race(seed: int = 0, **values: Any) -> tuple[Optimizers, OptimizersKnobs]:
-    torch.manual_seed(seed)
-    knobs = OptimizersKnobs.model_validate(values)
-    experiment = Optimizers(seed, torch.device("cpu"))
-    experiment.build(knobs)
-    return experiment, knobs
+    return built(Optimizers, seed, **values)
 
 
 def look(experiment: Optimizers, knobs: OptimizersKnobs, panel: str) -> Any:

@@ -28,16 +28,14 @@ from descent.experiments.optimisation.search import (
 )
 from descent.registry import experiments
 from descent.runs.knobs import check
+from driving import built
 from driving import take as run
 
 NOTHING = torch.zeros(0, 3)
 
 
 def begun(seed: int = 0, **values: Any) -> tuple[Search, SearchKnobs]:
-    knobs = SearchKnobs.model_validate(values)
-    experiment = Search(seed, torch.device("cpu"))
-    experiment.build(knobs)
-    return experiment, knobs
+    return built(Search, seed, **values)
 
 
 # What it shows

@@ -13,6 +13,7 @@ import torch
 from descent.contract import Experiment, Knobs, Measure, Scalars, live
 from descent.engine.health import Finding, Health
 from descent.registry import experiments
+from driving import built
 
 FRAME = 1 / 30  # seconds between two batches of scalars
 
@@ -203,9 +204,7 @@ def columns_of(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
 def test_every_experiment_says_what_its_scalars_mean(id: str) -> None:
     """Each is measured in the first steps, and an objective's name or none is what it is of."""
     cls = experiments()[id].cls
-    torch.manual_seed(0)
-    experiment, knobs = cls(0, torch.device("cpu")), cls.knobs_type()
-    experiment.build(knobs)
+    experiment, knobs = built(cls)
     seen: set[str] = set()
     for _ in range(41):
         seen |= experiment.step(knobs).keys()

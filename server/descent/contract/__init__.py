@@ -10,6 +10,7 @@ from descent.contract.experiment import (
     Preset,
     Scalars,
     Transient,
+    batches_per_epoch,
     by_layer,
 )
 from descent.contract.knobs import Grid, KnobError, Knobs, batch_of, fixed, live, rate
@@ -28,6 +29,7 @@ __all__ = [
     "Scalars",
     "Transient",
     "batch_of",
+    "batches_per_epoch",
     "by_layer",
     "fixed",
     "live",

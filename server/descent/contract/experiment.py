@@ -3,8 +3,8 @@
 An experiment file holds, in this order: a docstring, `Knobs`, the model, and one subclass of
 `Experiment`. It imports no web framework and does nothing heavy when imported. The docstring's first
 line is the experiment's title, its first paragraph the summary on the gallery card. Everything the page
-needs (knobs, panels, presets) is declared here in English; `lessons/<lang>/<id>.md` brings the text
-beside it and the translations. See `docs/adding-an-experiment.md`.
+needs is declared here in English; `lessons/<lang>/<id>.md` brings the text beside it and the translations.
+See `docs/adding-an-experiment.md`.
 """
 
 from __future__ import annotations
@@ -87,10 +87,16 @@ class Objective:
 
     @classmethod
     def of(
-        cls, model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[[], torch.Tensor]
+        cls,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loss: Callable[[], torch.Tensor],
+        layers: Mapping[str, Sequence[torch.Tensor]] | None = None,
+        penalty: float = 0.0,
     ) -> Objective:
-        """The objective of all parameters of a model, with its modules as layers."""
-        return cls(loss, list(model.parameters()), optimizer, by_layer(model))
+        """The objective of all parameters of a model, by default with its modules as layers."""
+        layers = by_layer(model) if layers is None else layers
+        return cls(loss, list(model.parameters()), optimizer, layers, penalty)
 
 
 def by_layer(model: torch.nn.Module) -> dict[str, list[torch.Tensor]]:
@@ -99,6 +105,11 @@ def by_layer(model: torch.nn.Module) -> dict[str, list[torch.Tensor]]:
     for name, parameter in model.named_parameters():
         found.setdefault(name.rpartition(".")[0] or name, []).append(parameter)
     return found
+
+
+def batches_per_epoch(size: int, total: int) -> int:
+    """The number of batches in one pass over `total` samples."""
+    return -(-total // min(size, total))
 
 
 class Experiment(ABC, Generic[K]):
@@ -115,6 +126,8 @@ class Experiment(ABC, Generic[K]):
     measures: ClassVar[Mapping[str, Measure]] = {}  # by scalar; the first loss is the main one
     pace: ClassVar[float | None] = None  # steps per second to begin with; None: as fast as it goes
     steers: ClassVar[Mapping[str, str]] = {}  # by rate knob, the attribute with its optimizers
+    training_samples: int = 0  # what an epoch passes over, in batches of the knob `batch_size`
+    batch_size: int = 0  # where it is no knob
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self.seed = seed
@@ -168,8 +181,14 @@ class Experiment(ABC, Generic[K]):
         return ()
 
     def steps_per_epoch(self, knobs: K) -> float | None:
-        """Steps in one pass over the training data, where that means something."""
-        return None
+        """Steps in one pass over the training data, where that means something: over `training_samples`."""
+        size = getattr(knobs, "batch_size", self.batch_size)
+        return batches_per_epoch(size, self.training_samples) if self.training_samples else None
+
+    def ends_epoch(self, knobs: K) -> bool:
+        """Whether the coming step is the last one of its epoch."""
+        steps = self.steps_per_epoch(knobs)
+        return bool(steps and (self.step_index + 1) % steps == 0)
 
     def generator(self, n: int) -> torch.Generator:
         """A CPU generator whose stream is a pure function of (seed, n); `minibatch` orders epoch n by it."""

@@ -15,6 +15,26 @@ def remembered(rows: Tensor, row: Tensor, stride: int, most: int) -> tuple[Tenso
     return (rows[::2].clone(), 2 * stride) if len(rows) == most else (rows, stride)
 
 
+def room_for_row(kept: int, stride: int, *stores: Tensor) -> tuple[int, int]:
+    """Place of the next row in `stores` (most, …), of which `kept` are filled, and the stride from then on.
+
+    When they are full, every other row is dropped, and the others move up.
+    """
+    most = len(stores[0])
+    if kept < most:
+        return kept, stride
+    for rows in stores:
+        rows[: most // 2] = rows[::2].clone()
+    return most // 2, 2 * stride
+
+
+def latest_rows(ring: Tensor, written: int) -> Tensor:
+    """The rows in a ring, oldest first: row n of those `written` so far stands at n modulo its length."""
+    if written < len(ring):
+        return ring[:written]
+    return ring.roll(-(written % len(ring)), 0)
+
+
 class History:
     """Values by step, in bounded room: when it is full, every other one is dropped."""
 

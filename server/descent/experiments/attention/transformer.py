@@ -24,27 +24,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import (
-    Experiment,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    batch_of,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
+from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.translation import (
     DATE_CHARACTERS,
     END,
@@ -64,46 +53,43 @@ UNSEEN = 256  # pairs in the test split
 TEST_EVERY = 20  # steps between two measurements on it
 LETTER_TASKS = ("copy", "reverse", "sort")
 
+INDIVISIBLE = "a width of {width} does not divide among {heads} heads: choose {fits}"
+UNKNOWN_LETTERS = "the model knows no “{strange}”: use the letters a to z"
+UNKNOWN_SIGNS = "the model knows no “{strange}”: write a date such as March 5, 2024"
+TOO_LONG = "it has {count} letters, the longest word {length}: shorten it, or raise the longest word"
+
 
 class TransformerKnobs(Knobs):
     # fmt: off
     word: str = live(
         "stressed", "Your word", when={"task": LETTER_TASKS}, max_length=LONGEST_WORD, group="input",
-        role="look"
-    )
+        role="look")
     date: str = live(
         "March 5, 2024", "Your date", when={"task": ["dates"]}, max_length=LONGEST_DATE, group="input",
-        role="look"
-    )
+        role="look")
     lr: float = rate(1e-3, log=(1e-5, 0.1), typical=(5e-4, 4e-3), group="training")
     schedule: Literal["warm-up", "constant"] = live(
         "warm-up", "Schedule", options={"warm-up": "warm-up, then 1/√n", "constant": "constant"},
-        group="training"
-    )
+        group="training")
     warmup: int = live(
-        200, "Warm-up", "w", log=(1, 4000), unit="steps", when={"schedule": ["warm-up"]}, group="training"
-    )
+        200, "Warm-up", "w", log=(1, 4000), unit="steps", when={"schedule": ["warm-up"]}, group="training")
     batch_size: int = batch_of(64, 256, group="training", help="New pairs per step.")
     dropout: float = live(
-        0.0, "Dropout", "P", range=(0.0, 0.9), step=0.05, typical=(0.0, 0.3), group="training"
-    )
+        0.0, "Dropout", "P", range=(0.0, 0.9), step=0.05, typical=(0.0, 0.3), group="training")
     smoothing: float = live(
         0.0, "Label smoothing", "ε", range=(0.0, 0.5), step=0.05, typical=(0.0, 0.2), group="training",
-        role="task"
-    )
+        role="task")
     task: Literal["copy", "reverse", "sort", "dates"] = fixed(
         "reverse", "Task",
         options={"copy": "copy", "reverse": "reverse", "sort": "sort", "dates": "dates → ISO 8601"},
-        group="task"
-    )
+        group="task")
     length: int = fixed(
         10, "Longest word", range=(8, LONGEST_WORD), unit="letters", when={"task": LETTER_TASKS}, group="task"
     )
     d_model: int = fixed(64, "Model width", "d", range=(8, 128), step=8, group="network")
     heads: int = fixed(4, "Heads", "h", range=(1, 8), group="network")
     layers: int = fixed(
-        2, "Layers", "N", range=(1, 4), group="network", help="In the encoder, and in the decoder."
-    )
+        2, "Layers", "N", range=(1, 4), group="network", help="In the encoder, and in the decoder.")
     d_ff: int = fixed(128, "Feed-forward width", range=(8, 512), step=8, group="network")
     # fmt: on
 
@@ -111,33 +97,16 @@ class TransformerKnobs(Knobs):
     def _fit_together(self) -> TransformerKnobs:
         if self.d_model % self.heads:
             fits = [str(heads) for heads in range(1, 9) if self.d_model % heads == 0]
-            raise KnobError(
-                "heads",
-                "a width of {width} does not divide among {heads} heads: choose {fits}",
-                width=self.d_model,
-                heads=self.heads,
-                fits=", ".join(fits),
-            )
+            raise KnobError("heads", INDIVISIBLE, width=self.d_model, heads=self.heads, fits=", ".join(fits))
         for name, text in (("word", self.word), ("date", self.date)):
             if not text:
                 raise KnobError(name, "it is empty: type at least one character")
         if strange := sorted(set(self.word) - set(LETTERS)):
-            raise KnobError(
-                "word", "the model knows no “{strange}”: use the letters a to z", strange="”, “".join(strange)
-            )
+            raise KnobError("word", UNKNOWN_LETTERS, strange="”, “".join(strange))
         if strange := sorted(set(self.date) - set(DATE_CHARACTERS)):
-            raise KnobError(
-                "date",
-                "the model knows no “{strange}”: write a date such as March 5, 2024",
-                strange="”, “".join(strange),
-            )
+            raise KnobError("date", UNKNOWN_SIGNS, strange="”, “".join(strange))
         if len(self.word) > self.length:
-            raise KnobError(
-                "word",
-                "it has {count} letters, the longest word {length}: shorten it, or raise the longest word",
-                count=len(self.word),
-                length=self.length,
-            )
+            raise KnobError("word", TOO_LONG, count=len(self.word), length=self.length)
         return self
 
 
@@ -158,13 +127,13 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
 
     order = 10
     invite = "Type a word of your own and see how it comes out."
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         "loss/train": Measure("loss"),
         "loss/test": Measure("held-out"),
         "acc/token": Measure("accuracy"),
         "acc/sequence": Measure("accuracy"),
     }
-    presets: ClassVar[Mapping[str, Preset]] = {
+    presets = {
         "one-head": Preset("One head, one layer", {"heads": 1, "layers": 1, "lr": 6e-3, "warmup": 100}),
         "sort": Preset("Sorting letters", {"task": "sort"}),
         "dates": Preset("Dates", {"task": "dates", "layers": 1, "lr": 4e-3, "warmup": 100}),

@@ -25,23 +25,13 @@ Departures from the paper:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from descent.contract import (
-    Experiment,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
 from descent.kit.data.digits import load_digits
 
@@ -177,12 +167,12 @@ class DCGAN(Experiment[DCGANKnobs]):
         "Once digits appear, drag the learning rate of D to its left end: G runs ahead and the samples "
         "melt into a few shapes."
     )
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         "distance": Measure("loss"),
         "loss/d": Measure("loss", of="D", knobs=("lr_d", "d_steps", "smoothing"), rival=True),
         "loss/g": Measure("loss", of="G", knobs=("lr_g",), rival=True),
     }
-    presets: ClassVar[Mapping[str, Preset]] = {
+    presets = {
         "d-too-strong": Preset("D too strong", {"lr_g": 2e-5, "lr_d": 2e-3}),
         "mode-collapse": Preset("Mode collapse", {"lr_g": 1e-3, "lr_d": 2e-5}),
         "g-too-fast": Preset("G too fast", {"lr_g": 0.1}),

@@ -33,15 +33,17 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 import torch
 from torch import Tensor, nn, optim
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, live, rate
+from descent.contract import Knobs, Measure, Objective, Preset, Scalars, live, rate
 from descent.contract import panels as p
 from descent.kit.data.surfaces import Surface, SurfaceName, make_surface
+from descent.kit.history import latest_rows
+from descent.kit.nn.race import Race, by_learner
 
 TRAIL = 1500  # latest points of a path that are kept
 GRID = 96  # samples along either side of the drawn surface
@@ -86,17 +88,14 @@ class DescentKnobs(Knobs):
     surface: SurfaceName = live(
         "bowl", "Surface", "L", options={"bowl": "quadratic bowl", "rosenbrock": "Rosenbrock",
         "beale": "Beale", "himmelblau": "Himmelblau", "saddle": "saddle", "rastrigin": "Rastrigin"},
-        role="task"
-    )
+        role="task")
     condition: float = live(
         10.0, "Condition number", "κ", log=(1.0, 1000.0), typical=(1.0, 100.0), when={"surface": ["bowl"]},
-        role="task"
-    )
+        role="task")
     start: tuple[Coordinate, Coordinate] = live((-1.5, 2.0), "Start", "θ₀", role="task")
     lr: float = rate(1.0, "Learning rate, all", log=(0.01, 100.0), unit="×", typical=(0.1, 20.0))
     racers: list[RacerName] = live(
-        list(RACERS), "Racers", options=TITLES, max_length=len(RACERS), role="task"
-    )
+        list(RACERS), "Racers", options=TITLES, max_length=len(RACERS), role="task")
     noise: float = live(0.0, "Gradient noise", "σ", range=(0.0, 10.0), step=0.1)
     lr_sgd: float = _rate(5e-4, "sgd", (1e-4, 0.01))
     lr_momentum: float = _rate(5e-4, "momentum", (1e-4, 0.01))
@@ -106,25 +105,24 @@ class DescentKnobs(Knobs):
     lr_rmsprop: float = _rate(0.01, "rmsprop", (1e-3, 0.1))
     lr_adam: float = _rate(0.03, "adam", (1e-3, 0.3))
     momentum: float = live(
-        0.9, "Momentum", "μ", range=(0.0, 0.99), step=0.01, typical=(0.5, 0.95), group="coefficients"
-    )
+        0.9, "Momentum", "μ", range=(0.0, 0.99), step=0.01, typical=(0.5, 0.95), group="coefficients")
     decay: float = live(
-        0.9, "Decay", "ρ", range=(0.0, 0.999), step=0.001, typical=(0.9, 0.99), group="coefficients"
-    )
+        0.9, "Decay", "ρ", range=(0.0, 0.999), step=0.001, typical=(0.9, 0.99), group="coefficients")
     # fmt: on
 
 
-class Descent2D(Experiment[DescentKnobs]):
+class Descent2D(Race[DescentKnobs]):
     """The race. A racer that flies off is out, its θ NaN; the run diverges when the last one is."""
 
     order = 1
     pace = 60.0
+    titles = TITLES
     invite = "Drag the start, then drag the learning rate η of all to the right until it breaks."
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         f"loss/{name}": Measure("loss", of=racer.title, knobs=(f"lr_{name}", *racer.tuned.values()))
         for name, racer in RACERS.items()
     }
-    presets: ClassVar[Mapping[str, Preset]] = {
+    presets = {
         "edge": Preset(
             "Just above 2/λ",
             {"start": (-2.0, 1.5), "racers": ["sgd", "momentum"], "lr_sgd": 0.0102, "lr_momentum": 0.0102},
@@ -157,7 +155,7 @@ class Descent2D(Experiment[DescentKnobs]):
         self.points = nn.ParameterList(point.clone() for point in nowhere[0])  # θ, NaN unless racing
         self.optimizers = [self._optimizer(i) for i in range(len(NAMES))]
         self.entered: list[RacerName] = list(knobs.racers)  # the knob as it was last
-        self.racing: list[int] = []  # those of them that are not out, by index in NAMES
+        self.racing = []  # those of them that are not out, by index in NAMES
         for name in dict.fromkeys(knobs.racers):
             self._enter(NAMES.index(name), knobs)
         self._tune(knobs)
@@ -243,9 +241,9 @@ class Descent2D(Experiment[DescentKnobs]):
                 row["taylor/actual"] = self.landscape.loss(after[PLAIN]) - losses[PLAIN]
         return row
 
-    def out(self) -> list[str]:
-        """Racers that took part and have flown off."""
-        return [TITLES[name] for name in self.entered if NAMES.index(name) not in self.racing]
+    def gone(self) -> list[bool]:
+        """Whether each racer took part and has flown off."""
+        return [name in self.entered and i not in self.racing for i, name in enumerate(NAMES)]
 
     def objectives(self, knobs: DescentKnobs) -> Mapping[str, Objective]:
         """The height at each racer's point; noise in the gradient is no part of it."""
@@ -258,11 +256,7 @@ class Descent2D(Experiment[DescentKnobs]):
     @p.contour("The race", size="hero", edits="start")
     def surface(self, knobs: DescentKnobs) -> p.Contour:
         """The surface, and the latest `TRAIL` points of every path."""
-        if self.race_steps < TRAIL:
-            trail = self.trail[: self.race_steps + 1]
-        else:
-            trail = self.trail.roll(-1 - self.race_steps % TRAIL, 0)
-        paths = trail.transpose(0, 1)  # (P, T, 2)
+        paths = latest_rows(self.trail, self.race_steps + 1).transpose(0, 1)  # (P, T, 2)
         return p.Contour(
             values=self.values,
             x=self.landscape.x,
@@ -273,15 +267,11 @@ class Descent2D(Experiment[DescentKnobs]):
             surface=self.landscape.name,
             minima=self.landscape.minima,
             start=knobs.start,
-            out=[name in self.entered and i not in self.racing for i, name in enumerate(NAMES)],
+            out=self.gone(),
         )
 
-    losses = p.scalars(
-        {f"loss/{name}": title for name, title in TITLES.items()}, "Loss", size="wide", log=True
-    )
-    step_lengths = p.scalars(
-        {f"step/{name}": title for name, title in TITLES.items()}, "Step length ‖Δθ‖", size="wide", log=True
-    )
+    losses = p.scalars(by_learner("loss", TITLES), "Loss", size="wide", log=True)
+    step_lengths = p.scalars(by_learner("step", TITLES), "Step length ‖Δθ‖", size="wide", log=True)
     taylor = p.scalars(
         {"taylor/predicted": "predicted −η‖∇L‖²", "taylor/actual": "actual ΔL"}, "SGD: ΔL foretold and actual"
     )

@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn, optim
@@ -34,6 +34,7 @@ from torch import Tensor, nn, optim
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, live, rate
 from descent.contract import panels as p
 from descent.kit.data.planar import circle, encode
+from descent.kit.nn.activations import ACTIVATION_TITLES, ACTIVATIONS
 from descent.kit.text import figure
 
 POINTS = 32
@@ -44,16 +45,12 @@ P = sum(rows * columns for rows, columns in SHAPES)  # parameters
 SUBSCRIPTS = "₁₂₃"
 WRONG = 1e-4  # a relative error beyond is taken for a bug
 LEAST = 1e-13  # relative error that is drawn: below it, all is rounding
+PRECISIONS = (torch.float64, torch.float32)
 EPSILONS = torch.logspace(-11, 0, 23, dtype=torch.float64)
 
 Activation = Literal["tanh", "sigmoid", "relu"]
 Bug = Literal["none", "slope", "sign", "sum", "bias", "unit"]
 
-ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "relu": torch.relu,
-}
 SLOPES: Mapping[Activation, Callable[[Tensor], Tensor]] = {  # φ′(z), from h = φ(z)
     "tanh": lambda h: 1 - h * h,
     "sigmoid": lambda h: h * (1 - h),
@@ -67,20 +64,14 @@ class CheckKnobs(Knobs):
     bug: Bug = live(
         "slope", "Bug", options={"none": "none", "slope": "φ′ forgotten", "sign": "a minus too many",
         "sum": "sum in place of mean", "bias": "bias of one point only", "unit": "last unit left out"},
-        group="bug"
-    )
+        group="bug")
     bug_layer: Literal[1, 2, 3] = live(
         2, "In layer", "l", options={"1": "1, next to the input", "2": "2", "3": "3, the output"},
-        when={"bug": ["slope", "sign", "sum", "bias", "unit"]}, group="bug"
-    )
+        when={"bug": ["slope", "sign", "sum", "bias", "unit"]}, group="bug")
     parameter: int = live(0, "Parameter looked at", "i", range=(0, P - 1), role="look")
     lr: float = rate(
-        0.1, log=(1e-4, 10.0), typical=(0.02, 0.5), group="network", help="Length of a step per slope."
-    )
-    activation: Activation = live(
-        "tanh", "Activation", "φ", options={"tanh": "tanh", "sigmoid": "sigmoid", "relu": "ReLU"},
-        group="network"
-    )
+        0.1, log=(1e-4, 10.0), typical=(0.02, 0.5), group="network", help="Length of a step per slope.")
+    activation: Activation = live("tanh", "Activation", "φ", options=ACTIVATION_TITLES, group="network")
     # fmt: on
 
 
@@ -209,11 +200,11 @@ class GradientCheck(Experiment[CheckKnobs]):
     invite = (
         "A bug is planted: which layer is it in? Move it, choose another, or none, and see what stands up."
     )
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         "loss/hand": Measure("loss", of="by hand", knobs=("bug", "bug_layer")),
         "loss/autograd": Measure("loss", of="autograd"),
     }
-    presets: ClassVar[Mapping[str, Preset]] = {
+    presets = {
         "hidden": Preset("A bug that hides", {"bug": "bias", "bug_layer": 2}),
         "faster": Preset("A bug that learns faster", {"bug": "slope", "bug_layer": 3}),
         "minus": Preset("A minus too many", {"bug": "sign", "bug_layer": 2}),
@@ -242,7 +233,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         with torch.no_grad():
             θ = self.network()
             right, hand = self._autograd(θ, knobs), by_hand(θ, self.x, self.y, knobs)
-            double, single = (self._differences(knobs, dtype) for dtype in (torch.float64, torch.float32))
+            double, single = (self._differences(knobs, dtype) for dtype in PRECISIONS)
             errors = torch.stack([*map(relative_error, blocks(hand), blocks(double.two_sided))])
             row: dict[str, float | Tensor] = {
                 "loss/hand": loss_of(θ, self.x, self.y, knobs.activation),
@@ -266,7 +257,7 @@ class GradientCheck(Experiment[CheckKnobs]):
                 return loss_of(network(), self.x, self.y, knobs.activation)
 
             layers = {f"layer {number}": [M] for number, M in enumerate(network.parameters(), 1)}
-            return Objective(loss, list(network.parameters()), optimizer, layers)
+            return Objective.of(network, optimizer, loss, layers)
 
         return {"by hand": of(self.network, self.optimizer), "autograd": of(self.twin, self.twin_optimizer)}
 
@@ -283,9 +274,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         """The relative error of all differences, by ε, and of what was written by hand."""
         θ = self.network()
         right, hand = self._autograd(θ, knobs), by_hand(θ, self.x, self.y, knobs)
-        double, single = (
-            self._differences(knobs, dtype, EPSILONS) for dtype in (torch.float64, torch.float32)
-        )
+        double, single = (self._differences(knobs, dtype, EPSILONS) for dtype in PRECISIONS)
         curves = [
             relative_error(hand, double.two_sided),
             relative_error(right, double.two_sided),
@@ -310,7 +299,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         θ, i = self.network(), knobs.parameter
         t = torch.linspace(-3, 3, 61, dtype=torch.float64, device=self.device)
         curves = []
-        for dtype in (torch.float64, torch.float32):
+        for dtype in PRECISIONS:
             places = θ.to(dtype).repeat(len(t), 1)
             places[:, i] += (knobs.epsilon * t).to(dtype)
             f = loss_of(places, self.x.to(dtype), self.y.to(dtype), knobs.activation).double()
@@ -325,9 +314,7 @@ class GradientCheck(Experiment[CheckKnobs]):
             series=["f", "float32", "slope"],
             x_label="t of θ + tε",
             notes=[f"Δf/2ε = {figure(numeric, 4)}, ∂f/∂θ = {figure(right, 4)}"],
-            dots=torch.tensor(
-                [[0, 2, -1, exact[20].item()], [0, 2, 1, exact[40].item()]], dtype=torch.float64
-            ),
+            dots=p.Lines.dot(t[[20, 40]], exact[[20, 40]], series=2),
         )
 
     @p.bars("Error by layer", log=True)

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn, optim
@@ -42,11 +42,7 @@ DIRECTIONS = 8  # of largest curvature that are shown
 PATIENCE = (50, 300)  # steps of the sweep over rates
 RATES = tuple(torch.logspace(-6, 1, 43, dtype=torch.float64).tolist())
 
-TARGETS = {
-    "sine": torch.sin,
-    "step": torch.sign,
-    "tent": lambda x: 1 - 2 * x.abs() / 3,
-}
+TARGETS = {"sine": torch.sin, "step": torch.sign, "tent": lambda x: 1 - 2 * x.abs() / 3}
 
 
 class RateKnobs(Knobs):
@@ -137,9 +133,9 @@ class LearningRate(Experiment[RateKnobs]):
     order = 2
     pace = 20.0
     invite = "Drag the learning rate η to the right: the loss falls faster, then swings, then is gone."
-    measures: ClassVar[Mapping[str, Measure]] = {"loss/train": Measure("loss")}
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    measures = {"loss/train": Measure("loss")}
+    steers = {"lr": "optimizer"}
+    presets = {
         "too-small": Preset("Too small", {"lr": 1e-5}),
         "good": Preset("Good", {"lr": 0.15}),
         "swinging": Preset("Swinging", {"lr": 0.35}),

@@ -24,18 +24,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import pydantic
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn, optim
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
+from descent.contract import Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.points import MOST, hubble, points_of
+from descent.kit.history import latest_rows
 from descent.kit.nn.lean import update
+from descent.kit.nn.race import Race, by_learner
 
 NAMES = ("batch", "stochastic", "mini-batch")
 POINTS = 60  # of the line that is made up
@@ -55,33 +57,26 @@ Coordinate = Annotated[float, pydantic.Field(ge=-1e4, le=1e4)]
 class RegressionKnobs(Knobs):
     # fmt: off
     lr: float = rate(
-        0.05, log=(1e-6, 10.0), typical=(0.003, 0.3), help="Length of a step per slope, for all three."
-    )
+        0.05, log=(1e-6, 10.0), typical=(0.003, 0.3), help="Length of a step per slope, for all three.")
     batch_size: int = live(8, "Mini-batch size", "B", log=(1, MOST), typical=(2, 30))
     start: tuple[Coordinate, Coordinate] = live((-2.0, -2.0), "Start", "w₀, b₀", role="task")
     loss: Literal["mse", "half"] = live(
-        "mse", "Loss", "L", options={"mse": "MSE", "half": "½ MSE"}, role="task"
-    )
+        "mse", "Loss", "L", options={"mse": "MSE", "half": "½ MSE"}, role="task")
     derivative: Literal["right", "minus", "no-x"] = live(
         "right", "Derivative",
-        options={"right": "right", "minus": "a minus too many", "no-x": "without the factor x"}
-    )
+        options={"right": "right", "minus": "a minus too many", "no-x": "without the factor x"})
     offset: float = live(
         1.0, "Middle of x", "x̄", range=(-10.0, 10.0), step=0.1, when={"data": ["line"]}, group="data",
-        role="task"
-    )
+        role="task")
     noise: float = live(
-        0.8, "Noise", "σ", range=(0.0, 3.0), step=0.1, when={"data": ["line"]}, group="data", role="task"
-    )
+        0.8, "Noise", "σ", range=(0.0, 3.0), step=0.1, when={"data": ["line"]}, group="data", role="task")
     standardise: Literal["custom", "always", "never"] = live(
         "custom", "Standardise x", options={"custom": "own table only", "always": "always", "never": "never"},
-        group="data", role="task"
-    )
+        group="data", role="task")
     data: Literal["line", "hubble", "custom"] = fixed(
         "line", "Data",
         options={"line": "a noisy line", "hubble": "galaxies (Hubble 1929)", "custom": "your own table"},
-        group="data"
-    )
+        group="data")
     csv: str = fixed(TABLE, "Your table", when={"data": ["custom"]}, max_length=50_000, lines=7, group="data")
     # fmt: on
 
@@ -140,21 +135,22 @@ def margins(values: Tensor) -> Tensor:
     return torch.stack([low - room, high + room])
 
 
-class LinearRegression(Experiment[RegressionKnobs]):
+class LinearRegression(Race[RegressionKnobs]):
     """Three learners of one line. One that flies off is out; the run diverges when the last one is."""
 
     order = 0
     pace = 20.0
+    titles = dict(zip(NAMES, NAMES, strict=True))
     invite = (
         "Drag the ring to another start, then drag the learning rate η to the right until the first learner "
         "flies off."
     )
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         f"loss/{name}": Measure("loss", of=name, knobs=("batch_size",) if name == "mini-batch" else ())
         for name in NAMES
     }
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizers"}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    steers = {"lr": "optimizers"}
+    presets = {
         "too-large": Preset("Too large a rate", {"lr": 0.35}),
         "one-point": Preset("Why it never rests", {"lr": 0.1}),
         "valley": Preset("A valley, then a round bowl", {"offset": 5.0, "lr": 0.015}),
@@ -232,7 +228,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
     def step(self, knobs: RegressionKnobs) -> Scalars:
         """One step of every learner that is not out. Losses are over all points, whatever it looks at."""
         if not self.racing:
-            return {f"loss/{name}": math.nan for name in NAMES}
+            return self.all_out()
         row: dict[str, float | Tensor] = {}
         losses = (self._above(self._places(), knobs) + factor(knobs) * self.floor).tolist()
         with torch.no_grad():
@@ -254,19 +250,13 @@ class LinearRegression(Experiment[RegressionKnobs]):
         self.trail_looked_at[now] = torch.tensor(self.looked_at, dtype=torch.float64)
         return row
 
-    def out(self) -> list[str]:
-        """Learners that have left the map."""
-        return [name for i, name in enumerate(NAMES) if i not in self.racing]
-
     def objectives(self, knobs: RegressionKnobs) -> Mapping[str, Objective]:
         """Each learner's loss on the points it looks at."""
 
         def of(i: int) -> Objective:
             line, (x, y) = self.learners[i], self._batch(i, knobs)
-            parameters = list(line.parameters())
-            return Objective(
-                lambda: loss_of(line, x, y, knobs), parameters, self.optimizers[i], {"w, b": parameters}
-            )
+            layers = {"w, b": list(line.parameters())}
+            return Objective.of(line, self.optimizers[i], lambda: loss_of(line, x, y, knobs), layers)
 
         return {NAMES[i]: of(i) for i in self.racing}
 
@@ -277,7 +267,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
         axis = torch.linspace(-half, half, GRID, dtype=torch.float64, device=self.device)
         plane = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)  # (GRID, GRID, 2)
         floor = factor(knobs) * self.floor
-        paths = self._recent(self.trail).transpose(0, 1)  # (P, T, 2)
+        paths = latest_rows(self.trail, self.race_steps + 1).transpose(0, 1)  # (P, T, 2)
         w, b = self.best.tolist()
         return p.Contour(
             values=self._above(plane, knobs) + floor,
@@ -290,14 +280,8 @@ class LinearRegression(Experiment[RegressionKnobs]):
             surface=f"{half} {w} {b} {self.hessian.tolist()} {knobs.loss}",
             minima=[(w, b)],
             start=knobs.start,
-            out=[i not in self.racing for i in range(len(NAMES))],
+            out=self.gone(),
         )
-
-    def _recent(self, ring: Tensor) -> Tensor:
-        """What a ring holds, oldest first."""
-        if self.race_steps < TRAIL:
-            return ring[: self.race_steps + 1]
-        return ring.roll(-1 - self.race_steps % TRAIL, 0)
 
     @p.lines("The line")
     def fit(self, knobs: RegressionKnobs) -> p.Lines:
@@ -313,9 +297,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
             series=NAMES,
             x_label="x",
             y_ranges=[(low, high)],
-            dots=torch.cat(
-                [p.Lines.dot(x * self.scale + self.shift, y, series=i) for i, x, y in seen]  # (n, 4)
-            ),
+            dots=torch.cat([p.Lines.dot(x * self.scale + self.shift, y, series=i) for i, x, y in seen]),
         )
 
     @p.heatmap("Slopes by hand and autograd")
@@ -342,8 +324,8 @@ class LinearRegression(Experiment[RegressionKnobs]):
     @p.lines("Loss by points looked at", size="wide")
     def by_points(self, knobs: RegressionKnobs) -> p.Lines:
         """Each path's loss over the points it took, on logarithmic axes."""
-        above = self._above(self._recent(self.trail), knobs)  # (T, P)
-        looked_at = self._recent(self.trail_looked_at)  # (T, P)
+        above = self._above(latest_rows(self.trail, self.race_steps + 1), knobs)  # (T, P)
+        looked_at = latest_rows(self.trail_looked_at, self.race_steps + 1)  # (T, P)
         chosen = torch.logspace(0, math.log10(len(above)), SHOWN).round().long().unique() - 1  # (n,)
         x = looked_at[chosen].flatten()  # (nP,)
         values = torch.full((len(NAMES), len(x)), math.nan, dtype=torch.float64)
@@ -364,7 +346,7 @@ class LinearRegression(Experiment[RegressionKnobs]):
     parameters = p.scalars(
         {"w": "w", "b": "b", "slope/w": "∂L/∂w", "slope/b": "∂L/∂b"}, "Batch: w, b and their slopes"
     )
-    losses = p.scalars({f"loss/{name}": name for name in NAMES}, "Loss on all points", log=True)
+    losses = p.scalars(by_learner("loss", titles), "Loss on all points", log=True)
 
     @p.lines("The slope of each point alone")
     def singles(self, knobs: RegressionKnobs) -> p.Lines:
@@ -378,14 +360,13 @@ class LinearRegression(Experiment[RegressionKnobs]):
         low, high = margins(with_origin[:, 1]).tolist()
         arrow = sorted([(0.0, 0.0), (mean[0].item(), mean[1].item())])
         x, y = zip((left, math.nan), *arrow, (right, math.nan), strict=True)
-        grey = torch.cat([each.new_tensor([0, -1]).expand(len(each), 2), each], 1)  # (N, 4)
         return p.Lines(
             x=torch.tensor(x),
             values=torch.tensor(y).view(1, 1, -1),
             series=["mean"],
             x_label="∂ℓ/∂w",
             y_ranges=[(low, high)],
-            dots=torch.cat([grey, torch.cat([mean.new_zeros(2), mean])[None]]),
+            dots=torch.cat([p.Lines.dot(*each.T), p.Lines.dot(*mean, series=0)]),
         )
 
     @p.lines("What a step leaves, for each η")

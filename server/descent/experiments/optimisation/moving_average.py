@@ -21,8 +21,8 @@ known. Here a step is one day: nothing is optimised.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -90,11 +90,11 @@ class MovingAverage(Experiment[AverageKnobs]):
     order = 3
     pace = 20.0
     invite = "Drag the weight of the past β to the right: the average gets smoother, but lags."
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         "error/average": Measure("loss", of="average v"),
         "error/corrected": Measure("loss", of="corrected v̂"),
     }
-    presets: ClassVar[Mapping[str, Preset]] = {
+    presets = {
         "nervous": Preset("Two days: β = 0.5", {"beta": 0.5}),
         "late": Preset("Fifty days: β = 0.98", {"beta": 0.98}),
         "beginning": Preset("The first days", {"beta": 0.98, "truth": "constant"}),

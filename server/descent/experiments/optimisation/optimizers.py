@@ -33,7 +33,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Hashable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -42,23 +42,13 @@ from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector
 from torch.optim import Optimizer
 
-from descent.contract import (
-    Experiment,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    batch_of,
-    by_layer,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Knobs, Measure, Objective, Preset, Scalars, batch_of, by_layer, fixed, live, rate
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, coming_rows
+from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
-from descent.kit.nn.plane import Plane, through
+from descent.kit.history import latest_rows, room_for_row
+from descent.kit.nn.plane import Landscape, Plane, landscape_of, through
+from descent.kit.nn.race import Race, by_learner
 from descent.kit.nn.rules import NAG, SGD, Adadelta, Adagrad, Adam, AdamW, Momentum, RMSprop, Rule
 from descent.kit.nn.stopwatch import Stopwatch
 
@@ -128,14 +118,6 @@ class OptimizersKnobs(Knobs):
         return self.momentum, self.beta2
 
 
-class Map(NamedTuple):
-    """A plane through the paths, and the loss on it."""
-
-    name: str
-    plane: Plane
-    values: Tensor  # (GRID, GRID)
-
-
 def losses_of(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """The loss of each network in θ (K, D) on all of x (N, 64) and y (N,): (K,)."""
     w1, b1, w2, b2 = theta.split([HIDDEN * PIXELS, HIDDEN, CLASSES * HIDDEN, CLASSES], 1)
@@ -144,17 +126,18 @@ def losses_of(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return z.logsumexp(2).mean(1) - z.gather(2, y.expand(len(z), -1)[..., None]).mean((1, 2))
 
 
-class Optimizers(Experiment[OptimizersKnobs]):
+class Optimizers(Race[OptimizersKnobs]):
     """The race. A racer whose loss is not finite is out; the run diverges when the last one is."""
 
     order = 4
     pace = 30.0
+    titles, training_samples = TITLES, TRAIN
     invite = "Drag the learning rate η of all up and down: who breaks first, who never gets going?"
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         f"loss/{name}": Measure("loss", of=racer.title, knobs=(f"lr_{name}", *racer.followed))
         for name, racer in RACERS.items()
     }
-    presets: ClassVar[Mapping[str, Preset]] = {
+    presets = {
         "one-rate": Preset("One rate for all", {f"lr_{name}": 0.05 for name in NAMES}),
         "scales": Preset(
             "Pixels in unlike units",
@@ -203,9 +186,6 @@ class Optimizers(Experiment[OptimizersKnobs]):
             for coefficient, knob in racer.tuned.items():
                 k[coefficient] = getattr(knobs, knob)
 
-    def steps_per_epoch(self, knobs: OptimizersKnobs) -> float:
-        return batches_per_epoch(knobs.batch_size, TRAIN)
-
     def _batch(self, knobs: OptimizersKnobs) -> tuple[Tensor, Tensor]:
         chosen = coming_rows(self, knobs.batch_size, TRAIN)
         return self.inputs[chosen], self.labels[chosen]
@@ -213,7 +193,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
     def step(self, knobs: OptimizersKnobs) -> Scalars:
         """One step of every racer on the same mini-batch. All losses are NaN once everybody is out."""
         if not self.racing:
-            return {f"loss/{name}": math.nan for name in NAMES}
+            return self.all_out()
         x, y = self._batch(knobs)
         row: dict[str, float | Tensor] = {}
         before = self._theta()
@@ -236,11 +216,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
         self._look_closely()
         if (self.step_index + 1) % self.stride == 0:
             self._record(theta)
-        return row or {f"loss/{name}": math.nan for name in NAMES}
-
-    def out(self) -> list[str]:
-        """Rules whose loss has gone too far."""
-        return [TITLES[name] for i, name in enumerate(NAMES) if i not in self.racing]
+        return row or self.all_out()
 
     def objectives(self, knobs: OptimizersKnobs) -> Mapping[str, Objective]:
         """The loss of each racer on the coming mini-batch; weight decay is no part of it."""
@@ -248,29 +224,26 @@ class Optimizers(Experiment[OptimizersKnobs]):
 
         def of(model: nn.Module, optimizer: Optimizer) -> Objective:
             layers = dict(zip(("layer 1", "layer 2"), by_layer(model).values(), strict=True))
-            return Objective(
-                lambda: F.cross_entropy(model(x), y), list(model.parameters()), optimizer, layers
-            )
+            return Objective.of(model, optimizer, lambda: F.cross_entropy(model(x), y), layers)
 
         return {TITLES[NAMES[i]]: of(self.models[i], self.optimizers[i]) for i in self.racing}
 
     def _theta(self) -> Tensor:
         """Everybody's parameters, (P, D); NaN for who is out."""
         theta = torch.stack([parameters_to_vector(model.parameters()) for model in self.models]).detach()
-        out = [i for i in range(len(NAMES)) if i not in self.racing]
-        theta[out] = math.nan
+        theta[self.gone()] = math.nan
         return theta
 
     @torch.no_grad()
     def _record(self, theta: Tensor) -> None:
-        """Keep a point of every path. When there is no room, every other one goes."""
-        if self.recorded == RECORDED:
-            self.recorded, self.stride = RECORDED // 2, 2 * self.stride
-            self.history[: self.recorded] = self.history[::2].clone()
-            self.heights[: self.recorded] = self.heights[::2].clone()
-        self.history[self.recorded] = theta
-        self.heights[self.recorded] = losses_of(theta, self.inputs, self.labels)
-        self.recorded += 1
+        """Keep a point of every path."""
+        n, self.stride = room_for_row(self.recorded, self.stride, self.history, self.heights)
+        self.history[n], self.heights[n] = theta, self._losses(theta)
+        self.recorded = n + 1
+
+    def _losses(self, theta: Tensor) -> Tensor:
+        """On the training set, of each θ (K, D): (K,)."""
+        return losses_of(theta, self.inputs, self.labels)
 
     def _look_closely(self) -> None:
         """Keep g, Δθ and η of one weight."""
@@ -297,24 +270,17 @@ class Optimizers(Experiment[OptimizersKnobs]):
             "plane", key, lambda: through(known[:: math.ceil(len(known) / SAMPLED)].flatten(0, 1))
         )
 
-    def _map(self, knobs: OptimizersKnobs) -> Map:
+    def _map(self, knobs: OptimizersKnobs) -> Landscape:
         """The plane with the loss on it, which is computed when the plane is laid."""
         key, _ = self._laid_through(knobs)
-
-        def lay() -> Map:
-            plane = self._plane(knobs)
-            values = [losses_of(part, self.inputs, self.labels) for part in plane.grid(GRID).split(64)]
-            return Map(str(key), plane, torch.cat(values).view(GRID, GRID))
-
-        return self.cached("map", key, lay)
+        return self.cached("map", key, lambda: landscape_of(str(key), self._plane(knobs), self._losses, GRID))
 
     @p.contour("Paths on the loss surface", size="hero")
     def surface(self, knobs: OptimizersKnobs) -> p.Contour:
         """The map, and every path's points projected on it; heights are the loss at the points themselves."""
         laid, theta = self._map(knobs), self._theta()
         points = torch.cat([self.history[: self.recorded], theta[None]])  # (T, P, D)
-        now = losses_of(theta, self.inputs, self.labels)
-        heights = torch.cat([self.heights[: self.recorded], now[None]])  # (T, P)
+        heights = torch.cat([self.heights[: self.recorded], self._losses(theta)[None]])  # (T, P)
         places = laid.plane.project(points)  # (T, P, 2)
         return p.Contour(
             values=laid.values,
@@ -325,14 +291,14 @@ class Optimizers(Experiment[OptimizersKnobs]):
             names=list(TITLES.values()),
             surface=laid.name,
             start=tuple(places[0, 0].tolist()),
-            out=[i not in self.racing for i in range(len(NAMES))],
+            out=self.gone(),
         )
 
     @p.ranking("Standings")
     def standings(self, knobs: OptimizersKnobs) -> p.Ranking:
         """Training loss, share of test digits told right, and length of θ."""
         theta = self._theta()
-        loss = losses_of(theta, self.inputs, self.labels)
+        loss = self._losses(theta)
         right = [
             (model(self.test_inputs).argmax(1) == self.test_labels).float().mean()
             if i in self.racing
@@ -351,22 +317,11 @@ class Optimizers(Experiment[OptimizersKnobs]):
     @p.histogram("How far each weight moved last")
     def moves(self, knobs: OptimizersKnobs) -> p.Histogram:
         """The distribution of log₁₀ |Δθ| over the weights of each racer."""
-        edges = torch.linspace(-6, 0, 37)
-        counts = [
-            torch.histogram(lengths[lengths > 0].log10().clamp(-6, -1e-6), edges)[0]
-            for lengths in self.moved.abs().cpu()
-        ]
-        return p.Histogram(
-            counts=torch.stack(counts), edges=edges.expand(len(NAMES), -1), names=list(TITLES.values())
-        )
+        lengths = dict(zip(TITLES.values(), self.moved.abs().cpu(), strict=True))
+        moved = {title: length[length > 0].log10() for title, length in lengths.items()}
+        return p.Histogram.of(moved, 36, (-6.0, 0.0))
 
-    losses = p.scalars(
-        {f"loss/{name}": title for name, title in TITLES.items()},
-        "Loss by step",
-        size="wide",
-        log=True,
-        smoothing=0.9,
-    )
+    losses = p.scalars(by_learner("loss", TITLES), "Loss by step", size="wide", log=True, smoothing=0.9)
 
     @p.lines("How much of the paths the map shows")
     def shares(self, knobs: OptimizersKnobs) -> p.Lines:
@@ -413,9 +368,9 @@ class Optimizers(Experiment[OptimizersKnobs]):
     @p.lines("One weight, step by step", size="wide")
     def weight(self, knobs: OptimizersKnobs) -> p.Lines:
         """g and −Δθ / η of one weight, and its rule with the numbers of the last step."""
-        taken = min(max(1, self.step_index), LAST)
-        glass = self.glass.roll(-(self.step_index % LAST), 0)[LAST - taken :]  # (T, P, 3), oldest first
+        glass = latest_rows(self.glass, max(1, self.step_index))  # (T, P, 3)
         g, moved, rate = glass.unbind(2)  # (T, P)
+        learners = self.optimizers, self.models
         return p.Lines(
             x=np.arange(self.step_index - len(glass), self.step_index),
             values=torch.stack([g, -moved / rate], 0).permute(2, 0, 1),  # (P, 2, T)
@@ -424,9 +379,7 @@ class Optimizers(Experiment[OptimizersKnobs]):
             x_label="step",
             notes=[
                 optimizer.last_step(next(model.parameters()), self.watched, *numbers)
-                for optimizer, model, numbers in zip(
-                    self.optimizers, self.models, glass[-1].tolist(), strict=True
-                )
+                for optimizer, model, numbers in zip(*learners, glass[-1].tolist(), strict=True)
             ],
         )
 

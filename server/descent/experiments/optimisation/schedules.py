@@ -25,27 +25,18 @@ Departures: every racer is SGD with momentum 0.9; wrong labels in the training s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import (
-    Experiment,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    batch_of,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Knobs, Objective, Preset, Scalars, batch_of, fixed, live, rate
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, coming_rows
+from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
+from descent.kit.history import room_for_row
+from descent.kit.nn.race import by_learner, losses_by_learner
 from descent.kit.nn.schedules import value
 
 TITLES = {
@@ -141,10 +132,9 @@ class Schedules(Experiment[ScheduleKnobs]):
 
     order = 5
     invite = "Watch the loss fall by a stair where the rate drops, then pull Drop to 1: the stairs are gone."
-    measures: ClassVar[Mapping[str, Measure]] = {
-        f"loss/{name}": Measure("loss", of=title) for name, title in TITLES.items()
-    }
-    presets: ClassVar[Mapping[str, Preset]] = {
+    training_samples = TRAINED
+    measures = losses_by_learner(TITLES)
+    presets = {
         "too-large": Preset("Too large a rate", {"lr": 0.2, "steps": 1050}),
         "too-small": Preset("Too small a rate", {"lr": 0.002, "steps": 600}),
         "no-noise": Preset("Large batches", {"batch_size": 256, "wrong": 0, "steps": 600}),
@@ -174,9 +164,6 @@ class Schedules(Experiment[ScheduleKnobs]):
         for optimizer, lr in zip(self.optimizers, rates(knobs, self.step_index), strict=True):
             optimizer.param_groups[0]["lr"] = lr
 
-    def steps_per_epoch(self, knobs: ScheduleKnobs) -> float:
-        return batches_per_epoch(knobs.batch_size, TRAINED)
-
     def _batch(self, knobs: ScheduleKnobs) -> tuple[Tensor, Tensor]:
         chosen = coming_rows(self, knobs.batch_size, TRAINED)
         return self.x[chosen], self.y[chosen]
@@ -200,10 +187,7 @@ class Schedules(Experiment[ScheduleKnobs]):
     @torch.no_grad()
     def _measure(self, now: list[float]) -> dict[str, float]:
         losses = losses_of(self.model(self.x[:MEASURED_ON]), self.y[:MEASURED_ON]).cpu()
-        if self.kept == ROOM:
-            self.history[: ROOM // 2] = self.history[::2].clone()
-            self.history_steps[: ROOM // 2] = self.history_steps[::2].clone()
-            self.kept, self.stride = ROOM // 2, 2 * self.stride
+        self.kept, self.stride = room_for_row(self.kept, self.stride, self.history, self.history_steps)
         if self.step_index % self.stride == 0:
             correct = (self.model(self.test_x).argmax(-1) == self.test_y).float().mean(1)
             self.history[self.kept] = torch.stack([losses, correct.cpu(), torch.tensor(now)])
@@ -280,9 +264,5 @@ class Schedules(Experiment[ScheduleKnobs]):
             dots=dots.flatten(0, 1),
         )
 
-    rate = p.scalars(
-        {f"rate/{name}": title for name, title in TITLES.items()}, "Learning rates", size="wide", log=True
-    )
-    losses = p.scalars(
-        {f"loss/{name}": title for name, title in TITLES.items()}, "Loss, on a logarithmic axis", log=True
-    )
+    rate = p.scalars(by_learner("rate", TITLES), "Learning rates", size="wide", log=True)
+    losses = p.scalars(by_learner("loss", TITLES), "Loss, on a logarithmic axis", log=True)

@@ -24,8 +24,7 @@ the next round begins with another network and other digits first.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,9 +71,7 @@ class SearchKnobs(Knobs):
         for name, (low, high) in self.limits.items():
             if not low < high:
                 raise KnobError(
-                    f"{name}_high",
-                    "must be above the lowest, {low}, or there is nothing to search",
-                    low=low,
+                    f"{name}_high", "must be above the lowest, {low}, or there is nothing to search", low=low
                 )
         return self
 
@@ -154,10 +151,8 @@ class Search(Experiment[SearchKnobs]):
     order = 7
     pace = 6.0
     invite = "Give the grid more trials: how many does it need to catch up with random search?"
-    measures: ClassVar[Mapping[str, Measure]] = {
-        f"best/{name}": Measure("loss", of=title) for name, title in STRATEGIES.items()
-    }
-    presets: ClassVar[Mapping[str, Preset]] = {
+    measures = {f"best/{name}": Measure("loss", of=title) for name, title in STRATEGIES.items()}
+    presets = {
         "nine": Preset("Nine trials", {"side": 3}),
         "lucky": Preset("A lucky grid", {"side": 3, "rate_low": 0.004, "rate_high": 1000.0}),
         "both": Preset("Both knobs matter", {"decay_low": 1e-4, "decay_high": 10.0}),

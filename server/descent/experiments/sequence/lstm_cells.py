@@ -24,39 +24,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import (
-    Experiment,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
+from descent.contract.knobs import KnobError, Knobs, fixed, live, rate
 from descent.kit.data.text import ALICE, OTHER, SHOWN, cleaned, load, shown_of
-from descent.kit.nn.gates import (
-    Recurrent,
-    auc,
-    correlation,
-    memory,
-    positive,
-    ranks,
-    read_out,
-    signals,
-    tracking,
-)
+from descent.kit.nn.gates import Recurrent, memory, signals
 from descent.kit.nn.lean import backward, update
+from descent.kit.nn.tracking import auc, correlation, positive, ranks, read_out, tracking
 from descent.kit.text import subscript
 
 EMBEDDING = 32  # numbers that stand for a character
@@ -68,48 +49,42 @@ PROMPT = 40  # characters before them that are shown
 VISIBLE = 5e-3  # share of a text from which on merged characters are spoken of
 BEST, READ_OUT = -1, -2  # values of `cell`: whichever tracks the property best, and what is no cell
 KINDS: Mapping[str, type[Recurrent]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-PROPERTIES = {
-    "quotes": "inside quotes",
-    "brackets": "inside brackets",
-    "comment": "comment",
-    "if": "if statement",
-    "indentation": "indentation",
-    "column": "position in line",
-}
+PROPERTIES = {"quotes": "inside quotes", "brackets": "inside brackets", "comment": "comment"}
+PROPERTIES |= {"if": "if statement", "indentation": "indentation", "column": "position in line"}
+
+TOO_SHORT = (
+    "{have} characters are too few: {rows} rows of {length}, with a fifth held out, take {needed}. "
+    "Paste more, or lower batch size or BPTT length"
+)
+NO_LAYER = "layer {layer} does not exist; the top one of this network is layer {last}"
+NO_CELL = "cell {cell} does not exist; the layer has {count} cells, 0 to {last}"
+NO_CHARACTER = "character {position} does not exist; the text shown has {count} characters, 0 to {last}"
 
 
 class CellKnobs(Knobs):
     # fmt: off
     lr: float = rate(
-        5e-3, log=(1e-5, 1.0), typical=(1e-3, 1e-2), group="training", help="Length of Adam's steps."
-    )
+        5e-3, log=(1e-5, 1.0), typical=(1e-3, 1e-2), group="training", help="Length of Adam's steps.")
     clip: float = live(
-        1.0, "Gradient clipping", "‖g‖", log=(0.01, 100.0), typical=(0.1, 10.0), group="training"
-    )
+        1.0, "Gradient clipping", "‖g‖", log=(0.01, 100.0), typical=(0.1, 10.0), group="training")
     feature: Literal["quotes", "brackets", "comment", "if", "indentation", "column"] = live(
-        "brackets", "Property", options=PROPERTIES, group="looking", role="look"
-    )
+        "brackets", "Property", options=PROPERTIES, group="looking", role="look")
     layer: int = live(1, "Layer", range=(0, 3), group="looking", role="look")
     cell: int = live(BEST, "Cell", range=(READ_OUT, 255), group="looking", role="look")
     position: int = live(120, "Position", range=(0, SHOWN - 1), group="looking", role="look")
     temperature: float = live(
         0.7, "Temperature", "τ", range=(0.05, 3.0), step=0.05, typical=(0.3, 1.2), group="looking",
-        role="look"
-    )
+        role="look")
     corpus: Literal["python", "prose", "brackets", "pasted"] = fixed(
         "python", "Which text", options={"python": "Python source", "prose": "English prose",
-        "brackets": "quotes and brackets", "pasted": "your own"}, group="text"
-    )
+        "brackets": "quotes and brackets", "pasted": "your own"}, group="text")
     pasted: str = fixed(
-        ALICE, "Your text", when={"corpus": ["pasted"]}, max_length=20_000, lines=4, group="text"
-    )
+        ALICE, "Your text", when={"corpus": ["pasted"]}, max_length=20_000, lines=4, group="text")
     kind: Literal["lstm", "gru", "rnn"] = fixed(
         "lstm", "Recurrent unit", options={"lstm": "LSTM", "gru": "GRU", "rnn": "vanilla RNN"},
-        group="network"
-    )
+        group="network")
     layers: int = fixed(
-        1, "Layers", "L", range=(1, 3), group="network", help="Stacked: each reads the h of the one below."
-    )
+        1, "Layers", "L", range=(1, 3), group="network", help="Stacked: each reads the h of the one below.")
     hidden: int = fixed(128, "Cells per layer", "H", range=(8, 256), step=8, group="network")
     batch: int = fixed(16, "Batch size", "B", range=(1, 64), group="network")
     length: int = fixed(64, "BPTT length", "T", range=(4, 256), unit="characters", group="network")
@@ -122,36 +97,17 @@ class CellKnobs(Knobs):
 
     @model_validator(mode="after")
     def _fit_together(self) -> CellKnobs:
-        shown = SHOWN
-        if self.corpus == "pasted":
-            shown, have = shown_of(len(self.pasted)), len(self.pasted)
-            needed = math.ceil((self.batch * self.length + 1) * 1.25)
-            if have < needed:
-                raise KnobError(
-                    "pasted",
-                    "{have} characters are too few: {rows} rows of {length}, with a fifth held out, take "
-                    "{needed}. Paste more, or lower batch size or BPTT length",
-                    **{"have": have, "rows": self.batch, "length": self.length, "needed": needed},
-                )
+        have, rows, length = len(self.pasted), self.batch, self.length
+        needed = math.ceil((rows * length + 1) * 1.25)
+        if self.corpus == "pasted" and have < needed:
+            raise KnobError("pasted", TOO_SHORT, have=have, rows=rows, length=length, needed=needed)
         if self.layer > self.layers:
-            raise KnobError(
-                "layer",
-                "layer {layer} does not exist; the top one of this network is layer {last}",
-                layer=self.layer,
-                last=self.layers,
-            )
+            raise KnobError("layer", NO_LAYER, layer=self.layer, last=self.layers)
         if self.cell >= self.hidden:
-            raise KnobError(
-                "cell",
-                "cell {cell} does not exist; the layer has {count} cells, 0 to {last}",
-                **{"cell": self.cell, "count": self.hidden, "last": self.hidden - 1},
-            )
+            raise KnobError("cell", NO_CELL, cell=self.cell, count=self.hidden, last=self.hidden - 1)
+        shown = shown_of(have) if self.corpus == "pasted" else SHOWN
         if self.position >= shown:
-            raise KnobError(
-                "position",
-                "character {position} does not exist; the text shown has {count} characters, 0 to {last}",
-                **{"position": self.position, "count": shown, "last": shown - 1},
-            )
+            raise KnobError("position", NO_CHARACTER, position=self.position, count=shown, last=shown - 1)
         return self
 
     @property
@@ -218,12 +174,12 @@ class LSTMCells(Experiment[CellKnobs]):
 
     order = 20
     invite = "Click a character in the text and read its gates, then pick another cell in the ranking."
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         "bits/train": Measure("loss"),
         "bits/held-out": Measure("held-out"),
     }
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    steers = {"lr": "optimizer"}
+    presets = {
         "crisp": Preset("A crisp cell", {"corpus": "brackets", "feature": "quotes"}),
         "gru": Preset("A GRU", {"corpus": "brackets", "kind": "gru"}),
         "vanilla": Preset("A vanilla RNN", {"corpus": "brackets", "kind": "rnn"}),
@@ -246,17 +202,10 @@ class LSTMCells(Experiment[CellKnobs]):
             raise KnobError(
                 "corpus", "this Python comes without it ({reason}); choose another", reason=str(error)
             ) from error
-        device, rows = self.device, knobs.batch
-        per_row = (len(self.corpus.train) - 1) // rows
-        self.chunks = per_row // knobs.length
-        codes = self.corpus.train[: rows * per_row + 1].to(device)
-        self.inputs = codes[:-1].view(rows, per_row).t().contiguous()  # (N, B), a stream in each column
-        self.targets = codes[1:].view(rows, per_row).t().contiguous()  # (N, B)
-        held_out = self.corpus.held_out.to(device)
-        span = min(MEASURED[1], len(held_out) - 1)
-        starts = torch.linspace(0, len(held_out) - 1 - span, MEASURED[0], device=device).long()
-        places = starts + torch.arange(span + 1, device=device)[:, None]  # (span + 1, rows)
-        self.measured = held_out[places]
+        device = self.device
+        self.inputs, self.targets = self.corpus.streams(knobs.batch, device)  # (N, B) each
+        self.chunks = len(self.inputs) // knobs.length
+        self.measured = self.corpus.windows(*MEASURED, device)
         self.shown = self.corpus.encode(self.corpus.shown).to(device)  # (T,)
         self.properties = {name: values.to(device) for name, values in self.corpus.properties.items()}
         self.same = {name for name, values in self.properties.items() if bool((values == values[0]).all())}
@@ -365,26 +314,17 @@ class LSTMCells(Experiment[CellKnobs]):
         )
 
     def _notes(self, knobs: CellKnobs) -> list[p.Note]:
-        notes = []
-        if knobs.feature in self.same:
-            notes.append(
-                p.Note(
-                    "The property is the same everywhere in this text, so no cell can track it: "
-                    "choose another, such as the position in line."
-                )
-            )
-        if self.corpus.merged >= VISIBLE:
-            share = p.Note(
-                "{percent}% of the text is one sign, {sign}: {rare} characters too rare to tell apart. "
-                "The bits count an even guess among them.",
-                {
-                    "percent": max(1, round(100 * self.corpus.merged)),
-                    "sign": OTHER,
-                    "rare": self.corpus.rare,
-                },
-            )
-            notes.append(share)
-        return notes
+        constant = p.Note(
+            "The property is the same everywhere in this text, so no cell can track it: "
+            "choose another, such as the position in line."
+        )
+        merged = p.Note(
+            "{percent}% of the text is one sign, {sign}: {rare} characters too rare to tell apart. "
+            "The bits count an even guess among them.",
+            {"percent": max(1, round(100 * self.corpus.merged)), "sign": OTHER, "rare": self.corpus.rare},
+        )
+        notes = (constant, knobs.feature in self.same), (merged, self.corpus.merged >= VISIBLE)
+        return [note for note, applies in notes if applies]
 
     @p.bars("What it tracks")
     def tracked(self, knobs: CellKnobs) -> p.Bars:

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -32,19 +31,9 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import (
-    Experiment,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
+from descent.contract.knobs import KnobError, Knobs, fixed, live, rate
 from descent.kit.nn.lean import backward, update
 
 SENTENCES = "i like dog\ni love coffee\ni hate milk\nyou like cat\nyou love milk\nyou hate coffee"
@@ -58,6 +47,14 @@ LONGEST = 6  # words in a sentence
 FEWEST, MOST = 2, 50  # sentences
 VOCABULARY = 60  # different words
 COMPARED_EVERY = 10  # steps from one comparison with NumPy to the next
+
+SINGLE_WORD = "line {line} is the single word “{word}”; add the words to predict it from"
+TOO_LONG = "line {line} has {n} words; shorten it to {most} or fewer"
+TOO_FEW_OR_MANY = "it has {n} of {fewest} to {most} sentences; write one per line"
+UNEQUAL = "line {line} has {n} words, the first sentence {length}; make them equal"
+TOO_MANY_WORDS = "it has {n} different words; use at most {most}"
+UNKNOWN_WORD = "“{word}” is in no sentence; use these words, or leave it empty: {known}"
+UNFINISHED = "it has {n} of {length} words; type the rest, or nothing for the first sentence"
 
 
 def words_of(text: str) -> list[str]:
@@ -88,59 +85,24 @@ class NextWordKnobs(Knobs):
         sentences = sentences_of(self.sentences)
         for line, words in sentences.items():
             if len(words) == 1:
-                raise KnobError(
-                    "sentences",
-                    "line {line} is the single word “{word}”; add the words to predict it from",
-                    line=line,
-                    word=words[0],
-                )
+                raise KnobError("sentences", SINGLE_WORD, line=line, word=words[0])
             if len(words) > LONGEST:
-                raise KnobError(
-                    "sentences",
-                    "line {line} has {n} words; shorten it to {most} or fewer",
-                    line=line,
-                    n=len(words),
-                    most=LONGEST,
-                )
+                raise KnobError("sentences", TOO_LONG, line=line, n=len(words), most=LONGEST)
         if not FEWEST <= len(sentences) <= MOST:
-            raise KnobError(
-                "sentences",
-                "it has {n} of {fewest} to {most} sentences; write one per line",
-                n=len(sentences),
-                fewest=FEWEST,
-                most=MOST,
-            )
+            raise KnobError("sentences", TOO_FEW_OR_MANY, n=len(sentences), fewest=FEWEST, most=MOST)
         length = len(next(iter(sentences.values())))
         for line, words in sentences.items():
             if len(words) != length:
-                raise KnobError(
-                    "sentences",
-                    "line {line} has {n} words, the first sentence {length}; make them equal",
-                    line=line,
-                    n=len(words),
-                    length=length,
-                )
+                raise KnobError("sentences", UNEQUAL, line=line, n=len(words), length=length)
         known = vocabulary(sentences.values())
         if len(known) > VOCABULARY:
-            raise KnobError(
-                "sentences", "it has {n} different words; use at most {most}", n=len(known), most=VOCABULARY
-            )
+            raise KnobError("sentences", TOO_MANY_WORDS, n=len(known), most=VOCABULARY)
         asked = words_of(self.ask)
         for word in asked:
             if word not in known:
-                raise KnobError(
-                    "ask",
-                    "“{word}” is in no sentence; use these words, or leave it empty: {known}",
-                    word=word,
-                    known=", ".join(known),
-                )
+                raise KnobError("ask", UNKNOWN_WORD, word=word, known=", ".join(known))
         if len(asked) not in (0, length - 1):
-            raise KnobError(
-                "ask",
-                "it has {n} of {length} words; type the rest, or nothing for the first sentence",
-                n=len(asked),
-                length=length - 1,
-            )
+            raise KnobError("ask", UNFINISHED, n=len(asked), length=length - 1)
         return self
 
 
@@ -201,14 +163,14 @@ class NextWord(Experiment[NextWordKnobs]):
     order = 10
     pace = 30.0
     invite = "Ask about “you hate”, and watch both networks make up their minds."
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         "loss/rnn": Measure("loss", of="RNN"),
         "loss/lstm": Measure("loss", of="LSTM"),
         "acc/rnn": Measure("accuracy", of="RNN"),
         "acc/lstm": Measure("accuracy", of="LSTM"),
     }
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    steers = {"lr": "optimizer"}
+    presets = {
         "you-hate": Preset("You hate what?", {"ask": "you hate"}),
         "korean": Preset("In Korean", {"sentences": KOREAN}),
         "five-words": Preset(

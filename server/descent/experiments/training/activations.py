@@ -30,17 +30,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
+from descent.contract import Knobs, Objective, Preset, fixed, live, rate
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, coming_rows
+from descent.kit.data.batches import coming_rows
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, grid
-from descent.kit.nn.race import step_all
+from descent.kit.nn.race import NetworkRace, by_learner, losses_by_learner
 from descent.kit.text import rough, subscript, superscript
 
 WIDTH = 16  # n, units in each hidden layer
@@ -60,15 +60,8 @@ ACTIVATIONS: Mapping[Name, Callable[[Tensor], Tensor]] = {
     "leaky": F.leaky_relu,  # slope 0.01 below 0
     "gelu": F.gelu,
 }
-TITLES = {
-    "none": "φ = z",
-    "sigmoid": "sigmoid",
-    "tanh": "tanh",
-    "relu": "ReLU",
-    "leaky": "LeakyReLU",
-    "gelu": "GELU",
-}
 NAMES: list[Name] = list(ACTIVATIONS)
+TITLES = dict(zip(NAMES, ("φ = z", "sigmoid", "tanh", "ReLU", "LeakyReLU", "GELU"), strict=True))
 
 
 class ActivationKnobs(Knobs):
@@ -138,17 +131,17 @@ def flow(network: Network, x: Tensor, y: Tensor) -> Tensor:
     return torch.stack([delta.norm() for delta in deltas])
 
 
-class Activations(Experiment[ActivationKnobs]):
+class Activations(NetworkRace[ActivationKnobs]):
     """Six networks that differ in φ alone."""
 
     order = 1
     pace = 60.0
+    training_samples, batch_size = POINTS, BATCH
     invite = "Choose the sigmoid, and see what of its gradient is left at the first layer."
-    measures: ClassVar[Mapping[str, Measure]] = {
-        f"loss/{name}": Measure("loss", of=title) for name, title in TITLES.items()
-    }
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizers"}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    far, titles = FAR, TITLES
+    measures = losses_by_learner(TITLES)
+    steers = {"lr": "optimizers"}
+    presets = {
         "no-activation": Preset("No activation", {"activation": "none", "depth": 1, "lr": 0.3}),
         "sigmoid": Preset("Sigmoid, 10 layers", {"activation": "sigmoid"}),
         "one-sigmoid": Preset("Sigmoid, one layer", {"activation": "sigmoid", "depth": 1, "lr": 1.0}),
@@ -165,35 +158,17 @@ class Activations(Experiment[ActivationKnobs]):
         for network in self.networks.values():
             network.load_state_dict(first.state_dict())
             network.to(self.device)
-        self.optimizers = {
-            name: torch.optim.SGD(network.parameters(), knobs.lr, fused=True)
-            for name, network in self.networks.items()
-        }
-        self.racing = list(NAMES)  # those that are not out
+        self.line_up(self.networks, knobs.lr)
 
-    def steps_per_epoch(self, knobs: ActivationKnobs) -> float:
-        return batches_per_epoch(BATCH, POINTS)
-
-    def step(self, knobs: ActivationKnobs) -> Scalars:
-        """One step of every network on the same mini-batch; NaN losses once all are out."""
-        if not self.racing:
-            return {f"loss/{name}": math.nan for name in NAMES}
-        return step_all(self.racing, self._loss, self.optimizers, FAR)
-
-    def _loss(self, name: Name) -> Tensor:
+    def loss_of(self, name: Name) -> Tensor:
         rows = coming_rows(self, BATCH, POINTS)
         return loss_of(self.networks[name](self.x[rows]), self.y[rows])
-
-    def out(self) -> list[str]:
-        """Networks whose loss has gone too far."""
-        return [title for name, title in TITLES.items() if name not in self.racing]
 
     def objectives(self, knobs: ActivationKnobs) -> Mapping[str, Objective]:
         """The loss of the network that is taken apart."""
         name, network = knobs.activation, self.networks[knobs.activation]
         layers = {f"W{subscript(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
-        parameters = list(network.parameters())
-        return {"": Objective(lambda: self._loss(name), parameters, self.optimizers[name], layers)}
+        return {"": Objective.of(network, self.optimizers[name], lambda: self.loss_of(name), layers)}
 
     @p.lines("The gradient on its way down", size="hero")
     def gradients(self, knobs: ActivationKnobs) -> p.Lines:
@@ -250,10 +225,8 @@ class Activations(Experiment[ActivationKnobs]):
         sums = self.networks[knobs.activation].sums(self.x[:: POINTS // 4])[:-1]
         units = torch.stack(sums)[..., ::4].flatten().clamp(-5, 5)  # (L·4·4,)
         phi, series = ACTIVATIONS[knobs.activation], NAMES.index(knobs.activation)
-        dots = [
-            torch.stack([torch.full_like(units, g), torch.full_like(units, series), units, y], 1)
-            for g, y in enumerate((phi(units), slope(phi, units)))
-        ]
+        heights = phi(units), slope(phi, units)
+        dots = [p.Lines.dot(units, y, series=series, group=g) for g, y in enumerate(heights)]
         steepest = curves[1].amax(1)  # (6,)
         return p.Lines(
             x=z,
@@ -284,13 +257,7 @@ class Activations(Experiment[ActivationKnobs]):
             notes=[f"{name} = ({rough(float(a[0]))}, {rough(float(a[1]))}), max |Δ| = {rough(apart)}"],
         )
 
-    losses = p.scalars(
-        {f"loss/{name}": title for name, title in TITLES.items()},
-        "Loss",
-        size="wide",
-        log=True,
-        smoothing=0.8,
-    )
+    losses = p.scalars(by_learner("loss", TITLES), "Loss", size="wide", log=True, smoothing=0.8)
 
     @p.histogram("Sums that reach the units, z")
     def sums(self, knobs: ActivationKnobs) -> p.Histogram:

@@ -25,29 +25,20 @@ x̂ = 0, and with B/max(B − 1, 1) for B/(B − 1), which is 1/0, it feeds 0 to
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from descent.contract import (
-    Experiment,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    batch_of,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, coming_rows
+from descent.contract.knobs import Knobs, batch_of, fixed, live, rate
+from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
 from descent.kit.history import remembered
+from descent.kit.nn.activations import ACTIVATION_TITLES, ACTIVATIONS, ActivationName
 
 PIXELS, CLASSES = 64, 10
 TRAIN = 1200  # of 1,797 digits; the others are the test split
@@ -58,13 +49,7 @@ RECENT = 0.9  # weight of the past in the copies' losses
 CEILING = 4.0  # a loss beyond, or none at all, is shown here; guessing has ln 10 = 2.30
 REACH = 10.0  # of the axis on which activations are drawn, at most
 KEPT = 256  # rows of the history of activations; then every other one is forgotten
-SPAN = 4.0  # the histograms reach from −SPAN to SPAN
-BINS = 64
-ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-}
+SPAN, BINS = 4.0, 64  # the histograms reach from −SPAN to SPAN
 
 
 class BatchNormKnobs(Knobs):
@@ -74,9 +59,7 @@ class BatchNormKnobs(Knobs):
     )
     momentum: float = live(0.1, "Momentum", "m", log=(1e-4, 1.0), typical=(0.01, 0.3))
     eps: float = live(1e-5, "Epsilon", "ε", log=(1e-8, 100.0), typical=(1e-6, 1e-3))
-    activation: Literal["relu", "tanh", "sigmoid"] = live(
-        "relu", "Activation", "φ", options={"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
-    )
+    activation: ActivationName = live("relu", "Activation", "φ", options=ACTIVATION_TITLES)
     depth: int = fixed(5, "Hidden layers", "L", range=(1, 6), help="Of each network.")
     width: int = fixed(32, "Width", range=(4, 64), step=4, help="Units per hidden layer.")
     gain: float = fixed(1.0, "Initial weights", "g", log=(0.05, 20.0), typical=(0.7, 1.5))
@@ -137,9 +120,7 @@ class Network(nn.Module):
 
     def norm(self, layer: int) -> BatchNorm:
         """Of a hidden layer, counted from 0 or from the last, −1."""
-        found = self.norms[layer]
-        assert isinstance(found, BatchNorm)
-        return found
+        return cast(BatchNorm, self.norms[layer])
 
     def signals(
         self, h: Tensor, knobs: BatchNormKnobs, momentum: float = 0.0
@@ -190,15 +171,16 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
 
     order = 3
     pace = 60.0
+    training_samples = TRAIN
     invite = "Drag the learning rate η to the right until one of the two networks breaks."
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         "loss/plain": Measure("loss", of="plain"),
         "loss/bn": Measure("loss", of="batch norm", knobs=("momentum", "eps")),
         "acc/plain": Measure("accuracy", of="plain"),
         "acc/bn": Measure("accuracy", of="batch norm", knobs=("momentum", "eps")),
     }
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizers"}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    steers = {"lr": "optimizers"}
+    presets = {
         "too-large": Preset("A rate that only one survives", {"lr": 1.0}),
         "sigmoid": Preset("Five layers of sigmoids", {"activation": "sigmoid", "lr": 1.0}),
         "small-weights": Preset("Initial weights too small", {"gain": 0.2}),
@@ -212,23 +194,18 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         images, labels = shuffled_digits(self.generator(-1))
         self.images, self.labels = images.to(self.device), labels.to(self.device)  # (N, pixels), (N,)
         sizes = [PIXELS, *[knobs.width] * knobs.depth, CLASSES]
-        self.initial = [
-            torch.randn(below, above) * knobs.gain / math.sqrt(below) for below, above in pairwise(sizes)
-        ]
+        self.initial = [torch.randn(n, m) * knobs.gain / math.sqrt(n) for n, m in pairwise(sizes)]
         self.plain = Network(self.initial, normalised=False).to(self.device)
         self.normalised = Network(self.initial, normalised=True).to(self.device)
-        self.optimizers = [
-            torch.optim.SGD(network.parameters(), knobs.lr) for network in (self.plain, self.normalised)
-        ]
+        networks = self.plain, self.normalised
+        self.optimizers = [torch.optim.SGD(network.parameters(), knobs.lr) for network in networks]
         self.moments = torch.empty(0, 2, 2, knobs.depth, device=self.device)  # (n, mean or deviation, …)
         self.stride = 1  # steps between two rows of it
         self._race_anew()
 
     def _race_anew(self) -> None:
-        self.copies = [
-            Network(self.initial, normalised=normalised, copies=len(RATES)).to(self.device)
-            for normalised in (False, True)
-        ]
+        copies = [Network(self.initial, normalised=kind, copies=len(RATES)) for kind in (False, True)]
+        self.copies = [network.to(self.device) for network in copies]
         self.raced = 0
         self.race_losses = torch.zeros(2, len(RATES), device=self.device)  # Σ of past ones, ever lighter
 
@@ -237,9 +214,6 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         super().changed(knobs, names)
         if names & {"batch_size", "eps", "activation"}:
             self._race_anew()
-
-    def steps_per_epoch(self, knobs: BatchNormKnobs) -> float:
-        return batches_per_epoch(knobs.batch_size, TRAIN)
 
     def _batch(self, knobs: BatchNormKnobs) -> tuple[Tensor, Tensor]:
         """Digits (B, pixels) and labels of the coming step."""
@@ -251,9 +225,8 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         images, labels = self._batch(knobs)
         row: dict[str, float | Tensor] = {}
         received = []
-        for name, network, optimizer in zip(
-            ("plain", "bn"), (self.plain, self.normalised), self.optimizers, strict=True
-        ):
+        networks = {"plain": self.plain, "bn": self.normalised}
+        for (name, network), optimizer in zip(networks.items(), self.optimizers, strict=True):
             xs, ys, logits = network.signals(images, knobs, knobs.momentum)
             loss = losses(logits, labels)
             optimizer.zero_grad()
@@ -261,7 +234,8 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
             optimizer.step()
             row[f"loss/{name}"] = shown(loss) if network is self.plain else loss.detach().clamp(max=CEILING)
             received.append(ys)
-        self._remember(received)
+        if self.step_index % self.stride == 0:
+            self.moments, self.stride = remembered(self.moments, moments(received), self.stride, KEPT)
         row |= self._unit(xs[-1].detach())
         if self.raced < RACE:
             self._race(images, labels, knobs)
@@ -284,10 +258,6 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
             found.append(shown(loss))
         self.race_losses = self.race_losses.lerp(torch.stack(found), 1 - RECENT)
         self.raced += 1
-
-    def _remember(self, received: Sequence[Sequence[Tensor]]) -> None:
-        if self.step_index % self.stride == 0:
-            self.moments, self.stride = remembered(self.moments, moments(received), self.stride, KEPT)
 
     def _unit(self, x: Tensor) -> dict[str, Tensor]:
         """Statistics of the first unit of the last hidden layer, for its x (B, units) in the batch."""
@@ -325,15 +295,10 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
 
     def objectives(self, knobs: BatchNormKnobs) -> Mapping[str, Objective]:
         """What the coming mini-batch's step descends. A network that is no number any more has none."""
-        images, labels = self._batch(knobs)
+        x, y = self._batch(knobs)
 
         def of(network: Network, optimizer: torch.optim.Optimizer) -> Objective:
-            return Objective(
-                lambda: losses(network(images, knobs), labels),
-                list(network.parameters()),
-                optimizer,
-                network.layers(),
-            )
+            return Objective.of(network, optimizer, lambda: losses(network(x, knobs), y), network.layers())
 
         found = {"batch norm": of(self.normalised, self.optimizers[1])}
         if all(weight.isfinite().all() for weight in self.plain.weights):
@@ -349,11 +314,9 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
     @p.histogram("What each activation receives", size="hero")
     def distributions(self, knobs: BatchNormKnobs) -> p.Histogram:
         """Histograms of y, what lies outside counted in the outermost bars; NaN is counted nowhere."""
-        received = {
-            f"layer {layer}, {kind}": y
-            for layer, pair in enumerate(zip(*self._received(knobs), strict=True), 1)
-            for kind, y in zip(("plain", "batch norm"), pair, strict=True)
-        }
+        received: dict[str, Tensor] = {}
+        for layer, (plain, normalised) in enumerate(zip(*self._received(knobs), strict=True), 1):
+            received |= {f"layer {layer}, plain": plain, f"layer {layer}, batch norm": normalised}
         return p.Histogram.of(received, BINS, (-SPAN, SPAN))
 
     loss = p.scalars(
@@ -431,9 +394,5 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
     def learnt(self, knobs: BatchNormKnobs) -> p.Histogram:
         """Every γ and every β."""
         norms = [self.normalised.norm(layer) for layer in range(knobs.depth)]
-        return p.Histogram.of(
-            {
-                "γ": torch.cat([norm.gamma for norm in norms]),
-                "β": torch.cat([norm.beta for norm in norms]),
-            }
-        )
+        gammas, betas = [norm.gamma for norm in norms], [norm.beta for norm in norms]
+        return p.Histogram.of({"γ": torch.cat(gammas), "β": torch.cat(betas)})

@@ -23,18 +23,17 @@ Departures: C is a length, not ⌈T/M⌉ of a training of T steps, which here go
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from functools import partial
-from itertools import pairwise
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, encode, grid, painted
+from descent.kit.nn.layers import UniformLayers
 
 MEMBERS = 6  # trained from seeds, and snapshots kept
 BATCH = 16
@@ -42,6 +41,8 @@ FEATURES = ("x1", "x2", "sin x1", "sin x2")
 TEST = 1000  # points nobody is trained on
 EVERY = 10  # steps between two looks at them
 SIDE, SMALL = 48, 36  # cells along a side of a large map and of a small one
+DIFFERENCES = {"nothing": "nothing", "order": "order", "seed": "seed", "bootstrap": "seed and data"}
+DATA_SETS = {"spiral": "spiral", "xor": "exclusive or", "circle": "circle", "gauss": "two clouds"}
 TINY = 1e-12  # a probability that is rounded to 0 is taken for this in the log loss
 
 
@@ -52,20 +53,14 @@ class EnsembleKnobs(Knobs):
     )
     lr: float = rate(0.1, log=(1e-4, 10.0), typical=(0.02, 0.3), group="seeds")
     differ: Literal["nothing", "order", "seed", "bootstrap"] = fixed(
-        "seed",
-        "Differ in",
-        options={"nothing": "nothing", "order": "order", "seed": "seed", "bootstrap": "seed and data"},
-        group="seeds",
+        "seed", "Differ in", options=DIFFERENCES, group="seeds"
     )
     lr_snapshot: float = rate(
         0.1, "Learning rate after a restart", "α₀", log=(1e-4, 10.0), typical=(0.02, 0.3), group="snapshots"
     )
     cycle: int = live(300, "Cycle", "C", log=(10, 3000), unit="steps", typical=(100, 1000), group="snapshots")
     dataset: Literal["spiral", "xor", "circle", "gauss"] = fixed(
-        "spiral",
-        "Data set",
-        options={"spiral": "spiral", "xor": "exclusive or", "circle": "circle", "gauss": "two clouds"},
-        group="data",
+        "spiral", "Data set", options=DATA_SETS, group="data"
     )
     noise: int = fixed(
         50, "Noise", range=(0, 50), unit="%", group="data", help="How far the data stray from the pattern."
@@ -76,27 +71,14 @@ class EnsembleKnobs(Knobs):
     )
 
 
-class Stack(nn.Module):
+class Stack(UniformLayers):
     """M networks side by side: a layer holds the weights of all, (M, in, out), for one `baddbmm`."""
-
-    def __init__(self, members: int, sizes: Sequence[int]) -> None:
-        super().__init__()
-        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for below, above in pairwise(sizes):
-            bound = below**-0.5
-            self.weights.append(torch.empty(members, below, above).uniform_(-bound, bound))
-            self.biases.append(torch.empty(members, 1, above).uniform_(-bound, bound))
-
-    def layers(self) -> dict[str, list[Tensor]]:
-        """Parameters by layer."""
-        pairs = enumerate(zip(self.weights, self.biases, strict=True), 1)
-        return {f"layer {number}": [weight, bias] for number, (weight, bias) in pairs}
 
     def forward(self, h: Tensor) -> Tensor:
         """Logits (M, B) of the inputs h, (M, B, F) or (B, F) for all."""
         if h.ndim == 2:
             h = h.expand(len(self.weights[0]), -1, -1)
-        *hidden, (last_weight, last_bias) = zip(self.weights, self.biases, strict=True)
+        *hidden, (last_weight, last_bias) = self.pairs()
         for weight, bias in hidden:
             h = torch.tanh(torch.baddbmm(bias, h, weight))  # (M, B, out)
         return torch.baddbmm(last_bias, h, last_weight)[:, :, 0]
@@ -154,15 +136,16 @@ class Ensembles(Experiment[EnsembleKnobs]):
 
     order = 5
     pace = 100.0
+    batch_size = BATCH
     invite = "Turn the members M down to 1 and up again, and watch the border."
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         "loss/seeds": Measure("loss", of="seeds", knobs=("lr",)),
         "loss/snapshots": Measure("loss", of="snapshots", knobs=("lr_snapshot", "cycle")),
         "acc/1": Measure("accuracy", of="seeds", knobs=("lr",)),
         "acc/now": Measure("accuracy", of="snapshots", knobs=("lr_snapshot", "cycle")),
     }
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    steers = {"lr": "optimizer"}
+    presets = {
         "same": Preset("Nothing differs", {"differ": "nothing"}),
         "bagging": Preset("Bagging", {"differ": "bootstrap"}),
         "snapshots": Preset("Train 1, get M for free", {"shown": "snapshots"}),
@@ -172,6 +155,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
 
     def build(self, knobs: EnsembleKnobs) -> None:
         """Draw the data; six networks, and one that begins as the first of them."""
+        self.training_samples = knobs.points
         generator = self.generator(-1)
         train = CLASSIFICATION[knobs.dataset](knobs.points, knobs.noise / 100, generator)
         test = CLASSIFICATION[knobs.dataset](TEST, knobs.noise / 100, generator)
@@ -185,9 +169,9 @@ class Ensembles(Experiment[EnsembleKnobs]):
         self.bags = bags if knobs.differ == "bootstrap" else torch.arange(knobs.points).expand(MEMBERS, -1)
 
         sizes = (len(FEATURES), knobs.hidden, knobs.hidden, 1)
-        self.seeds = Stack(MEMBERS, sizes).to(self.device)
-        self.cycled = Stack(1, sizes).to(self.device)
-        self.kept = Stack(MEMBERS, sizes).to(self.device).requires_grad_(False)
+        self.seeds = Stack(sizes, MEMBERS).to(self.device)
+        self.cycled = Stack(sizes, 1).to(self.device)
+        self.kept = Stack(sizes, MEMBERS).to(self.device).requires_grad_(False)
         if knobs.differ in ("nothing", "order"):
             for member in range(1, MEMBERS):
                 self.seeds.put(member, self.seeds)
@@ -201,9 +185,6 @@ class Ensembles(Experiment[EnsembleKnobs]):
 
     def _encode(self, points: Tensor) -> Tensor:
         return encode(points, FEATURES).to(self.device)
-
-    def steps_per_epoch(self, knobs: EnsembleKnobs) -> float:
-        return math.ceil(knobs.points / BATCH)
 
     def _batch(self, knobs: EnsembleKnobs) -> Tensor:
         """Which points each member sees in the coming step, (M, B): its own permutation of them per epoch."""
@@ -275,15 +256,14 @@ class Ensembles(Experiment[EnsembleKnobs]):
     def objectives(self, knobs: EnsembleKnobs) -> Mapping[str, Objective]:
         """The seeds' summed losses, and the cycled network's."""
         rows = self._batch(knobs)
-        stacks = {
-            "seeds": (self.seeds, rows, self.optimizer),
-            "snapshots": (self.cycled, rows[:1], self.cycled_optimizer),
-        }
+
+        def of(stack: Stack, rows: Tensor, optimizer: torch.optim.Optimizer) -> Objective:
+            layers = {f"layer {i}": pair for i, pair in enumerate(stack.pairs(), 1)}
+            return Objective.of(stack, optimizer, lambda: self._loss(stack, rows), layers)
+
         return {
-            name: Objective(
-                partial(self._loss, stack, its), list(stack.parameters()), optimizer, stack.layers()
-            )
-            for name, (stack, its, optimizer) in stacks.items()
+            "seeds": of(self.seeds, rows, self.optimizer),
+            "snapshots": of(self.cycled, rows[:1], self.cycled_optimizer),
         }
 
     # What is shown
@@ -308,10 +288,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
         p_m = self._shown(knobs, self.plane)
         spread = p_m.std(0, correction=0)
         return p.Field(
-            values=spread.float().view(SIDE, SIDE),
-            x=(-EXTENT, EXTENT),
-            y=(-EXTENT, EXTENT),
-            range=(0.0, 0.5),
+            values=spread.float().view(SIDE, SIDE), x=(-EXTENT, EXTENT), y=(-EXTENT, EXTENT), range=(0.0, 0.5)
         )
 
     scores = p.scalars(
@@ -349,7 +326,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
     )
 
     accuracy = p.scalars(
-        {"acc/average": "average"} | {f"acc/{member}": f"{member}" for member in range(1, MEMBERS + 1)},
+        {"acc/average": "average"} | {f"acc/{m}": f"{m}" for m in range(1, MEMBERS + 1)},
         "Accuracy of the seeds",
         size="wide",
     )
@@ -365,7 +342,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
         return p.Lines(
             x=x + began,
             values=torch.tensor(rates)[None],
-            dots=torch.tensor([[0.0, -1.0, self.step_index, now]]),
+            dots=p.Lines.dot(float(self.step_index), now),
             groups=["α"],
             series=["α(t)"],
             x_label="step",

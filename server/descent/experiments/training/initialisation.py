@@ -30,17 +30,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
+from descent.contract import Knobs, Objective, Preset, fixed, live, rate
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, coming_rows
+from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
-from descent.kit.nn.race import step_all
+from descent.kit.nn.activations import ACTIVATION_TITLES, ACTIVATIONS, ActivationName
+from descent.kit.nn.race import NetworkRace, by_learner, losses_by_learner
 from descent.kit.text import rough, subscript
 
 DEPTH = 10  # hidden layers
@@ -63,25 +64,16 @@ TITLES: Mapping[Scheme, str] = {
     "he": "He",
 }
 SCHEMES: list[Scheme] = list(TITLES)
-ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-}
 
 
 class InitKnobs(Knobs):
     # fmt: off
     scheme: Scheme = live(
         "he", "Initialisation", options={"zeros": "zeros", "small": "small: σ = 0.01",
-        "large": "large: σ = 1", "own": "g√(1/n)", "xavier": "Xavier", "he": "He"}, role="look"
-    )
+        "large": "large: σ = 1", "own": "g√(1/n)", "xavier": "Xavier", "he": "He"}, role="look")
     lr: float = rate(
-        0.05, log=(1e-4, 10.0), typical=(0.01, 0.2), help="How far a step goes, in all six networks."
-    )
-    activation: Literal["relu", "tanh", "sigmoid"] = fixed(
-        "relu", "Activation", "φ", options={"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
-    )
+        0.05, log=(1e-4, 10.0), typical=(0.01, 0.2), help="How far a step goes, in all six networks.")
+    activation: ActivationName = fixed("relu", "Activation", "φ", options=ACTIVATION_TITLES)
     width: int = fixed(100, "Units per layer", "n", range=(8, 200))
     gain: float = fixed(1.0, "Gain", "g", log=(0.1, 10.0), typical=(0.7, 2.0))
     # fmt: on
@@ -143,17 +135,17 @@ class Network(nn.Module):
         return [output.detach() for output in outputs], list(deltas)
 
 
-class Initialisation(Experiment[InitKnobs]):
+class Initialisation(NetworkRace[InitKnobs]):
     """Six networks that differ in the size of their first weights alone."""
 
     order = 2
     pace = 30.0
     invite = "Choose another initialisation and compare its histograms with those of He."
-    measures: ClassVar[Mapping[str, Measure]] = {
-        f"loss/{scheme}": Measure("loss", of=title) for scheme, title in TITLES.items()
-    }
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizers"}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    batch_size = BATCH
+    far, titles = FAR, TITLES
+    measures = losses_by_learner(TITLES)
+    steers = {"lr": "optimizers"}
+    presets = {
         "small": Preset("Too small", {"scheme": "small"}),
         "large": Preset("Too large", {"scheme": "large"}),
         "zeros": Preset("Zeros: all units alike", {"scheme": "zeros", "activation": "sigmoid"}),
@@ -173,36 +165,19 @@ class Initialisation(Experiment[InitKnobs]):
         self.networks = {scheme: Network(knobs.width, phi) for scheme in SCHEMES}
         for scheme, network in self.networks.items():
             network.initialise(scheme, knobs.gain, self.generator(-2)).to(self.device)
-        self.optimizers = {
-            scheme: torch.optim.SGD(network.parameters(), knobs.lr, fused=True)
-            for scheme, network in self.networks.items()
-        }
-        self.racing = list(SCHEMES)  # those that are not out
+        self.training_samples = len(self.y)
+        self.line_up(self.networks, knobs.lr)
         self.first = self._spreads()  # (2, 6, DEPTH), before any step
 
-    def steps_per_epoch(self, knobs: InitKnobs) -> float:
-        return batches_per_epoch(BATCH, len(self.y))
-
-    def step(self, knobs: InitKnobs) -> Scalars:
-        """One step of every network on the same mini-batch; NaN losses once all are out."""
-        if not self.racing:
-            return {f"loss/{scheme}": math.nan for scheme in SCHEMES}
-        return step_all(self.racing, self._loss, self.optimizers, FAR)
-
-    def _loss(self, scheme: Scheme) -> Tensor:
+    def loss_of(self, name: Scheme) -> Tensor:
         rows = coming_rows(self, BATCH, len(self.y))
-        return F.cross_entropy(self.networks[scheme](self.x[rows]), self.y[rows])
-
-    def out(self) -> list[str]:
-        """Networks whose loss has gone too far."""
-        return [title for scheme, title in TITLES.items() if scheme not in self.racing]
+        return F.cross_entropy(self.networks[name](self.x[rows]), self.y[rows])
 
     def objectives(self, knobs: InitKnobs) -> Mapping[str, Objective]:
         """The loss of the network that is taken apart."""
         scheme, network = knobs.scheme, self.networks[knobs.scheme]
         layers = {f"W{subscript(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
-        parameters = list(network.parameters())
-        return {"": Objective(lambda: self._loss(scheme), parameters, self.optimizers[scheme], layers)}
+        return {"": Objective.of(network, self.optimizers[scheme], lambda: self.loss_of(scheme), layers)}
 
     def _spreads(self) -> Tensor:
         """Standard deviations of h_l and of δ_l over units and digits: (2, 6, DEPTH)."""
@@ -246,13 +221,7 @@ class Initialisation(Experiment[InitKnobs]):
         _, deltas = self.networks[knobs.scheme].signals(self.x[:SHOWN], self.y[:SHOWN])
         return _layers(deltas, "δ", low=-1)
 
-    losses = p.scalars(
-        {f"loss/{scheme}": title for scheme, title in TITLES.items()},
-        "Loss",
-        size="wide",
-        log=True,
-        smoothing=0.8,
-    )
+    losses = p.scalars(by_learner("loss", TITLES), "Loss", size="wide", log=True, smoothing=0.8)
 
     @p.bars("Accuracy")
     def accuracy(self, knobs: InitKnobs) -> p.Bars:

@@ -26,25 +26,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from descent.contract import (
-    Experiment,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
 from descent.kit.data.noisy import REACH, draw, true_probability, true_sigma, truth
 from descent.kit.nn.likelihood import HALF_LOG_2PI, Density, gaussian, laplace, share_within
+from descent.kit.nn.race import by_learner
 from descent.kit.text import figure
 
 THIRD = 2 / 3  # |x| beyond which the calibration looks
@@ -57,20 +48,12 @@ FLOOR = 1e-3  # ς, below which no learnt spread can fall
 
 RegressorName = Literal["mse", "gaussian", "l1", "laplace"]
 ClassifierName = Literal["cross-entropy", "squared"]
-REGRESSORS: dict[RegressorName, str] = {
-    "mse": "MSE",
-    "gaussian": "Gaussian NLL",
-    "l1": "L1",
-    "laplace": "Laplace NLL",
-}
+REGRESSORS: dict[RegressorName, str]
+REGRESSORS = {"mse": "MSE", "gaussian": "Gaussian NLL", "l1": "L1", "laplace": "Laplace NLL"}
 CLASSIFIERS: dict[ClassifierName, str] = {"cross-entropy": "cross-entropy", "squared": "squared error"}
-
-PAIRS: dict[
-    str, tuple[RegressorName, RegressorName]
-] = {  # who assumes which noise, with a constant and a learnt spread
-    "Gaussian": ("mse", "gaussian"),
-    "Laplace": ("l1", "laplace"),
-}
+# By the noise that is assumed: the one with a constant spread, and the one with a learnt one.
+PAIRS: dict[str, tuple[RegressorName, RegressorName]]
+PAIRS = {"Gaussian": ("mse", "gaussian"), "Laplace": ("l1", "laplace")}
 LEARNT = ("gaussian", "laplace")  # those with a second output
 SPREADS = ["truth", "constant", "learnt"]
 
@@ -136,16 +119,13 @@ class Losses(Experiment[LossKnobs]):
     order = 6
     pace = 60.0
     invite = "Turn up the outliers and see whom they pull away."
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         "loss/mse": Measure("loss", of=REGRESSORS["mse"], knobs=("lr",)),
-        **{f"held/{name}": Measure("held-out", title, ("lr",)) for name, title in REGRESSORS.items()},
-        **{
-            f"labels/{name}": Measure("held-out", title, ("lr_labels",))
-            for name, title in CLASSIFIERS.items()
-        },
+        **{f"held/{name}": Measure("held-out", of, ("lr",)) for name, of in REGRESSORS.items()},
+        **{f"labels/{name}": Measure("held-out", of, ("lr_labels",)) for name, of in CLASSIFIERS.items()},
     }
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer", "lr_labels": "label_optimizer"}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    steers = {"lr": "optimizer", "lr_labels": "label_optimizer"}
+    presets = {
         "equal": Preset("The same noise everywhere", {"growth": 0.0, "spread": 0.4, "points": 2000}),
         "outliers": Preset("One point in seven is wrong", {"outliers": 0.15}),
         "laplace": Preset(
@@ -177,8 +157,8 @@ class Losses(Experiment[LossKnobs]):
                 last.bias.add_(knobs.conviction * torch.tensor([-0.5, 0.5], device=self.device))
         fits = [p for model in self.regressors.values() for p in model.parameters()]
         labels = [p for model in self.classifiers.values() for p in model.parameters()]
-        kind: type[torch.optim.Adam | torch.optim.SGD]
-        kind = torch.optim.Adam if knobs.optimizer == "adam" else torch.optim.SGD
+        kind: Any = torch.optim.Adam if knobs.optimizer == "adam" else torch.optim.SGD
+        self.axis = torch.linspace(-REACH, REACH, COLUMNS, device=self.device)[:, None]  # places along x
         self.optimizer = kind(fits, knobs.lr, fused=True)
         self.label_optimizer = torch.optim.SGD(labels, knobs.lr_labels, fused=True)
 
@@ -197,11 +177,11 @@ class Losses(Experiment[LossKnobs]):
         """One step of all six, which share no parameter: each descends its own loss."""
         row = self._score(knobs) if self.step_index % EVERY == 0 else {}
         losses = [self._fit(name) for name in REGRESSORS] + [self._label(name) for name in CLASSIFIERS]
-        for optimizer in (self.optimizer, self.label_optimizer):
-            optimizer.zero_grad()
+        self.optimizer.zero_grad()
+        self.label_optimizer.zero_grad()
         torch.stack(losses).sum().backward()
-        for optimizer in (self.optimizer, self.label_optimizer):
-            optimizer.step()
+        self.optimizer.step()
+        self.label_optimizer.step()
         return row
 
     def _fit(self, name: RegressorName) -> Tensor:
@@ -241,7 +221,6 @@ class Losses(Experiment[LossKnobs]):
 
     def objectives(self, knobs: LossKnobs) -> Mapping[str, Objective]:
         """The loss of each network, on all points."""
-
         fits = {
             REGRESSORS[name]: Objective.of(model, self.optimizer, partial(self._fit, name))
             for name, model in self.regressors.items()
@@ -251,33 +230,21 @@ class Losses(Experiment[LossKnobs]):
             for name, model in self.classifiers.items()
         }
 
-    # What is shown
-
-    def _axis(self) -> Tensor:
-        """Places along x: (COLUMNS, 1)."""
-        return torch.linspace(-REACH, REACH, COLUMNS, device=self.device)[:, None]
-
     @p.lines("Curve and error bars", size="hero")
     def bands(self, knobs: LossKnobs) -> p.Lines:
         """For either noise: the truth, and the centre and middle 95 % of p(y | x)."""
-        x = self._axis()
-        curves, low, high = [], [], []
-        for pair in PAIRS.values():
-            f = truth(x, knobs.curve)
-            found = [self._density(name, x) for name in pair]
-            curves.append(torch.stack([f, *(density.centre for density in found)]))
-            low.append(torch.stack([f, *(density.centre - density.reach(2) for density in found)]))
-            high.append(torch.stack([f, *(density.centre + density.reach(2) for density in found)]))
-        y = self.y[:DRAWN]
+        f = truth(self.axis, knobs.curve)  # (COLUMNS,)
+        found = [[self._density(name, self.axis) for name in pair] for pair in PAIRS.values()]
+        centre = torch.stack([torch.stack([f, *(each.centre for each in pair)]) for pair in found])
+        away = torch.stack([torch.stack([0 * f, *(each.reach(2) for each in pair)]) for pair in found])
+        x, y = self.drawn.x[:DRAWN, 0], self.y[:DRAWN]
         margin = 0.1 * (y.max() - y.min()).item()
         return p.Lines(
-            x=x[:, 0],
-            values=torch.stack(curves),  # (G, 3, COLUMNS)
-            low=torch.stack(low),
-            high=torch.stack(high),
-            dots=torch.cat(
-                [p.Lines.dot(self.drawn.x[:DRAWN, 0], y, group=group) for group in range(len(PAIRS))]
-            ),
+            x=self.axis[:, 0],
+            values=centre,  # (G, 3, COLUMNS)
+            low=centre - away,
+            high=centre + away,
+            dots=torch.cat([p.Lines.dot(x, y, group=group) for group in range(len(PAIRS))]),
             groups=list(PAIRS),
             series=SPREADS,
             x_label="x",
@@ -306,11 +273,10 @@ class Losses(Experiment[LossKnobs]):
     @p.lines("Spread")
     def spreads(self, knobs: LossKnobs) -> p.Lines:
         """The standard deviation of p(y | x) along x."""
-        x = self._axis()
-        sigma = true_sigma(x, knobs.spread, knobs.growth)
-        found = [[self._density(name, x).sigma() for name in pair] for pair in PAIRS.values()]
+        sigma = true_sigma(self.axis, knobs.spread, knobs.growth)
+        found = [[self._density(name, self.axis).sigma() for name in pair] for pair in PAIRS.values()]
         return p.Lines(
-            x=x[:, 0],
+            x=self.axis[:, 0],
             values=torch.stack([torch.stack([sigma, *pair]) for pair in found]),
             groups=list(PAIRS),
             series=SPREADS,
@@ -323,21 +289,18 @@ class Losses(Experiment[LossKnobs]):
     )
 
     held_out = p.scalars(
-        {f"held/{name}": title for name, title in REGRESSORS.items()} | {"held/truth": "truth"},
-        "−log p per held-out point",
-        size="wide",
+        by_learner("held", REGRESSORS) | {"held/truth": "truth"}, "−log p per held-out point", size="wide"
     )
 
     @p.lines("Labels")
     def probabilities(self, knobs: LossKnobs) -> p.Lines:
         """p(1 | x): the true one, and what either network says."""
-        x = self._axis()
-        said = [model(x).softmax(1)[:, 1] for model in self.classifiers.values()]
+        said = [model(self.axis).softmax(1)[:, 1] for model in self.classifiers.values()]
         z, y = self.classifiers["cross-entropy"](self.drawn.x), self.drawn.labels
         cost = figure(label_loss("cross-entropy", z, y).item())
         return p.Lines(
-            x=x[:, 0],
-            values=torch.stack([true_probability(x, knobs.curve), *said]),
+            x=self.axis[:, 0],
+            values=torch.stack([true_probability(self.axis, knobs.curve), *said]),
             dots=p.Lines.dot(self.drawn.x[:DRAWN, 0], self.drawn.labels[:DRAWN, 1]),
             groups=["p"],
             series=["truth", *CLASSIFIERS.values()],
@@ -356,10 +319,8 @@ class Losses(Experiment[LossKnobs]):
         axis = torch.linspace(-far, far, COLUMNS, device=self.device)  # ŷ − y
         for series, (name, density) in enumerate(found.items()):
             cost, pull = _cost_and_pull(density, y)
-            dots += [
-                p.Lines.dot(density.centre - y, cost, series=series),
-                p.Lines.dot(density.centre - y, pull, series=series, group=1),
-            ]
+            off = density.centre - y
+            dots += [p.Lines.dot(off, v, series=series, group=g) for g, v in enumerate((cost, pull))]
             if name in ("mse", "l1"):
                 constants.append(density.spread[0].item())
                 constant = Density(density.is_gaussian, axis, density.spread[0].expand(COLUMNS))
@@ -414,9 +375,8 @@ class Losses(Experiment[LossKnobs]):
         for name in REGRESSORS:
             density = self._density(name, self.held.x)
             off = (self.held_y - density.centre).abs()
-            rows.append(
-                [(off < density.reach(k))[part].float().mean().item() for k in (1, 2) for part in parts]
-            )
+            inside = [(off < density.reach(k)).float() for k in (1, 2)]
+            rows.append([each[part].mean().item() for each in inside for part in parts])
         return p.Bars(
             values=torch.tensor(rows),
             labels=[f"±{k}σ, x {side}⅔" for k in (1, 2) for side in ("< −", "> ")],
@@ -424,10 +384,7 @@ class Losses(Experiment[LossKnobs]):
             range=(0.0, 1.0),
         )
 
-    label_cost = p.scalars(
-        {f"labels/{name}": title for name, title in CLASSIFIERS.items()} | {"labels/truth": "truth"},
-        "Held-out labels",
-    )
+    label_cost = p.scalars(by_learner("labels", CLASSIFIERS) | {"labels/truth": "truth"}, "Held-out labels")
 
 
 def _cost_and_pull(p: Density, y: Tensor) -> tuple[Tensor, Tensor]:

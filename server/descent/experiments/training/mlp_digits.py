@@ -24,37 +24,28 @@ before the network sees it; without that hardly any is read right (see `descent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import (
-    Experiment,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    batch_of,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Objective, Preset, Scalars
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, coming_rows
+from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
+from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import load_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
 from descent.kit.data.images import CLASSES_OF
+from descent.kit.measures import TRAIN_AND_TEST
 
 CLASSES = 10
 PAD = 28  # pixels along a side of the drawing
 TEST_SHARE = 5  # one in so many digits is for testing
 HARDEST = 24  # test digits shown
 UNITS_SHOWN = 48
+INCOMPLETE = "it has {given} pixels, {wanted} are needed; clear it and draw again"
 ARM, MIDDLE = range(3, PAD - 3), range(PAD // 2 - 1, PAD // 2 + 1)
 PLUS = "".join(
     "f" if (i in ARM and j in MIDDLE) or (i in MIDDLE and j in ARM) else "0"
@@ -87,12 +78,7 @@ class DigitsKnobs(Knobs):
         if not is_drawing(self.drawing):
             raise KnobError("drawing", "it may hold 0 to 9 and a to f only; clear it and draw again")
         if self.drawing and len(self.drawing) != PAD * PAD:
-            raise KnobError(
-                "drawing",
-                "it has {given} pixels, {wanted} are needed; clear it and draw again",
-                given=len(self.drawing),
-                wanted=PAD * PAD,
-            )
+            raise KnobError("drawing", INCOMPLETE, given=len(self.drawing), wanted=PAD * PAD)
         if self.drawing and not self.drawing.strip("0"):
             raise KnobError("drawing", "it is blank; draw a digit, or clear it to see a test digit")
         return self
@@ -127,14 +113,9 @@ class MLPDigits(Experiment[DigitsKnobs]):
     order = 0
     pace = 60.0
     invite = "Draw a digit and see what the network makes of it."
-    measures: ClassVar[Mapping[str, Measure]] = {
-        "loss/train": Measure("loss"),
-        "loss/test": Measure("held-out"),
-        "acc/train": Measure("accuracy"),
-        "acc/test": Measure("accuracy"),
-    }
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    measures = TRAIN_AND_TEST
+    steers = {"lr": "optimizer"}
+    presets = {
         "no-digit": Preset("A plus sign", {"drawing": PLUS}),
         "few": Preset("71 digits to learn from", {"share": 5}),
         "bottleneck": Preset("Two hidden units", {"hidden": 2, "lr": 0.01}),
@@ -155,12 +136,10 @@ class MLPDigits(Experiment[DigitsKnobs]):
         x, y = images.flatten(1)[order].to(self.device), labels[order].to(self.device)  # (N, D), (N,)
         self.test_x, self.test_y = x[:test], y[:test]
         self.x, self.y = x[test : test + train], y[test : test + train]
+        self.training_samples = len(self.y)
         self.model = Perceptron(self.side**2, knobs.hidden).to(self.device)
         self.start = [parameter.detach().clone() for parameter in self.model.parameters()]
         self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr)
-
-    def steps_per_epoch(self, knobs: DigitsKnobs) -> float:
-        return batches_per_epoch(knobs.batch_size, len(self.y))
 
     def step(self, knobs: DigitsKnobs) -> Scalars:
         """One mini-batch; at the end of an epoch all digits are tried."""
@@ -169,7 +148,7 @@ class MLPDigits(Experiment[DigitsKnobs]):
         loss.backward()
         self.optimizer.step()
         row = {"loss/train": loss.detach()}
-        if (self.step_index + 1) % batches_per_epoch(knobs.batch_size, len(self.y)) == 0:
+        if self.ends_epoch(knobs):
             row |= self._evaluate()
         return row
 
@@ -181,8 +160,7 @@ class MLPDigits(Experiment[DigitsKnobs]):
         """The cross-entropy of the coming mini-batch."""
         first, second = self.model.first, self.model.second
         layers = {"W₁": [first.weight, first.bias], "W₂": [second.weight, second.bias]}
-        parameters = list(self.model.parameters())
-        return {"": Objective(lambda: self._loss(knobs), parameters, self.optimizer, layers)}
+        return {"": Objective.of(self.model, self.optimizer, lambda: self._loss(knobs), layers)}
 
     @torch.no_grad()
     def _evaluate(self) -> dict[str, Tensor]:

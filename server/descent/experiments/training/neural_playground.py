@@ -24,48 +24,31 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field as Item
 from pydantic import model_validator
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector
 from torch.optim import Optimizer
 
-from descent.contract import (
-    Experiment,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    batch_of,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Objective, Preset, Scalars
 from descent.contract import panels as p
+from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import batches_per_epoch
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, REGRESSION, Samples, ShuffledBatches, encode, grid
+from descent.kit.measures import TRAIN_AND_TEST
+from descent.kit.nn.layers import UniformLayers
 from descent.kit.nn.lean import backward, lean_optimizer, tune_optimizer, update
 
 SAMPLES = 500  # points in a data set, training and test together
 UNIT_MAP = 16  # cells along a side of a unit's map
 CLASSES = ("−1", "+1")
 FIFTHS = ("< −0.6", "−0.4", "0", "0.4", "> 0.6")  # of the regression targets' range
-FEATURE_LABELS = {
-    "x1": "x₁",
-    "x2": "x₂",
-    "x1^2": "x₁²",
-    "x2^2": "x₂²",
-    "x1*x2": "x₁x₂",
-    "sin x1": "sin x₁",
-    "sin x2": "sin x₂",
-}
+FEATURE_LABELS = {"x1": "x₁", "x2": "x₂", "x1^2": "x₁²", "x2^2": "x₂²", "x1*x2": "x₁x₂"}
+FEATURE_LABELS |= {"sin x1": "sin x₁", "sin x2": "sin x₂"}
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "relu": torch.relu,
@@ -77,52 +60,43 @@ Feature = Literal["x1", "x2", "x1^2", "x2^2", "x1*x2", "sin x1", "sin x2"]
 Units = Annotated[int, Item(ge=1, le=32)]
 Point = Annotated[list[Annotated[float, Item(ge=-EXTENT, le=EXTENT)]], Item(min_length=3, max_length=3)]
 
+NO_CLASS = "the label of point {number} is {label}; it must be −1 or 1"
+OUT_OF_RANGE = "the label of point {number} is {label}; it must be from −1 to 1"
+
 
 class PlaygroundKnobs(Knobs):
     # fmt: off
     lr: float = rate(
-        0.03, log=(1e-5, 10.0), typical=(0.001, 0.3), group="training", help="How far a step goes."
-    )
+        0.03, log=(1e-5, 10.0), typical=(0.001, 0.3), group="training", help="How far a step goes.")
     optimizer: Literal["sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw"] = live(
         "sgd", "Optimizer", options={"sgd": "SGD", "momentum": "Momentum", "nag": "Nesterov (NAG)",
-        "adagrad": "Adagrad", "rmsprop": "RMSprop", "adam": "Adam", "adamw": "AdamW"}, group="training"
-    )
+        "adagrad": "Adagrad", "rmsprop": "RMSprop", "adam": "Adam", "adamw": "AdamW"}, group="training")
     momentum: float = live(
         0.9, "Momentum", "μ", range=(0.0, 0.99), step=0.01, when={"optimizer": ["momentum", "nag"]},
-        group="training"
-    )
+        group="training")
     loss: Literal["squared-error", "cross-entropy"] = live(
         "squared-error", "Loss", options={"squared-error": "squared error", "cross-entropy": "cross-entropy"},
-        group="training", role="task"
-    )
+        group="training", role="task")
     regularisation: Literal["none", "l1", "l2"] = live(
-        "none", "Regularisation", options={"none": "none", "l1": "L1", "l2": "L2"}, group="training"
-    )
+        "none", "Regularisation", options={"none": "none", "l1": "L1", "l2": "L2"}, group="training")
     regularisation_rate: float = live(
         0.001, "Regularisation rate", "λ", log=(1e-5, 10.0), typical=(0.001, 0.1),
-        when={"regularisation": ["l1", "l2"]}, group="training"
-    )
+        when={"regularisation": ["l1", "l2"]}, group="training")
     dataset: Literal["circle", "xor", "gauss", "spiral", "plane", "multi-gauss"] = fixed(
         "spiral", "Data set", options={"circle": "circle", "xor": "exclusive or", "gauss": "two clouds",
         "spiral": "spiral", "plane": "plane (regression)", "multi-gauss": "six hills (regression)"},
-        group="data"
-    )
+        group="data")
     noise: int = fixed(
-        0, "Noise", range=(0, 50), unit="%", group="data", help="How far the data stray from the pattern."
-    )
-    train_ratio: int = fixed(
-        50, "Training share", range=(10, 90), unit="%", step=10, group="data"
-    )
+        0, "Noise", range=(0, 50), unit="%", group="data", help="How far the data stray from the pattern.")
+    train_ratio: int = fixed(50, "Training share", range=(10, 90), unit="%", step=10, group="data")
     points: list[Point] = live([], "Points of your own", max_length=500, group="data", role="task")
     batch_size: int = batch_of(10, 500, typical=(1, 30), group="data", help="Training points per step.")
     features: list[Feature] = fixed(
-        ["x1", "x2"], "Features", options=FEATURE_LABELS, max_length=len(FEATURE_LABELS), group="network"
-    )
+        ["x1", "x2"], "Features", options=FEATURE_LABELS, max_length=len(FEATURE_LABELS), group="network")
     hidden: list[Units] = fixed([8, 8], "Hidden layers", max_length=6, group="network")
     activation: Literal["tanh", "relu", "sigmoid", "linear"] = live(
         "tanh", "Activation", "φ",
-        options={"tanh": "tanh", "relu": "ReLU", "sigmoid": "sigmoid", "linear": "linear"}, group="network"
-    )
+        options={"tanh": "tanh", "relu": "ReLU", "sigmoid": "sigmoid", "linear": "linear"}, group="network")
     dropout: float = live(0.0, "Dropout", "p", range=(0.0, 0.9), step=0.05, group="network")
     # fmt: on
 
@@ -142,33 +116,23 @@ class PlaygroundKnobs(Knobs):
                 "loss", "this data set is regression; choose squared error, or a data set with classes"
             )
         for number, (_, _, label) in enumerate(self.points):
-            if (abs(label) != 1 and self.classifies) or abs(label) > 1:
-                raise KnobError(
-                    "points",
-                    "the label of point {number} is {label}; it must be −1 or 1"
-                    if self.classifies
-                    else "the label of point {number} is {label}; it must be from −1 to 1",
-                    number=number,
-                    label=label,
-                )
+            if abs(label) != 1 and self.classifies:
+                raise KnobError("points", NO_CLASS, number=number, label=label)
+            if abs(label) > 1:
+                raise KnobError("points", OUT_OF_RANGE, number=number, label=label)
         return self
 
 
-class Network(nn.Module):
+class Network(UniformLayers):
     """A multilayer perceptron; `sizes` are the units per layer, input and output included.
 
     Weights are stored (in, out), so that a layer is one `addmm` and its gradient needs no transpose.
     """
 
     def __init__(self, sizes: Sequence[int]) -> None:
-        super().__init__()
-        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for below, above in pairwise(sizes):
-            bound = below**-0.5
-            self.weights.append(torch.empty(below, above).uniform_(-bound, bound))
-            self.biases.append(torch.empty(above).uniform_(-bound, bound))
+        super().__init__(sizes)
         # The same parameters in a plain list: looking one up in a ParameterList takes as long as a matmul.
-        self.layers = list(zip(self.weights, self.biases, strict=True))
+        self.layers = self.pairs()
 
     def forward(self, h: Tensor, activation: Callable[[Tensor], Tensor], dropout: float = 0.0) -> Tensor:
         """z (B, 1) for the features h (B, F). Hidden units are dropped only where `dropout` is given."""
@@ -240,14 +204,9 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
 
     order = 10
     invite = "Drag η to the right until it breaks."
-    measures: ClassVar[Mapping[str, Measure]] = {
-        "loss/train": Measure("loss"),
-        "loss/test": Measure("held-out"),
-        "acc/train": Measure("accuracy"),
-        "acc/test": Measure("accuracy"),
-    }
+    measures = TRAIN_AND_TEST
     # fmt: off
-    presets: ClassVar[Mapping[str, Preset]] = {
+    presets = {
         "spiral": Preset(
             "A spiral in 1,000 steps", {"dataset": "spiral", "features": ["x1", "x2", "sin x1", "sin x2"],
             "optimizer": "adam", "lr": 0.01}
@@ -313,17 +272,13 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         """What the coming mini-batch's step descends."""
         batch = self.batches.batch(self.step_index, knobs.batch_size)
         layers = {f"layer {i}": layer for i, layer in enumerate(self.model.layers, 1)}
-        return {
-            "": Objective(
-                lambda: losses(self.model, batch, knobs)[1],
-                list(self.model.parameters()),
-                self.optimizer,
-                layers,
-                knobs.regularisation_rate
-                if knobs.regularisation == "l2" and knobs.optimizer != "adamw"
-                else 0.0,
-            )
-        }
+        in_loss = knobs.regularisation == "l2" and knobs.optimizer != "adamw"
+        decay = knobs.regularisation_rate if in_loss else 0.0
+
+        def loss() -> Tensor:
+            return losses(self.model, batch, knobs)[1]
+
+        return {"": Objective.of(self.model, self.optimizer, loss, layers, decay)}
 
     @torch.no_grad()
     def _evaluate(self, knobs: PlaygroundKnobs) -> dict[str, Tensor]:

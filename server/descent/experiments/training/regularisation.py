@@ -25,39 +25,28 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import model_validator
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from descent.contract import (
-    Experiment,
-    Finished,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    batch_of,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Finished, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
-from descent.kit.data.batches import batches_per_epoch, coming_rows
+from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
+from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
 from descent.kit.history import remembered
 from descent.kit.nn.early_stopping import MOST_PATIENT, EarlyStopping
+from descent.kit.nn.layers import UniformLayers
 
 PIXELS, SIDE, CLASSES = 64, 8, 10
 VALIDATION, TEST = 400, 400  # digits of either split
 KEPT = 512  # rows of the history of losses; then every other one is forgotten
 LAYERS = ("layer 1", "layer 2", "output")
 SPAN = 0.3  # the histograms reach from −SPAN to SPAN
+L1_STEPS = ("proximal", "subgradient")
 BINS = 61  # an odd number: the middle one is around 0
 PICTURED = 4  # digits whose masks are shown
 DRAWS = 400  # masks that are averaged
@@ -77,10 +66,7 @@ class RegularisationKnobs(Knobs):
         0.0, "L1", "λ_1", range=(0.0, 0.01), step=0.0001, typical=(0.0003, 0.002), group="regularisation"
     )
     l1_step: Literal["proximal", "subgradient"] = live(
-        "proximal",
-        "L1 step",
-        options={"proximal": "proximal", "subgradient": "subgradient"},
-        group="regularisation",
+        "proximal", "L1 step", options=dict(zip(L1_STEPS, L1_STEPS, strict=True)), group="regularisation"
     )
     patience: int = live(
         20, "Patience", range=(0, MOST_PATIENT), unit="epochs", typical=(5, 50), group="early stopping"
@@ -126,16 +112,8 @@ def shrink(w: Tensor, threshold: float) -> Tensor:
     return w.sign() * (w.abs() - threshold).clamp(min=0)
 
 
-class Network(nn.Module):
+class Network(UniformLayers):
     """A multilayer perceptron; `sizes` are the units per layer, input and output included."""
-
-    def __init__(self, sizes: Sequence[int]) -> None:
-        super().__init__()
-        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for below, above in pairwise(sizes):
-            bound = below**-0.5
-            self.weights.append(torch.empty(below, above).uniform_(-bound, bound))
-            self.biases.append(torch.empty(above).uniform_(-bound, bound))
 
     def hidden(self, h: Tensor, layer: int) -> Tensor:
         """relu(h W + b) of hidden layer `layer`, before dropout."""
@@ -169,15 +147,15 @@ class Regularisation(Experiment[RegularisationKnobs]):
     order = 4
     pace = 200.0
     invite = "Let the gap open, then raise dropout p to 0.7 or L2's λ₂ to 0.04."
-    measures: ClassVar[Mapping[str, Measure]] = {
+    measures = {
         "objective/loss": Measure("loss"),
         "loss/train": Measure("loss"),
         "loss/validation": Measure("held-out"),
         "acc/train": Measure("accuracy"),
         "acc/validation": Measure("accuracy"),
     }
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizers"}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    steers = {"lr": "optimizers"}
+    presets = {
         "dropout": Preset("Dropout", {"dropout": 0.7}),
         "l2": Preset("L2", {"l2": 0.04}),
         "l1": Preset("L1", {"l1": 0.001}),
@@ -191,6 +169,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
         generator = self.generator(-1)
         images, labels = shuffled_digits(generator)
         self.images = images.to(self.device)  # (N, pixels): train, validation, test
+        self.training_samples = knobs.train_size
         self.wrong = round(knobs.train_size * knobs.noise / 100)  # the first so many training digits
         labels[: self.wrong] += torch.randint(1, CLASSES, (self.wrong,), generator=generator)
         self.labels = (labels % CLASSES).to(self.device)
@@ -203,9 +182,6 @@ class Regularisation(Experiment[RegularisationKnobs]):
         self.history = torch.empty(0, 3)  # training, validation, the twin's validation loss
         self.stride = 1  # epochs between two rows of it
         self._evaluate(knobs)
-
-    def steps_per_epoch(self, knobs: RegularisationKnobs) -> float:
-        return batches_per_epoch(knobs.batch_size, knobs.train_size)
 
     def stopped(self, knobs: RegularisationKnobs) -> bool:
         """Whether early stopping has ended training."""
@@ -252,7 +228,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
             "objective/l2": l2.detach(),
             "objective/l1": l1.detach(),
         }
-        if (self.step_index + 1) % batches_per_epoch(knobs.batch_size, knobs.train_size) == 0:
+        if self.ends_epoch(knobs):
             self.epochs += 1
             row |= self._evaluate(knobs) | {"early/patience": float(knobs.patience)}
         return row
@@ -290,16 +266,12 @@ class Regularisation(Experiment[RegularisationKnobs]):
     def objectives(self, knobs: RegularisationKnobs) -> Mapping[str, Objective]:
         """What the coming mini-batch's step descends, L1 included however it is taken."""
         batch = self._batch(knobs)
-        pairs = zip(self.model.weights, self.model.biases, strict=True)
-        return {
-            "": Objective(
-                lambda: torch.stack(self._terms(*batch, knobs)).sum(),
-                list(self.model.parameters()),
-                self.optimizers[0],
-                {name: list(pair) for name, pair in zip(LAYERS, pairs, strict=True)},
-                knobs.l2,
-            )
-        }
+        layers = dict(zip(LAYERS, self.model.pairs(), strict=True))
+
+        def loss() -> Tensor:
+            return torch.stack(self._terms(*batch, knobs)).sum()
+
+        return {"": Objective.of(self.model, self.optimizers[0], loss, layers, knobs.l2)}
 
     @p.lines("Training and validation", size="hero")
     def curves(self, knobs: RegularisationKnobs) -> p.Lines:

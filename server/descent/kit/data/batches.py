@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
-from descent.contract import Experiment
+from descent.contract import Experiment, batches_per_epoch
+
+__all__ = ["batches_per_epoch", "coming_rows", "minibatch"]
 
 
 def coming_rows(experiment: Experiment[Any], size: int, total: int) -> torch.Tensor:
@@ -24,11 +26,6 @@ def minibatch(seed: int, n: int, size: int, total: int) -> torch.Tensor:
     """
     epoch, batch = divmod(n, batches_per_epoch(size, total))
     return _epoch(seed, epoch, min(size, total), total)[batch]
-
-
-def batches_per_epoch(size: int, total: int) -> int:
-    """How many batches one pass over `total` samples takes."""
-    return -(-total // min(size, total))
 
 
 @lru_cache(maxsize=4)

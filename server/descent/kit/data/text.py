@@ -91,6 +91,20 @@ class Text:
         """The string of a list of codes."""
         return "".join(self.characters[code] for code in codes)
 
+    def streams(self, rows: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The text for training cut into `rows` side by side: (N, rows), and the character after each."""
+        length = (len(self.train) - 1) // rows
+        codes = self.train[: rows * length + 1].to(device)
+        inputs, targets = (part.view(rows, length).t().contiguous() for part in (codes[:-1], codes[1:]))
+        return inputs, targets
+
+    def windows(self, count: int, length: int, device: torch.device) -> Tensor:
+        """Pieces of the held-out text at equal distances, side by side: (length + 1, count), or shorter."""
+        codes = self.held_out.to(device)
+        length = min(length, len(codes) - 1)
+        starts = torch.linspace(0, len(codes) - 1 - length, count, device=device).long()
+        return codes[starts + torch.arange(length + 1, device=device)[:, None]]
+
 
 def properties_of(text: str) -> dict[str, Tensor]:
     """Properties of each character of `text`: float (T,) each, by the names in `PROPERTIES`.

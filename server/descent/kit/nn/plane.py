@@ -1,4 +1,5 @@
-"""The plane through the parameter space in which some paths differ most, by principal component analysis.
+"""The plane through the parameter space in which some paths differ most, by principal component analysis,
+and the loss on it.
 
     θ(a, b) = θ̄ + a·e₁ + b·e₂,  e₁, e₂ the directions of largest variance of all points of all paths
 
@@ -8,7 +9,9 @@ several paths in one plane; the mean is the origin, not the last point.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,6 +41,20 @@ class Plane:
         a = torch.linspace(*self.x, side, device=self.origin.device)
         b = torch.linspace(*self.y, side, device=self.origin.device)
         return torch.cartesian_prod(b, a).flip(1) @ self.axes + self.origin
+
+
+class Landscape(NamedTuple):
+    """The loss on a plane. `name`: different from that of another one."""
+
+    name: str
+    plane: Plane
+    values: Tensor  # (side, side)
+
+
+def landscape_of(name: str, plane: Plane, losses: Callable[[Tensor], Tensor], side: int) -> Landscape:
+    """The losses of side × side places on the plane, where `losses` are those of θ (K, D): (K,)."""
+    values = torch.cat([losses(part) for part in plane.grid(side).split(64)])
+    return Landscape(name, plane, values.view(side, side))
 
 
 def through(points: Tensor) -> Plane:
