@@ -106,6 +106,17 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'field.count': ['{count} drawn', '{count}개 그림'],
   'field.full': ['{most} points (limit)', '{most}개: 더 그릴 수 없습니다'],
 
+  'arrows.summary': [
+    '{title} at step {step}: {counts}. Mean length of the arrows {length}',
+    '{title}, 스텝 {step}: {counts}. 화살표의 평균 길이 {length}',
+  ],
+  'arrows.value': ['output', '출력'],
+  'arrows.length': ['gradient', '그래디언트'],
+  'arrows.mesh': ['bent grid', '휘어진 격자'],
+  'arrows.arrows': ['arrows', '화살표'],
+  'arrows.show': ['Show {name}', '{name} 보이기'],
+  'arrows.hide': ['Hide {name}', '{name} 숨기기'],
+
   'graph.summary': [
     '{title} at step {step}, units per layer {layers}, largest weight {most}',
     '{title}, 스텝 {step}, 층별 유닛 수 {layers}, 가장 큰 가중치 {most}',

@@ -1134,6 +1134,11 @@ export interface components {
                 tensors: "values" | "points" | "labels" | "split";
                 meta: components["schemas"]["FieldMeta"];
             };
+            arrows: {
+                /** @enum {string} */
+                tensors: "values" | "points" | "groups" | "tails" | "arrows" | "mesh";
+                meta: components["schemas"]["ArrowsMeta"];
+            };
             graph: {
                 /** @enum {string} */
                 tensors: "weights" | "biases" | "maps";
@@ -1193,6 +1198,22 @@ export interface components {
             series: string[];
             batched: number;
             problem: components["schemas"]["ProblemDetails"] | null;
+        };
+        ArrowsMeta: {
+            x: [
+                number,
+                number
+            ];
+            y: [
+                number,
+                number
+            ];
+            names: string[];
+            range: [
+                number,
+                number
+            ];
+            gain: number;
         };
         AttentionMeta: {
             queries: string[];
@@ -1411,6 +1432,7 @@ export type Watch = components['schemas']['Watch'];
 export type WayBack = components['schemas']['WayBack'];
 export type Pictures = components['schemas']['Pictures'];
 export type SweepMeta = components['schemas']['SweepMeta'];
+export type ArrowsMeta = components['schemas']['ArrowsMeta'];
 export type AttentionMeta = components['schemas']['AttentionMeta'];
 export type BarsMeta = components['schemas']['BarsMeta'];
 export type ContourMeta = components['schemas']['ContourMeta'];

@@ -126,6 +126,36 @@ class Field(Picture):
 
 
 @dataclass(kw_only=True)
+class Arrows(Picture):
+    """Clouds of points on a field of the plane, with arrows from some places and a grid bent over it.
+
+    `values`: (H, W) as in `Field`. `points`: (N, 2); `groups`: uint8 (N,), the index in `names` of each.
+    `tails`, `arrows`: (A, 2), where each arrow begins and its vector, drawn `gain` times as long. `mesh`:
+    (R, C, 2), where the places of a regular grid of R × C lines have gone; (1, C, 2) a bent line.
+    """
+
+    values: Array
+    x: Range
+    y: Range
+    points: Array
+    groups: Array
+    names: Sequence[str]
+    tails: Array = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    arrows: Array = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    mesh: Array = field(default_factory=lambda: np.zeros((0, 0, 2), np.float32))
+    range: Range = (-1.0, 1.0)  # where the diverging colours end
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, dims in (("values", 2), ("points", 2), ("tails", 2), ("arrows", 2), ("mesh", 3)):
+            _check("Arrows", name, getattr(self, name), dims)
+        if len(self.points) != len(self.groups):
+            raise ValueError(f"invalid Arrows.groups: {len(self.groups)} for {len(self.points)} points")
+        if len(self.tails) != len(self.arrows):
+            raise ValueError(f"invalid Arrows.tails: {len(self.tails)} for {len(self.arrows)} arrows")
+
+
+@dataclass(kw_only=True)
 class Graph(Picture):
     """A layered network with one small map per unit.
 
@@ -482,6 +512,7 @@ def panel(picture: type[P]) -> Callable[..., Callable[[Probe[P]], Probe[P]]]:
 images = panel(Images)
 heatmap = panel(Heatmap)
 field_map = panel(Field)
+arrows = panel(Arrows)
 graph = panel(Graph)
 contour = panel(Contour)
 bars = panel(Bars)

@@ -1,0 +1,61 @@
+/** Arrows on the plane, in pixels; places and cells of a bent grid. No DOM. */
+
+/** @typedef {import('../../charts/plane.js').Plane} Plane */
+
+const LONGEST = 0.12; // of the plane's width: the length of an arrow that would be longer
+const HEAD = 0.3; // of the arrow, within these px
+const HEADS = [2, 6];
+const SHORTEST = 0.75; // px: below, an arrow is not drawn
+
+/**
+ * The outlines of arrows: x, y of tail, tip and both ends of the head, eight numbers each.
+ * @param {ArrayLike<number>} tails  (A, 2), of the plane
+ * @param {ArrayLike<number>} vectors  (A, 2)
+ * @param {number} gain  by which the vectors are multiplied
+ * @param {Plane} plane
+ * @returns {number[]}
+ */
+export function outlines(tails, vectors, gain, plane) {
+  const scale = (gain * plane.width) / (plane.x[1] - plane.x[0]);
+  const longest = LONGEST * plane.width;
+  const found = [];
+  for (let i = 0; i < tails.length; i += 2) {
+    const length = scale * Math.hypot(vectors[i], vectors[i + 1]);
+    if (!(length >= SHORTEST)) continue;
+    const shown = Math.min(length, longest);
+    const dx = ((scale * vectors[i]) / length) * shown;
+    const dy = ((-scale * vectors[i + 1]) / length) * shown;
+    const x = plane.toX(tails[i]);
+    const y = plane.toY(tails[i + 1]);
+    const head = Math.max(HEADS[0], Math.min(HEADS[1], HEAD * shown)) / shown;
+    found.push(
+      ...[x, y, x + dx, y + dy],
+      ...[x + dx - head * (dx - 0.6 * dy), y + dy - head * (dy + 0.6 * dx)],
+      ...[x + dx - head * (dx + 0.6 * dy), y + dy - head * (dy - 0.6 * dx)],
+    );
+  }
+  return found;
+}
+
+/**
+ * The mean length of vectors.
+ * @param {ArrayLike<number>} vectors  (A, 2)
+ */
+export function meanLength(vectors) {
+  let sum = 0;
+  for (let i = 0; i < vectors.length; i += 2) sum += Math.hypot(vectors[i], vectors[i + 1]);
+  return vectors.length ? (2 * sum) / vectors.length : 0;
+}
+
+/**
+ * The area of a quadrilateral, by the shoelace formula; that of a twisted one is smaller.
+ * @param {number[]} corners  x, y of each, in order
+ */
+export function area(corners) {
+  let twice = 0;
+  for (let i = 0; i < corners.length; i += 2) {
+    const next = (i + 2) % corners.length;
+    twice += corners[i] * corners[next + 1] - corners[next] * corners[i + 1];
+  }
+  return Math.abs(twice) / 2;
+}

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { Plane } from '../../charts/plane.js';
+import { area, meanLength, outlines } from './arrows.js';
+
+const plane = new Plane([-1, 1], [-1, 1], { left: 10, top: 20, width: 200, height: 200 });
+
+test('an arrow goes from its tail along its vector, upwards where y grows', () => {
+  const [x, y, tipX, tipY] = outlines([0, 0], [0.1, 0.2], 0.5, plane);
+  expect([x, y]).toEqual([110, 120]);
+  expect(tipX).toBeCloseTo(115);
+  expect(tipY).toBeCloseTo(110);
+});
+
+test('both ends of the head lie behind the tip, one on either side', () => {
+  const [, , tipX, tipY, ax, ay, bx, by] = outlines([0, 0], [0.1, 0], 1, plane);
+  expect(ax).toBeCloseTo(bx);
+  expect(ax).toBeLessThan(tipX);
+  expect(ay - tipY).toBeCloseTo(tipY - by);
+  expect(ay).not.toBeCloseTo(by);
+});
+
+test('a long arrow keeps its direction and is cut', () => {
+  const [x, y, tipX, tipY] = outlines([0, 0], [300, -400], 1, plane);
+  expect(Math.hypot(tipX - x, tipY - y)).toBeCloseTo(0.12 * 200);
+  expect((tipY - y) / (tipX - x)).toBeCloseTo(4 / 3);
+});
+
+test('what is shorter than a pixel, or no number, is left out', () => {
+  expect(outlines([0, 0, 0, 0], [1e-5, 0, NaN, 1], 1, plane)).toEqual([]);
+});
+
+test('the mean length counts every arrow', () => {
+  expect(meanLength([3, 4, 0, 0])).toBe(2.5);
+  expect(meanLength([])).toBe(0);
+});
+
+test('the area of a cell, whichever way round', () => {
+  expect(area([0, 0, 2, 0, 2, 3, 0, 3])).toBe(6);
+  expect(area([0, 3, 2, 3, 2, 0, 0, 0])).toBe(6);
+});
