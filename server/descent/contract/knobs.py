@@ -108,7 +108,7 @@ def _knob(
     step: float | None = None,
     typical: Range | None = None,
     group: str = "",
-    options: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | Sequence[str] | None = None,
     when: Mapping[str, Sequence[Any]] | None = None,
     max_length: int | None = None,
     lines: int | None = None,
@@ -132,7 +132,7 @@ def _knob(
         "x-log": log is not None,
         "x-typical": typical and list(typical),
         "x-group": group,
-        "x-options": options and dict(options),
+        "x-options": options and (dict(options) if isinstance(options, Mapping) else {v: v for v in options}),
         "x-lines": lines,
         "x-canvas": canvas and list(canvas),
         "x-when": when and {k: list(v) for k, v in when.items()},
@@ -158,14 +158,14 @@ def live(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     `name` is the standard term, `symbol` its letter ("η"). Optional: `help`, one line, here or in the English
     lesson; `range` or `log`: lowest and highest value, on a plain or a logarithmic slider; `step`; `unit`;
     `typical` (the sensible part of the range); `group` (a heading); `options` (label per value of a
-    `Literal`); `when` ({other knob: values} for which this one matters); `max_length`, `lines` (of the box in
-    which a text is typed); `canvas` (rows and columns of a drawing, a text of one hexadecimal digit per
-    pixel, row by row, 0 empty and f full; empty for none); `grid` (the fewest and the most rows, and
-    columns, of a matrix of numbers, whose type is `Grid`: `grid=((1, 5), (1, 5))`; `range` is that of each
-    number, `step` what a key adds to one); `role` ("rate": a learning rate, see `rate`; "look": it touches no
-    training, so it marks, clears and restarts nothing; "task": it changes what is to be learnt, the data, the
-    loss or the start, so that a loss before says nothing of one after); `data` (its values that are names of
-    data sets to fetch).
+    `Literal`, or only the values, which are their own labels); `when` ({other knob: values} for which this
+    one matters); `max_length`, `lines` (of the box in which a text is typed); `canvas` (rows and columns of a
+    drawing, a text of one hexadecimal digit per pixel, row by row, 0 empty and f full; empty for none);
+    `grid` (the fewest and the most rows, and columns, of a matrix of numbers, whose type is `Grid`:
+    `grid=((1, 5), (1, 5))`; `range` is that of each number, `step` what a key adds to one); `role` ("rate": a
+    learning rate, see `rate`; "look": it touches no training, so it marks, clears and restarts nothing;
+    "task": it changes what is to be learnt, the data, the loss or the start, so that a loss before says
+    nothing of one after); `data` (its values that are names of data sets to fetch).
     """
     return _knob(default, name, symbol, live=True, **rest)
 

@@ -266,9 +266,8 @@ class Optimizers(Race[OptimizersKnobs]):
     def _plane(self, knobs: OptimizersKnobs) -> Plane:
         """The plane of the paths. It stays while they grow a little."""
         key, known = self._laid_through(knobs)
-        return self.cached(
-            "plane", key, lambda: through(known[:: math.ceil(len(known) / SAMPLED)].flatten(0, 1))
-        )
+        every = math.ceil(len(known) / SAMPLED)
+        return self.cached("plane", key, lambda: through(known[::every].flatten(0, 1)))
 
     def _map(self, knobs: OptimizersKnobs) -> Landscape:
         """The plane with the loss on it, which is computed when the plane is laid."""
@@ -299,13 +298,10 @@ class Optimizers(Race[OptimizersKnobs]):
         """Training loss, share of test digits told right, and length of θ."""
         theta = self._theta()
         loss = self._losses(theta)
-        right = [
-            (model(self.test_inputs).argmax(1) == self.test_labels).float().mean()
-            if i in self.racing
-            else loss.new_tensor(math.nan)
-            for i, model in enumerate(self.models)
-        ]
-        values = torch.stack([loss, 100 * torch.stack(right), theta.norm(dim=1)], 1)  # (P, 3)
+        said = torch.stack([model(self.test_inputs).argmax(1) for model in self.models])
+        right = (said == self.test_labels).float().mean(1)
+        right[self.gone()] = math.nan
+        values = torch.stack([loss, 100 * right, theta.norm(dim=1)], 1)  # (P, 3)
         return p.Ranking(
             values=values,
             names=list(TITLES.values()),
@@ -370,7 +366,7 @@ class Optimizers(Race[OptimizersKnobs]):
         """g and −Δθ / η of one weight, and its rule with the numbers of the last step."""
         glass = latest_rows(self.glass, max(1, self.step_index))  # (T, P, 3)
         g, moved, rate = glass.unbind(2)  # (T, P)
-        learners = self.optimizers, self.models
+        weights, numbers = [next(model.parameters()) for model in self.models], glass[-1].tolist()
         return p.Lines(
             x=np.arange(self.step_index - len(glass), self.step_index),
             values=torch.stack([g, -moved / rate], 0).permute(2, 0, 1),  # (P, 2, T)
@@ -378,8 +374,8 @@ class Optimizers(Race[OptimizersKnobs]):
             series=["g", "−Δθ / η"],
             x_label="step",
             notes=[
-                optimizer.last_step(next(model.parameters()), self.watched, *numbers)
-                for optimizer, model, numbers in zip(*learners, glass[-1].tolist(), strict=True)
+                optimizer.last_step(weight, self.watched, *last)
+                for optimizer, weight, last in zip(self.optimizers, weights, numbers, strict=True)
             ],
         )
 

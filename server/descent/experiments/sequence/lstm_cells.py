@@ -52,6 +52,7 @@ KINDS: Mapping[str, type[Recurrent]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": n
 PROPERTIES = {"quotes": "inside quotes", "brackets": "inside brackets", "comment": "comment"}
 PROPERTIES |= {"if": "if statement", "indentation": "indentation", "column": "position in line"}
 
+NO_TEXT = "this Python comes without it ({reason}); choose another"
 TOO_SHORT = (
     "{have} characters are too few: {rows} rows of {length}, with a fifth held out, take {needed}. "
     "Paste more, or lower batch size or BPTT length"
@@ -199,9 +200,7 @@ class LSTMCells(Experiment[CellKnobs]):
         try:
             self.corpus = load(knobs.corpus, knobs.pasted)
         except (OSError, ImportError) as error:
-            raise KnobError(
-                "corpus", "this Python comes without it ({reason}); choose another", reason=str(error)
-            ) from error
+            raise KnobError("corpus", NO_TEXT, reason=str(error)) from error
         device = self.device
         self.inputs, self.targets = self.corpus.streams(knobs.batch, device)  # (N, B) each
         self.chunks = len(self.inputs) // knobs.length
@@ -237,10 +236,8 @@ class LSTMCells(Experiment[CellKnobs]):
         update(self.optimizer)
         # Detached: the state goes on, the gradient does not.
         self.state = [tuple(s.detach() for s in h) if isinstance(h, tuple) else h.detach() for h in state]
-        row: dict[str, float | Tensor] = {
-            "bits/train": loss.detach() + self._merged(targets),
-            "gradient/norm": norm,
-        }
+        train = loss.detach() + self._merged(targets)
+        row: dict[str, float | Tensor] = {"bits/train": train, "gradient/norm": norm}
         if self.step_index % EVERY == 0:
             row |= {"bits/held-out": self._measure(), "bits/even": self.even}
         return row

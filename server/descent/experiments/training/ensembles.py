@@ -49,7 +49,7 @@ TINY = 1e-12  # a probability that is rounded to 0 is taken for this in the log 
 class EnsembleKnobs(Knobs):
     members: int = live(6, "Members averaged", "M", range=(1, MEMBERS), group="ensemble")
     shown: Literal["seeds", "snapshots"] = live(
-        "seeds", "Ensemble", options={"seeds": "seeds", "snapshots": "snapshots"}, group="ensemble"
+        "seeds", "Ensemble", options=("seeds", "snapshots"), group="ensemble"
     )
     lr: float = rate(0.1, log=(1e-4, 10.0), typical=(0.02, 0.3), group="seeds")
     differ: Literal["nothing", "order", "seed", "bootstrap"] = fixed(

@@ -45,9 +45,7 @@ PIXELS, SIDE, CLASSES = 64, 8, 10
 VALIDATION, TEST = 400, 400  # digits of either split
 KEPT = 512  # rows of the history of losses; then every other one is forgotten
 LAYERS = ("layer 1", "layer 2", "output")
-SPAN = 0.3  # the histograms reach from −SPAN to SPAN
-L1_STEPS = ("proximal", "subgradient")
-BINS = 61  # an odd number: the middle one is around 0
+SPAN, BINS = 0.3, 61  # the histograms reach from −SPAN to SPAN; the middle one of so many bars is around 0
 PICTURED = 4  # digits whose masks are shown
 DRAWS = 400  # masks that are averaged
 ORANGE, BLUE = [213, 94, 0], [0, 114, 178]  # of units that are dropped and kept
@@ -66,7 +64,7 @@ class RegularisationKnobs(Knobs):
         0.0, "L1", "λ_1", range=(0.0, 0.01), step=0.0001, typical=(0.0003, 0.002), group="regularisation"
     )
     l1_step: Literal["proximal", "subgradient"] = live(
-        "proximal", "L1 step", options=dict(zip(L1_STEPS, L1_STEPS, strict=True)), group="regularisation"
+        "proximal", "L1 step", options=("proximal", "subgradient"), group="regularisation"
     )
     patience: int = live(
         20, "Patience", range=(0, MOST_PATIENT), unit="epochs", typical=(5, 50), group="early stopping"
@@ -258,10 +256,8 @@ class Regularisation(Experiment[RegularisationKnobs]):
         }
         if self.wrong:
             row["acc/wrong"] = correct[: self.wrong].mean()
-        names = ("zeros/layer-1", "zeros/layer-2", "zeros/output")
-        return row | {
-            name: (w == 0).float().mean() for name, w in zip(names, self.model.weights, strict=True)
-        }
+        zeros = [(w == 0).float().mean() for w in self.model.weights]
+        return row | dict(zip(("zeros/layer-1", "zeros/layer-2", "zeros/output"), zeros, strict=True))
 
     def objectives(self, knobs: RegularisationKnobs) -> Mapping[str, Objective]:
         """What the coming mini-batch's step descends, L1 included however it is taken."""
@@ -369,12 +365,13 @@ class Regularisation(Experiment[RegularisationKnobs]):
     @p.bars("Best and last")
     def restored(self, knobs: RegularisationKnobs) -> p.Bars:
         """Cross-entropy on each split, for the weights of the best epoch and for the last ones."""
-        rows = [
-            [F.cross_entropy(net(self.images[split]), self.labels[split]) for split in splits(knobs)]
+        losses = [
+            F.cross_entropy(net(self.images[split]), self.labels[split])
             for net in (self.best, self.model)
+            for split in splits(knobs)
         ]
         return p.Bars(
-            values=torch.stack([torch.stack(row) for row in rows]),
+            values=torch.stack(losses).view(2, 3),
             labels=["training", "validation", "test"],
             series=["best weights", "last weights"],
         )

@@ -1,0 +1,81 @@
+"""What experiments share: thinned histories, rings, layers, and who is out of a race."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from descent.contract import batches_per_epoch
+from descent.experiments.optimisation.optimizers import NAMES, TITLES, Optimizers
+from descent.experiments.training.activations import Activations
+from descent.experiments.training.initialisation import Initialisation
+from descent.kit.data.batches import minibatch
+from descent.kit.history import latest_rows, room_for_row
+from descent.kit.nn.layers import UniformLayers
+from driving import built, change, take
+
+
+def test_a_full_history_drops_every_other_row_and_takes_half_as_many_from_then_on() -> None:
+    values, steps = torch.zeros(8, 2), torch.zeros(8)
+    kept, stride = 0, 1
+    for step in range(40):
+        kept, stride = room_for_row(kept, stride, values, steps)
+        if step % stride == 0:
+            values[kept], steps[kept] = step, step
+            kept += 1
+    assert stride == 8
+    assert steps[:kept].tolist() == [0, 8, 16, 24, 32]
+    assert torch.equal(values[:kept, 1], steps[:kept])
+
+
+@pytest.mark.parametrize("written", [1, 3, 4, 5, 11])
+def test_a_ring_gives_its_latest_rows_oldest_first(written: int) -> None:
+    ring = torch.zeros(4)
+    for n in range(written):
+        ring[n % 4] = n
+    assert latest_rows(ring, written).tolist() == list(range(max(0, written - 4), written))
+
+
+def test_layers_begin_like_torchs_linear_ones_and_members_are_networks_side_by_side() -> None:
+    layers = UniformLayers([9, 16, 1])
+    for (weight, bias), linear in zip(layers.pairs(), (nn.Linear(9, 16), nn.Linear(16, 1)), strict=True):
+        assert weight.shape == linear.weight.T.shape
+        assert bias.shape == linear.bias.shape
+        assert max(weight.abs().max(), bias.abs().max()) <= weight.shape[0] ** -0.5
+    assert [tuple(part.shape) for part in UniformLayers([9, 1], 5).pairs()[0]] == [(5, 9, 1), (5, 1, 1)]
+
+
+@pytest.mark.parametrize("cls", [Activations, Initialisation, Optimizers])
+def test_those_who_are_out_are_named_by_title_whether_they_race_by_name_or_by_place(cls: Any) -> None:
+    experiment, knobs = built(cls)
+    assert experiment.out() == []
+    experiment.racing.remove(experiment.racing[1])
+    assert experiment.out() == [list(cls.titles.values())[1]]
+    assert experiment.gone() == [place == 1 for place in range(len(cls.titles))]
+    experiment.racing.clear()
+    assert experiment.step(knobs).keys() == {f"loss/{name}" for name in cls.titles}
+
+
+def test_a_racer_that_is_out_has_no_row() -> None:
+    experiment, knobs = built(Optimizers)
+    experiment.racing.remove(NAMES.index("adam"))
+    assert "loss/adam" not in take(experiment, knobs, 1)[0]
+    assert experiment.out() == [TITLES["adam"]]
+
+
+@pytest.mark.parametrize(("size", "total"), [(64, 512), (50, 400), (7, 20), (30, 20)])
+def test_an_epoch_is_as_many_batches_as_its_samples_fill(size: int, total: int) -> None:
+    steps = batches_per_epoch(size, total)
+    rows = torch.cat([minibatch(0, n, size, total) for n in range(steps)])
+    assert sorted(rows.tolist()) == list(range(total))
+
+
+def test_the_epoch_follows_the_batch_size() -> None:
+    experiment, knobs = built(Optimizers)
+    assert experiment.steps_per_epoch(knobs) == 8
+    knobs = change(experiment, knobs, batch_size=512)
+    assert experiment.steps_per_epoch(knobs) == 1
+    assert experiment.ends_epoch(knobs)
