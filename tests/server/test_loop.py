@@ -97,7 +97,7 @@ def test_every_message_has_the_next_seq_and_durable_ones_are_in_order():
 def test_a_watched_run_and_an_unwatched_one_end_bit_for_bit_alike(monkeypatch):
     plain, plain_said = loop_of(Tiny, max_steps=60, seed=1)
     plain.run()
-    monkeypatch.setattr(loop_module, "Budget", EagerBudget)
+    monkeypatch.setattr("descent.engine.looking.Budget", EagerBudget)
     watched, watched_said = loop_of(Tiny, max_steps=60, seed=1, watch=("weights", "outputs"))
     watched.run()
     assert len(watched_said.pictures("outputs")) == 61

@@ -18,12 +18,12 @@ from descent import wire
 from descent.contract import Experiment, Finished, KnobError, Knobs
 from descent.contract.entry import Entry
 from descent.contract.panels import Picture
-from descent.engine.budget import Budget
 from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer, CheckpointError
 from descent.engine.health import Finding, Health
 from descent.engine.inbox import Inbox
 from descent.engine.knobs import KnobState, refusal
+from descent.engine.looking import Looking
 from descent.engine.messages import (
     Applied,
     CheckpointTaken,
@@ -49,7 +49,6 @@ LONGEST_BATCH = 4096  # steps
 EXAMINED_EVERY = 1.0  # seconds between two looks at gradients and curvature, at least
 EXAMINED_SOON = 0.25  # the same, where a loss climbs
 EXAMINED_SHARE = 0.005  # of the run's time, at most
-RECORDED_FPS = 1  # pictures per second of an unwatched panel, at most
 
 
 def failure(spec: RunSpec, reason: str, refused: Refused | None) -> Output:
@@ -76,13 +75,8 @@ class Loop:
         self._steps_left = 0  # of `step` commands
         self._pace = spec.pace
         self._next_step_at = 0.0
-        self._probes = [name for name, panel in entry.panels.items() if panel.kind != "scalars"]
-        self._heroes = [name for name, panel in entry.panels.items() if panel.size == "hero"]
-        self._budget = Budget(spec.probe_budget, self._heroes)
-        self._unwatched = Budget(spec.record_budget)  # for panels that only the recorder wants
+        self._looking = Looking(entry.panels, spec.probe_budget, spec.record_budget)
         self._until_checkpoint = CheckpointClock(spec.record_budget, at_once=spec.replay is not None)
-        self._to_look_at: list[str] = []  # before the next step
-        self._seen_at: dict[str, int] = {}  # panel → step of its last picture, with the present knobs
         self._watched = False
         # On a busy machine looks and steps both take longer, so CPU time measures the share. A GPU's work is
         # in no thread's time.
@@ -131,8 +125,8 @@ class Loop:
         while self.status not in ENDED:
             if self._inbox.waiting:
                 self._obey()
-            elif self._to_look_at:
-                self._look_at(self._to_look_at.pop(0))
+            elif self._looking.waiting:
+                self._look_at(self._looking.waiting.pop(0))
             elif self._until_checkpoint.left <= 0:
                 self._keep()
             elif self.status == "running" and time.perf_counter() >= self._examine_at:
@@ -161,8 +155,7 @@ class Loop:
         begin = time.perf_counter()
         interrupt_at = min(
             self._flush_at,
-            self._budget.next_due,
-            self._unwatched.next_due,
+            self._looking.next_due,
             begin + self._until_checkpoint.left,
             self._examine_at,
         )
@@ -194,15 +187,12 @@ class Loop:
             self._next_step_at = max(self._next_step_at + 1 / self._pace, now - 1 / self._pace)
         if now >= self._flush_at or not finite or len(self._batch) >= LONGEST_BATCH:
             self._flush()
-        if now >= self._budget.next_due:
-            self._soon_look_at(self._budget.due(now))
-        if now >= self._unwatched.next_due:
-            self._soon_look_at(self._unwatched.due(now))
+        self._looking.collect(now)
         if self._steps_left:
             self._steps_left -= step - first
             if not self._steps_left:
                 self._flush()
-                self._soon_look_at(self._budget.panels)
+                self._looking.collect_watched()
         if (over is not None or step == self.spec.max_steps) and self.status not in ENDED:
             self._end("finished", over or "")
 
@@ -215,12 +205,7 @@ class Loop:
                 self._flush()
             else:
                 until = min(until, self._flush_at)
-        for panel in self._budget.panels:
-            if self._seen_at.get(panel) != self.step:
-                due = self._budget.due_at(panel)
-                if due <= now:
-                    self._soon_look_at([panel])
-                until = min(until, due)
+        until = min(until, self._looking.collect_unseen(self.step, now))
         if self.status not in ENDED:
             self._inbox.wait(until - now)
 
@@ -279,10 +264,6 @@ class Loop:
 
     # Looking
 
-    def _soon_look_at(self, panels: Iterable[str]) -> None:
-        """Look at these panels before the next step; commands come first."""
-        self._to_look_at += [panel for panel in panels if panel not in self._to_look_at]
-
     def picture(self, panel: str) -> Picture:
         """A panel's present picture. The experiment is left unchanged."""
         knobs = self._knob_state.for_next_step()
@@ -298,30 +279,17 @@ class Loop:
         except ProbeWroteError:
             raise
         except Exception as error:
-            self._budget.forget(panel)
-            self._unwatched.forget(panel)
+            self._looking.forget(panel)
             params = {"panel": panel, "error": f"{type(error).__name__}: {error}"}
             self._say("diagnosis", step=self.step, code="probe-failed", params=params)
             return
         self._emit(PanelFrame(self._next_seq(), self.step, panel, payload))
-        self._seen_at[panel] = self.step
-        budget = self._unwatched if panel in self._unwatched.panels else self._budget
-        budget.spent(panel, self._cost_clock() - begin, time.perf_counter())
+        self._looking.seen(panel, self.step, self._cost_clock() - begin, time.perf_counter())
 
     def _watch(self, panels: Sequence[str], max_fps: float) -> None:
-        before = self._budget.panels
-        probed = [panel for panel in panels if panel in self._probes]
         self._watched = bool(panels)
         self._flush_at = 0.0  # at once
-        self._budget.watch(probed, max_fps)
-        if self.spec.record_budget:
-            unwatched = [p for p in self._probes if p not in probed and self.entry.panels[p].recorded]
-            self._unwatched.watch(unwatched, RECORDED_FPS)
-        self._to_look_at = [panel for panel in self._to_look_at if panel in probed]
-        if self.status == "paused":
-            self._soon_look_at(panel for panel in probed if panel not in before)
-        else:
-            self._soon_look_at(self._budget.due(time.perf_counter()))
+        self._looking.watch(panels, max_fps, time.perf_counter(), paused=self.status == "paused")
 
     def _keep(self) -> None:
         """Take a checkpoint, unless the run turns out to have diverged."""
@@ -386,7 +354,7 @@ class Loop:
         if self.status == "running":
             self._become("paused", reason)
         if training:
-            self._soon_look_at(self._budget.panels)
+            self._looking.collect_watched()
 
     def _set_knobs(self, values: Mapping[str, Any]) -> Applied:
         """Set knobs that were checked by the server against those of that moment.
@@ -412,11 +380,9 @@ class Loop:
         if len(trained) < len(applied.changed):
             now = self.knobs.model_dump(mode="json", include=set(looks))
             self._emit(LookChanged(self._seq, self.step, now))
-        self._seen_at.clear()
-        for panel in self._heroes:
-            self._budget.hurry(panel, time.perf_counter())
+        self._looking.knobs_changed(time.perf_counter())
         if self.status == "paused":
-            self._soon_look_at(self._budget.panels)
+            self._looking.collect_watched()
         return applied
 
     # Status and events
@@ -439,9 +405,8 @@ class Loop:
             return  # the last scalars show that it diverged
         self.status = status
         with contextlib.suppress(ProbeWroteError):
-            for panel in self._probes:
-                if not self.entry.panels[panel].coming:
-                    self._look_at(panel)
+            for panel in self._looking.at_the_end:
+                self._look_at(panel)
         self._become(status, reason)
 
     def _say(self, type: str, **fields: Any) -> None:

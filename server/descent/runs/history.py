@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors, wire
 from descent.engine.knobs import KEY, merged
@@ -18,6 +20,7 @@ from descent.runs.channel import Channel, Latest
 from descent.runs.recorder import Recorder
 from descent.runs.run import IMPORTED, Run, info_of
 from descent.runs.tape import Tape, TapeEntry
+from descent.store.database import StoreError, cause
 from descent.store.packing import DamagedError
 from descent.store.records import Checkpoint
 from descent.store.schema import RunRow
@@ -49,6 +52,17 @@ class History:
             ]
 
         return Tape(run_id, self._tapes, begin=begin, room=self._tape_room, past=past)
+
+    async def write(self, work: Callable[[Store], None]) -> None:
+        """Do `work` on the store, after what waits to be recorded. Raises `NotWritten`."""
+        await self.recorder.flush()
+        try:
+            await self.recorder.do(lambda: work(self.store))
+        except (SQLAlchemyError, StoreError) as error:
+            reason = cause(error)
+            raise errors.NotWritten(
+                f"the store cannot be written to now ({reason})", "run", reason=reason
+            ) from error
 
     async def load(self, run_id: str) -> Run | None:
         """The recorded run with this id and its messages; None if there is none."""

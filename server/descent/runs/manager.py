@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors
 from descent.engine.device import pick_device
-from descent.engine.messages import Applied, Replay
+from descent.engine.messages import Applied
 from descent.protocol import Device, Diagnosis, FindingParams, Recording, RunInfo
 from descent.registry import Registry, experiments
 from descent.runs import knobs as knob_check
+from descent.runs.branching import Branching
 from descent.runs.channel import Channel, Viewer
 from descent.runs.duties import Duties
-from descent.runs.history import History, knobs_after
+from descent.runs.history import History
 from descent.runs.recorder import Recorder
 from descent.runs.run import RESUMABLE, Run
 from descent.runs.session import Sessions, wrong_state
@@ -27,7 +28,7 @@ from descent.runs.sweeps import SweepRequest, Sweeps
 from descent.runs.table import Range
 from descent.runs.tape import Tape
 from descent.settings import Settings
-from descent.store.database import StoreError, cause
+from descent.store.database import StoreError
 from descent.store.store import Store
 from descent.workers.process import LocalExecutor
 
@@ -88,7 +89,7 @@ class RunManager:
         """Runs, the newest first: unrecorded ones in memory, then recorded ones."""
         if self.history is not None:
             await self.history.recorder.flush()
-        runs = [run for run in reversed(self.runs.values()) if run.recorded is None and _fits(run, **which)]
+        runs = [run for run in reversed(self.runs.values()) if run.recorded is None and run.fits(**which)]
         found = {run.id: run.info() for run in runs[offset : offset + limit]}
         if self.history is not None:
             rest = {"limit": limit - len(found), "offset": max(0, offset - len(runs))}
@@ -165,34 +166,14 @@ class RunManager:
         """
         replay, damaged = await self._history().plan(parent, step)
         self._need_known(parent)
-        before = knobs_after(parent.built_with, replay)
-        looks = knob_check.looks(parent.entry, parent.knobs)
-        values = knob_check.check(parent.entry, knobs, before={**before, **looks}, fixed_too=True)
-        differ = {name for name in values if values[name] != before.get(name)}
-        fixed = {name: values[name] for name in differ if not knob_check.is_live(parent.entry, name)}
-        override = {name: values[name] for name in differ - fixed.keys()}
-        if fixed:
-            replay = Replay(replay.until, {}, origin=(parent.built_with, replay))
+        branching = Branching.of(parent, replay, knobs)
         run = self._add(
             Run(
                 id=(run_id := self._new_id()),
-                entry=parent.entry,
-                knobs={**before, **fixed},
-                built_with={**parent.built_with, **fixed},
-                began_with={**before, **fixed},
-                seed=parent.seed,
-                streams=parent.streams,
-                device=parent.device,
                 channel=Channel(self._tape(run_id)),
-                max_steps=parent.max_steps if parent.max_steps and parent.max_steps > replay.until else None,
-                pace=parent.pace,
                 viewed=viewed,
                 start_paused=True,  # going back needs no slot, and tells whether it can be done
-                step=replay.until,
-                parent=parent.id,
-                branched_at=replay.until,
-                imported=parent.imported,
-                replay=replace(replay, override=override),
+                **branching.fields(),
             )
         )
         self._report_damaged(run, damaged)
@@ -204,7 +185,7 @@ class RunManager:
         if run.status == "failed":
             with contextlib.suppress(errors.NotWritten):
                 await self.delete(run)
-            raise _not_continued(run, replay.until, fixed, override)
+            raise branching.failure(run)
         if not paused:
             await self.resume(run)
         return run
@@ -316,24 +297,11 @@ class RunManager:
         run.name = run.name if name is None else _line(name)
         run.starred = run.starred if starred is None else starred
         try:
-            await self._write(lambda store: store.set(run.id, name=run.name, starred=run.starred))
+            if self.history is not None:
+                await self.history.write(lambda store: store.set(run.id, name=run.name, starred=run.starred))
         except errors.NotWritten:
             run.name, run.starred = before
             raise
-
-    async def _write(self, work: Callable[[Store], None]) -> None:
-        """Do `work` on the store, if there is one. Raises `NotWritten`."""
-        if self.history is None:
-            return
-        store, recorder = self.history.store, self.history.recorder
-        await recorder.flush()
-        try:
-            await recorder.do(lambda: work(store))
-        except (SQLAlchemyError, StoreError) as error:
-            reason = cause(error)
-            raise errors.NotWritten(
-                f"the store cannot be written to now ({reason})", "run", reason=reason
-            ) from error
 
     async def _revive(self, run: Run) -> None:
         """Resume an ended run from its recorded end."""
@@ -391,7 +359,8 @@ class RunManager:
         for other in self.runs.values():
             if other.parent == run.id:
                 other.parent = None
-        await self._write(lambda store: store.delete([run.id]))
+        if self.history is not None:
+            await self.history.write(lambda store: store.delete([run.id]))
 
     def _evict(self, run: Run) -> None:
         """Drop the run from memory; its record stays."""
@@ -472,30 +441,6 @@ class RunManager:
             self.history.store.close()
 
 
-def _fits(run: Run, *, experiment: str = "", search: str = "", starred: bool = False) -> bool:
-    texts = (run.name, run.id, run.entry.id)
-    return (
-        experiment in ("", run.entry.id)
-        and any(search.lower() in text.lower() for text in texts)
-        and (run.starred or not starred)
-    )
-
-
 def _line(text: str) -> str:
     """A text as one line that any database takes."""
     return " ".join("".join(char if char.isprintable() or char == "\u200d" else " " for char in text).split())
-
-
-def _not_continued(
-    run: Run, step: int, fixed: Mapping[str, Any], live: Mapping[str, Any]
-) -> errors.DescentError:
-    """The error of a branch from `step`, with these knobs changed, that failed before it began."""
-    why = run.reason.strip().splitlines()[-1]
-    if run.lost:
-        return errors.WorkerLost(f"the branch could not begin: {why}", "step", cause=why)
-    if fixed:
-        detail = f"{', '.join(fixed)} cannot be continued from step {step}: {why}"
-        return errors.DifferentShape(detail, next(iter(fixed)), cause=why)
-    if run.refused is not None and run.refused.field in live:
-        return run.refused
-    return errors.BadCheckpoint(f"the run cannot be continued from step {step}: {why}", "step", cause=why)

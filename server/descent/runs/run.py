@@ -104,6 +104,15 @@ class Run:
         self.status = status
         self.reason = reason
 
+    def fits(self, *, experiment: str = "", search: str = "", starred: bool = False) -> bool:
+        """Whether a search for these finds the run."""
+        texts = (self.name, self.id, self.entry.id)
+        return (
+            experiment in ("", self.entry.id)
+            and any(search.lower() in text.lower() for text in texts)
+            and (self.starred or not starred)
+        )
+
     def info(self) -> RunInfo:
         """The run as clients see it."""
         shown = {name: getattr(self, name) for name in RunInfo.model_fields if hasattr(self, name)}

@@ -5,25 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import Select, delete, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, class_mapper, defer
 
 from descent.protocol import ENDED
 from descent.store import database, scalars
+from descent.store.opened import OpenStore
 from descent.store.packing import DamagedError, pack, unpack
 from descent.store.records import Batch, Checkpoint, Kept, StoredMessage
-from descent.store.reserve import Reserve
 from descent.store.schema import CheckpointRow, FrameRow, MessageRow, MetaRow, RunRow
 
 TRAINED = "trained"  # the reason of an interrupted run that was not paused
-PAGES = 256  # given back to the disk in one go: a megabyte
-PATIENCE = 2.0  # seconds that giving back may keep others from writing
 IMPORTING = "importing:"  # before the id of a run whose import is unfinished, as a key in `meta`
 AT_ONCE = 500  # keys in one statement
 ROWS = 32  # messages read at a time
@@ -35,114 +31,8 @@ LISTED = [
 ]
 
 
-class Store:
+class Store(OpenStore):
     """All recorded runs. Methods that write are called by one thread at a time."""
-
-    def __init__(self, url: str, home: Path, *, read_only: bool = False, patient: bool = False) -> None:
-        """Open the store at `url`, by default a file in `home`, claiming it unless it is only read.
-
-        Raises `StoreError` where that cannot be. With `patient`, a full disk or a locked
-        database does not raise; every write retries opening it.
-        """
-        self.trouble = ""  # why it could not be opened yet: `disk-full` or `locked`
-        self.engine, self.called = database.connect(url, home, make=not read_only)
-        self._read_from = self.engine
-        is_file = self.engine.dialect.name == "sqlite"
-        self._file = Path(self.called) if is_file and not read_only else None
-        self._identity: tuple[int, int] | None = None  # of the file, once it is claimed
-        self._reserve = Reserve(self._file) if self._file else None
-        self._opened = contextlib.ExitStack()
-        self._opened.callback(self.engine.dispose)
-        try:
-            if read_only:
-                self._check()
-            else:
-                self._claim()
-        except database.StoreError as error:
-            if not patient or error.reason == "failed":
-                self.close()
-                raise
-            self.trouble = error.reason
-            self._read_from = database.nothing()
-            self._opened.callback(self._read_from.dispose)
-
-    def _check(self) -> None:
-        """Raises `StoreError` if the store cannot be read."""
-        with self._explained(), self.engine.connect() as connection:
-            version = database.check_version(connection, self.called)
-        if version is None:
-            raise database.StoreError(f"nothing is recorded in {self.called}")
-        if version != database.head():
-            raise database.StoreError(
-                f"the store {self.called} is of an older version: start a server on it once"
-            )
-
-    def _claim(self) -> None:
-        """Claim the store, bring the schema to this version, and mark runs that were left alive."""
-        with contextlib.ExitStack() as claim:
-            with self._explained():
-                claim.enter_context(database.claimed(self.engine, self.called))
-                database.migrate(self.engine, self.called)
-                with Session(self.engine) as session, session.begin():
-                    self._interrupt(session)
-                    self._abandon_imports(session)
-            self._opened.push(claim.pop_all())
-        self.trouble = ""
-        self._read_from = self.engine
-        if self._reserve is not None:
-            self._identity = self._found()
-            self._reserve.fill()
-
-    def _found(self) -> tuple[int, int] | None:
-        """Device and inode of the database's file; None if there is none."""
-        if self._file is None:
-            return None
-        with contextlib.suppress(OSError):
-            found = self._file.stat()
-            return found.st_dev, found.st_ino
-        return None
-
-    def _need_home(self) -> None:
-        """Raises `StoreError` where the file was deleted or replaced: what is written now would be lost."""
-        if self._identity is not None and self._found() != self._identity:
-            raise database.StoreError(
-                f"{self.called} was deleted, moved or replaced while it was in use; nothing more is recorded "
-                "until it is back, or the server is started anew",
-                "home-gone",
-            )
-
-    @property
-    def is_low(self) -> bool:
-        """Whether the disk that it lies on is nearly full."""
-        return self._reserve is not None and self._reserve.is_low()
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, OSError) as error:
-            said = str(getattr(error, "orig", error)).strip()
-            reason = database.cause(error)
-            if reason == "locked":
-                said += " (by another program, or as a network drive does: settings HOME, DATABASE_URL)"
-            raise database.StoreError(f"the store {self.called} cannot be used: {said}", reason) from error
-
-    def close(self) -> None:
-        """Close the database."""
-        self._opened.close()
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with Session(self._read_from, expire_on_commit=False) as session:
-            yield session
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[Session]:
-        if self.trouble:
-            self._claim()
-        self._need_home()
-        with Session(self.engine) as session, session.begin():
-            yield session
 
     # Runs
 
@@ -190,6 +80,11 @@ class Store:
                 children = select(RunRow).where(RunRow.parent.in_(parents)).order_by(RunRow.created_at)
                 generation = list(session.scalars(children))
             return family
+
+    def _settle(self, session: Session) -> None:
+        """Mark runs that the ended or killed server left alive, and delete half-imported ones."""
+        self._interrupt(session)
+        self._abandon_imports(session)
 
     def interrupt(self) -> None:
         """Mark runs that the ended or killed server left alive; `reason`: whether they trained."""
@@ -303,37 +198,6 @@ class Store:
                     self._shorten_log()
         self._delete(ids)
 
-    def _shorten_log(self) -> None:
-        with self.engine.connect() as connection:
-            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-
-    def give_back(self, least: int = 0) -> None:
-        """Return unused space to the disk, if there are `least` bytes of it, for `PATIENCE` seconds at most.
-
-        It takes little room itself, and begins where it ended.
-        """
-        if self._reserve is None:
-            return
-        self._need_home()
-        until = time.monotonic() + PATIENCE
-        with self.engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection), driver
-
-            def pragma(said: str) -> int:
-                return int(driver.execute(f"PRAGMA {said}").fetchone()[0])
-
-            pragma("wal_checkpoint(TRUNCATE)")
-            unused = pragma("freelist_count")
-            while unused * pragma("page_size") > least and time.monotonic() < until:
-                # A script goes on to the end; executed alone, a statement without columns stops after a page.
-                driver.executescript(f"PRAGMA incremental_vacuum({PAGES})")
-                pragma("wal_checkpoint(TRUNCATE)")
-                before, unused = unused, pragma("freelist_count")
-                if unused >= before:  # a file from before there was such a way back: `shrink` mends that
-                    break
-        self._reserve.fill()
-
     def begin_import(self, id: str) -> None:
         """Begin an import: until its end the run is in no list, and it is deleted if this process ends."""
         with self._writing() as session:
@@ -363,25 +227,6 @@ class Store:
         messages = select(func.sum(func.length(MessageRow.data))).join(RunRow, RunRow.id == MessageRow.run)
         with self._reading() as session:
             return sum(int(session.scalar(q) or 0) for q in (runs, messages.where(RunRow.imported)))
-
-    def size(self) -> int:
-        """Bytes that the database takes on disk."""
-        sqlite = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
-        asking = (
-            sqlite if self.engine.dialect.name == "sqlite" else "SELECT pg_database_size(current_database())"
-        )
-        with self._reading() as session:
-            return int(session.scalar(text(asking)) or 0)
-
-    def shrink(self) -> None:
-        """Return deleted space to the disk. It takes as much again while it works."""
-        with self.engine.connect() as connection:
-            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-            if self.engine.dialect.name == "sqlite":  # from now on, where it was made without
-                connection.execute(text("PRAGMA auto_vacuum=INCREMENTAL"))
-            connection.execute(text("VACUUM"))
-            if self.engine.dialect.name == "sqlite":
-                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     # Writing
 
