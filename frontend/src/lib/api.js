@@ -172,6 +172,18 @@ export async function* sweepRun(id, order, signal) {
   for await (const frame of unpackAll(response.body)) if (frame.type === 'sweep') yield frame;
 }
 
+/** The data sets that can be fetched. */
+export const listData = () => call('get', '/api/data', {});
+
+/** @param {string} name  of a data set */
+export const fetchData = (name) => call('post', '/api/data/{name}/fetch', { name });
+
+/** @param {string} name  of a data set */
+export const cancelFetch = (name) => call('delete', '/api/data/{name}/fetch', { name });
+
+/** @param {string} name  of a data set */
+export const removeData = (name) => call('delete', '/api/data/{name}', { name });
+
 /** @param {import('../net/server.js').NewRun} run */
 export const createRun = (run) => call('post', '/api/runs', {}, { body: run });
 

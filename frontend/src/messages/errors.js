@@ -201,4 +201,40 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'This run cannot be exported as a script: {detail}',
     '이 실행은 스크립트로 내보낼 수 없습니다: {detail}',
   ],
+  'error.fetch-failed.offline': [
+    '{host} cannot be reached. Check the connection of the machine that Descent runs on, or name a mirror in DESCENT_DATA_MIRROR.',
+    '{host}에 연결할 수 없습니다. Descent가 실행 중인 컴퓨터의 네트워크를 확인하거나, DESCENT_DATA_MIRROR에 미러 주소를 지정하세요.',
+  ],
+  'error.fetch-failed.broken': [
+    'The connection to {host} broke. What has come is kept: go on when the line is back.',
+    '{host} 연결이 끊겼습니다. 받은 부분은 남아 있으니, 다시 연결되면 이어받으세요.',
+  ],
+  'error.fetch-failed.refused': [
+    '{host} answered {status} for {file}. Try again later, or name a mirror in DESCENT_DATA_MIRROR.',
+    '{host}에서 {file} 요청에 {status}(으)로 답했습니다. 나중에 다시 시도하거나, DESCENT_DATA_MIRROR에 미러 주소를 지정하세요.',
+  ],
+  'error.fetch-failed.wrong-size': [
+    '{host} has another {file} than the known one, so nothing was kept. Try again later, or name a mirror in DESCENT_DATA_MIRROR.',
+    '{host}에 있는 {file} 파일은 알려진 것과 크기가 달라 저장하지 않았습니다. 나중에 다시 시도하거나, DESCENT_DATA_MIRROR에 미러 주소를 지정하세요.',
+  ],
+  'error.fetch-failed.wrong-file': [
+    '{file} is not the known file (its checksum or contents differ), so it was deleted. Try again later, or name a mirror in DESCENT_DATA_MIRROR.',
+    '{file} 파일이 알려진 것과 달라(체크섬 또는 내용 불일치) 지웠습니다. 나중에 다시 시도하거나, DESCENT_DATA_MIRROR에 미러 주소를 지정하세요.',
+  ],
+  'error.fetch-failed.redirected': [
+    '{host} leads to {target}, which is not followed. Name a mirror in DESCENT_DATA_MIRROR.',
+    '{host}에서 {target}(으)로 넘기려 해서 따라가지 않았습니다. DESCENT_DATA_MIRROR에 미러 주소를 지정하세요.',
+  ],
+  'error.fetch-failed.no-room': [
+    'That needs {needed} MiB, and {free} MiB are free in {folder}. Make room, and try again.',
+    '{needed}MiB가 필요한데 {folder} 폴더에는 {free}MiB만 남아 있습니다. 공간을 비우고 다시 시도하세요.',
+  ],
+  'error.fetch-failed.not-written': [
+    'It could not be written to {folder} ({cause}).',
+    '{folder} 폴더에 쓸 수 없습니다({cause}).',
+  ],
+  'error.fetch-failed.busy': [
+    'Another Descent is fetching it at the moment. Wait until it has.',
+    '다른 Descent가 내려받는 중입니다. 끝날 때까지 기다리세요.',
+  ],
 });

@@ -1,6 +1,7 @@
 /** Every text of the page: key → [English, 한국어], one file per area. The experiments bring their own texts. */
 
 import app from './app.js';
+import data from './data.js';
 import errors from './errors.js';
 import gallery from './gallery.js';
 import health from './health.js';
@@ -18,6 +19,7 @@ import sweep from './sweep.js';
 
 export const MESSAGES = joined(
   app,
+  data,
   errors,
   gallery,
   health,
