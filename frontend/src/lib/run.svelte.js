@@ -1,27 +1,19 @@
-/**
- * The page's view of one run. Whatever the message rate, messages are applied once per animation
- * frame, so every panel redraws at most once per frame.
- */
+/** The page's view of one run: what its stream says, and what is set and sent here. Its parts lie in `run/`. */
 
-import { SvelteMap } from 'svelte/reactivity';
-import { getKept, getMoment, getScalars } from './api.js';
-import { touches } from './changes.js';
 import { counted } from './epochs.js';
-import { kindTitle } from './i18n.svelte.js';
-import { changed, laidOver, looksOf, titleOf } from './knobs.js';
-import { brief } from './names.js';
-import { Pending } from './pending.js';
-import { refusal } from './refusal.js';
+import { titleOf } from './knobs.js';
+import { Frames } from './run/frames.js';
+import { CommandQueue } from './run/queue.js';
+import { RunKnobs } from './run/knobs.svelte.js';
+import { Past } from './run/past.svelte.js';
+import { Soon } from './run/soon.js';
+import { Speed } from './run/speed.js';
+import { Watching } from './run/watching.js';
 import { schedulesOf } from './schedules.js';
 import { ScalarStore } from './series.js';
 import { isOver, isResumable } from './statuses.js';
 import { Stream } from './stream.js';
 
-const RATE_WINDOW = 1500; // ms over which steps per second are counted
-const MAX_FPS = 30;
-const CALM_FPS = 2; // with reduced motion: an unstable picture must not flash
-
-/** @typedef {import('./types.js').Frame} Frame */
 /** @typedef {import('./types.js').Picture} Picture */
 /** @typedef {import('./types.js').Command} Command */
 /** @typedef {import('./types.js').Diagnosis} Diagnosis */
@@ -31,16 +23,8 @@ const CALM_FPS = 2; // with reduced motion: an unstable picture must not flash
 export class RunView {
   scalars = new ScalarStore();
   scalarsVersion = $state(0);
-  /** The frame of each panel at the step shown. @type {SvelteMap<string, Picture>} */
-  frames = new SvelteMap();
-  /** The step shown; null: the present. @type {number | null} */
-  at = $state(null);
-  /** The past step whose pictures are all loaded. @type {number | null} */
-  shownAt = $state(null);
   /** Before this step, recorded scalars are thinned to minimum, maximum and mean of intervals. */
   exactFrom = $state(0);
-  /** Knobs that a branch from the step shown would set. @type {Knobs} */
-  wanted = $state.raw({});
   /** Whether its curves are shown among the compared runs. */
   shown = $state(true);
   /** Its place among the compared runs, which decides its colour and dash. */
@@ -59,12 +43,6 @@ export class RunView {
   stepsPerEpoch = $state(null);
   /** The counts of epochs, one for each change of steps per epoch. @type {import('./epochs.js').Count[]} */
   epochs = $state.raw([]);
-  /** The knobs shown: set optimistically, reverted if the server refuses. @type {Knobs} */
-  knobs = $state.raw({});
-  /** @type {import('./changes.js').Change[]} */
-  knobChanges = $state.raw([]);
-  /** The step of the last change that affected training; 0 if there was none. */
-  touched = $state(0);
   /** @type {Diagnosis[]} */
   diagnoses = $state.raw([]);
   /** Whether the run is being recorded. @type {{ok: boolean, reason: string}} */
@@ -82,30 +60,19 @@ export class RunView {
   /** The step of the pictures and values shown. */
   now = $derived(this.at ?? this.step);
 
-  /** @type {Frame[]} */
-  #arrived = [];
-  #scheduled = false;
-  /** @type {{time: number, step: number}[]} */
-  #progress = [];
-  /** @type {Knobs} */
-  #confirmed;
-  #pending = new Pending();
-  #sending = false; // with the next animation frame
+  /** @type {Frames} */
+  #frames = new Frames(
+    () => this.at !== null,
+    (scalars, seq) => this.#apply(scalars, seq),
+  );
+  #sending = new Soon(() => this.#sendKnobs());
+  /** @type {Past} */
+  #past = new Past(this);
+  #knobs;
   #greeted = false; // over this connection
-  /** Commands for when the connection is back. @type {Map<string, Command>} */
-  #queued = new Map();
-  /** @type {Set<string>} */
-  #visible = new Set();
-  #watchScheduled = false;
-  /** The newest frame of each panel. @type {Map<string, Picture>} */
-  #present = new Map();
-  #seeking = false;
-  /** Scalars fetched for a step that this page holds thinned only. @type {{step: number, values: Record<string, number | null>} | null} */
-  #fetched = $state.raw(null);
-  #asking = false;
+  #queue = new CommandQueue();
+  #speed = new Speed();
   #heardAll = 0; // events up to this seq are already in `info`
-  /** The knobs according to the events applied so far. @type {Knobs} */
-  #told;
 
   /**
    * @param {RunInfo} info  the run as the server described it
@@ -120,17 +87,61 @@ export class RunView {
     this.first = info.branched_at ?? 0;
     this.name = $state(info.name);
     this.created_at = info.created_at;
-    this.began = this.#told = began;
     this.experiment = $state.raw(experiment);
     this.#take(info);
-    this.knobs = this.#confirmed = info.knobs;
+    this.#knobs = new RunKnobs(began, info.knobs, this);
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     this.stream = new Stream(`${scheme}://${location.host}/api/runs/${info.id}/stream`, {
       event: (event) => this.#hear(event),
-      frame: (frame) => this.#arrive(frame),
+      frame: (frame) => this.#frames.arrive(frame),
       connection: (state) => this.#connect(state),
     });
+    this.watching = new Watching(this.stream, () => this.at !== null);
     document.addEventListener('visibilitychange', this.#turn);
+  }
+
+  /** The frame of each panel at the step shown. */
+  get frames() {
+    return this.#frames.shown;
+  }
+
+  /** The step shown; null: the present. @returns {number | null} */
+  get at() {
+    return this.#past.at;
+  }
+
+  /** The past step whose pictures are all loaded. */
+  get shownAt() {
+    return this.#past.shownAt;
+  }
+
+  /** The knobs shown: set optimistically, reverted if the server refuses. */
+  get knobs() {
+    return this.#knobs.shown;
+  }
+
+  /** The knobs that it began with. */
+  get began() {
+    return this.#knobs.began;
+  }
+
+  /** Knobs that a branch from the step shown would set. */
+  get wanted() {
+    return this.#knobs.wanted;
+  }
+
+  /** Knobs set after the end, for the next run. @returns {Knobs} */
+  get wishes() {
+    return this.ended ? this.#knobs.wishes : {};
+  }
+
+  get knobChanges() {
+    return this.#knobs.changes;
+  }
+
+  /** The step of the last change that affected training; 0 if there was none. */
+  get touched() {
+    return this.#knobs.touched;
   }
 
   /** @param {RunInfo} info */
@@ -159,9 +170,7 @@ export class RunView {
         this.#take(event.run);
         this.#greeted = true;
         if (this.error?.code === 'offline') this.error = null;
-        this.#confirmed = event.run.knobs;
-        this.#pending.renew(this.#confirmed);
-        this.#showKnobs();
+        this.#knobs.renew(event.run.knobs);
         this.#sendQueued();
         this.#sendKnobs();
         break;
@@ -177,31 +186,27 @@ export class RunView {
         this.pace = event.pace ?? null;
         this.stepsPerEpoch = event.steps_per_epoch ?? this.stepsPerEpoch;
         this.step = Math.max(this.step, event.step);
-        this.#progress = [];
+        this.#speed.reset();
         this.rate = this.wish = null;
         if (this.error?.code === 'wrong-state') this.error = null;
         this.#sendKnobs();
         break;
       case 'knobs':
-        this.#note(event, known);
+        this.#knobs.note(event, known);
         this.epochs = counted(this.epochs, event);
-        if (!known) {
-          this.#confirmed = event.now ?? { ...this.#confirmed, ...event.knobs };
-          this.stepsPerEpoch = event.steps_per_epoch ?? null;
-        }
-        this.#showKnobs();
+        if (!known) this.stepsPerEpoch = event.steps_per_epoch ?? null;
+        if (!known) this.#knobs.confirm(event.knobs, event.now);
+        else this.#knobs.show();
         break;
       case 'look':
-        this.#confirmed = { ...this.#confirmed, ...event.knobs };
-        this.#showKnobs();
+        this.#knobs.confirm(event.knobs);
         break;
       case 'diagnosis':
         this.diagnoses = [...this.diagnoses, event];
         break;
       case 'done':
-        this.#pending.answered(event.tag);
+        this.#knobs.answered(event.tag);
         if (!this.error?.tag || Number(event.tag) > Number(this.error.tag)) this.error = null; // success comes after
-        this.#showKnobs();
         this.#sendKnobs();
         break;
       case 'error':
@@ -213,20 +218,11 @@ export class RunView {
   #refuse(event) {
     const { code, tag = '' } = event;
     const early = code === 'wrong-state' && tag;
-    if (early) this.#pending.postpone(tag);
-    else this.#pending.answered(tag);
+    if (early) this.#knobs.postpone(tag);
+    else this.#knobs.answered(tag);
     if (!early) this.error = event;
     if (!tag) this.wish = null;
-    this.#showKnobs();
     this.#sendKnobs();
-  }
-
-  /** @param {{step: number, knobs: Knobs}} event @param {boolean} old  from before this page connected */
-  #note(event, old) {
-    const { step, knobs } = event;
-    this.knobChanges = [...this.knobChanges, { step, knobs, time: old ? undefined : performance.now() }];
-    if (touches(this.experiment, this.#told, knobs)) this.touched = step;
-    this.#told = { ...this.#told, ...knobs };
   }
 
   /** The latest finding with this code. @param {string} code */
@@ -234,26 +230,10 @@ export class RunView {
     return this.diagnoses.findLast((found) => found.code === code) ?? null;
   }
 
-  /**
-   * Recorded pictures of a panel, spread evenly over the run, the oldest first.
-   * @param {string} panel
-   * @param {number} most
-   * @returns {Promise<Picture[]>}
-   */
-  async recorded(panel, most) {
-    const steps = (await getKept(this.id)).frames[panel] ?? [];
-    const spread = Math.min(most, steps.length);
-    const chosen = Array.from({ length: spread }, (_, i) => steps[Math.floor((i * steps.length) / spread)]);
-    return (await Promise.all(chosen.map((step) => getMoment(this.id, step, [panel])))).flat();
-  }
-
   /** The value of a scalar at the step shown. @param {string} name */
   valueOf(name) {
     void this.scalarsVersion;
-    if (this.at === null) return this.scalars.latest(name);
-    const step = this.at - 1;
-    const exact = this.#fetched?.step === step ? this.#fetched.values[name] : null;
-    return exact ?? this.scalars.valueAt(name, step);
+    return this.at === null ? this.scalars.latest(name) : this.#past.valueOf(name);
   }
 
   /** The values of the scheduled knobs at the step shown. @returns {Record<string, number>} */
@@ -265,15 +245,7 @@ export class RunView {
 
   /** The knobs at a step; look knobs, which do not affect training, with their current values. @param {number} step */
   knobsAt(step) {
-    const looks = looksOf(this.experiment).map((name) => [name, this.#confirmed[name]]);
-    const knobs = { ...this.began, ...Object.fromEntries(looks) };
-    for (const change of this.knobChanges) if (change.step <= step) Object.assign(knobs, change.knobs);
-    return knobs;
-  }
-
-  #showKnobs() {
-    this.knobs =
-      this.at === null ? this.#pending.over(this.#confirmed) : laidOver(this.knobsAt(this.at), this.wanted);
+    return this.#knobs.at(step);
   }
 
   /**
@@ -283,112 +255,22 @@ export class RunView {
   seek(step) {
     const at = step === null || step >= this.step ? null : Math.max(this.first, Math.round(step));
     if (at === this.at && at !== null) return;
-    this.at = at;
-    this.shownAt = null;
-    this.wanted = {};
     this.error = null;
-    this.#showKnobs();
-    this.#tellWatched();
-    if (at === null) for (const [panel, frame] of this.#present) this.frames.set(panel, frame);
-    else this.#fetch();
-    this.#fetchScalars();
+    this.#past.show(at);
+    this.#knobs.moved();
+    this.watching.send();
+    if (at === null) this.#frames.showPresent();
   }
 
-  /** Fetch the scalars of the step shown, if this page holds it thinned only. */
-  async #fetchScalars() {
-    if (this.#asking) return;
-    this.#asking = true;
-    try {
-      while (
-        this.at !== null &&
-        this.at > this.first && // before that nothing was measured
-        !this.scalars.has(this.at - 1) &&
-        this.#fetched?.step !== this.at - 1
-      ) {
-        const step = this.at - 1;
-        const table = await getScalars(this.id, step, step);
-        const values = Object.entries(table).map(([name, column]) => [name, column[0] ?? null]);
-        this.#fetched = { step, values: Object.fromEntries(values) };
-      }
-    } catch (error) {
-      this.error = refusal(error);
-    } finally {
-      this.#asking = false;
-    }
-  }
-
-  /** Fetch the pictures of the step shown; during a request only the latest step is remembered. */
-  async #fetch() {
-    if (this.#seeking) return;
-    this.#seeking = true;
-    try {
-      let wish = '';
-      while (this.at !== null && this.#visible.size && wish !== `${this.at} ${[...this.#visible]}`) {
-        const at = this.at;
-        wish = `${at} ${[...this.#visible]}`;
-        const frames = await getMoment(this.id, at, [...this.#visible]);
-        if (this.at === null) break;
-        for (const frame of frames) {
-          if (this.frames.get(frame.panel)?.seq !== frame.seq) this.frames.set(frame.panel, frame);
-        }
-        this.shownAt = at;
-        this.error = null;
-      }
-    } catch (error) {
-      this.error = refusal(error);
-    } finally {
-      this.#seeking = false;
-    }
-  }
-
-  /** @param {Frame} frame */
-  #arrive(frame) {
-    this.#arrived.push(frame);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    // A hidden page gets no animation frames, but must not pile up messages.
-    if (document.hidden) queueMicrotask(this.#apply);
-    else requestAnimationFrame(this.#apply);
-  }
-
-  #apply = () => {
-    this.#scheduled = false;
-    const frames = this.#arrived;
-    if (!frames.length) return;
-    this.#arrived = [];
-    /** @type {Map<string, Picture>} */
-    const latest = new Map();
-    let scalars = false;
-    let seq = 0;
-    for (const frame of frames) {
-      seq = Math.max(seq, frame.seq);
-      if (frame.type === 'scalars') {
-        this.scalars.append(frame);
-        scalars = true;
-      } else if (frame.type === 'panel') {
-        latest.set(frame.panel, frame);
-      }
-    }
-    if (scalars) {
+  /** @param {import('./types.js').ScalarsFrame[]} scalars @param {number} seq */
+  #apply(scalars, seq) {
+    for (const frame of scalars) this.scalars.append(frame);
+    if (scalars.length) {
       this.scalarsVersion++;
       this.step = Math.max(this.step, this.scalars.lastStep + 1);
-      this.#measure();
-    }
-    for (const [panel, frame] of latest) {
-      const before = this.#present.get(panel);
-      if (before && before.seq >= frame.seq) continue;
-      this.#present.set(panel, frame);
-      if (this.at === null) this.frames.set(panel, frame);
+      this.rate = this.#speed.at(this.step, performance.now()) ?? this.rate;
     }
     this.stream.send({ type: 'ack', seq });
-  };
-
-  #measure() {
-    const now = performance.now();
-    this.#progress.push({ time: now, step: this.step });
-    while (this.#progress.length > 2 && now - this.#progress[0].time > RATE_WINDOW) this.#progress.shift();
-    const first = this.#progress[0];
-    if (now - first.time > 250) this.rate = ((this.step - first.step) / (now - first.time)) * 1000;
   }
 
   /**
@@ -405,51 +287,27 @@ export class RunView {
    * @param {Knobs} values
    */
   setKnobs(values) {
-    const differ = changed(this.knobs, values);
-    const held = Object.keys(values).filter((name) => schedulesOf(this.knobs)[name]);
-    if (!differ.length && !held.length) return;
-    if (this.at !== null) this.wanted = laidOver(this.wanted, values);
-    else this.#pending.set(values);
-    this.#showKnobs();
-    if (this.#sending || this.#pending.empty) return;
-    this.#sending = true;
-    if (document.hidden) queueMicrotask(this.#sendKnobs);
-    else requestAnimationFrame(this.#sendKnobs);
-  }
-
-  /** Knobs set after the end, for the next run. @returns {Knobs} */
-  get wishes() {
-    return this.ended ? this.#pending.over({}) : {};
+    if (this.#knobs.set(values)) this.#sending.ask();
   }
 
   /** Send the next pending knobs, if the run accepts them now. */
-  #sendKnobs = () => {
-    this.#sending = false;
+  #sendKnobs() {
     if (!this.#greeted || (this.status !== 'running' && this.status !== 'paused')) return;
-    const wish = this.#pending.next();
+    const wish = this.#knobs.next();
     if (wish) this.stream.send({ type: 'knobs', knobs: wish.knobs, tag: wish.tag });
-  };
+  }
 
   /**
    * Send a command; while the connection is lost, the last one of each kind is queued.
    * @param {Command} command
    */
   send(command) {
-    const goes = command.type === 'pause' || command.type === 'resume';
-    if (goes) this.wish = command.type;
-    if (this.#greeted && this.stream.send(command)) return;
-    if (command.type !== 'step') {
-      this.#queued.set(goes ? 'go' : command.type, command);
-      return;
-    }
-    const waiting = this.#queued.get('step');
-    const before = waiting?.type === 'step' ? (waiting.steps ?? 1) : 0;
-    this.#queued.set('step', { ...command, steps: before + (command.steps ?? 1) });
+    if (command.type === 'pause' || command.type === 'resume') this.wish = command.type;
+    if (!this.#greeted || !this.stream.send(command)) this.#queue.add(command);
   }
 
   #sendQueued() {
-    const waiting = ['pace', 'go', 'step'].flatMap((kind) => this.#queued.get(kind) ?? []);
-    this.#queued.clear();
+    const waiting = this.#queue.take();
     this.wish = null;
     if (!this.ended) for (const command of waiting) this.send(command);
   }
@@ -460,29 +318,14 @@ export class RunView {
    * @param {boolean} visible
    */
   setVisible(panel, visible) {
-    if (visible === this.#visible.has(panel)) return;
-    if (visible) this.#visible.add(panel);
-    else this.#visible.delete(panel);
-    if (visible && this.at !== null) {
-      this.shownAt = null;
-      queueMicrotask(() => this.#fetch());
-    }
-    if (this.#watchScheduled) return;
-    this.#watchScheduled = true;
-    queueMicrotask(this.#tellWatched);
+    if (this.watching.set(panel, visible) && visible) this.#past.miss();
   }
 
   /** The page was hidden or shown. A hidden page gets no animation frames, so apply pending work now. */
   #turn = () => {
-    if (document.hidden && this.#scheduled) this.#apply();
-    if (document.hidden && this.#sending) this.#sendKnobs();
-    this.#tellWatched();
-  };
-
-  #tellWatched = () => {
-    this.#watchScheduled = false;
-    const fps = matchMedia('(prefers-reduced-motion: reduce)').matches ? CALM_FPS : MAX_FPS;
-    this.stream.watch(document.hidden || this.at !== null ? [] : [...this.#visible], fps);
+    if (document.hidden) this.#frames.hurry();
+    if (document.hidden) this.#sending.now();
+    this.watching.send();
   };
 
   /**
@@ -501,19 +344,6 @@ export class RunView {
    */
   knobTitle(name) {
     return titleOf(this.experiment, name);
-  }
-
-  /** Knobs with their values, in the page's language. @param {Knobs} knobs */
-  inWords(knobs) {
-    return Object.entries(knobs)
-      .flatMap(([name, value]) =>
-        name === 'schedules'
-          ? Object.entries(schedulesOf(knobs)).map(
-              ([of, { kind }]) => `${this.knobTitle(of)}: ${kindTitle(kind)}`,
-            )
-          : [`${this.knobTitle(name)} ${brief(value, this.experiment.knobs.properties[name])}`],
-      )
-      .join(', ');
   }
 
   close() {

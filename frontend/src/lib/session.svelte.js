@@ -3,10 +3,12 @@
 import { branchRun, command, createRun, getFamily, getKnobLog, getRun, listRuns } from './api.js';
 import { lastMove } from './changes.js';
 import { changed, isLook, laidOver } from './knobs.js';
+import { knobsOf, presetWith } from './presets.js';
 import { refusal } from './refusal.js';
 import { RunView } from './run.svelte.js';
-import { MOST } from './runs.js';
 import { anew } from './schedules.js';
+import { Compared } from './session/compared.svelte.js';
+import { lineageOf } from './session/lineage.js';
 import { isBusy } from './statuses.js';
 
 /** @typedef {import('./types.js').Experiment} Experiment */
@@ -22,10 +24,6 @@ export class Session {
   /** @type {Experiment | null} */
   experiment = $state.raw(null);
   run = $state.raw(/** @type {RunView | null} */ (null));
-  /** The compared runs, whose curves are drawn, too. @type {RunView[]} */
-  others = $state.raw([]);
-  /** The compared run whose pictures are shown side by side. */
-  beside = $state.raw(/** @type {RunView | null} */ (null));
   /** The tree of branches that the run belongs to. @type {RunInfo[]} */
   family = $state.raw([]);
   /** The run that the current one replaced. @type {{id: string, step: number} | null} */
@@ -45,6 +43,7 @@ export class Session {
   /** The preset whose hint is shown, until replaced or dismissed. */
   watched = $state('');
 
+  #compared = new Compared();
   #branching = false;
   /** @type {Promise<void> | null} */
   #beginning = null;
@@ -59,6 +58,19 @@ export class Session {
   /** @param {string} id  of the experiment */
   constructor(id) {
     this.id = id;
+  }
+
+  /** The compared runs, whose curves are drawn, too. */
+  get others() {
+    return this.#compared.runs;
+  }
+
+  /** The compared run whose pictures are shown side by side. */
+  get beside() {
+    return this.#compared.beside;
+  }
+  set beside(run) {
+    this.#compared.beside = run;
   }
 
   /** The experiment; set before any run is shown. */
@@ -101,19 +113,17 @@ export class Session {
     } catch (error) {
       return this.#miss(known, '', refusal(error));
     }
-    this.preset = this.experiment ? presetOf(this.experiment, this.run) : '';
+    const began = this.run?.parent ? null : this.run?.began;
+    this.preset = began && this.experiment ? presetWith(this.experiment, began) : '';
     this.watched ||= this.preset;
-    const kept = this.others.filter((other) => compared?.includes(other.id));
-    for (const other of this.others) if (!kept.includes(other)) other.close();
-    this.others = kept;
+    this.#compared.keep(this.others.filter((other) => compared?.includes(other.id)));
     for (const other of compared ?? (this.run?.parent ? [this.run.parent] : [])) await this.add(other);
   }
 
   /** @param {string} id @param {string} experiment @param {Refusal | null} error */
   #miss(id, experiment, error) {
     this.close();
-    this.run = this.beside = null;
-    this.others = [];
+    this.run = null;
     this.missing = { id, experiment, error };
   }
 
@@ -139,35 +149,24 @@ export class Session {
 
   /** Draw the curves of another run, too. @param {string} known */
   async add(known) {
-    if (known === this.run?.id || this.others.length >= MOST || this.others.some((one) => one.id === known))
-      return;
+    if (known === this.run?.id || this.#compared.full || this.#compared.ids.includes(known)) return;
     try {
       const info = await getRun(known);
-      if (info.experiment === this.id) this.#adopt(new RunView(info, this.#described));
+      if (info.experiment === this.id) this.#compared.add(new RunView(info, this.#described));
     } catch {
       // The run was deleted: nothing to compare with.
     }
   }
 
-  /** @param {RunView} view */
-  #adopt(view) {
-    const places = this.others.map((other) => other.place);
-    view.place = [1, 2, 3, 4].find((place) => !places.includes(place)) ?? 1;
-    view.shown = true;
-    this.others = [...this.others, view];
-  }
-
   /** @param {RunView} other */
   remove(other) {
-    if (this.beside === other) this.beside = null;
-    this.others = this.others.filter((view) => view !== other);
-    other.close();
+    this.#compared.remove(other);
   }
 
   /** Switch to another run of the tree; the current one stays as a compared run. @param {string} known */
   async change(known) {
     if (!this.run || known === this.run.id) return;
-    const beside = [this.run.id, ...this.others.map((other) => other.id)];
+    const beside = [this.run.id, ...this.#compared.ids];
     await this.show(
       known,
       beside.filter((other) => other !== known),
@@ -196,8 +195,8 @@ export class Session {
       if (before.status === 'running') command(before.id, 'pause').catch(() => {});
       this.run = null;
       before.seek(null);
-      if (this.others.length >= MOST) this.remove(this.others[0]);
-      this.#adopt(before);
+      if (this.#compared.full) this.remove(this.others[0]);
+      this.#compared.add(before);
       this.#attach(info);
     } catch (error) {
       this.refused = refusal(error);
@@ -210,25 +209,12 @@ export class Session {
   async undo() {
     try {
       const properties = this.experiment?.knobs.properties ?? {};
-      const move = lastMove(await this.#stretches(), (name) => isLook(properties[name]));
+      const lineage = this.run ? await lineageOf(this.run) : [];
+      const move = lastMove(lineage, (name) => isLook(properties[name]));
       if (move) await this.branchAt(move.step, move.before, move.run);
     } catch (error) {
       this.refused = refusal(error);
     }
-  }
-
-  /** The lineage of the run with its changes, the oldest run first. @returns {Promise<import('./changes.js').Stretch[]>} */
-  async #stretches() {
-    const { run } = this;
-    if (!run) return [];
-    const stretches = [{ id: run.id, first: run.first, began: run.began, changes: run.knobChanges }];
-    for (let parent = run.parent; parent;) {
-      const [info, log] = await Promise.all([getRun(parent), getKnobLog(parent)]);
-      const first = info.branched_at ?? 0;
-      stretches.unshift({ id: info.id, first, began: log[0].knobs, changes: log.slice(1) });
-      parent = info.parent;
-    }
-    return stretches;
   }
 
   /**
@@ -260,8 +246,7 @@ export class Session {
           viewed: true,
         });
         if (before && !before.ended) command(before.id, 'stop').catch(() => {});
-        for (const other of this.others) other.close();
-        this.others = [];
+        this.#compared.keep([]);
         const wanted = this.#asked && this.wanted;
         this.#attach(info, info.knobs);
         this.wanted = wanted;
@@ -295,7 +280,7 @@ export class Session {
   usePreset(choice) {
     if (!this.run || !this.experiment) return;
     this.preset = this.watched = choice.id;
-    this.begin({ ...defaultsOf(this.experiment), ...choice.knobs }, this.run.seed, false);
+    this.begin(knobsOf(this.experiment, choice), this.run.seed, false);
   }
 
   play() {
@@ -356,26 +341,6 @@ export class Session {
 
   close() {
     this.run?.close();
-    for (const other of this.others) other.close();
+    this.#compared.keep([]);
   }
-}
-
-/** @param {Experiment} experiment @returns {Knobs} */
-const defaultsOf = (experiment) =>
-  Object.fromEntries(
-    Object.entries(experiment.knobs.properties).map(([name, schema]) => [name, schema.default]),
-  );
-
-/**
- * The preset that a run began with, or ''.
- * @param {Experiment} experiment
- * @param {RunView | null} run
- * @returns {string}
- */
-function presetOf(experiment, run) {
-  const began = run?.parent ? null : run?.began;
-  if (!began) return '';
-  const fits = (/** @type {Preset} */ preset) =>
-    !changed(began, { ...defaultsOf(experiment), ...preset.knobs }).length;
-  return experiment.presets.find(fits)?.id ?? '';
 }

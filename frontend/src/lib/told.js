@@ -1,9 +1,11 @@
-/** Texts of the entries above the panels, in the page's language. */
+/** Texts of a run's entries above its panels, and of its changed knobs, in the page's language. */
 
 import { explain } from './errors.js';
 import { count, number } from './format.js';
-import { t, tOr } from './i18n.svelte.js';
+import { kindTitle, t, tOr } from './i18n.svelte.js';
+import { titleOf } from './knobs.js';
 import { brief, scalarTitle } from './names.js';
+import { schedulesOf } from './schedules.js';
 
 /** @typedef {import('./run.svelte.js').RunView} RunView */
 /** @typedef {import('./stack.js').Entry} Entry */
@@ -112,14 +114,14 @@ function finished(run) {
 /** @param {RunView} run */
 function past(run) {
   const step = count(run.at ?? 0);
-  const knobs = run.inWords(run.wanted);
+  const knobs = inWords(run.experiment, run.wanted);
   return knobs ? t('past.wanted', { step, knobs }) : t('past.at', { step });
 }
 
 /** @param {RunView} run */
 function branched(run) {
   const first = run.knobChanges.filter((change) => change.step === run.first).map((change) => change.knobs);
-  const knobs = run.inWords(Object.assign({}, ...first));
+  const knobs = inWords(run.experiment, Object.assign({}, ...first));
   return t(knobs ? 'branch.differs' : 'branch.same', { step: count(run.first), knobs });
 }
 
@@ -130,6 +132,22 @@ const changesInWords = (changes, run) =>
       const schema = run.experiment.knobs.properties[name];
       return `${run.knobTitle(name)} ${brief(before, schema)} → ${brief(after, schema)}`;
     })
+    .join(', ');
+
+/**
+ * Knobs with their values, and the schedules they follow.
+ * @param {import('./types.js').ExperimentSummary} experiment
+ * @param {import('./types.js').Knobs} knobs
+ */
+export const inWords = (experiment, knobs) =>
+  Object.entries(knobs)
+    .flatMap(([name, value]) =>
+      name === 'schedules'
+        ? Object.entries(schedulesOf(knobs)).map(
+            ([of, { kind }]) => `${titleOf(experiment, of)}: ${kindTitle(kind)}`,
+          )
+        : [`${titleOf(experiment, name)} ${brief(value, experiment.knobs.properties[name])}`],
+    )
     .join(', ');
 
 /** @param {string} text */
