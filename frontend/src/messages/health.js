@@ -171,5 +171,5 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
 
   'previous.open': ['Back to the previous run', '이전 실행으로 돌아가기'],
 
-  'crowd.who': ['Which?', '어떤 실행인지 보기'],
+  'crowd.who': ['Show which', '어떤 실행인지 보기'],
 });

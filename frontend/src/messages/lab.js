@@ -24,7 +24,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'transport.again': ['Start over', '다시 시작'],
   'transport.pace': ['speed', '속도'],
   'transport.perSecond': ['{n} steps/s', '초당 {n}스텝'],
-  'transport.fastest': ['fastest', '최대 속도'],
+  'transport.fastest': ['fastest', '최대'],
   'transport.steps': ['step {n}', '스텝 {n}'],
   'transport.epoch': ['epoch {n}', '에포크 {n}'],
   'transport.rate': ['{n} steps/s', '초당 {n}스텝'],
