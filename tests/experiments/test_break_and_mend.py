@@ -44,6 +44,7 @@ def main_loss(id: str) -> str:
         ("regularisation", "lr"),
         ("ensembles", "lr"),
         ("losses", "lr"),
+        ("convolution", "lr"),
         ("lstm-cells", "lr"),
         ("transformer", "lr"),
         ("dcgan", "lr_g"),

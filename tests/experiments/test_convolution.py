@@ -109,7 +109,8 @@ def test_the_six_filters_are_torchs(source: Any) -> None:
         rows, divisor = FILTERS["sharpen"]
         y = by_torch(x, torch.tensor([rows], dtype=torch.float64) / divisor, 1, (1, 1), 1)
         shown = picture.pixels[list(FILTERS).index("sharpen")][..., 0]
-        assert torch.equal(shown, p.Images.to_pixels(y, 0.0, float(x.max())))
+        apart = shown.int() - p.Images.to_pixels(y, 0.0, 1.0).int()
+        assert apart.abs().max() <= 1  # rounding
 
 
 # Learning
@@ -117,12 +118,11 @@ def test_the_six_filters_are_torchs(source: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("preset", ["", "same", "edges", "blur"])
+@pytest.mark.parametrize("preset", ["", "same", "edges", "blur", "channels"])
 def test_the_hidden_kernel_is_found_to_a_thousandth(preset: str, seed: int) -> None:
-    run = Driven(Convolution, seed, **(Convolution.presets[preset].knobs if preset else {})).train(800)
+    run = Driven(Convolution, seed, **(Convolution.presets[preset].knobs if preset else {})).train(900)
     w = run.experiment._learnt(run.knobs).detach()
-    hidden = torch.tensor([run.knobs.taps if run.knobs.source == "line" else run.knobs.kernel])
-    torch.testing.assert_close(w, hidden / run.knobs.divisor, rtol=0, atol=1e-3)
+    torch.testing.assert_close(w.double(), run.knobs.hidden / run.knobs.divisor, rtol=0, atol=1e-3)
 
 
 def test_the_loss_is_the_mean_square_of_what_the_outputs_are_apart() -> None:

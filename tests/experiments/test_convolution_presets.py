@@ -34,7 +34,7 @@ def test_edges(run: Driven) -> None:
     clear = rightwards.abs() > 0.2
     assert (rightwards.sign() == y.sign())[clear].double().mean() > 0.97
     assert y[rightwards.abs() < 0.005].abs().median() < 0.02
-    assert run.train(800).last("kernel/error") < 1e-3
+    assert run.train(900).last("kernel/error") < 1e-3
 
 
 @claim(Convolution, "blur")
@@ -42,7 +42,42 @@ def test_blur(run: Driven) -> None:
     picture = run.look("sliding")
     assert picture.kernel.sum() == picture.divisor
     assert picture.kernel.argmax() == 4
-    assert run.train(800).last("kernel/error") < 1e-3
+    assert run.train(900).last("kernel/error") < 1e-3
+
+
+@claim(Convolution, "sharpen")
+def test_sharpen(run: Driven) -> None:
+    picture = run.look("sliding")
+    x, y, k = picture.input[0, 1:-1, 1:-1], picture.output, picture.kernel[0]
+    assert k[1, 1] == 5
+    assert k.sum() == picture.divisor == 1
+    even = (x - y).abs() < 0.02
+    assert even.double().mean() > 0.2  # as they are
+    assert y.std() > 1.1 * x.std()  # stands out more
+    assert run.train(900).last("kernel/error") < 1e-3
+
+
+@claim(Convolution, "emboss")
+def test_emboss(run: Driven) -> None:
+    k = run.look("sliding").kernel[0]
+    above_left = (0, 0, 1), (0, 1, 0)
+    below_right = (2, 2, 1), (2, 1, 2)
+    assert (k[above_left] < 0).all()
+    assert (k[below_right] > 0).all()
+    assert run.train(900).last("kernel/error") < 1e-3
+
+
+@claim(Convolution, "channels")
+def test_red_less_green(run: Driven) -> None:
+    picture = run.look("sliding")
+    red, green, blue = picture.input
+    assert picture.kernel.shape == (3, 1, 1)
+    flower = (red > 0.6) & (red > green + 0.2) & (red > blue + 0.2)  # orange
+    assert 0.1 < flower.double().mean() < 0.6
+    assert (picture.output[flower] > 0.2).all()
+    assert (picture.output[green >= red] <= 1e-12).all()
+    assert picture.output[~flower].median() < 0.05
+    assert picture.scale == "diverging"
 
 
 @claim(Convolution, "too-large")

@@ -22,6 +22,14 @@ it('names a knob by its symbol, else by its title', () => {
   expect([symbolOf(experiment, 'lr'), symbolOf(experiment, 'noise')]).toEqual(['η', 'Noise']);
 });
 
+it('writes a matrix row by row', () => {
+  /** @type {any} */
+  const schema = { 'x-grid': [1, 5].map(() => [1, 5]) };
+  expect(brief([[1, 1, 1]], schema)).toBe('1 1 1');
+  const rows = [-1, 2].map((first) => [first, 0.5]);
+  expect(brief(rows, schema)).toBe('−1 0.5; 2 0.5');
+});
+
 it('writes values briefly, and options by their titles', () => {
   expect([brief(0.5), brief([8, 8]), brief(true), brief('a'.repeat(30)), brief(null)]).toEqual([
     '0.5',

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from descent.contract import Experiment, KnobError, live
+from descent.contract import Experiment, Grid, KnobError, live
 from descent.errors import BadKnob, FixedKnob
 from descent.runs.knobs import check
 from tiny import Tiny, TinyKnobs, entry_of
@@ -73,6 +73,44 @@ def test_a_fixed_knob_may_be_named_with_the_value_it_has():
 def test_text_that_is_no_unicode_is_refused():
     with pytest.raises(BadKnob):
         check(TINY, {"word": "\ud800"})
+
+
+class GridKnobs(TinyKnobs):
+    """A matrix of one or two rows, and one to three columns."""
+
+    kernel: Grid = live([[1, 2]], name="Kernel", help="", grid=((1, 2), (1, 3)), range=(-2, 2))
+
+
+class Gridded(Tiny, Experiment[GridKnobs]):
+    """It steps as before."""
+
+
+def test_a_matrix_may_change_its_shape_within_its_limits():
+    entry = entry_of(Gridded)
+    for kernel in ([[1.0, 2.0]], [[-2.0]], [[0.0, 1.0, 2.0], [0.5, 0.5, 0.5]]):
+        assert check(entry, {"kernel": kernel})["kernel"] == kernel
+    assert check(entry, {})["kernel"] == [[1.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "message"),
+    [
+        ([[1, 2], [1]], "as many numbers as the first"),
+        ([[1], [1], [1]], "1 to 2 rows of 1 to 3 numbers, not 3 of 1"),
+        ([[]], "not 1 of 0"),
+        ([], "not 0 of 0"),
+        ([[0, 3]], "row 1, column 2: use a number from -2 to 2"),
+        ([[math.inf]], "finite number"),
+        ([["1"]], "valid number"),
+        (3, "valid array"),
+    ],
+)
+def test_a_bad_matrix_is_refused_naming_the_number(kernel, message):
+    with pytest.raises(BadKnob, match="kernel") as refused:
+        check(entry_of(Gridded), {"kernel": kernel})
+    assert refused.value.field == "kernel"
+    assert message in refused.value.detail
+    assert len(refused.value.detail) < 300
 
 
 class PickyKnobs(TinyKnobs):

@@ -44,6 +44,10 @@ export function scalarTitle(experiment, name) {
 export function brief(value, schema = {}) {
   if (typeof value === 'number') return schema['x-options']?.[value] ?? number(value);
   if (typeof value === 'boolean') return value ? '✓' : '✗';
+  if (schema['x-grid'] && Array.isArray(value)) {
+    const rows = /** @type {number[][]} */ (value);
+    return shorten(rows.map((row) => row.map((one) => number(one)).join(' ')).join('; '));
+  }
   if (Array.isArray(value)) return shorten(value.map((one) => brief(one, schema)).join('×'));
   const text = String(value ?? '–');
   return shorten(schema['x-options']?.[text] ?? text);

@@ -46,6 +46,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'The arrow keys move the window, Escape lets it slide by itself.',
     '화살표 키로 창을 옮기고, Escape 키를 누르면 창이 다시 스스로 움직입니다.',
   ],
+  'convolution.sum': ['sum of {n} products: {value}', '곱 {n}개의 합: {value}'],
   'convolution.slide': ['Let the window slide', '창 움직이기'],
   'convolution.hold': ['Hold the window', '창 멈추기'],
 

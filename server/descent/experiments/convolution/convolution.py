@@ -24,7 +24,7 @@ cross-correlation. The loss is divided by the mean square of a window, so that o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import model_validator
@@ -56,6 +56,9 @@ BLUR = [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
 SHARPEN = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
 SOBEL = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
 EMBOSS = [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]
+TEMPLE = {"source": "temple", "lr": 1.5, "momentum": 0.98}  # pixels look alike: a long valley
+FLOWER = {**TEMPLE, "source": "flower"}
+RED_LESS_GREEN = {"colour": True, "kernel": [[1]], "channels": [[1, -1, 0]], "divisor": 1}
 FILTERS = {
     "blur": (BLUR, 16),
     "sharpen": (SHARPEN, 1),
@@ -68,52 +71,36 @@ FILTERS = {
 
 class ConvolutionKnobs(Knobs):
     # fmt: off
-    numbers: Grid = live(
-        [[1, 4, 6, 7, 4]], "Numbers", "x", grid=((1, 1), (1, 12)), range=(-99, 99), step=1,
-        when={"source": ["line"]}, group="input", role="task"
-    )
-    taps: Grid = live(
-        [[1, 1, 1]], "Kernel", "k", grid=((1, 1), (1, LARGEST)), range=(-20, 20), step=1,
-        when={"source": ["line"]}, group="kernel", role="task"
-    )
-    kernel: Grid = live(
-        SOBEL, "Kernel", "k", grid=((1, LARGEST), (1, LARGEST)), range=(-20, 20), step=1,
-        when={"source": PHOTOS}, group="kernel", role="task"
-    )
-    channels: Grid = live(
-        [[1, 1, 1]], "Red, green, blue", grid=((1, 1), (3, 3)), range=(-3, 3), step=0.5,
-        when={"source": PHOTOS, "colour": [True]}, group="kernel", role="task"
-    )
+    numbers: Grid = live([[1, 4, 6, 7, 4]], "Numbers", "x", grid=((1, 1), (1, 12)), range=(-99, 99), step=1,
+        when={"source": ["line"]}, group="input", role="task")
+    taps: Grid = live([[1, 1, 1]], "Kernel", "k", grid=((1, 1), (1, LARGEST)), range=(-20, 20), step=1,
+        when={"source": ["line"]}, group="kernel", role="task")
+    kernel: Grid = live(SOBEL, "Kernel", "k", grid=((1, LARGEST), (1, LARGEST)), range=(-20, 20), step=1,
+        when={"source": PHOTOS}, group="kernel", role="task")
+    channels: Grid = live([[1, 1, 1]], "Red, green, blue", grid=((1, 1), (3, 3)), range=(-3, 3), step=0.5,
+        when={"source": PHOTOS, "colour": [True]}, group="kernel", role="task")
     divisor: int = live(3, "Divided by", range=(1, 32), group="kernel", role="task")
     stride: int = live(1, "Stride", "s", range=(1, 4), group="window", role="task")
     padding: int = live(0, "Padding", "p", range=(0, 4), group="window", role="task")
     dilation: int = live(1, "Dilation", "d", range=(1, 4), group="window", role="task")
-    pool: Literal["max", "mean"] = live(
-        "max", "Pooling", options={"max": "largest", "mean": "mean"}, group="pooling", role="look"
-    )
+    pool: Literal["max", "mean"] = live("max", "Pooling", options={"max": "largest", "mean": "mean"},
+        group="pooling", role="look")
     pool_size: int = live(2, "Size of the pool", "q", range=(1, 6), group="pooling", role="look")
-    shown: Literal["hidden", "learnt"] = live(
-        "hidden", "Kernel on show", options={"hidden": "yours", "learnt": "the learnt one"}, group="learning",
-        role="look"
-    )
+    shown: Literal["hidden", "learnt"] = live("hidden", "Kernel on show",
+        options={"hidden": "yours", "learnt": "the learnt one"}, group="learning", role="look")
     lr: float = rate(1.0, log=(1e-3, 10.0), typical=(0.1, 1.5), group="learning")
     momentum: float = live(0.9, "Momentum", "μ", range=(0.0, 0.99), step=0.01, group="learning")
-    source: Literal["line", "temple", "flower"] = fixed(
-        "line", "Input", options={"line": "a line of numbers", "temple": "temple (photo)",
-        "flower": "flower (photo)"}
-    )
+    source: Literal["line", "temple", "flower"] = fixed("line", "Input",
+        options={"line": "a line of numbers", "temple": "temple (photo)", "flower": "flower (photo)"})
     colour: bool = fixed(False, "In colour", when={"source": PHOTOS})
     # fmt: on
 
     @property
     def hidden(self) -> Tensor:
         """The kernel to be found, times the divisor: (C, F, G)."""
-        if self.source == "line":
-            return torch.tensor([self.taps], dtype=torch.float64)
-        kernel = torch.tensor([self.kernel], dtype=torch.float64)
-        if not self.colour:
-            return kernel
-        return torch.tensor(self.channels, dtype=torch.float64).view(3, 1, 1) * kernel
+        line = self.source == "line"
+        kernel = torch.tensor([self.taps if line else self.kernel], dtype=torch.float64)
+        return kernel if line or not self.colour else kernel.new_tensor(self.channels).view(3, 1, 1) * kernel
 
     @property
     def around(self) -> tuple[int, int]:
@@ -122,24 +109,18 @@ class ConvolutionKnobs(Knobs):
 
     @model_validator(mode="after")
     def _fits(self) -> ConvolutionKnobs:
-        for name, used in {
-            "numbers": self.source == "line",
-            "taps": self.source == "line",
-            "kernel": self.source != "line",
-            "channels": self.source != "line" and self.colour,
-        }.items():
-            if used and not any(number for row in getattr(self, name) for number in row):
+        line = self.source == "line"
+        for name in ("numbers", "taps") if line else ("kernel", "channels")[: 1 + self.colour]:
+            if not any(map(any, getattr(self, name))):
                 raise KnobError(name, "all numbers are 0, so every output is 0; make one another")
-        if self.source == "line":
-            n, f = len(self.numbers[0]), len(self.taps[0])
-            places = p.Convolution.size(n, f, self.stride, self.padding, self.dilation)
-            if places < 1:
-                raise KnobError(
-                    "taps",
-                    "its window spans {span} numbers, of {n} with the padding; make it smaller or pad more",
-                    span=self.dilation * (f - 1) + 1,
-                    n=n + 2 * self.padding,
-                )
+        n, f = len(self.numbers[0]), len(self.taps[0])
+        if line and p.Convolution.size(n, f, self.stride, self.padding, self.dilation) < 1:
+            raise KnobError(
+                "taps",
+                "its window spans {span} numbers, of {n} with the padding; make it smaller or pad more",
+                span=self.dilation * (f - 1) + 1,
+                n=n + 2 * self.padding,
+            )
         return self
 
 
@@ -159,10 +140,18 @@ def convolve(
     return torch.einsum("crqij,cij->rq", windows(x, f, g, stride, padding, dilation), k)
 
 
-def pool(x: Tensor, kind: str, rows: int, columns: int, stride: int) -> Tensor:
-    """The largest or the mean number of each block of x (H, W); what is left over at the end is dropped."""
-    blocks = windows(x[None], rows, columns, stride, (0, 0), 1)[0]  # (H', W', rows, columns)
+def pool(x: Tensor, kind: str, rows: int, columns: int, q: int) -> Tensor:
+    """The largest or the mean number of each block of x (H, W), q apart; what is left over is dropped."""
+    blocks = windows(x[None], rows, columns, q, (0, 0), 1)[0]  # (H', W', rows, columns)
     return blocks.amax((2, 3)) if kind == "max" else blocks.mean((2, 3))
+
+
+class Task(NamedTuple):
+    """What is to be learnt: k (C, F, G) from what the window has seen at each place, (N, C·F·G)."""
+
+    seen: Tensor
+    k: Tensor
+    energy: Tensor  # mean ‖window‖²
 
 
 class Kernel(nn.Module):
@@ -189,28 +178,24 @@ class Convolution(Experiment[ConvolutionKnobs]):
     presets: ClassVar[Mapping[str, Preset]] = {
         "same": Preset("As long as before", {"padding": 1}),
         "too-few": Preset("Too few outputs", {"stride": 2}),
-        "edges": Preset(
-            "Edges", {"source": "temple", "kernel": SOBEL, "divisor": 4, "lr": 1.5, "momentum": 0.98}
-        ),
-        "blur": Preset(
-            "Blur", {"source": "flower", "kernel": BLUR, "divisor": 16, "lr": 1.5, "momentum": 0.98}
-        ),
         "too-large": Preset("Too large a rate", {"lr": 2.2}),
+        "edges": Preset("Edges", {**TEMPLE, "kernel": SOBEL, "divisor": 4}),
+        "blur": Preset("Blur", {**FLOWER, "kernel": BLUR, "divisor": 16}),
+        "sharpen": Preset("Sharpen", {**TEMPLE, "kernel": SHARPEN, "divisor": 1}),
+        "emboss": Preset("Emboss", {**TEMPLE, "kernel": EMBOSS, "divisor": 1}),
+        "channels": Preset("Red less green", {**FLOWER, **RED_LESS_GREEN}),
     }
 
     def build(self, knobs: ConvolutionKnobs) -> None:
         """The input and a kernel of random weights."""
-        self.photo = self._photo(knobs).to(self.device)
+        if knobs.source == "line":
+            self.photo = torch.zeros(1, 0, 0, device=self.device)
+        else:
+            photo = load_photo(knobs.source, SIDE)
+            self.photo = (photo if knobs.colour else grey(photo)).double().to(self.device)  # (C, H, W)
         self.model = Kernel(len(self.photo), self.generator(-1)).to(self.device)
         self.optimizer = optim.SGD(self.model.parameters(), knobs.lr, knobs.momentum)
         self.past, self.every = self.model.weight.detach()[None].clone(), 1  # one in so many steps
-
-    def _photo(self, knobs: ConvolutionKnobs) -> Tensor:
-        """The photograph x (C, H, W) from 0 to 1; nothing (1, 0, 0) where a line is the input."""
-        if knobs.source == "line":
-            return torch.zeros(1, 0, 0, dtype=torch.float64)
-        pixels = load_photo(knobs.source, SIDE).double()
-        return pixels if knobs.colour else grey(pixels)
 
     def changed(self, knobs: ConvolutionKnobs, names: set[str]) -> None:
         super().changed(knobs, names)
@@ -222,26 +207,24 @@ class Convolution(Experiment[ConvolutionKnobs]):
             return torch.tensor([knobs.numbers], dtype=torch.float64, device=self.device)
         return self.photo
 
-    def _hidden(self, knobs: ConvolutionKnobs) -> Tensor:
-        """k (C, F, G)."""
-        return (knobs.hidden / knobs.divisor).to(self.device)
+    def _task(self, knobs: ConvolutionKnobs) -> Task:
+        input = (knobs.numbers, knobs.stride, knobs.padding, knobs.dilation)
 
-    def _covered(self, knobs: ConvolutionKnobs) -> Tensor:
-        """What the window covers at each place, row by row: (N, C·F·G)."""
-        f, g = knobs.hidden.shape[1:]
-        key = (str(knobs.numbers), f, g, knobs.stride, knobs.padding, knobs.dilation)
+        def make() -> Task:
+            k = (knobs.hidden / knobs.divisor).to(self.device)
+            x, (_, f, g) = self._input(knobs), k.shape
+            seen = windows(x, f, g, knobs.stride, knobs.around, knobs.dilation)
+            seen = seen.permute(1, 2, 0, 3, 4).flatten(2).flatten(0, 1).float()  # (H'·W', C·F·G)
+            return Task(seen, k.float(), seen.square().sum(1).mean())
 
-        def make() -> Tensor:
-            x = self._input(knobs)
-            covered = windows(x, f, g, knobs.stride, knobs.around, knobs.dilation)  # (C, H', W', F, G)
-            return covered.permute(1, 2, 0, 3, 4).flatten(2).flatten(0, 1).float()
-
-        return self.cached("covered", key, make)
+        return self.cached(
+            "task", str((input, knobs.taps, knobs.kernel, knobs.channels, knobs.divisor)), make
+        )
 
     def step(self, knobs: ConvolutionKnobs) -> Scalars:
         """Go down the loss of all places."""
         loss = self._loss(knobs)
-        error = (self._learnt(knobs) - self._hidden(knobs)).detach().abs().max()
+        error = (self._learnt(knobs) - self._task(knobs).k).detach().abs().max()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -251,64 +234,64 @@ class Convolution(Experiment[ConvolutionKnobs]):
 
     def _learnt(self, knobs: ConvolutionKnobs) -> Tensor:
         """w (C, F, G)."""
-        return self.model(*knobs.hidden.shape[1:])
+        _, f, g = self._task(knobs).k.shape
+        return self.model(f, g)
 
     def _loss(self, knobs: ConvolutionKnobs) -> Tensor:
-        covered = self._covered(knobs)  # (N, C·F·G)
-        error = covered @ (self._learnt(knobs) - self._hidden(knobs).float()).flatten()  # ŷ − y
-        return error.square().mean() / covered.square().sum(1).mean()
+        seen, k, energy = self._task(knobs)
+        error = seen @ (self._learnt(knobs) - k).flatten()  # ŷ − y at every place
+        return error.square().mean() / energy
 
     def objectives(self, knobs: ConvolutionKnobs) -> Mapping[str, Objective]:
         """The loss of the learnt kernel at all places."""
         return {"": Objective.of(self.model, self.optimizer, lambda: self._loss(knobs))}
 
-    def _output(self, knobs: ConvolutionKnobs) -> tuple[Tensor, float, Tensor]:
-        """The kernel on show (C, F, G), what it is divided by, and the output (H', W')."""
-        kernel, divisor = knobs.hidden.to(self.device), float(knobs.divisor)
+    def _shown(self, knobs: ConvolutionKnobs) -> p.Convolution:
+        """The input, the kernel on show, and the output."""
+        x, kernel, divisor = self._input(knobs), knobs.hidden.to(self.device), float(knobs.divisor)
         if knobs.shown == "learnt":
             kernel, divisor = self._learnt(knobs).double(), 1.0
-        y = convolve(self._input(knobs), kernel, knobs.stride, knobs.around, knobs.dilation)
-        return kernel, divisor, y / divisor
-
-    @p.convolution("A window slides over the input", size="hero")
-    def sliding(self, knobs: ConvolutionKnobs) -> p.Convolution:
-        """The window, and at each place its numbers times the kernel's."""
-        kernel, divisor, output = self._output(knobs)
-        scale, range = _colours(knobs, output)
+        output = convolve(x, kernel, knobs.stride, knobs.around, knobs.dilation) / divisor
+        top = max(1.0, float(x.abs().max()))
+        scale, output_range = colours(float(knobs.hidden.sum()) / knobs.divisor * top, output)
         return p.Convolution(
-            input=self._input(knobs),
+            input=x,
             kernel=kernel,
             output=output,
             stride=knobs.stride,
             padding=knobs.around,
             dilation=knobs.dilation,
             divisor=divisor,
-            range=_range(self._input(knobs)) if knobs.source == "line" else (0.0, 1.0),
-            output_range=range,
+            range=(0.0, top),
+            output_range=output_range,
             scale=scale,
         )
+
+    @p.convolution("A window slides over the input", size="hero")
+    def sliding(self, knobs: ConvolutionKnobs) -> p.Convolution:
+        """The window, and at each place its numbers times the kernel's."""
+        return self._shown(knobs)
 
     @p.convolution("Pooling")
     def pooling(self, knobs: ConvolutionKnobs) -> p.Convolution:
         """A pool slides over the output in steps of its own size."""
-        _, _, output = self._output(knobs)
-        scale, range = _colours(knobs, output)
-        rows, columns = (min(knobs.pool_size, side) for side in output.shape)  # of a small output all
+        before, q = self._shown(knobs), knobs.pool_size
+        rows, columns = (min(q, side) for side in before.output.shape)  # of a small output all
         return p.Convolution(
-            input=output[None],
+            input=before.output[None],
             kernel=torch.zeros(0, rows, columns),
-            output=pool(output, knobs.pool, rows, columns, knobs.pool_size),
+            output=pool(torch.as_tensor(before.output), knobs.pool, rows, columns, q),
             op=knobs.pool,
-            stride=knobs.pool_size,
-            range=range,
-            output_range=range,
-            scale=scale,
+            stride=q,
+            range=before.output_range,
+            output_range=before.output_range,
+            scale=before.scale,
         )
 
     @p.heatmap("Hidden and learnt kernel")
     def kernels(self, knobs: ConvolutionKnobs) -> p.Heatmap:
         """k on the left, w on the right; the channels one below the other."""
-        k, w = self._hidden(knobs), self._learnt(knobs)
+        k, w = self._task(knobs).k, self._learnt(knobs)
         channels, f, g = k.shape
         names = [name[0] for name in CHANNELS] if channels == 3 else [""]
         most = float(k.abs().max())
@@ -324,18 +307,16 @@ class Convolution(Experiment[ConvolutionKnobs]):
     @p.lines("The weights as they are learnt", legend=False)
     def weights(self, knobs: ConvolutionKnobs) -> p.Lines:
         """Each weight by step; dots where the hidden ones are."""
-        k = self._hidden(knobs)
+        k = self._task(knobs).k
         channels, f, g = k.shape
         values = torch.cat([self.past, self.model.weight.detach()[None]])[:, :, :f, :g]  # (n, C, F, G)
-        steps = torch.arange(len(self.past)) * self.every
-        x = torch.cat([steps, torch.tensor([self.step_index])]).float()
         dots = [
             p.Lines.dot(self.step_index, weight, series=i, group=channel)
             for channel, weights in enumerate(k.flatten(1).tolist())
             for i, weight in enumerate(weights)
         ]
         return p.Lines(
-            x=x,
+            x=torch.tensor([*range(0, len(self.past) * self.every, self.every), self.step_index]).float(),
             values=values.flatten(2).permute(1, 2, 0),  # (C, F·G, n)
             series=[f"{i}, {j}" for i in range(1, f + 1) for j in range(1, g + 1)],
             groups=CHANNELS if channels == 3 else [""],
@@ -345,33 +326,24 @@ class Convolution(Experiment[ConvolutionKnobs]):
 
     loss = p.scalars({"loss/train": "loss", "kernel/error": "farthest weight"}, "Loss and error", log=True)
 
-    @p.images("Six filters, six channels", size="wide")
+    @p.images("Six filters, six channels")
     def filters(self, knobs: ConvolutionKnobs) -> p.Images:
         """What six well-known kernels make of the input, each a channel of its own; padding 1."""
         x = self._input(knobs)
         x = grey(x) if len(x) == 3 else x
         tiles = []
         for rows, divisor in FILTERS.values():
-            kernel = torch.tensor(rows, dtype=torch.float64, device=self.device)
-            kernel = kernel.sum(0, keepdim=True) if knobs.source == "line" else kernel
-            y = convolve(x, kernel[None] / divisor, 1, (int(len(kernel) > 1), 1))
-            low, high = _range(x)
-            if kernel.sum().abs() > 1e-9:
-                tiles.append(p.Images.to_pixels(y, low, high)[..., None].expand(-1, -1, 3))
-            else:
-                tiles.append(p.Images.signed((y / y.abs().max().clamp(min=1e-9)).clamp(-1, 1)))
+            kernel = x.new_tensor([rows]) / divisor
+            y = convolve(x, kernel, padding=(1, 1))
+            scale, (low, high) = colours(float(kernel.sum()) * max(1.0, float(x.abs().max())), y)
+            tile = p.Images.to_pixels(y, low, high)[..., None].expand(-1, -1, 3)
+            tiles.append(p.Images.signed(y / high) if scale == "diverging" else tile)
         return p.Images(pixels=torch.stack(tiles), columns=3, captions=list(FILTERS))
 
 
-def _range(x: Tensor) -> tuple[float, float]:
-    low, high = float(x.min()), float(x.max())
-    return min(low, 0.0), max(high, low + 1e-9, 0.0)
-
-
-def _colours(knobs: ConvolutionKnobs, output: Tensor) -> tuple[p.Scale, tuple[float, float]]:
-    """Both signs where the hidden weights add up to nothing; else from what becomes of black to white's."""
-    white = float(knobs.hidden.sum()) / knobs.divisor
-    if abs(white) < 1e-9:
-        most = max(float(output.abs().max()), 1e-9)
-        return "diverging", (-most, most)
-    return "sequential", _range(output) if knobs.source == "line" else (min(white, 0.0), max(white, 0.0))
+def colours(white: float, output: Tensor) -> tuple[p.Scale, tuple[float, float]]:
+    """Of an output (H', W') in which black becomes 0, white `white`; where that is 0, too, of both signs."""
+    if abs(white) > 1e-9:
+        return "sequential", (min(white, 0.0), max(white, 0.0))
+    most = max(float(output.abs().max()), 1e-9)
+    return "diverging", (-most, most)
