@@ -124,10 +124,8 @@ class MLPDigits(Experiment[DigitsKnobs]):
 
     def build(self, knobs: DigitsKnobs) -> None:
         """Split the digits, make the network. Raises `KnobError` where the chosen set cannot be read."""
-        digits = load_digits(knobs.dataset, 8 if knobs.dataset == "digits" else 32, self.data)
+        digits = load_digits(knobs.dataset, 8 if knobs.dataset == "digits" else 28, self.data)
         images, labels = (digits.images[:, 0] + 1) / 2, digits.labels  # (N, R, R) from 0 to 1
-        if knobs.dataset != "digits":
-            images = images[:, 2:-2, 2:-2]  # 28×28, without what pads them to 32
         self.classes = list(CLASSES_OF["mnist" if knobs.dataset == "digits" else knobs.dataset])
         order = torch.randperm(len(labels), generator=self.generator(-1))
         test = len(labels) // TEST_SHARE

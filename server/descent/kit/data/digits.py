@@ -80,7 +80,7 @@ def load_digits(dataset: str, resolution: int, folders: Sequence[Path]) -> Digit
 def mnist(folder: Path, resolution: int) -> Digits:
     """MNIST, or a set like it, from the IDX files in `folder`: those for training, or else those for testing.
 
-    The 28×28 pixels are padded to 32×32; for 16×16 each pixel is then the mean of 2×2.
+    The 28×28 pixels are padded to 32×32, but for a `resolution` of 28; for 16×16 each is then the mean of 2×2.
     Raises `FileNotFoundError` or `ValueError` naming the file and what was expected.
     """
     for split in ("train", "t10k"):
@@ -99,9 +99,13 @@ def mnist(folder: Path, resolution: int) -> Digits:
         )
     if labels.max() > 9:
         raise ValueError(f"{label_file}: expected labels 0 to 9, got {labels.max()}")
-    images = F.pad(torch.from_numpy(pixels), (2, 2, 2, 2))[:, None]  # (N, 1, 32, 32) uint8
-    images = F.adaptive_avg_pool2d(images.float(), resolution) / 127.5 - 1
-    return Digits(images, torch.from_numpy(labels).long())
+    images = torch.from_numpy(pixels)[:, None]  # (N, 1, 28, 28) uint8
+    if resolution != 28:
+        images = F.pad(images, (2, 2, 2, 2))  # (N, 1, 32, 32)
+    scaled = images.float()
+    if resolution not in (28, 32):
+        scaled = F.adaptive_avg_pool2d(scaled, resolution)
+    return Digits(scaled.div_(127.5).sub_(1), torch.from_numpy(labels).long())
 
 
 def _missing(folder: Path) -> str:
