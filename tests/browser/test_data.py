@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -76,6 +77,22 @@ def test_a_set_is_fetched_with_progress_and_then_trained_on_and_removed(
     row.get_by_role("button", name="Remove").click()
     row.get_by_role("button", name="Remove it for good?").click()
     expect(row.get_by_role("button", name="Fetch")).to_be_visible(timeout=WITHIN)
+
+
+def test_a_run_that_lacks_its_data_says_so_at_the_setting_and_begins_when_they_are_there(
+    server: str, open_page: Open
+) -> None:
+    wish = {"experiment": "mlp-digits", "knobs": {"dataset": "mnist"}}
+    before = httpx.post(f"{server}/api/runs", json=wish).json()["id"]
+    page = open_page(f"/lab/mlp-digits?run={before}")
+    knob = page.locator("[data-knob=dataset]")
+    expect(knob.get_by_role("alert")).to_contain_text("MNIST is not on this machine yet", timeout=WITHIN)
+    knob.get_by_role("button", name="Fetch").click()
+    wait_to_leave(page, before)
+    wait_for_hero(page)
+    knob.get_by_role("button", name="Remove").click()
+    knob.get_by_role("button", name="Remove it for good?").click()
+    expect(knob.get_by_role("button", name="Fetch")).to_be_visible(timeout=WITHIN)
 
 
 def test_a_fetch_that_is_cancelled_or_fails_leaves_the_run_as_it_was(web: Web, open_page: Open) -> None:

@@ -176,6 +176,13 @@ describe('a knob', () => {
     expect(session.refused).toBeNull();
   });
 
+  it('that made a run fail begins another, also with the value it had', async () => {
+    const { session } = await sessionOf();
+    Object.assign(session.run, { refused: { field: 'layers', params: {} }, ended: true });
+    session.setKnobs({ layers: session.knobs.layers });
+    await vi.waitFor(() => expect(session.run?.id).toBe('new1'));
+  });
+
   it('that is only looked at leaves the preset as it is', async () => {
     const { session } = await sessionOf({ knobs: { lr: 5, probe: 0, layers: 2 } });
     session.setKnobs({ probe: 1 });

@@ -12,9 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from descent.cli.main import cli
+from descent.contract import KnobError
 from descent.datasets import download
 from descent.datasets.catalogue import CATALOGUE
 from descent.datasets.shelf import Shelf
@@ -31,6 +33,7 @@ from filehost import (
     Web,
     breaking,
     deaf_to_ranges,
+    idx,
     leading_to,
     longer,
     of_another_length,
@@ -98,6 +101,34 @@ def test_zipped_files_are_unpacked_and_read_as_pictures(shelf: Shelf, tmp_path: 
     assert (len(found.train), len(found.test)) == (20, 10)
     assert bytes(found.train.flatten().tolist()) == IDX["train-images-idx3-ubyte"][16:]
     assert found.test_labels.tolist() == list(range(10))
+
+
+def test_a_folder_with_one_split_gives_its_last_fifth_for_testing(tmp_path: Path) -> None:
+    for name in FILES["mnist"][2:]:
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(IDX[name]))
+    found = labelled_images("mnist", [tmp_path])
+    assert (len(found.train), len(found.test)) == (8, 2)
+    assert torch.cat([found.train_labels, found.test_labels]).tolist() == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("t10k-labels-idx1-ubyte", IDX["t10k-labels-idx1-ubyte"][:-1], "expected 10 bytes for its shape"),
+        ("t10k-labels-idx1-ubyte", idx(10)[:-1] + b"\x0a", "expected labels 0 to 9, got 10"),
+        ("t10k-images-idx3-ubyte", idx(9, 28, 28), "got 10 for 9 images"),
+        ("t10k-images-idx3-ubyte", b"<html>sign in</html>", "got a web page"),
+    ],
+)
+def test_files_that_are_not_what_they_should_be_are_refused_at_the_knob(
+    tmp_path: Path, name: str, data: bytes, sentence: str
+) -> None:
+    for file in FILES["mnist"][2:]:
+        (tmp_path / file).write_bytes(IDX[file])
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(KnobError, match=rf"MNIST cannot be read: .*{sentence}") as caught:
+        labelled_images("mnist", [tmp_path])
+    assert (caught.value.knob, caught.value.params["reason"]) == ("dataset", "bad-data")
 
 
 def test_an_archive_gives_its_known_members_and_no_others(shelf: Shelf, tmp_path: Path) -> None:

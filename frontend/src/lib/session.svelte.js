@@ -266,7 +266,8 @@ export class Session {
     if (!run || !experiment) return;
     const names = changed(wanted ?? run.knobs, values);
     if (names.some((name) => !isLook(experiment.knobs.properties[name]))) this.preset = '';
-    const fixed = names.some((name) => experiment.knobs.properties[name]?.['x-live'] === false);
+    const again = run.refused && run.refused.field in values; // a run that failed by it is begun again
+    const fixed = again || names.some((name) => experiment.knobs.properties[name]?.['x-live'] === false);
     if (run.at !== null) run.setKnobs(values);
     else if (this.#beginning && !fixed) {
       this.wanted = laidOver(wanted ?? {}, values);

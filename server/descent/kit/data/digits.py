@@ -80,7 +80,7 @@ def load_digits(dataset: str, resolution: int, folders: Sequence[Path]) -> Digit
 def mnist(folder: Path, resolution: int) -> Digits:
     """MNIST, or a set like it, from the IDX files in `folder`: those for training, or else those for testing.
 
-    The 28×28 pixels are padded to 32×32, but for a `resolution` of 28; for 16×16 each is then the mean of 2×2.
+    The 28×28 pixels are padded to 32×32, but for a `resolution` of 28; for 16×16 each is the mean of 2×2.
     Raises `FileNotFoundError` or `ValueError` naming the file and what was expected.
     """
     for split in ("train", "t10k"):
