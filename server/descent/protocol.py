@@ -18,7 +18,10 @@ Status = Literal[
 ]
 ENDED: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"})
 Device = Literal["auto", "cpu", "cuda"]
-_ITEM = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "array", "items": {"type": "number"}}]}
+_ROW = {"type": "object", "additionalProperties": {"anyOf": [{"type": "number"}, {"type": "string"}]}}
+_ITEM = {
+    "anyOf": [{"type": "number"}, {"type": "string"}, {"type": "array", "items": {"type": "number"}}, _ROW]
+}
 _SCHEDULE = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}}
 KnobValue = TypeAliasType(
     "KnobValue",

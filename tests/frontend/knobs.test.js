@@ -26,6 +26,7 @@ test.each([
   [{ ...base, type: 'array', items: { enum: ['x'] } }, 'flags'],
   [{ ...base, type: 'array', items: { type: 'integer' } }, 'sizes'],
   [{ ...base, type: 'array', prefixItems: [{ type: 'number' }, { type: 'number' }] }, 'pair'],
+  [{ ...base, type: 'array', items: { oneOf: [] } }, 'layers'],
   [{ ...base, type: 'array', items: { type: 'array' } }, 'points'],
   [
     {

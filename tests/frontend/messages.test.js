@@ -10,11 +10,19 @@ const PAGE = sourcesIn(join(ROOT, 'frontend/src'), /(?<!\.test)\.(js|svelte)$/, 
 const SERVER = sourcesIn(join(ROOT, 'server/descent'), /\.py$/);
 const WORDS = new Set([...`${PAGE}${SERVER}`.matchAll(/(['"])([\w.-]+)\1/g)].map((match) => match[2]));
 const PREFIXES = new Set(Object.keys(MESSAGES).map((key) => key.split('.')[0]));
+/** The kinds of layers, their settings, and what these can be, where it is a word. */
+const ROWS = {
+  kinds: ['convolution', 'pooling', 'norm', 'activation', 'dropout', 'dense'],
+  settings: ['filters', 'kernel', 'stride', 'padding', 'take', 'size', 'function', 'share', 'units'],
+  options: ['largest', 'mean', 'relu', 'leaky', 'tanh', 'sigmoid', 'gelu'],
+};
 /** Keys made from a part that is not the word of the server or of a list in the page: what that part can be. */
 const PARTS = {
   'error.*.*': null, // anything: reasons are also pydantic's
   'history.*': ['export', 'script', 'csv', 'tensorboard'],
   'lab.*': ['effects'],
+  'layers.*': [...ROWS.kinds, ...ROWS.settings],
+  'layers.*.*': [...ROWS.settings, ...ROWS.options],
   'schedule.*': Object.keys(SCHEDULES),
   'schedule.set.*': Object.values(SCHEDULES).flatMap((settings) => settings.map((setting) => setting.name)),
   'sweep.*': ['low', 'high', 'count', 'steps', 'orders'],

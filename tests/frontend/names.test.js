@@ -38,6 +38,8 @@ it('writes values briefly, and options by their titles', () => {
     `${'a'.repeat(17)}…`,
     '–',
   ]);
+  const layers = [{ kind: 'convolution', filters: 8 }, { kind: 'activation' }, { kind: 'dense', units: 32 }];
+  expect(brief(layers)).toBe('8–32');
   const schema = { 'x-options': { adamw: 'AdamW', 16: '16 × 16' } };
   expect([brief('adamw', schema), brief(16, schema), brief(['adamw', 'sgd'], schema)]).toEqual([
     'AdamW',

@@ -9,7 +9,7 @@ const POSITIONS = 1000; // of a slider
 /**
  * The control of a knob.
  * @param {Schema} schema
- * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'pair' | 'points' | 'grid' | 'drawing' | 'text'}
+ * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'layers' | 'pair' | 'points' | 'grid' | 'drawing' | 'text'}
  */
 export function control(schema) {
   if (schema.type === 'boolean') return 'switch';
@@ -18,6 +18,7 @@ export function control(schema) {
   if (schema.type === 'array') {
     if (schema['x-grid']) return 'grid';
     if (schema.prefixItems) return 'pair';
+    if (schema.items?.oneOf) return 'layers';
     if (schema.items?.enum) return 'flags';
     return schema.items?.type === 'integer' ? 'sizes' : 'points';
   }

@@ -48,10 +48,20 @@ export function brief(value, schema = {}) {
     const rows = /** @type {number[][]} */ (value);
     return shorten(rows.map((row) => row.map((one) => number(one)).join(' ')).join('; '));
   }
-  if (Array.isArray(value)) return shorten(value.map((one) => brief(one, schema)).join('×'));
+  if (isLayers(value))
+    return shorten(value.flatMap((row) => row.filters ?? row.units ?? []).join('–') || '–');
+  if (Array.isArray(value))
+    return shorten(value.map((one) => brief(/** @type {KnobValue} */ (one), schema)).join('×'));
   const text = String(value ?? '–');
   return shorten(schema['x-options']?.[text] ?? text);
 }
+
+/**
+ * Whether a value is a list of layers, of which the widths are told.
+ * @param {unknown} value
+ * @returns {value is import('./types.js').Row[]}
+ */
+const isLayers = (value) => Array.isArray(value) && value.length > 0 && typeof value[0]?.kind === 'string';
 
 /** @param {string} text */
 const shorten = (text) => (text.length > LONG ? `${text.slice(0, LONG - 1)}…` : text);

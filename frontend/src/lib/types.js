@@ -12,6 +12,7 @@
  * @typedef {import('../net/server.js').KnobSchema} KnobSchema
  * @typedef {Experiment['knobs']['properties']} KnobSchemas  by knob
  * @typedef {import('../net/server.js').KnobValue} KnobValue
+ * @typedef {Record<string, string | number> & {kind: string}} Row  of a knob that is a list of layers
  * @typedef {import('../net/server.js').KnobValues} Knobs  by knob, and `schedules`
  * @typedef {import('../net/server.js').Event} StreamEvent
  * @typedef {import('../net/server.js').Command} Command

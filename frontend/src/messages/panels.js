@@ -38,6 +38,13 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'images.film': ['Earlier images', '이전 이미지'],
   'images.live': ['back to live', '실시간으로'],
 
+  'maps.channel': ['channel {n}', '채널 {n}'],
+  'maps.at': ['row {row}, column {column}', '{row}행 {column}열'],
+  'maps.keys': [
+    'Arrow keys pick a layer and a channel, with Shift a value of its map.',
+    '화살표 키로 층과 채널을 고르고, Shift를 누르면 맵 안의 값을 고릅니다.',
+  ],
+
   'heatmap.row': ['row', '행'],
   'heatmap.column': ['column', '열'],
 

@@ -659,7 +659,9 @@ export interface components {
         /** @description The items of a knob that is a list, in JSON Schema. */
         Item: {
             /** @enum {string} */
-            type: "number" | "integer" | "string" | "array";
+            type?: "number" | "integer" | "string" | "array";
+            /** @description The kinds of rows. */
+            oneOf?: components["schemas"]["RowSchema"][];
             minimum?: number;
             maximum?: number;
             enum?: (string | number)[];
@@ -726,13 +728,26 @@ export interface components {
                     number
                 ]
             ];
+            /** @description By another knob and its value: channels, height and width of the input. */
+            "x-inputs"?: {
+                [key: string]: {
+                    [key: string]: [
+                        number,
+                        number,
+                        number
+                    ];
+                };
+            };
+            "x-outputs"?: number;
             /** @description Values of others for which it matters. */
             "x-when"?: {
                 [key: string]: unknown[];
             };
         };
         /** @description A knob's value; of `schedules`, by knob the schedule that it follows. */
-        KnobValue: number | string | boolean | (number | string | number[])[] | {
+        KnobValue: number | string | boolean | (number | string | number[] | {
+            [key: string]: number | string;
+        })[] | {
             [key: string]: {
                 kind: string;
             } & {
@@ -826,6 +841,28 @@ export interface components {
             params: {
                 [key: string]: unknown;
             };
+        };
+        /** @description A kind of row of a knob that is a list of rows, in JSON Schema. */
+        RowSchema: {
+            title: string;
+            /** @constant */
+            type: "object";
+            /** @constant */
+            additionalProperties: false;
+            properties: {
+                [key: string]: components["schemas"]["RowSetting"];
+            };
+        };
+        /** @description A setting of a row, in JSON Schema. */
+        RowSetting: {
+            title: string;
+            /** @enum {string} */
+            type: "number" | "integer" | "string";
+            default: string | number;
+            minimum?: number;
+            maximum?: number;
+            enum?: string[];
+            const?: string;
         };
         /** @description A run as REST and the stream show it. */
         RunInfo: {
@@ -1189,6 +1226,11 @@ export interface components {
                 tensors: "input" | "kernel" | "output";
                 meta: components["schemas"]["ConvolutionMeta"];
             };
+            maps: {
+                /** @enum {string} */
+                tensors: "values";
+                meta: components["schemas"]["MapsMeta"];
+            };
         };
         /** @description What a sweep's frame carries beside its arrays. `batched`: the variants trained in one batched step. */
         SweepMeta: {
@@ -1335,6 +1377,31 @@ export interface components {
                 number
             ][];
         };
+        MapsMeta: {
+            shapes: [
+                number,
+                number,
+                number
+            ][];
+            channels: number[];
+            names: string[];
+            ranges: number[];
+            labels: string[];
+            unit: [
+                number,
+                number,
+                number,
+                number
+            ];
+            boxes: [
+                number,
+                number,
+                number,
+                number,
+                number,
+                number
+            ][];
+        };
         Note: [
             string,
             {
@@ -1404,6 +1471,8 @@ export type PlanRequest = components['schemas']['PlanRequest'];
 export type PlanResponse = components['schemas']['PlanResponse'];
 export type Preset = components['schemas']['Preset'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
+export type RowSchema = components['schemas']['RowSchema'];
+export type RowSetting = components['schemas']['RowSetting'];
 export type RunInfo = components['schemas']['RunInfo'];
 export type Setting = components['schemas']['Setting'];
 export type Steps = components['schemas']['Steps'];
@@ -1443,6 +1512,7 @@ export type HeatmapMeta = components['schemas']['HeatmapMeta'];
 export type HistogramMeta = components['schemas']['HistogramMeta'];
 export type ImagesMeta = components['schemas']['ImagesMeta'];
 export type LinesMeta = components['schemas']['LinesMeta'];
+export type MapsMeta = components['schemas']['MapsMeta'];
 export type Note = components['schemas']['Note'];
 export type RankingMeta = components['schemas']['RankingMeta'];
 export type SweptVariant = components['schemas']['SweptVariant'];

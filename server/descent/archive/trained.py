@@ -1,7 +1,7 @@
 """What an experiment trains with: its own module and those of Descent, without what only the page needs.
 
 Panels and the probes behind them, presets and invitations go, and so do the knobs' ranges and texts: knobs
-become a dataclass whose defaults are those a run was built with.
+become a dataclass whose defaults are those a run was built with. A model in a knob's value becomes one, too.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
+
+from pydantic import BaseModel
 
 from descent.archive.flatten import DEFINITION, Source, first_line
 from descent.contract import Experiment, Knobs
@@ -49,9 +51,21 @@ def sources(cls: type[Experiment[Any]], knobs: Knobs) -> Callable[[str], Source 
                 lines.append("import dataclasses")
             elif issubclass(cls, found):
                 reduce(lines, node, unused, {})
+            elif issubclass(found, BaseModel):
+                reduce(lines, node, {"model_config"}, dict(fields(found)))
+                head = node.lineno - 1
+                lines[head] = lines[head].replace("(BaseModel)", "")
+                lines.insert(head, "@dataclasses.dataclass(frozen=True)")
+                lines.append("import dataclasses")
         return Source(module, "\n".join(lines))
 
     return source
+
+
+def fields(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    """What a knob's value is made of: each field as a line of a dataclass."""
+    for name, info in model.model_fields.items():
+        yield name, f"    {name}: {type(info.default).__name__} = {literal(info.default)}"
 
 
 def reduce(lines: list[str], node: ast.ClassDef, dropped: set[str], replaced: Mapping[str, str]) -> None:
@@ -117,7 +131,11 @@ def literal(value: Any, indent: str = "") -> str:
     direction of writing), are escaped.
     """
     inner = f"{indent}    "
-    if isinstance(value, dict):
+    ends: Sequence[str]
+    if isinstance(value, BaseModel):
+        settings = [f"{name}={literal(getattr(value, name), inner)}" for name in type(value).model_fields]
+        ends, items = (f"{type(value).__name__}(", ")"), settings
+    elif isinstance(value, dict):
         ends, items = "{}", [f"{literal(key)}: {literal(item, inner)}" for key, item in value.items()]
     elif isinstance(value, list | tuple):
         ends, items = "[]" if isinstance(value, list) else "()", [literal(item, inner) for item in value]

@@ -114,6 +114,8 @@ def _knob(
     lines: int | None = None,
     canvas: tuple[int, int] | None = None,
     grid: tuple[tuple[int, int], tuple[int, int]] | None = None,
+    inputs: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
+    outputs: int | None = None,
     role: Role | None = None,
     data: Sequence[str] = (),
 ) -> Any:
@@ -135,6 +137,8 @@ def _knob(
         "x-options": options and (dict(options) if isinstance(options, Mapping) else {v: v for v in options}),
         "x-lines": lines,
         "x-canvas": canvas and list(canvas),
+        "x-inputs": inputs and {k: {o: list(s) for o, s in v.items()} for k, v in inputs.items()},
+        "x-outputs": outputs,
         "x-when": when and {k: list(v) for k, v in when.items()},
         "x-role": role,
         "x-data": list(data),
@@ -162,7 +166,9 @@ def live(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     one matters); `max_length`, `lines` (of the box in which a text is typed); `canvas` (rows and columns of a
     drawing, a text of one hexadecimal digit per pixel, row by row, 0 empty and f full; empty for none);
     `grid` (the fewest and the most rows, and columns, of a matrix of numbers, whose type is `Grid`:
-    `grid=((1, 5), (1, 5))`; `range` is that of each number, `step` what a key adds to one); `role` ("rate": a
+    `grid=((1, 5), (1, 5))`; `range` is that of each number, `step` what a key adds to one); `inputs` and
+    `outputs` (of a list of layers, see `descent.kit.nn.stack`: by another knob and its value the channels,
+    height and width of what the first is given, and how many units follow the last); `role` ("rate": a
     learning rate, see `rate`; "look": it touches no training, so it marks, clears and restarts nothing;
     "task": it changes what is to be learnt, the data, the loss or the start, so that a loss before says
     nothing of one after); `data` (its values that are names of data sets to fetch).

@@ -457,6 +457,51 @@ class Convolution(Picture):
         return (n + 2 * padding - dilation * (f - 1) - 1) // stride + 1
 
 
+@dataclass(kw_only=True)
+class Maps(Picture):
+    """What each layer of a network makes of one input, side by side; the input is the first layer.
+
+    `values`: uint8, all maps one after the other, layer by layer, row by row; 128 is 0, and 1 and 255 are
+    minus and plus the layer's number in `ranges`. `shapes`: channels shown, rows and columns of each layer;
+    `channels`: how many there are in all. `labels`: of the last layer's units. `unit`: layer, channel, row,
+    column of the one that is picked. `boxes`: what it is made of, and what is made of it: layer, channel
+    (−1: all), top, left, height and width.
+    """
+
+    values: Array
+    shapes: Sequence[tuple[int, int, int]]
+    channels: Sequence[int]
+    names: Sequence[str]
+    ranges: Sequence[float]
+    labels: Sequence[str] = ()
+    unit: tuple[int, int, int, int] = (0, 0, 0, 0)
+    boxes: Sequence[tuple[int, int, int, int, int, int]] = ()
+
+    def __post_init__(self) -> None:
+        size = sum(channels * rows * columns for channels, rows, columns in self.shapes)
+        if tuple(self.values.shape) != (size,):
+            raise ValueError(f"invalid Maps.values: {tuple(self.values.shape)}, its shapes need ({size},)")
+        if not len(self.shapes) == len(self.channels) == len(self.names) == len(self.ranges):
+            raise ValueError("invalid Maps: shapes, channels, names and ranges differ in length")
+
+    @classmethod
+    def of(cls, outputs: Sequence[torch.Tensor], names: Sequence[str], most: int = 32, **rest: Any) -> Maps:
+        """The maps (C, H, W) or values (C,) of each layer, of each the first `most` channels."""
+        shown, ranges = [], []
+        for output in outputs:
+            maps = output[:most] if output.ndim > 1 else output
+            ranges.append(float(output.abs().max().clamp(min=1e-12)))
+            shown.append((maps / ranges[-1] * 127 + 128).round().clamp(1, 255).to(torch.uint8))
+        return cls(
+            values=torch.cat([maps.flatten() for maps in shown]),
+            shapes=[(*maps.shape, 1, 1)[:3] for maps in shown],
+            channels=[len(output) for output in outputs],
+            names=names,
+            ranges=ranges,
+            **rest,
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Panel:
     """One picture on the page, as the experiment declares it. `name` is the attribute's name.
@@ -523,6 +568,7 @@ traces = panel(Traces)
 ranking = panel(Ranking)
 lines = panel(Lines)
 convolution = panel(Convolution)
+maps = panel(Maps)
 
 
 class scalars:

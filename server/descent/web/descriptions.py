@@ -19,10 +19,34 @@ EXACT = ConfigDict(extra="forbid")
 
 
 @with_config(EXACT)
+class RowSetting(TypedDict):
+    """A setting of a row, in JSON Schema."""
+
+    title: str
+    type: Literal["number", "integer", "string"]
+    default: str | float
+    minimum: NotRequired[float]
+    maximum: NotRequired[float]
+    enum: NotRequired[list[str]]
+    const: NotRequired[str]
+
+
+@with_config(EXACT)
+class RowSchema(TypedDict):
+    """A kind of row of a knob that is a list of rows, in JSON Schema."""
+
+    title: str
+    type: Literal["object"]
+    additionalProperties: Literal[False]
+    properties: dict[str, RowSetting]
+
+
+@with_config(EXACT)
 class Item(TypedDict):
     """The items of a knob that is a list, in JSON Schema."""
 
-    type: Literal["number", "integer", "string", "array"]
+    type: NotRequired[Literal["number", "integer", "string", "array"]]
+    oneOf: NotRequired[Annotated[list[RowSchema], Field(description="The kinds of rows.")]]
     minimum: NotRequired[float]
     maximum: NotRequired[float]
     enum: NotRequired[list[str | int]]
@@ -65,6 +89,13 @@ KnobSchema = TypedDict(
                 Field(description="The fewest and the most rows, and columns, of a matrix of numbers."),
             ]
         ],
+        "x-inputs": NotRequired[
+            Annotated[
+                dict[str, dict[str, tuple[int, int, int]]],
+                Field(description="By another knob and its value: channels, height and width of the input."),
+            ]
+        ],
+        "x-outputs": NotRequired[int],
         "x-when": NotRequired[
             Annotated[dict[str, list[Any]], Field(description="Values of others for which it matters.")]
         ],

@@ -121,6 +121,7 @@ def _knobs(entry: Entry, say: Any) -> KnobsSchema:
     """The knobs' JSON Schema, translated."""
     schema: Any = entry.knobs_type.model_json_schema()
     schema.pop("description", None)
+    rows = schema.pop("$defs", {})
     for name, knob in schema["properties"].items():
         knob["title"] = say(knob["title"], "knobs", name, "name")
         knob["description"] = say(knob["description"], "knobs", name, "help")
@@ -130,5 +131,10 @@ def _knobs(entry: Entry, say: Any) -> KnobsSchema:
             knob["x-group"] = say(knob["x-group"], "groups", knob["x-group"])
         if "x-options" in knob:
             knob["x-options"] = {k: say(v, "knobs", name, "options", k) for k, v in knob["x-options"].items()}
+        if "discriminator" in knob.get("items", {}):
+            kinds = [rows[kind["$ref"].rpartition("/")[2]] for kind in knob["items"]["oneOf"]]
+            knob["items"] = {
+                "oneOf": [{k: v for k, v in kind.items() if k != "description"} for kind in kinds]
+            }
     told: KnobsSchema = schema
     return told

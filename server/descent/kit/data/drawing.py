@@ -12,6 +12,7 @@ that the centre of mass is in the middle (LeCun et al. 1998, §III.A).
 
 from __future__ import annotations
 
+import math
 import string
 
 import torch
@@ -53,6 +54,21 @@ def as_mnist(ink: Tensor) -> Tensor:
     image = _centred(_scaled(digit, height, width), 28)
     y, x = _centre_of_mass(image)
     return image.roll((round(14 - y), round(14 - x)), (0, 1))
+
+
+def placed(picture: Tensor, shift: tuple[float, float], degrees: float, zoom: float) -> Tensor:
+    """A picture (C, H, W) zoomed and turned about its centre, then shifted right and down, in its sides.
+
+    Turned clockwise. What comes in from outside is 0.
+    """
+    angle, (x, y) = math.radians(degrees), shift
+    cos, sin = math.cos(angle) / zoom, math.sin(angle) / zoom
+    height, width = picture.shape[1:]
+    down = torch.linspace(-1 + 1 / height, 1 - 1 / height, height, device=picture.device)[:, None] - 2 * y
+    across = torch.linspace(-1 + 1 / width, 1 - 1 / width, width, device=picture.device)[None] - 2 * x
+    down, across = down * height / width, across.expand(height, width)  # in half widths
+    grid = torch.stack([cos * across + sin * down, (cos * down - sin * across) * width / height], -1)
+    return F.grid_sample(picture[None], grid[None], align_corners=False)[0]
 
 
 def _cropped(ink: Tensor) -> Tensor:

@@ -1,0 +1,276 @@
+"""A convolutional network reads pictures.
+
+Convolution, activation and pooling take turns, and a dense layer scores the classes. Put the layers together
+yourself, show the network a picture, and watch every layer's maps of it form while it trains.
+
+A convolution of the maps a (C, H, W) with filters w (F, C, k, k), moved by s, padded by p:
+
+    x = (pixel − 0.5) / 0.5                                  the transform to −1 … 1
+    z_fij = b_f + Σ_c Σ_uv w_fcuv a_c,si+u−p,sj+v−p          one unit: patch times kernel, over all channels
+    h = max(0, z),  m = the largest h of each window         ReLU, then pooling
+    side of a map: ⌊(n + 2p − k)/s⌋ + 1;  parameters: F(Ck² + 1)
+    P = softmax(V flatten(m) + c),  L = −(1/B) Σ log P_y
+
+Watch the first filters turn from noise into edges, and the mistakes become ones that you might make, too.
+
+Source: LeCun, Bottou, Bengio, Haffner, "Gradient-Based Learning Applied to Document Recognition" (1998), §II.
+Grad-CAM: Selvaraju et al. 2017, arXiv:1610.02391, eq. 1 and 2; saliency: Simonyan et al. 2014,
+arXiv:1312.6034, §3; occlusion: Zeiler and Fergus 2014, arXiv:1311.2901, §4.2. The layout of the maps follows
+CNN Explainer (Wang et al. 2021, arXiv:2004.15004). He initialisation: arXiv:1502.01852.
+Departures: one picture in five is held out for testing. A drawing is first brought to the size and place of
+the data set's digits (see `descent.kit.data.drawing`), then moved, turned and scaled as the knobs say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from pydantic import model_validator
+from torch import Tensor
+from torch.nn import functional as F
+
+from descent.contract import Experiment, Objective, Preset, Scalars
+from descent.contract import panels as p
+from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
+from descent.kit.data.batches import coming_rows
+from descent.kit.data.digits import sklearn_digits
+from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing, placed
+from descent.kit.data.images import CLASSES_OF, labelled_images
+from descent.kit.measures import TRAIN_AND_TEST
+from descent.kit.nn.stack import (
+    MOST_ROWS,
+    Activation,
+    BatchNorm,
+    Convolution,
+    Dense,
+    Dropout,
+    Layers,
+    Network,
+    Pooling,
+    listed,
+    planned,
+)
+from descent.kit.nn.units import Box, onward, seen, within
+
+CLASSES = 10
+GREY = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "kmnist": (1, 28, 28)}
+SHAPES = {**GREY, "cifar-10": (3, 32, 32)}  # channels, height and width of a picture
+PAD = 28  # pixels along a side of the drawing
+TEST_SHARE = 5  # one in so many of scikit-learn's digits is for testing
+TESTED, TRIED = 2000, 1000  # test and training pictures that are measured on, at most
+WORST = 24  # test pictures shown
+INCOMPLETE = "it has {given} pixels, {wanted} are needed; clear it and draw again"
+
+
+def block(filters: int, *between: Layers, kernel: int = 3) -> list[Layers]:
+    """A convolution that keeps a map's size, and an activation."""
+    return [Convolution(filters=filters, kernel=kernel, padding=kernel // 2), *between, Activation()]
+
+
+SCHEME = [*block(8), Pooling(), *block(16), Pooling()]
+LENET = [*block(6, kernel=5), Pooling(), *block(16, kernel=5), Pooling(), Dense(units=120), Activation()]
+LENET += [Dense(units=84), Activation()]
+PAIRS = [*block(16, BatchNorm()), *block(16, BatchNorm()), Pooling()]
+PAIRS += [*block(32, BatchNorm()), *block(32, BatchNorm()), Pooling(), Dropout(share=0.5)]
+STROKE = "".join(
+    "f" if i in range(4, PAD - 4) and j in (PAD // 2 - 1, PAD // 2) else "0"
+    for i in range(PAD)
+    for j in range(PAD)
+)
+
+
+class ImagesKnobs(Knobs):
+    picture: str = live("", "Your picture", max_length=PAD * PAD, canvas=(PAD, PAD), role="look")
+    index: int = live(0, "Test picture", range=(0, 299), when={"picture": [""]}, role="look")
+    shift_x: float = live(0.0, "Shift →", range=(-50, 50), step=1, unit="%", role="look")
+    shift_y: float = live(0.0, "Shift ↓", range=(-50, 50), step=1, unit="%", role="look")
+    turn: float = live(0.0, "Turn", range=(-180, 180), step=1, unit="°", role="look")
+    zoom: float = live(1.0, "Size", log=(0.25, 4), role="look")
+    unit: tuple[int, int, int, int] = live((1, 0, 3, 3), "Unit", role="look")
+    lr: float = rate(2e-3, log=(1e-5, 1.0), typical=(3e-4, 1e-2), help="How far a step of Adam goes.")
+    batch_size: int = batch_of(64, 512, typical=(16, 256), help="Training pictures per step.")
+    dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist", "cifar-10"] = fixed(
+        "digits",
+        "Data set",
+        options={
+            "digits": "scikit-learn, 8 × 8",
+            "mnist": "MNIST, 28 × 28",
+            "fashion-mnist": "Fashion-MNIST, 28 × 28",
+            "kmnist": "KMNIST, 28 × 28",
+            "cifar-10": "CIFAR-10, 32 × 32",
+        },
+        data=("mnist", "fashion-mnist", "kmnist", "cifar-10"),
+    )
+    transform: Literal["±1", "0–1", "0–255"] = fixed("±1", "Pixels from")
+    layers: list[Layers] = fixed(
+        SCHEME, "Layers", max_length=MOST_ROWS, inputs={"dataset": SHAPES}, outputs=CLASSES
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> ImagesKnobs:
+        if not is_drawing(self.picture):
+            raise KnobError("picture", "it may hold 0 to 9 and a to f only; clear it and draw again")
+        if self.picture and len(self.picture) != PAD * PAD:
+            raise KnobError("picture", INCOMPLETE, given=len(self.picture), wanted=PAD * PAD)
+        if self.picture and not self.picture.strip("0"):
+            raise KnobError("picture", "it is blank; draw something, or clear it to see a test picture")
+        planned(self.layers, SHAPES[self.dataset], CLASSES, "layers")
+        return self
+
+
+class CNNImages(Experiment[ImagesKnobs]):
+    """A network of the learner's own layers on pictures of ten classes."""
+
+    order = 10
+    pace = 60.0
+    invite = "Click a pixel of a map, and see what it is made of. Then take a layer away."
+    measures = TRAIN_AND_TEST
+    steers = {"lr": "optimizer"}
+    presets = {
+        "lenet": Preset("LeNet's layers", {"layers": listed(LENET)}),
+        "pairs": Preset("Convolutions in pairs", {"layers": listed(PAIRS)}),
+        "one-filter": Preset("One filter", {"layers": listed([*block(1), Pooling()])}),
+        "raw": Preset("Pixels from 0 to 255", {"transform": "0–255"}),
+        "moved": Preset("A stroke moved aside", {"picture": STROKE, "shift_x": -35.0}),
+    }
+
+    def build(self, knobs: ImagesKnobs) -> None:
+        """Read the pictures, make the network. Raises `KnobError` where the chosen set cannot be read."""
+        if knobs.dataset == "digits":
+            digits = sklearn_digits(8)
+            order = torch.randperm(len(digits), generator=self.generator(-1))
+            pixels, labels = (
+                ((digits.images[order] + 1) * 127.5).round().to(torch.uint8),
+                digits.labels[order],
+            )
+            test = len(order) // TEST_SHARE
+            self.test, self.test_y, self.train, self.y = (
+                pixels[:test],
+                labels[:test],
+                pixels[test:],
+                labels[test:],
+            )
+        else:
+            found = labelled_images(knobs.dataset, self.data)
+            self.train, self.y = found.train.to(self.device), found.train_labels
+            self.test, self.test_y = found.test[:TESTED].to(self.device), found.test_labels[:TESTED]
+        self.y, self.test_y = self.y.to(self.device), self.test_y.to(self.device)
+        self.classes = list(CLASSES_OF["mnist" if knobs.dataset == "digits" else knobs.dataset])
+        self.training_samples = len(self.y)
+        self.model = Network(knobs.layers, SHAPES[knobs.dataset], CLASSES).to(self.device)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr, fused=True)
+
+    def step(self, knobs: ImagesKnobs) -> Scalars:
+        """One mini-batch; at the end of an epoch test pictures are tried."""
+        loss = self._loss(knobs)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        row = {"loss/train": loss.detach()}
+        if self.ends_epoch(knobs):
+            row |= self._evaluate(knobs)
+        return row
+
+    def _loss(self, knobs: ImagesKnobs) -> Tensor:
+        rows = coming_rows(self, knobs.batch_size, len(self.y))
+        return F.cross_entropy(self.model(transformed(self.train[rows], knobs.transform)), self.y[rows])
+
+    def objectives(self, knobs: ImagesKnobs) -> Mapping[str, Objective]:
+        """The cross-entropy of the coming mini-batch."""
+        return {"": Objective.of(self.model, self.optimizer, lambda: self._loss(knobs))}
+
+    @torch.no_grad()
+    def _evaluate(self, knobs: ImagesKnobs) -> dict[str, Tensor]:
+        self.model.eval()
+        train, test = (self.model(transformed(x, knobs.transform)) for x in (self.train[:TRIED], self.test))
+        self.model.train()
+        return {
+            "loss/test": F.cross_entropy(test, self.test_y),
+            "acc/train": (train.argmax(1) == self.y[:TRIED]).float().mean(),
+            "acc/test": (test.argmax(1) == self.test_y).float().mean(),
+        }
+
+    def _seen(self, knobs: ImagesKnobs) -> Tensor:
+        """x (1, C, H, W) that is looked at: drawn or of the test set, then moved."""
+        if knobs.picture:
+            ink = ink_of(knobs.picture, PAD, PAD).to(self.device)
+            pixels = 255 * drawn(ink, knobs.dataset)
+        else:
+            pixels = self.test[knobs.index % len(self.test)].float()
+        shift = (knobs.shift_x / 100, knobs.shift_y / 100)
+        return transformed(placed(pixels, shift, knobs.turn, knobs.zoom)[None], knobs.transform)
+
+    @p.maps("What each layer makes of it", size="hero", edits="unit")
+    def maps(self, knobs: ImagesKnobs) -> p.Maps:
+        """The picture, what each layer makes of it, and the probabilities."""
+        x = self._seen(knobs)
+        found = self.model.trace(x)
+        outputs = [*(one[0] for one in found[:-1]), found[-1][0].softmax(0)]
+        names = ["Picture", *self.model.names()[:-1], "P"]
+        rows, shapes = self.model.rows, self.model.shapes
+        unit = within(knobs.unit, shapes)
+        back = seen(rows, shapes, Box(*unit, 1, 1))
+        boxes = [*back[:2], *back[2:][-1:], *onward(rows, shapes, unit)]
+        return p.Maps.of(outputs, names, labels=self.classes, unit=unit, boxes=boxes)
+
+    @p.bars("Probabilities")
+    def probabilities(self, knobs: ImagesKnobs) -> p.Bars:
+        """P of the picture that is looked at."""
+        values = self.model(self._seen(knobs)).softmax(1)
+        return p.Bars(values=values, labels=self.classes, range=(0.0, 1.0))
+
+    def _scores(self, knobs: ImagesKnobs) -> Tensor:
+        """The scores (N, 10) of all test pictures at this step."""
+        return self.cached(
+            "scores", self.step_index, lambda: self.model(transformed(self.test, knobs.transform))
+        )
+
+    @p.images("Worst mistakes", size="wide")
+    def mistakes(self, knobs: ImagesKnobs) -> p.Images:
+        """The test pictures of the largest loss, red where they are misread."""
+        scores = self._scores(knobs)
+        loss = F.cross_entropy(scores, self.test_y, reduction="none")
+        rows = loss.topk(min(WORST, len(loss))).indices
+        said, truth = scores[rows].argmax(1), self.test_y[rows]
+        pixels = self.test[rows].movedim(1, -1)  # (N, H, W, C)
+        pale = torch.where((said == truth)[:, None], 1.0, torch.tensor([1.0, 0.5, 0.45], device=self.device))
+        names = [
+            (self.classes[y], self.classes[k]) for y, k in zip(truth.tolist(), said.tolist(), strict=True)
+        ]
+        captions = [f"{y} ✓" if y == k else f"{y} → {k}" for y, k in names]
+        tiles = (pixels * pale[:, None, None]).to(torch.uint8)
+        return p.Images(pixels=tiles, columns=8, captions=captions)
+
+    @p.heatmap("Confusion matrix")
+    def confusion(self, knobs: ImagesKnobs) -> p.Heatmap:
+        """Counts on the test set."""
+        said = self._scores(knobs).argmax(1)
+        return p.Heatmap.confusion(self.test_y, said, self.classes, range=(0.0, 5.0))
+
+    loss = p.scalars(
+        {"loss/train": "training", "loss/test": "test"}, "Loss", size="wide", log=True, smoothing=0.9
+    )
+    accuracy = p.scalars({"acc/train": "training", "acc/test": "test"}, "Accuracy")
+
+
+def transformed(pixels: Tensor, transform: str) -> Tensor:
+    """Pixels from 0 to 255 as the network is given them."""
+    match transform:
+        case "±1":
+            return (pixels / 255 - 0.5) / 0.5
+        case "0–1":
+            return pixels / 255
+        case _:
+            return pixels.float()
+
+
+def drawn(ink: Tensor, dataset: str) -> Tensor:
+    """A drawing (H, W) as a picture of a data set (C, H', W'), both from 0 to 1."""
+    if dataset == "digits":
+        return as_sklearn(ink)[None]
+    channels, *size = SHAPES[dataset]
+    if channels == 1:
+        return as_mnist(ink)[None]
+    return 1 - F.interpolate(ink[None, None], size, mode="bilinear")[0].expand(channels, -1, -1)

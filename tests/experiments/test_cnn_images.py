@@ -1,0 +1,217 @@
+"""The convolutional network on pictures: its step, its panels, what it reaches, and what is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import driving
+from descent.contract import KnobError
+from descent.contract.entry import Entry
+from descent.engine.observe import look
+from descent.errors import BadKnob
+from descent.experiments.convolution.cnn_images import (
+    PAIRS,
+    SCHEME,
+    SHAPES,
+    STROKE,
+    CNNImages,
+    ImagesKnobs,
+    drawn,
+    transformed,
+)
+from descent.kit.data.digits import sklearn_digits
+from descent.kit.data.drawing import as_sklearn, ink_of, placed
+from descent.kit.nn.stack import Convolution, listed
+from descent.registry import experiments
+from descent.runs.knobs import check
+from driving import take as train
+
+MNIST = Path(os.environ.get("DESCENT_DATA") or Path(__file__).parents[3] / "shared" / "data")
+needs_mnist = pytest.mark.skipif(
+    not (MNIST / "t10k-images-idx3-ubyte.gz").is_file(), reason=f"no MNIST test files in {MNIST}"
+)
+
+
+def built(seed: int = 0, **knobs: Any) -> tuple[CNNImages, ImagesKnobs]:
+    return driving.built(CNNImages, seed, **knobs)
+
+
+@pytest.fixture(scope="module")
+def trained() -> CNNImages:
+    experiment, knobs = built()
+    train(experiment, knobs, 300)
+    return experiment
+
+
+@pytest.fixture
+def entry() -> Entry:
+    return experiments().find("cnn-images")
+
+
+# --- the data and the step
+
+
+def test_pixels_are_brought_to_minus_one_and_one() -> None:
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8)
+    assert transformed(pixels, "±1").tolist() == pytest.approx([-1, -0.6, 1])
+    assert transformed(pixels, "0–1").tolist() == pytest.approx([0, 0.2, 1])
+    assert transformed(pixels, "0–255").tolist() == [0, 51, 255]
+
+
+def test_every_digit_is_trained_on_or_tested_with_and_none_both() -> None:
+    experiment, _ = built()
+    assert (len(experiment.y), len(experiment.test_y)) == (1438, 359)
+    total = torch.cat([experiment.train, experiment.test]).double().sum(0) / 255
+    expected = (sklearn_digits(8).images.double().sum(0) + 1797) / 2
+    torch.testing.assert_close(total, expected, atol=1797 / 510, rtol=0)
+
+
+def test_a_step_is_adams_on_the_cross_entropy() -> None:
+    experiment, knobs = built(batch_size=32)
+    twin, _ = built(batch_size=32)
+    reference = torch.optim.Adam(twin.model.parameters(), knobs.lr)
+    for n in range(5):
+        (row,) = train(experiment, knobs, 1)
+        twin.step_index = n
+        loss = twin.objectives(knobs)[""].loss()
+        assert row["loss/train"] == pytest.approx(loss.item())
+        reference.zero_grad()
+        loss.backward()
+        reference.step()
+    for mine, theirs in zip(experiment.model.parameters(), twin.model.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+# --- what is shown
+
+
+def test_a_picture_is_turned_clockwise_and_moved_to_the_right_and_down() -> None:
+    picture = torch.rand(2, 8, 8)
+    torch.testing.assert_close(placed(picture, (0, 0), 0, 1), picture)
+    torch.testing.assert_close(placed(picture, (0, 0), 90, 1), picture.rot90(-1, (1, 2)))
+    moved = placed(picture, (2 / 8, 3 / 8), 0, 1)
+    torch.testing.assert_close(moved[:, 3:, 2:], picture[:, :-3, :-2])
+    assert moved[:, :3].abs().max() == moved[:, :, :2].abs().max() == 0
+    centre = torch.zeros(1, 8, 8)
+    centre[:, 3:5, 3:5] = 1
+    assert placed(centre, (0, 0), 0, 2).sum().item() == pytest.approx(16, abs=1)
+
+
+def test_the_maps_are_what_each_layer_makes_of_the_picture(trained: CNNImages) -> None:
+    knobs = ImagesKnobs(index=7)
+    picture = look(trained, knobs, "maps")
+    x = transformed(trained.test[7:8], "±1")
+    first = trained.model.layers[0]
+    maps = F.conv2d(x, first.weight, first.bias, padding=1)[0]
+    assert list(picture.shapes) == [
+        (1, 8, 8),
+        *((8, 8, 8),) * 2,
+        (8, 4, 4),
+        *((16, 4, 4),) * 2,
+        (16, 2, 2),
+        (10, 1, 1),
+    ]
+    own = picture.values[64 : 64 + 8 * 64].float().view(8, 8, 8)
+    assert picture.ranges[1] == pytest.approx(maps.abs().max().item())
+    torch.testing.assert_close(
+        (own - 128) / 127 * picture.ranges[1], maps, atol=picture.ranges[1] / 200, rtol=0
+    )
+    shown = look(trained, knobs, "probabilities").values[0]
+    torch.testing.assert_close(
+        (picture.values[-10:].float() - 128) / 127 * picture.ranges[-1], shown, atol=0.01, rtol=0
+    )
+    torch.testing.assert_close(shown, trained.model.eval()(x)[0].softmax(0))
+
+
+def test_a_unit_is_shown_with_what_it_is_made_of(trained: CNNImages) -> None:
+    picture = look(trained, ImagesKnobs(unit=(4, 2, 1, 3)), "maps")
+    assert picture.boxes[:3] == [(4, 2, 1, 3, 1, 1), (3, -1, 0, 2, 3, 2), (0, -1, 0, 3, 7, 5)]
+    assert picture.boxes[3:] == [(5, 2, 1, 3, 1, 1), (6, 2, 0, 1, 1, 1)]
+    assert look(trained, ImagesKnobs(unit=(99, 99, 99, 99)), "maps").unit == (7, 9, 0, 0)
+
+
+def test_a_drawing_is_brought_to_the_datas_form_and_then_moved(trained: CNNImages) -> None:
+    pixels = 255 * as_sklearn(ink_of(STROKE, 28, 28))[None]
+    expected = transformed(placed(pixels, (0.25, 0), 30, 1.0), "±1")[None]
+    found = trained._seen(ImagesKnobs(picture=STROKE, shift_x=25, turn=30))
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_panels_on_the_test_set_agree(trained: CNNImages) -> None:
+    knobs = ImagesKnobs()
+    counts = look(trained, knobs, "confusion").values
+    said = trained.model.eval()(transformed(trained.test, "±1")).argmax(1)
+    assert counts.sum() - counts.diag().sum() == (said != trained.test_y).sum()
+    loss = F.cross_entropy(trained.model(transformed(trained.test, "±1")), trained.test_y, reduction="none")
+    worst = int(loss.argmax())
+    expected = "✓" if said[worst] == trained.test_y[worst] else f"→ {said[worst]}"
+    assert look(trained, knobs, "mistakes").captions[0] == f"{trained.test_y[worst]} {expected}"
+
+
+@pytest.mark.parametrize("dataset", SHAPES)
+def test_a_drawing_has_the_shape_of_the_data(dataset: str) -> None:
+    picture = drawn(ink_of(STROKE, 28, 28), dataset)
+    assert tuple(picture.shape) == SHAPES[dataset]
+    assert 0 <= picture.min() <= picture.max() <= 1
+    assert (picture[:, 0, 0] == (dataset == "cifar-10")).all()  # the ground: paper, or black
+
+
+# --- what it reaches
+
+
+@needs_mnist
+@pytest.mark.slow
+def test_mnist_is_read_right_98_5_times_of_100(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESCENT_DATA", str(MNIST))
+    experiment, knobs = built(dataset="mnist", layers=listed(PAIRS), batch_size=128)
+    assert (len(experiment.y), len(experiment.test_y)) == (8000, 2000)
+    train(experiment, knobs, 4 * 63)
+    rows = train(experiment, driving.change(experiment, knobs, lr=3e-4), 2 * 63)
+    assert driving.latest(rows)["acc/test"] >= 0.985
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("knobs", "field", "message"),
+    [
+        (
+            {"layers": listed([*SCHEME, *SCHEME[-1:] * 2])},
+            "layers",
+            "row 8: pooling 2 would shrink a map of 1 × 1",
+        ),
+        ({"layers": [{"kind": "convolution", "filters": 1000}]}, "layers", "less than or equal to 64"),
+        ({"layers": [{"kind": "attention"}]}, "layers", "attention"),
+        ({"layers": listed([Convolution()] * 21)}, "layers", "at most 20"),
+        ({"layers": [{"kind": "norm", "filters": 3}]}, "layers", "Extra inputs"),
+        ({"picture": "0" * 784}, "picture", "it is blank"),
+        ({"picture": "f"}, "picture", "it has 1 pixels"),
+        ({"picture": "x" * 784}, "picture", "0 to 9 and a to f only"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_its_field(
+    entry: Entry, knobs: dict[str, Any], field: str, message: str
+) -> None:
+    with pytest.raises(BadKnob, match=message) as caught:
+        check(entry, knobs)
+    assert caught.value.field == field
+
+
+def test_the_refused_row_is_named_for_the_page(entry: Entry) -> None:
+    with pytest.raises(BadKnob) as caught:
+        check(entry, {"layers": listed([*SCHEME, *SCHEME[-1:] * 2])})
+    assert caught.value.params["row"] == 8
+
+
+def test_mnist_without_its_files_names_the_knob(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DESCENT_DATA", str(tmp_path))
+    with pytest.raises(KnobError, match="MNIST is not on this machine") as caught:
+        built(dataset="mnist")
+    assert caught.value.knob == "dataset"
