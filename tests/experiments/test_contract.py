@@ -25,7 +25,7 @@ from descent import wire
 from descent.contract import Transient
 from descent.contract.entry import Entry
 from descent.contract.panels import Picture
-from descent.engine import loop as loop_module
+from descent.engine import looking
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.loop import Loop
 from descent.engine.messages import CheckpointTaken, Output, Refused, Replay, RunSpec, ScalarsFrame
@@ -272,7 +272,7 @@ def test_another_seed_gives_other_numbers(entry: Entry) -> None:
 def test_watching_changes_nothing_bit_for_bit(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, plain_said = finished(entry)
     plain_chance = chance()
-    monkeypatch.setattr(loop_module, "Budget", EagerBudget)
+    monkeypatch.setattr(looking, "Budget", EagerBudget)
     watched, watched_said = finished(entry, watch=tuple(entry.panels))
     for panel in probes_of(entry):
         after_the_last = entry.panels[panel].group == ""  # the others show the coming step
