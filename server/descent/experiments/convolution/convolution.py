@@ -136,8 +136,7 @@ def convolve(
     x: Tensor, k: Tensor, stride: int = 1, padding: tuple[int, int] = (0, 0), dilation: int = 1
 ) -> Tensor:
     """y_rq = Σ_c Σ_ij k_cij x_c,sr+di,sq+dj of x (C, H, W) and k (C, F, G): (H', W')."""
-    f, g = k.shape[1:]
-    return torch.einsum("crqij,cij->rq", windows(x, f, g, stride, padding, dilation), k)
+    return torch.einsum("crqij,cij->rq", windows(x, k.shape[1], k.shape[2], stride, padding, dilation), k)
 
 
 def pool(x: Tensor, kind: str, rows: int, columns: int, q: int) -> Tensor:
@@ -329,7 +328,9 @@ class Convolution(Experiment[ConvolutionKnobs]):
     @p.images("Six filters, six channels")
     def filters(self, knobs: ConvolutionKnobs) -> p.Images:
         """What six well-known kernels make of the input, each a channel of its own; padding 1."""
-        x = self._input(knobs)
+        return self.cached("filters", str(knobs.numbers), lambda: self._filtered(self._input(knobs)))
+
+    def _filtered(self, x: Tensor) -> p.Images:
         x = grey(x) if len(x) == 3 else x
         tiles = []
         for rows, divisor in FILTERS.values():
