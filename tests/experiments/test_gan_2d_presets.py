@@ -72,3 +72,29 @@ def test_the_penalty_holds_the_slope_near_one_and_all_modes_are_found(driven: Dr
     lengths = torch.as_tensor(driven.look("game").arrows).norm(dim=1)
     assert 0.7 < lengths.mean() < 2.5
     assert lengths.std() < 0.5 * lengths.mean()
+
+
+@claim(Gan2d, "grid")
+def test_most_of_25_modes_are_found(driven: Driven) -> None:
+    driven.train(700)
+    assert over(driven, "modes", 50) >= 15
+
+
+@claim(Gan2d, "line")
+def test_a_tangle_comes_to_lie_along_the_ring(driven: Driven) -> None:
+    assert driven.train(300).last("js") > 0.5
+    driven.train(900)
+    assert over(driven, "js", 50) < 0.25
+    mesh = torch.as_tensor(driven.look("game").mesh)
+    assert mesh.shape[0] == 1
+    gaps = (mesh[0, 1:] - mesh[0, :-1]).norm(dim=1)
+    assert (mesh[0, 0] - mesh[0, -1]).norm() > gaps.mean(), "not closed"
+
+
+@claim(Gan2d, "drawing")
+def test_the_noise_is_bent_into_the_drawing_and_then_into_another(driven: Driven) -> None:
+    driven.train(400)
+    assert over(driven, "js", 50) < 0.25
+    driven.change(drawing=("f" * 16 + "0" * 16) * 32)  # the left half
+    begun = driven.train(1).last("js")
+    assert driven.train(100).last("js") < begun / 1.5

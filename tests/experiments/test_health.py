@@ -142,10 +142,15 @@ def test_overfitting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("d-too-strong", "d-overpowers"), ("mode-collapse", "mode-collapse")]
+    ("id", "name", "code"),
+    [
+        ("dcgan", "d-too-strong", "d-overpowers"),
+        ("dcgan", "mode-collapse", "mode-collapse"),
+        ("gan-2d", "mode-collapse", "mode-collapse"),
+    ],
 )
-def test_what_goes_wrong_between_two_networks(name: str, code: str) -> None:
-    cls, values = preset("dcgan", name)
+def test_what_goes_wrong_between_two_networks(id: str, name: str, code: str) -> None:
+    cls, values = preset(id, name)
     experiment, knobs = built(cls, {**values, "batch": 32})
     assert code in codes(lived(experiment, knobs, 700, every=50, enough=lambda found: code in codes(found)))
 

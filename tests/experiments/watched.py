@@ -22,6 +22,7 @@ SPEED = {
     "lstm_cells": 40.0,
     "transformer": 20.0,
     "dcgan": 40.0,
+    "gan_2d": 300.0,
 }
 
 

@@ -90,12 +90,12 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '과적합입니다. 처음 보는 데이터의 손실({scalar})은 스텝 {since}에서 가장 낮았고 지금은 {value}인데, 훈련 손실은 여전히 낮습니다. 잡음까지 외우고 있으니 그 시점으로 돌아가거나 규제를 써 보세요.',
   ],
   'health.d-overpowers': [
-    'D overpowers G at step {step}: it gives real images {real} and generated ones {fake} probability of being real. A judge this sure leaves G no gradient to follow. Lower D’s rate, or raise G’s.',
-    '스텝 {step}에서 D가 G를 압도합니다. 진짜일 확률을 진짜 이미지에는 {real}, 생성된 이미지에는 {fake}(으)로 봅니다. 판정이 이렇게 확실하면 G가 따라갈 그래디언트가 없습니다. D의 학습률을 낮추거나 G의 학습률을 높이세요.',
+    'D overpowers G at step {step}: it gives real data {real} and generated ones {fake} probability of being real. A judge this sure leaves G no gradient to follow. Lower D’s rate, or raise G’s.',
+    '스텝 {step}에서 D가 G를 압도합니다. 진짜일 확률을 진짜 데이터에는 {real}, 생성된 샘플에는 {fake}(으)로 봅니다. 판정이 이렇게 확실하면 G가 따라갈 그래디언트가 없습니다. D의 학습률을 낮추거나 G의 학습률을 높이세요.',
   ],
   'health.mode-collapse': [
-    'Mode collapse at step {step}: the samples lie {value} times as far apart as real ones, below {bound}. G has found one drawing that passes. A faster D would catch it.',
-    '스텝 {step}에서 모드 붕괴가 보입니다. 샘플 사이의 거리가 진짜의 {value}배입니다(한계 {bound}). G가 D를 속이는 그림 하나만 그리고 있습니다. D의 학습을 빠르게 하면 가려낼 수 있습니다.',
+    'Mode collapse at step {step}: the samples lie {value} times as far apart as real ones, below {bound}. G has found one kind of sample that passes. A faster D would catch it.',
+    '스텝 {step}에서 모드 붕괴가 보입니다. 샘플 사이의 거리가 진짜의 {value}배입니다(한계 {bound}). G가 D를 속이는 샘플 한 가지만 만들고 있습니다. D의 학습을 빠르게 하면 가려낼 수 있습니다.',
   ],
   'health.mode-collapse.kinds': [
     'Mode collapse at step {step}: the samples are only as varied as an even mix of {value} kinds of digits, below {bound} of 10. G has found a few drawings that pass. A faster D would catch them.',

@@ -130,8 +130,9 @@ class Arrows(Picture):
     """Clouds of points on a field of the plane, with arrows from some places and a grid bent over it.
 
     `values`: (H, W) as in `Field`. `points`: (N, 2); `groups`: uint8 (N,), the index in `names` of each.
-    `tails`, `arrows`: (A, 2), where each arrow begins and its vector, drawn `gain` times as long. `mesh`:
-    (R, C, 2), where the places of a regular grid of R × C lines have gone; (1, C, 2) a bent line.
+    `tails`, `arrows`: (A, 2), where each arrow begins and its vector, drawn `gain` times the root of its
+    length long, so that small ones are seen. `mesh`: (R, C, 2), where the places of a regular grid of R × C
+    lines have gone; (1, C, 2) a bent line.
     """
 
     values: Array
@@ -144,7 +145,7 @@ class Arrows(Picture):
     arrows: Array = field(default_factory=lambda: np.zeros((0, 2), np.float32))
     mesh: Array = field(default_factory=lambda: np.zeros((0, 0, 2), np.float32))
     range: Range = (-1.0, 1.0)  # where the diverging colours end
-    gain: float = 1.0
+    gain: float = 0.1
 
     def __post_init__(self) -> None:
         for name, dims in (("values", 2), ("points", 2), ("tails", 2), ("arrows", 2), ("mesh", 3)):

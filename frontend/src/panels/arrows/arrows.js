@@ -8,10 +8,11 @@ const HEADS = [2, 6];
 const SHORTEST = 0.75; // px: below, an arrow is not drawn
 
 /**
- * The outlines of arrows: x, y of tail, tip and both ends of the head, eight numbers each.
+ * The outlines of arrows, as long as the roots of their vectors: x, y of tail, tip and both ends of the head, eight
+ * numbers each.
  * @param {ArrayLike<number>} tails  (A, 2), of the plane
  * @param {ArrayLike<number>} vectors  (A, 2)
- * @param {number} gain  by which the vectors are multiplied
+ * @param {number} gain  length of a vector of 1, on the plane
  * @param {Plane} plane
  * @returns {number[]}
  */
@@ -20,11 +21,11 @@ export function outlines(tails, vectors, gain, plane) {
   const longest = LONGEST * plane.width;
   const found = [];
   for (let i = 0; i < tails.length; i += 2) {
-    const length = scale * Math.hypot(vectors[i], vectors[i + 1]);
-    if (!(length >= SHORTEST)) continue;
-    const shown = Math.min(length, longest);
-    const dx = ((scale * vectors[i]) / length) * shown;
-    const dy = ((-scale * vectors[i + 1]) / length) * shown;
+    const length = Math.hypot(vectors[i], vectors[i + 1]);
+    const shown = Math.min(scale * Math.sqrt(length), longest);
+    if (!(shown >= SHORTEST)) continue;
+    const dx = (vectors[i] / length) * shown;
+    const dy = (-vectors[i + 1] / length) * shown;
     const x = plane.toX(tails[i]);
     const y = plane.toY(tails[i + 1]);
     const head = Math.max(HEADS[0], Math.min(HEADS[1], HEAD * shown)) / shown;

@@ -5,10 +5,15 @@ import { area, meanLength, outlines } from './arrows.js';
 const plane = new Plane([-1, 1], [-1, 1], { left: 10, top: 20, width: 200, height: 200 });
 
 test('an arrow goes from its tail along its vector, upwards where y grows', () => {
-  const [x, y, tipX, tipY] = outlines([0, 0], [0.1, 0.2], 0.5, plane);
+  const [x, y, tipX, tipY] = outlines([0, 0], [0.6, 0.8], 0.1, plane);
   expect([x, y]).toEqual([110, 120]);
-  expect(tipX).toBeCloseTo(115);
-  expect(tipY).toBeCloseTo(110);
+  expect(tipX).toBeCloseTo(116);
+  expect(tipY).toBeCloseTo(112);
+});
+
+test('four times the vector makes an arrow of twice the length', () => {
+  const [x, , tipX] = outlines([0, 0], [4, 0], 0.1, plane);
+  expect(tipX - x).toBeCloseTo(20);
 });
 
 test('both ends of the head lie behind the tip, one on either side', () => {
@@ -26,7 +31,7 @@ test('a long arrow keeps its direction and is cut', () => {
 });
 
 test('what is shorter than a pixel, or no number, is left out', () => {
-  expect(outlines([0, 0, 0, 0], [1e-5, 0, NaN, 1], 1, plane)).toEqual([]);
+  expect(outlines([0, 0, 0, 0, 0, 0], [1e-6, 0, NaN, 1, 0, 0], 0.1, plane)).toEqual([]);
 });
 
 test('the mean length counts every arrow', () => {

@@ -57,18 +57,18 @@ from descent.kit.data.clouds import (
 from descent.kit.data.drawing import is_drawing
 from descent.kit.nn.lean import lean_optimizer, update
 
-SHOWN, PULLED, JUDGED = 500, 150, 4096  # samples shown, shown with an arrow, counted
+SHOWN, PULLED = 500, 150  # samples shown, and with an arrow
+JUDGED, COUNTED = 4096, 2048  # samples that scalars and the panel of cells go by
 MEASURED_EVERY = 10  # steps between two counts
 SIDE, MESH = 48, 17  # cells of D's field, lines of G's grid, along a side
-ARROW = 0.05  # of the plane, for a gradient of 1
+ARROW = 0.1  # of the plane, for a gradient of 1
 ENDS = (-CLOUD_EXTENT, CLOUD_EXTENT)  # of both axes
 LOGIT_ENDS = (-8.0, 8.0)  # of the axis of `pull`
 
 Loss = Literal["minimax", "non-saturating", "least-squares", "wasserstein-clip", "wasserstein-penalty"]
 OBJECTIVES = {
-    "minimax": "minimax (2014, eq. 1)", "non-saturating": "non-saturating (2014, §3)",
-    "least-squares": "least squares (2017)", "wasserstein-clip": "Wasserstein, clipped (2017)",
-    "wasserstein-penalty": "Wasserstein, gradient penalty (2017)",
+    "minimax": "minimax", "non-saturating": "non-saturating", "least-squares": "least squares",
+    "wasserstein-clip": "Wasserstein, clipped", "wasserstein-penalty": "Wasserstein, penalty",
 }  # fmt: skip
 WASSERSTEIN = ("wasserstein-clip", "wasserstein-penalty")
 
@@ -174,6 +174,9 @@ class Gan2d(Experiment[GanKnobs]):
         "penalty": Preset(
             "Wasserstein with a penalty", {"objective": "wasserstein-penalty", "lr_d": 2e-3, "d_steps": 3}
         ),
+        "grid": Preset("A grid of 25, least squares", {"distribution": "grid", "objective": "least-squares"}),
+        "line": Preset("Noise of one number", {"distribution": "ring", "latent": 1}),
+        "drawing": Preset("A drawing", {"distribution": "drawn"}),
     }
 
     losses = p.scalars({"loss/d": "L(D)", "loss/g": "L(G)"}, "Losses", smoothing=0.9)
@@ -214,11 +217,13 @@ class Gan2d(Experiment[GanKnobs]):
                             parameter.clamp_(-knobs.clip, knobs.clip)
         generator = self.step_generator(self.step_index)
         for update_g in [True] * knobs.g_steps or [False]:
-            z = self._noise(knobs, knobs.batch, generator)
-            loss_g = generator_loss(self.D(self.G(z))[:, 0], knobs.objective)
+            fake = self.G(self._noise(knobs, knobs.batch, generator))
+            loss_g = generator_loss(self.D(fake)[:, 0], knobs.objective)
             if update_g:
                 self._descend(self.G, self.optimizer_g, loss_g)
-        row = {"loss/d": loss_d.detach(), "loss/g": loss_g.detach()}
+        data, fake = self._data(knobs), fake.detach()
+        apart = (fake - fake.roll(1, 0)).norm(dim=1).mean()  # each from the next, as good as all pairs
+        row = {"loss/d": loss_d.detach(), "loss/g": loss_g.detach(), "diversity": apart / data.spread}
         if knobs.objective in WASSERSTEIN:
             row["d/gap"] = on_real.detach().mean() - on_fake.detach().mean()
         else:
@@ -226,7 +231,7 @@ class Gan2d(Experiment[GanKnobs]):
             row["d/fake"] = self._verdict(on_fake.detach(), knobs).mean()
         if self.step_index % MEASURED_EVERY == 0:
             with torch.no_grad():
-                row |= self._data(knobs).compare(self.G(self.noise))
+                row |= data.compare(self.G(self.noise))
         return row
 
     @staticmethod
@@ -318,12 +323,12 @@ class Gan2d(Experiment[GanKnobs]):
         """Share of the samples minus share of the data, in each cell that KL and JS count by."""
         data = self._data(knobs)
         most = float(data.shares.max()) / 2
-        return p.Field(values=data.excess(self.G(self.noise)), x=ENDS, y=ENDS, range=(-most, most))
+        return p.Field(values=data.excess(self.G(self.noise[:COUNTED])), x=ENDS, y=ENDS, range=(-most, most))
 
     @p.lines("The pull on a sample")
     def pull(self, knobs: GanKnobs) -> p.Lines:
         """|∂L_G/∂a| of each loss over a, and where nine of the samples are, from the worst to the best."""
-        names = get_args(Loss)[:4]  # both Wassersteins pull alike
+        losses, chosen = get_args(Loss)[:4], get_args(Loss).index(knobs.objective)  # Wassersteins pull alike
         a = torch.linspace(*LOGIT_ENDS, 161, device=self.device)
         fake = self.D(self.G(self.noise[:SHOWN]))[:, 0]
         at = fake.quantile(torch.linspace(0.1, 0.9, 9, device=self.device)).clamp(*LOGIT_ENDS)
@@ -335,11 +340,9 @@ class Gan2d(Experiment[GanKnobs]):
 
         return p.Lines(
             x=a,
-            values=torch.stack([slope(a, name) for name in names]),
+            values=self.cached("slopes", None, lambda: torch.stack([slope(a, name) for name in losses])),
             series=["minimax", "non-saturating", "least squares", "Wasserstein"],
             x_label="a(G(z))",
             y_ranges=[(0, 1.6)],
-            dots=p.Lines.dot(
-                at, slope(at, knobs.objective), series=min(get_args(Loss).index(knobs.objective), 3)
-            ),
+            dots=p.Lines.dot(at, slope(at, knobs.objective), series=min(chosen, 3)),
         )

@@ -109,15 +109,13 @@ class LargeSample:
     def compare(self, points: Tensor) -> dict[str, Tensor]:
         """How far `points` (N, 2) are from it.
 
-        `js` and `kl` of the data against them, in nats; `diversity`, their mean distance over that of the
-        data. Where there are modes, how many are found, and the share of the points within 3σ of one, the
-        `quality`.
+        `js` and `kl` of the data against them, in nats. Where there are modes, how many are found, and the
+        share of the points within 3σ of one, the `quality`.
         """
         counts = cell_counts(points, CELLS, CLOUD_EXTENT)
         measured = {
             "js": jensen_shannon(self.shares, counts),
             "kl": kullback_leibler(self.shares, counts + PSEUDO),
-            "diversity": torch.pdist(points[:PAIRED]).mean() / self.spread,
         }
         if len(self.modes):
             distance, nearest = torch.cdist(points, self.modes).min(1)
