@@ -149,6 +149,21 @@ def test_a_pasted_text_has_its_own_characters_and_its_end_is_shown() -> None:
     assert len(found.held_out) == len(found.shown) == len(own) // 5
 
 
+def test_shakespeare_is_read_once_it_was_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DESCENT_DATA", str(tmp_path))
+    with pytest.raises(KnobError, match="descent data fetch tiny-shakespeare") as caught:
+        built(corpus="tiny-shakespeare")
+    assert caught.value.knob == "corpus"
+    place = tmp_path / "tiny-shakespeare"
+    place.mkdir()
+    speech = "First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n"
+    (place / "input.txt").write_text(speech * 500)
+    experiment, knobs = built(corpus="tiny-shakespeare")
+    assert experiment.corpus.shown.startswith(("First Citizen:", "All:"))
+    (row,) = train(experiment, knobs, 1)
+    assert math.isfinite(row["bits/train"])
+
+
 def syllables(count: int, length: int) -> str:
     """So many Hangul syllables, evenly from `count` different ones."""
     chance = random.Random(0)
@@ -612,7 +627,7 @@ def test_the_shortest_text_that_is_accepted_trains() -> None:
 
 
 def test_a_text_this_python_lacks_is_refused_at_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str, own: str) -> Text:
+    def missing(*_: object) -> Text:
         raise FileNotFoundError("no Python source in /nowhere")
 
     monkeypatch.setattr("descent.experiments.sequence.lstm_cells.load", missing)

@@ -1,7 +1,8 @@
 """Texts to read character by character, and what is true of each character in them.
 
 Three texts need no download: source code of Python's standard library, the prose of its language reference
-(`pydoc_data`) and generated lines with quotes and brackets. The learner can paste a fourth.
+(`pydoc_data`) and generated lines with quotes and brackets. Shakespeare is fetched, and the learner can paste
+another.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+
+from descent.kit.data.missing import place_of
 
 MODULES = """
     argparse ast bdb calendar configparser contextlib enum fileinput ipaddress mailbox numbers pprint queue
@@ -190,10 +193,17 @@ def quotes_and_brackets() -> Text:
     return _text([generate(500_000, random.Random(0))], seam=r"\n")
 
 
-def load(name: str, own: str) -> Text:
-    """The text "python", "prose" or "brackets", or else the learner's `own`.
+@lru_cache(maxsize=1)
+def shakespeare(place: Path) -> Text:
+    """Tiny Shakespeare, from the folder it was fetched to; the last tenth is held out. Raises `OSError`."""
+    return _text([(place / "input.txt").read_text(encoding="utf-8")], seam=r"\n\n(?=\S)")
 
-    Raises `OSError` or `ImportError` where this Python lacks it.
+
+def load(name: str, own: str, folders: Sequence[Path] = ()) -> Text:
+    """The text "python", "prose" or "brackets", "tiny-shakespeare" from one of `folders`, or else `own`.
+
+    Raises `OSError` or `ImportError` where this Python lacks it, `KnobError` for the knob `corpus` where it
+    was not fetched.
     """
     match name:
         case "python":
@@ -202,6 +212,8 @@ def load(name: str, own: str) -> Text:
             return reference_prose()
         case "brackets":
             return quotes_and_brackets()
+        case "tiny-shakespeare":
+            return shakespeare(place_of(name, folders, "corpus"))
     return pasted(own)
 
 
