@@ -23,6 +23,7 @@ SPEED = {
     "transformer": 20.0,
     "dcgan": 40.0,
     "gan_2d": 300.0,
+    "diffusion": 300.0,
 }
 
 

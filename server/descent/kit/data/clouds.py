@@ -58,6 +58,17 @@ def modes_of(name: CloudName) -> Tensor:
             return torch.zeros(0, 2)
 
 
+def centres_of(name: CloudName) -> Tensor:
+    """The centres, (M, 2), of the Gaussians that a distribution is made of; none of a drawing.
+
+    Their σ is `MODE_SPREAD`; those of a curve lie along it, closer together than σ.
+    """
+    modes = modes_of(name)
+    if name == "drawn" or len(modes):
+        return modes
+    return torch.stack(_curve(name, (torch.arange(400) + 0.5) / 400), 1)
+
+
 def sample_cloud(name: CloudName, count: int, generator: torch.Generator, drawing: str = "") -> Tensor:
     """So many points of a distribution, (count, 2), on the CPU; `drawing` is what "drawn" goes by."""
     if name == "drawn":
@@ -83,6 +94,13 @@ def _curve(name: CloudName, u: Tensor) -> tuple[Tensor, Tensor]:
         case _:  # spiral: the length grows with the square of the radius
             radius = u.sqrt()
             return radius * (3 * math.pi * radius).cos(), radius * (3 * math.pi * radius).sin()
+
+
+def cloud_picture(points: Tensor, pixels: int, end: float) -> Tensor:
+    """√ of the share of `points` (N, 2) in each pixel of the plane within ±`end`, the top row first."""
+    cells = ((points.clamp(-end, end) + end) / (2 * end) * pixels).long().clamp(max=pixels - 1)
+    counts = (cells[:, 1] * pixels + cells[:, 0]).bincount(minlength=pixels**2)
+    return (counts.view(pixels, pixels).flip(0) / len(points)).sqrt()
 
 
 @lru_cache(maxsize=4)
