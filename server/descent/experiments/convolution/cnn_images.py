@@ -39,6 +39,7 @@ from descent.kit.data.digits import sklearn_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing, placed
 from descent.kit.data.images import CLASSES_OF, labelled_images
 from descent.kit.measures import TRAIN_AND_TEST
+from descent.kit.nn.inside import exciting, filters_of, maps_of, reasons_of, window_of
 from descent.kit.nn.stack import (
     MOST_ROWS,
     Activation,
@@ -52,7 +53,6 @@ from descent.kit.nn.stack import (
     listed,
     planned,
 )
-from descent.kit.nn.units import Box, onward, seen, within
 
 CLASSES = 10
 GREY = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "kmnist": (1, 28, 28)}
@@ -61,6 +61,7 @@ PAD = 28  # pixels along a side of the drawing
 TEST_SHARE = 5  # one in so many of scikit-learn's digits is for testing
 TESTED, TRIED = 2000, 1000  # test and training pictures that are measured on, at most
 WORST = 24  # test pictures shown
+SEARCHED = 500  # test pictures in which a channel's patches are looked for
 INCOMPLETE = "it has {given} pixels, {wanted} are needed; clear it and draw again"
 
 
@@ -205,15 +206,7 @@ class CNNImages(Experiment[ImagesKnobs]):
     @p.maps("What each layer makes of it", size="hero", edits="unit")
     def maps(self, knobs: ImagesKnobs) -> p.Maps:
         """The picture, what each layer makes of it, and the probabilities."""
-        x = self._seen(knobs)
-        found = self.model.trace(x)
-        outputs = [*(one[0] for one in found[:-1]), found[-1][0].softmax(0)]
-        names = ["Picture", *self.model.names()[:-1], "P"]
-        rows, shapes = self.model.rows, self.model.shapes
-        unit = within(knobs.unit, shapes)
-        back = seen(rows, shapes, Box(*unit, 1, 1))
-        boxes = [*back[:2], *back[2:][-1:], *onward(rows, shapes, unit)]
-        return p.Maps.of(outputs, names, labels=self.classes, unit=unit, boxes=boxes)
+        return maps_of(self.model, self._seen(knobs), self.classes, knobs.unit)
 
     @p.bars("Probabilities")
     def probabilities(self, knobs: ImagesKnobs) -> p.Bars:
@@ -226,6 +219,30 @@ class CNNImages(Experiment[ImagesKnobs]):
         return self.cached(
             "scores", self.step_index, lambda: self.model(transformed(self.test, knobs.transform))
         )
+
+    @p.convolution("The window at work", size="wide")
+    def window(self, knobs: ImagesKnobs) -> p.Convolution:
+        """How the picked channel is made of the maps below."""
+        return window_of(self.model, self._seen(knobs), knobs.unit)
+
+    @p.images("Filters")
+    def filters(self, knobs: ImagesKnobs) -> p.Images:
+        """The kernels of the picked convolution."""
+        return filters_of(self.model, knobs.unit)
+
+    @p.images("Why it says so", size="wide")
+    def reasons(self, knobs: ImagesKnobs) -> p.Images:
+        """For the class that the picture is taken for. Covered is black."""
+        x = self._seen(knobs)
+        black, white = (float(transformed(torch.tensor(end), knobs.transform)) for end in (0.0, 255.0))
+        picture = p.Images.to_pixels(x[0], black, white)
+        return reasons_of(self.model, x, picture, self.classes, black)
+
+    @p.images("What excites the channel most", size="wide")
+    def exciting(self, knobs: ImagesKnobs) -> p.Images:
+        """Patches of test pictures."""
+        pictures = self.test[:SEARCHED]
+        return exciting(self.model, transformed(pictures, knobs.transform), pictures, knobs.unit)
 
     @p.images("Worst mistakes", size="wide")
     def mistakes(self, knobs: ImagesKnobs) -> p.Images:
