@@ -27,7 +27,7 @@ from descent.experiments.convolution.cnn_images import (
 )
 from descent.kit.data.digits import sklearn_digits
 from descent.kit.data.drawing import as_sklearn, ink_of, placed
-from descent.kit.nn.stack import Convolution, listed
+from descent.kit.nn.stack import Conv, listed
 from descent.registry import experiments
 from descent.runs.knobs import check
 from driving import take as train
@@ -189,7 +189,7 @@ def test_mnist_is_read_right_98_5_times_of_100(monkeypatch: pytest.MonkeyPatch) 
         ),
         ({"layers": [{"kind": "convolution", "filters": 1000}]}, "layers", "less than or equal to 64"),
         ({"layers": [{"kind": "attention"}]}, "layers", "attention"),
-        ({"layers": listed([Convolution()] * 21)}, "layers", "at most 20"),
+        ({"layers": listed([Conv()] * 21)}, "layers", "at most 20"),
         ({"layers": [{"kind": "norm", "filters": 3}]}, "layers", "Extra inputs"),
         ({"picture": "0" * 784}, "picture", "it is blank"),
         ({"picture": "f"}, "picture", "it has 1 pixels"),

@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from descent.kit.nn.explain import grad_cam, occlusion, saliency
 from descent.kit.nn.inside import exciting, filters_of, reasons_of, window_of
-from descent.kit.nn.stack import Activation, Convolution, Dense, Network, Pooling
+from descent.kit.nn.stack import Activation, Conv, Dense, Network, Pooling
 
-ROWS = (Convolution(filters=4), Activation(), Pooling(), Convolution(filters=6, stride=2), Activation())
+ROWS = (Conv(filters=4), Activation(), Pooling(), Conv(filters=6, stride=2), Activation())
 DIGITS = [str(digit) for digit in range(10)]
 
 

@@ -17,7 +17,7 @@ from descent.contract import KnobError
 from descent.kit.nn.stack import (
     Activation,
     BatchNorm,
-    Convolution,
+    Conv,
     Dense,
     Dropout,
     Layers,
@@ -43,7 +43,7 @@ def drawn(seed: int) -> tuple[list[Any], tuple[int, int, int]]:
         rows.append(
             chance.choice(
                 (
-                    Convolution(
+                    Conv(
                         filters=chance.randint(1, 12),
                         kernel=chance.randint(1, 5),
                         stride=chance.randint(1, 2),
@@ -114,7 +114,7 @@ def test_the_formula_of_a_size_is_torchs(window: int, stride: int, padding: int)
 
 
 def test_a_network_computes_what_torchs_modules_do() -> None:
-    rows = (Convolution(filters=4), BatchNorm(), Activation(), Pooling(), Dense(units=7))
+    rows = (Conv(filters=4), BatchNorm(), Activation(), Pooling(), Dense(units=7))
     network = Network(rows, (1, 8, 8), 10)
     reference = nn.Sequential(
         *(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)),
@@ -138,13 +138,13 @@ def test_batch_norm_takes_a_single_value_as_in_a_test() -> None:
     [
         ([Pooling(), Pooling(), Pooling(), Pooling()], "row 4: pooling 2 would shrink a map of 1 × 1"),
         (
-            [Convolution(), Convolution(kernel=11, padding=0)],
+            [Conv(), Conv(kernel=11, padding=0)],
             "row 2: a kernel of 11 does not fit a map of 8 × 8",
         ),
-        ([Dense(), Activation(), Convolution()], "row 3: there is no map left after a dense layer"),
+        ([Dense(), Activation(), Conv()], "row 3: there is no map left after a dense layer"),
         ([Dense(), Pooling()], "row 2: there is no map left after a dense layer"),
-        ([Convolution(filters=64), Dense(units=512)], "row 2: the network would have 2098304 parameters"),
-        ([Convolution(filters=64)] * 10, "row 10: a picture would take"),
+        ([Conv(filters=64), Dense(units=512)], "row 2: the network would have 2098304 parameters"),
+        ([Conv(filters=64)] * 10, "row 10: a picture would take"),
     ],
 )
 def test_what_cannot_be_is_refused_at_its_row(rows: list[Any], message: str) -> None:
@@ -181,13 +181,13 @@ def test_a_unit_depends_on_what_it_is_said_to_see_and_on_nothing_else(seed: int)
         inside[channels, box.top : box.top + box.height, box.left : box.left + box.width] = True
         assert not (touched & ~inside).any()
         row = network.rows[box.layer]
-        in_padding = isinstance(row, Convolution) and row.padding >= row.kernel  # some see nothing else
+        in_padding = isinstance(row, Conv) and row.padding >= row.kernel  # some see nothing else
         if box.layer == unit[0] - 1 and not in_padding:
             assert touched.any(0)[box.top : box.top + box.height, box.left : box.left + box.width].all()
 
 
 def test_what_is_made_of_a_unit_alone_ends_before_the_next_sum() -> None:
-    rows = (Convolution(), Activation(), Pooling(), Convolution(), Activation())
+    rows = (Conv(), Activation(), Pooling(), Conv(), Activation())
     shapes = [(1, 8, 8), *(one.shape for one in planned(rows, (1, 8, 8), 10, "layers"))]
     assert onward(rows, shapes, (1, 2, 5, 4)) == [Box(2, 2, 5, 4, 1, 1), Box(3, 2, 2, 2, 1, 1)]
     assert onward(rows, shapes, (3, 2, 2, 2)) == []

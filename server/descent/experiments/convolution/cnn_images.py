@@ -44,7 +44,7 @@ from descent.kit.nn.stack import (
     MOST_ROWS,
     Activation,
     BatchNorm,
-    Convolution,
+    Conv,
     Dense,
     Dropout,
     Layers,
@@ -67,7 +67,7 @@ INCOMPLETE = "it has {given} pixels, {wanted} are needed; clear it and draw agai
 
 def block(filters: int, *between: Layers, kernel: int = 3) -> list[Layers]:
     """A convolution that keeps a map's size, and an activation."""
-    return [Convolution(filters=filters, kernel=kernel, padding=kernel // 2), *between, Activation()]
+    return [Conv(filters=filters, kernel=kernel, padding=kernel // 2), *between, Activation()]
 
 
 SCHEME = [*block(8), Pooling(), *block(16), Pooling()]

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from descent.contract import panels as p
 from descent.kit.nn.explain import Score, grad_cam, occlusion, saliency
-from descent.kit.nn.stack import Convolution, Dense, Network, Pooling
+from descent.kit.nn.stack import Conv, Dense, Network, Pooling
 from descent.kit.nn.units import Box, onward, seen, within
 
 FILTERS = 16  # shown of a layer, and channels of each
@@ -36,7 +36,7 @@ def window_of(network: Network, x: Tensor, unit: Unit) -> p.Convolution:
     the last window before it. A dense layer on a map is a window that covers all of it.
     """
     layer, channel, _, _ = within(unit, network.shapes)
-    layer = _last(network, layer, Convolution, Pooling) or _last(network, layer, Dense) or 1
+    layer = _last(network, layer, Conv, Pooling) or _last(network, layer, Dense) or 1
     channel %= network.shapes[layer][0]
     row, below = network.rows[layer - 1], network.trace(x)[layer - 1]
     stride, padding = 1, 0
@@ -45,7 +45,7 @@ def window_of(network: Network, x: Tensor, unit: Unit) -> p.Convolution:
         kernel = torch.zeros(0, row.size, row.size)
         made = (F.max_pool2d if row.take == "largest" else F.avg_pool2d)(below, row.size, stride)
     else:
-        if isinstance(row, Convolution):
+        if isinstance(row, Conv):
             stride, padding = row.stride, row.padding
         below = below.view(1, *network.shapes[layer - 1])
         kernel = _weight(network, layer)[channel].view(len(below[0]), *_window(row, below))
@@ -65,7 +65,7 @@ def window_of(network: Network, x: Tensor, unit: Unit) -> p.Convolution:
 
 def filters_of(network: Network, unit: Unit) -> p.Images:
     """The kernels of the unit's convolution, or of the last before it: a row for each filter."""
-    layer = _last(network, within(unit, network.shapes)[0], Convolution)
+    layer = _last(network, within(unit, network.shapes)[0], Conv)
     if not layer:
         return p.Images(pixels=torch.zeros(1, 1, 1, dtype=torch.uint8))
     kernels = _weight(network, layer)[:FILTERS, :FILTERS]  # (F, C, k, k)
@@ -132,7 +132,7 @@ def _weight(network: Network, layer: int) -> Tensor:
 
 
 def _window(row: object, below: Tensor) -> tuple[int, int]:
-    return (row.kernel, row.kernel) if isinstance(row, Convolution) else (below.shape[2], below.shape[3])
+    return (row.kernel, row.kernel) if isinstance(row, Conv) else (below.shape[2], below.shape[3])
 
 
 def _range(values: Tensor) -> tuple[float, float]:

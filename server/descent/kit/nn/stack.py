@@ -22,13 +22,13 @@ MOST_PARAMETERS = 2_000_000
 MOST_PRODUCTS = 20_000_000  # per picture; beyond, a step takes seconds
 
 
-class Row(BaseModel):
+class Layer(BaseModel):
     """Base of the kinds of rows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Convolution(Row):
+class Conv(Layer):
     """Filters that move over all channels of the map."""
 
     kind: Literal["convolution"] = "convolution"
@@ -38,7 +38,7 @@ class Convolution(Row):
     padding: int = Field(default=1, ge=0, le=5)
 
 
-class Pooling(Row):
+class Pooling(Layer):
     """The largest, or the mean, of each window."""
 
     kind: Literal["pooling"] = "pooling"
@@ -47,40 +47,38 @@ class Pooling(Row):
     stride: int = Field(default=2, ge=1, le=8)
 
 
-class BatchNorm(Row):
+class BatchNorm(Layer):
     """Each channel brought to mean 0 and variance 1 over the mini-batch, then scaled and shifted."""
 
     kind: Literal["norm"] = "norm"
 
 
-class Activation(Row):
+class Activation(Layer):
     """A function of each value alone."""
 
     kind: Literal["activation"] = "activation"
     function: Literal["relu", "leaky", "tanh", "sigmoid", "gelu"] = "relu"
 
 
-class Dropout(Row):
+class Dropout(Layer):
     """Values set to 0 at random while training."""
 
     kind: Literal["dropout"] = "dropout"
     share: float = Field(default=0.3, ge=0, le=0.9)
 
 
-class Dense(Row):
+class Dense(Layer):
     """Units that see all values."""
 
     kind: Literal["dense"] = "dense"
     units: int = Field(default=32, ge=1, le=512)
 
 
-Layers = Annotated[
-    Convolution | BatchNorm | Activation | Pooling | Dropout | Dense, Field(discriminator="kind")
-]
+Layers = Annotated[Conv | BatchNorm | Activation | Pooling | Dropout | Dense, Field(discriminator="kind")]
 Shape = tuple[int, int, int]  # channels, height, width; a vector of U values is (U, 1, 1)
 
 
-def listed(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def listed(rows: Sequence[Layer]) -> list[dict[str, Any]]:
     """Rows as a preset holds them, and as they travel."""
     return [row.model_dump() for row in rows]
 
@@ -98,7 +96,7 @@ def extent(size: int, window: int, stride: int, padding: int = 0) -> int:
     return (size + 2 * padding - window) // stride + 1
 
 
-def planned(rows: Sequence[Row], shape: Shape, classes: int, knob: str) -> list[Planned]:
+def planned(rows: Sequence[Layer], shape: Shape, classes: int, knob: str) -> list[Planned]:
     """What each row makes of a picture of this shape, and the dense layer after the last.
 
     Raises `KnobError` for `knob`, naming the row, where one cannot follow those above it.
@@ -108,12 +106,12 @@ def planned(rows: Sequence[Row], shape: Shape, classes: int, knob: str) -> list[
     for number, row in enumerate([*rows, Dense(units=classes)], 1):
         channels, height, width = shape
         parameters = products = 0
-        if not is_map and isinstance(row, Convolution | Pooling):
+        if not is_map and isinstance(row, Conv | Pooling):
             raise KnobError(
                 knob, "row {row}: there is no map left after a dense layer; move it above", row=number
             )
         match row:
-            case Convolution(filters=filters, kernel=kernel, stride=stride, padding=padding):
+            case Conv(filters=filters, kernel=kernel, stride=stride, padding=padding):
                 if kernel > min(height, width) + 2 * padding:
                     raise KnobError(
                         knob,
@@ -170,7 +168,7 @@ def planned(rows: Sequence[Row], shape: Shape, classes: int, knob: str) -> list[
 class Network(nn.Module):
     """Pictures (B, C, H, W) → scores (B, classes), by way of the rows; may raise like `planned`."""
 
-    def __init__(self, rows: Sequence[Row], shape: Shape, classes: int, knob: str = "layers") -> None:
+    def __init__(self, rows: Sequence[Layer], shape: Shape, classes: int, knob: str = "layers") -> None:
         super().__init__()
         self.rows = (*rows, Dense(units=classes))
         self.plan = planned(rows, shape, classes, knob)
@@ -201,11 +199,11 @@ class Network(nn.Module):
 FUNCTIONS = {"relu": "ReLU", "leaky": "leaky ReLU", "tanh": "tanh", "sigmoid": "σ", "gelu": "GELU"}
 
 
-def made(row: Row, before: Shape, after: Shape) -> nn.Module:
+def made(row: Layer, before: Shape, after: Shape) -> nn.Module:
     """The module of a row, its weights drawn as in He et al. 2015 (arXiv:1502.01852), biases 0."""
     module: nn.Module
     match row:
-        case Convolution(filters=filters, kernel=kernel, stride=stride, padding=padding):
+        case Conv(filters=filters, kernel=kernel, stride=stride, padding=padding):
             module = PaddedConvolution(before[0], filters, kernel, stride, padding)
         case Pooling(take="largest", size=size, stride=stride):
             module = nn.MaxPool2d(size, stride)
@@ -214,7 +212,7 @@ def made(row: Row, before: Shape, after: Shape) -> nn.Module:
         case BatchNorm():
             module = Norm(before[0])
         case Activation(function=function):
-            module = ACTIVATIONS[function]()
+            module = NONLINEARITIES[function]()
         case Dropout(share=share):
             module = nn.Dropout(share)
         case Dense(units=units):
@@ -226,7 +224,7 @@ def made(row: Row, before: Shape, after: Shape) -> nn.Module:
     return module
 
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
+NONLINEARITIES: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "leaky": nn.LeakyReLU,
     "tanh": nn.Tanh,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from descent.kit.nn.stack import Convolution, Dense, Pooling, Row, Shape
+from descent.kit.nn.stack import Conv, Dense, Layer, Pooling, Shape
 
 ALL = -1  # channels
 
@@ -33,13 +33,13 @@ def within(unit: Sequence[int], shapes: Sequence[Shape]) -> tuple[int, int, int,
     return layer, channel, row, column
 
 
-def seen(rows: Sequence[Row], shapes: Sequence[Shape], box: Box) -> list[Box]:
+def seen(rows: Sequence[Layer], shapes: Sequence[Shape], box: Box) -> list[Box]:
     """What a box is made of, layer by layer back to the picture: the box itself first, the picture's last."""
     found = [box]
     while (box := found[-1]).layer:
         row, (_, height, width) = rows[box.layer - 1], shapes[box.layer - 1]
         match row:
-            case Convolution(kernel=window, stride=stride, padding=padding):
+            case Conv(kernel=window, stride=stride, padding=padding):
                 channel = ALL
             case Pooling(size=window, stride=stride):
                 channel, padding = box.channel, 0
@@ -61,7 +61,7 @@ def _span(start: int, length: int, window: int, stride: int, padding: int, most:
     return min(max(first, 0), most - 1), max(min(last, most), 1)
 
 
-def onward(rows: Sequence[Row], shapes: Sequence[Shape], unit: Sequence[int]) -> list[Box]:
+def onward(rows: Sequence[Layer], shapes: Sequence[Shape], unit: Sequence[int]) -> list[Box]:
     """What is made of a unit alone, with its neighbours at most: up to the next convolution or dense layer.
 
     A window that leaves it out, at the edge of a map, ends the list.
@@ -72,7 +72,7 @@ def onward(rows: Sequence[Row], shapes: Sequence[Shape], unit: Sequence[int]) ->
         layer += 1
         _, height, width = shapes[layer]
         match row:
-            case Convolution() | Dense():
+            case Conv() | Dense():
                 break
             case Pooling(size=size, stride=stride):
                 inside = [
