@@ -11,10 +11,9 @@ Step by step it then leads pure noise back: to a cloud of points, or to digits o
 
 Drag the noise level down: the arrows first point to the middle of the data, then to single modes.
 
-Sources: Ho, Jain and Abbeel 2020, arXiv:2006.11239, eq. 4, 14, algorithm 1; Song, Meng and Ermon 2021,
-arXiv:2010.02502, eq. 12, 16; Nichol and Dhariwal 2021, arXiv:2102.09672, eq. 17; Ho and Salimans 2022,
-arXiv:2207.12598, eq. 6.
-Departures: small networks, no average of the weights over time; loss and errors are means over components.
+Sources: Ho et al. 2020, arXiv:2006.11239, eq. 4, 14, algorithm 1; Song et al. 2021, arXiv:2010.02502, eq. 12;
+Nichol and Dhariwal 2021, arXiv:2102.09672, eq. 17; Ho and Salimans 2022, arXiv:2207.12598, eq. 6.
+Departures: small networks, no average of the weights over time; losses are means over components.
 """
 
 from __future__ import annotations
@@ -73,11 +72,10 @@ from descent.kit.nn.lean import lean_optimizer, update
 CLOUD, PICTURES = 400, 64  # samples shown: points, digits
 MEASURED_EVERY, MEASURED_BY = 100, 10  # steps between two counts of samples; steps back for them
 COUNTED = {"plane": 500, "digits": 100}  # samples that are counted
-SIDE, ARROWS = 48, 14  # cells of the density, arrows along a side of the plane
+SIDE, ARROWS, GRAINS = 48, 14, 24  # cells of the density, arrows, pixels of a cloud along a side
 ENDS = {"plane": (-2.4, 2.4), "digits": (-5.0, 5.0)}  # of both axes
 STRIP = (0, 50, 100, 200, 300, 450, 700, LEVELS)  # levels of the pictures on the way to noise
 BINS, JUDGED = 10, 256  # levels at which the loss is measured, samples for each
-GRAINS = 24  # pixels along a side of the picture of a cloud
 
 Distribution = Literal["line", "ring", "spiral", "blobs", "ring-of-8", "grid"]
 DISTRIBUTIONS = {name: CLOUDS[name] for name in get_args(Distribution)}
@@ -96,7 +94,7 @@ class DiffusionKnobs(Knobs):
     )
     level: int = live(60, "Noise level", "t", range=(1, LEVELS), role="look")
     steps: int = live(20, "Steps back", "S", range=(1, 100), role="look")
-    eta: float = live(0.0, "Noise on the way back", "η", range=(0.0, 1.0), step=0.1, role="look")
+    eta: float = live(0.0, "Noise on the way back", "η_σ", range=(0.0, 1.0), step=0.1, role="look")
     digit: Asked = live(
         "all", "Class asked for", role="look", options=get_args(Asked), when={"data": ["digits"]}
     )
@@ -190,12 +188,8 @@ class Diffusion(Experiment[DiffusionKnobs]):
         return {"": Objective.of(self.epsilon, self.optimizer, lambda: self._loss(*batch))}
 
     def _judge(self, knobs: DiffusionKnobs) -> dict[str, Tensor]:
-        """What samples are like, by the same way back whatever is looked at: DDIM, w = 0.
-
-        A digit is of the class of the real one that is nearest to it.
-        """
-        count = COUNTED[knobs.data]
-        c = torch.arange(count, device=self.device) % CLASSES
+        """What samples are like, by DDIM with w = 0. A digit is of the class of the nearest real one."""
+        c = torch.arange(len(self.noise), device=self.device) % CLASSES
         x = sample(self.epsilon, self.noise, c, self.alpha_bar, steps=MEASURED_BY, reach=self.reach)[-1]
         if self.digits is None:
             found, modes = self._cloud(knobs).compare(x), len(modes_of(knobs.distribution))
@@ -320,7 +314,7 @@ class Diffusion(Experiment[DiffusionKnobs]):
             return p.Images.to_pixels(x[0, 0])
         return p.Images.to_pixels(cloud_picture(x, GRAINS, ENDS["plane"][1]), 0.0, 0.2)
 
-    @p.lines("Loss by noise level")
+    @p.lines("Loss by level")
     def by_level(self, knobs: DiffusionKnobs) -> p.Lines:
         """The loss at ten levels; in the plane also that of the best network possible, by the mixture."""
         levels = (torch.arange(BINS, device=self.device) * LEVELS + LEVELS // 2) // BINS
