@@ -50,6 +50,7 @@ def main_loss(id: str) -> str:
         ("dcgan", "lr_g"),
         ("gan-2d", "lr_g"),
         ("diffusion", "lr"),
+        ("autoencoder", "lr"),
     ],
 )
 def test_a_rate_dragged_to_its_end_is_told_within_two_seconds_and_can_be_gone_back_from(
