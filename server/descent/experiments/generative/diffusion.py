@@ -222,8 +222,8 @@ class Diffusion(Experiment[DiffusionKnobs]):
                 steps=knobs.steps, reach=self.reach, eta=knobs.eta, generator=self.generator(-2),
             )  # fmt: skip
 
-        key = (self.step_index, knobs.steps, knobs.eta, knobs.digit, knobs.guidance)
-        return self.cached("back", key, make)
+        looks = knobs.steps, knobs.eta, knobs.digit, knobs.guidance
+        return self.cached("back", (self.step_index, *looks), make)
 
     def _back_at(self, knobs: DiffusionKnobs, level: int) -> Tensor:
         """The samples at the level of their way that is nearest."""
@@ -243,11 +243,10 @@ class Diffusion(Experiment[DiffusionKnobs]):
 
     @p.arrows("The way back", size="hero")
     def way_back(self, knobs: DiffusionKnobs) -> p.Arrows:
-        """q(x_t), data noised to level t, samples that have come to it, and the score."""
+        """q(x_t), noised data, the score, and samples come to level t (of digits, x̂_0: cheaper)."""
         ends = ENDS[knobs.data]
         a = self.alpha_bar[knobs.level]
-        back = self._back_at(knobs, knobs.level)
-        x0, c = self._real(knobs, len(back))
+        x0, c = self._real(knobs, CLOUD if self.digits is None else PICTURES)
         eps = torch.randn(x0.shape, generator=self.generator(-3)).to(self.device)
         data = noised(x0, eps, a)
         at, asked = data, c
@@ -257,13 +256,17 @@ class Diffusion(Experiment[DiffusionKnobs]):
             asked = self._asked(knobs, len(at))
         predicted = self._guided(knobs)(at, torch.full((len(at),), knobs.level, device=self.device), asked)
         score = self._seen(-predicted / (1 - a).sqrt())
+        if self.digits is None:
+            name, back = "samples on the way", self._back_at(knobs, knobs.level)
+        else:
+            name, back = "their guessed origin", clean(data, predicted, a).clamp(-self.reach, self.reach)
         return p.Arrows(
             values=self._density(knobs, a, ends),
             x=ends,
             y=ends,
             points=torch.cat([self._seen(data), self._seen(back)]),
             groups=torch.arange(2, dtype=torch.uint8).repeat_interleave(len(back)),
-            names=["data, noised", "samples on the way"],
+            names=["data, noised", name],
             tails=self._seen(at),
             arrows=score,
             gain=(ends[1] - ends[0]) / ARROWS / float(score.norm(dim=1).mean().clamp(min=1e-6)),
