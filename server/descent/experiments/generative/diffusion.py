@@ -79,7 +79,7 @@ BINS, JUDGED = 10, 256  # levels at which the loss is measured, samples for each
 
 Distribution = Literal["line", "ring", "spiral", "blobs", "ring-of-8", "grid"]
 DISTRIBUTIONS = {name: CLOUDS[name] for name in get_args(Distribution)}
-DIGITS = {"data": "digits", "lr": 2e-3, "batch_size": 64, "steps": 10}  # what suits a small U-Net
+DIGITS = {"data": "digits", "lr": 2e-3, "batch_size": 64, "steps": 5}  # what suits a small U-Net
 Asked = Literal["all", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
 
 
