@@ -114,6 +114,13 @@ class BadArchive(DescentError):
     code = "bad-archive"
 
 
+class BadPicture(DescentError):
+    """A file that gives no picture; `reason` says why."""
+
+    status = 422
+    code = "bad-picture"
+
+
 class TooManyRuns(DescentError):
     """As many runs are alive as the settings allow."""
 

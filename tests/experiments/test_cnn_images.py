@@ -26,7 +26,7 @@ from descent.experiments.convolution.cnn_images import (
     transformed,
 )
 from descent.kit.data.digits import sklearn_digits
-from descent.kit.data.drawing import as_sklearn, ink_of, placed
+from descent.kit.data.drawing import as_sklearn, colours_of, ink_in, ink_of, placed
 from descent.kit.nn.stack import Conv, listed
 from descent.registry import experiments
 from descent.runs.knobs import check
@@ -156,10 +156,33 @@ def test_the_panels_on_the_test_set_agree(trained: CNNImages) -> None:
 
 @pytest.mark.parametrize("dataset", SHAPES)
 def test_a_drawing_has_the_shape_of_the_data(dataset: str) -> None:
-    picture = drawn(ink_of(STROKE, 28, 28), dataset)
+    picture = drawn(colours_of(STROKE, 28, 28), dataset)
     assert tuple(picture.shape) == SHAPES[dataset]
     assert 0 <= picture.min() <= picture.max() <= 1
     assert (picture[:, 0, 0] == (dataset == "cifar-10")).all()  # the ground: paper, or black
+
+
+def uploaded(colours: torch.Tensor) -> str:
+    """The text of a picture (3, H, W) from 0 to 1."""
+    return "".join(f"{round(15 * value):x}" for value in colours.movedim(0, -1).flatten().tolist())
+
+
+def test_a_picture_of_a_file_is_read_dark_on_light_or_light_on_dark(trained: CNNImages) -> None:
+    ink = ink_of(STROKE, 28, 28)
+    pen, paper = torch.tensor([0.2, 0.2, 0.6])[:, None, None], torch.tensor([0.9, 0.85, 0.8])[:, None, None]
+    seen = trained._seen(ImagesKnobs(picture=STROKE))
+    for front, ground in ((pen, paper), (paper, pen)):
+        text = uploaded(ink * front + (1 - ink) * ground)
+        torch.testing.assert_close(ink_in(colours_of(text, 28, 28)), ink, atol=1e-5, rtol=0)
+        torch.testing.assert_close(trained._seen(ImagesKnobs(picture=text)), seen)
+
+
+def test_colours_stay_where_the_data_has_them() -> None:
+    colours = torch.tensor([1.0, 0.4, 0.0])[:, None, None].expand(3, 28, 28)
+    text = uploaded(colours)
+    torch.testing.assert_close(colours_of(text, 28, 28), colours)
+    assert drawn(colours_of(text, 28, 28), "cifar-10")[:, 5, 5].tolist() == pytest.approx([1, 0.4, 0])
+    assert not drawn(colours_of(text, 28, 28), "mnist").any()  # nothing stands out
 
 
 # --- what it reaches
@@ -192,7 +215,8 @@ def test_mnist_is_read_right_98_5_times_of_100(monkeypatch: pytest.MonkeyPatch) 
         ({"layers": listed([Conv()] * 21)}, "layers", "at most 20"),
         ({"layers": [{"kind": "norm", "filters": 3}]}, "layers", "Extra inputs"),
         ({"picture": "0" * 784}, "picture", "it is blank"),
-        ({"picture": "f"}, "picture", "it has 1 pixels"),
+        ({"picture": "f0"}, "picture", "it has 2 pixels"),
+        ({"picture": "f" * 2352}, "picture", "it is blank"),
         ({"picture": "x" * 784}, "picture", "0 to 9 and a to f only"),
     ],
 )

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { centre, inkOf, moved, radiusFor, stroke, textOf } from '../../frontend/src/lib/drawing.js';
+import {
+  centre,
+  coloursOf,
+  inkOf,
+  moved,
+  radiusFor,
+  stroke,
+  textOf,
+} from '../../frontend/src/lib/drawing.js';
 
 const blank = (/** @type {number} */ side) => new Float32Array(side * side);
 const total = (/** @type {Float32Array} */ ink) => ink.reduce((sum, amount) => sum + amount, 0);
@@ -90,4 +98,10 @@ test.each([
 
 test('no other key moves it', () => {
   expect(moved({ row: 0, column: 0 }, ' ', 4, 4)).toBeNull();
+});
+
+test("a picture's colours are three digits per pixel", () => {
+  expect([...(coloursOf('0f8ff0', 1, 2) ?? [])]).toEqual([0, 255, 136, 255, 255, 0]);
+  expect(coloursOf('0f8', 1, 2)).toBeNull();
+  expect(coloursOf('0f8ffx', 1, 2)).toBeNull();
 });

@@ -107,6 +107,19 @@ export async function importRun(archive) {
   return response.json();
 }
 
+/**
+ * The pixels of a picture in a file, as a knob with a drawing takes them.
+ * @param {Blob} file
+ * @param {number} rows
+ * @param {number} columns
+ * @returns {Promise<string>}
+ */
+export async function readPicture(file, rows, columns) {
+  const request = { method: 'POST', headers: { 'Content-Type': 'application/octet-stream' }, body: file };
+  const response = await ask(`/pictures?rows=${rows}&columns=${columns}`, request);
+  return (await response.json()).pixels;
+}
+
 /** @param {string} id */
 export const deleteRun = (id) => call('delete', '/api/runs/{run_id}', { run_id: id });
 

@@ -18,6 +18,17 @@ export function inkOf(text, rows, columns) {
 }
 
 /**
+ * The colours of a picture, red, green and blue from 0 to 255, row by row; null where a text is no picture.
+ * @param {string} text  three hexadecimal digits per pixel
+ * @param {number} rows
+ * @param {number} columns
+ */
+export function coloursOf(text, rows, columns) {
+  if (text.length !== 3 * rows * columns || !/^[\da-f]*$/i.test(text)) return null;
+  return Uint8ClampedArray.from(text, (digit) => parseInt(digit, 16) * 17);
+}
+
+/**
  * The text of a drawing; empty where there is no ink.
  * @param {Float32Array} ink
  */

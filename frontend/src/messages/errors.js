@@ -181,6 +181,22 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'This file is not a run exported by Descent: {detail}',
     'Descent에서 내보낸 실행 파일이 아닙니다: {detail}',
   ],
+  'error.bad-picture.no-picture': [
+    'This file is neither PNG nor JPEG. Save the picture as one of them.',
+    'PNG도 JPEG도 아닌 파일입니다. 둘 중 하나로 저장해서 올리세요.',
+  ],
+  'error.bad-picture.broken': [
+    'The file breaks off, or is damaged. Save the picture again.',
+    '파일이 중간에 끊겼거나 손상되었습니다. 이미지를 다시 저장해서 올리세요.',
+  ],
+  'error.bad-picture.too-many-pixels': [
+    'The picture has more than 60 million pixels. Make it smaller first.',
+    '이미지가 6천만 화소보다 큽니다. 먼저 크기를 줄이세요.',
+  ],
+  'error.bad-picture.too-much': [
+    'Decoding the picture took too much memory or time. Make it smaller first.',
+    '이미지를 읽는 데 메모리나 시간이 너무 많이 듭니다. 먼저 크기를 줄이세요.',
+  ],
   'error.not-installed': [
     'TensorBoard is not installed here. Install it with: pip install "descent-playground[tensorboard]"',
     'TensorBoard가 설치되어 있지 않습니다. 다음 명령으로 설치하세요: pip install "descent-playground[tensorboard]"',

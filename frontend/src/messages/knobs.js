@@ -93,6 +93,13 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '{name}: {rows} × {columns}픽셀. 화살표 키로 옮기고, Shift를 누른 채 옮기면 선을 긋고, 스페이스로 칠하고, 백스페이스로 지웁니다.',
   ],
   'drawing.empty': ['Draw here', '여기에 그리세요'],
+  'drawing.upload': ['Upload', '올리기'],
+  'drawing.reading': ['Reading…', '읽는 중…'],
+  'drawing.file': ['A PNG or JPEG file for: {name}', 'PNG 또는 JPEG 파일: {name}'],
+  'drawing.large': [
+    'The file is larger than {most} MB. Make it smaller, or cut out the part that matters.',
+    '파일이 {most} MB보다 큽니다. 크기를 줄이거나 필요한 부분만 잘라 내세요.',
+  ],
   'drawing.clear': ['Clear', '지우기'],
   'drawing.at': ['Row {row}, column {column}: {ink}% ink', '{row}행 {column}열: 잉크 {ink}%'],
 });

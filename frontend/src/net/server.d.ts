@@ -507,6 +507,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Picture
+         * @description The pixels of a PNG or JPEG file, decoded in a process of its own.
+         */
+        post: operations["read_picture_api_pictures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -715,6 +735,7 @@ export interface components {
                 number,
                 number
             ];
+            "x-upload"?: boolean;
             /** @description Values that are data sets to fetch. */
             "x-data"?: string[];
             /** @description The fewest and the most rows, and columns, of a matrix of numbers. */
@@ -808,6 +829,11 @@ export interface components {
             /** @description Empty for the experiment's own. */
             group: string;
             options: components["schemas"]["PanelOptions"];
+        };
+        /** @description A picture as small as a knob takes it. */
+        Pixels: {
+            /** @description Three hexadecimal digits per pixel (red, green, blue), row by row, the picture whole on a ground of its edge's colour. */
+            pixels: string;
         };
         /** @description A schedule to preview for a knob with the unscheduled `value`, and how many steps ahead. */
         PlanRequest: {
@@ -1467,6 +1493,7 @@ export type KnobsSchema = components['schemas']['KnobsSchema'];
 export type NewRun = components['schemas']['NewRun'];
 export type PanelOptions = components['schemas']['PanelOptions'];
 export type PanelSpec = components['schemas']['PanelSpec'];
+export type Pixels = components['schemas']['Pixels'];
 export type PlanRequest = components['schemas']['PlanRequest'];
 export type PlanResponse = components['schemas']['PlanResponse'];
 export type Preset = components['schemas']['Preset'];
@@ -2172,6 +2199,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DataSetInfo"];
+                };
+            };
+        };
+    };
+    read_picture_api_pictures_post: {
+        parameters: {
+            query: {
+                rows: number;
+                columns: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "image/png": string;
+                "image/jpeg": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pixels"];
                 };
             };
         };

@@ -113,6 +113,7 @@ def _knob(
     max_length: int | None = None,
     lines: int | None = None,
     canvas: tuple[int, int] | None = None,
+    upload: bool = False,
     grid: tuple[tuple[int, int], tuple[int, int]] | None = None,
     inputs: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
     outputs: int | None = None,
@@ -137,6 +138,7 @@ def _knob(
         "x-options": options and (dict(options) if isinstance(options, Mapping) else {v: v for v in options}),
         "x-lines": lines,
         "x-canvas": canvas and list(canvas),
+        "x-upload": upload,
         "x-inputs": inputs and {k: {o: list(s) for o, s in v.items()} for k, v in inputs.items()},
         "x-outputs": outputs,
         "x-when": when and {k: list(v) for k, v in when.items()},
@@ -165,6 +167,7 @@ def live(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     `Literal`, or only the values, which are their own labels); `when` ({other knob: values} for which this
     one matters); `max_length`, `lines` (of the box in which a text is typed); `canvas` (rows and columns of a
     drawing, a text of one hexadecimal digit per pixel, row by row, 0 empty and f full; empty for none);
+    `upload` (the drawing may be a picture from a file, too: three digits per pixel, red, green and blue);
     `grid` (the fewest and the most rows, and columns, of a matrix of numbers, whose type is `Grid`:
     `grid=((1, 5), (1, 5))`; `range` is that of each number, `step` what a key adds to one); `inputs` and
     `outputs` (of a list of layers, see `descent.kit.nn.stack`: by another knob and its value the channels,

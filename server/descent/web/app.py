@@ -29,7 +29,7 @@ from descent.store.store import Store
 from descent.web import archive as archive_routes
 from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
-from descent.web import frames, problems, stream
+from descent.web import frames, pictures, problems, stream
 from descent.web import runs as run_routes
 from descent.web import scalars as scalar_routes
 from descent.web.gate import Gate
@@ -84,15 +84,18 @@ def create_app(
     app.state.registry = registry
     app.state.fetches = Fetches(Shelf(settings, catalogue))
     app.state.imports = Gate()
+    app.state.pictures = asyncio.Semaphore(pictures.AT_ONCE)
     app.state.tables = scalar_routes.Turns(asyncio.Semaphore(settings.exports))
     app.add_middleware(Heads)
-    app.add_middleware(Guard, settings=settings, uploads={archive_routes.IMPORT: settings.import_mb << 20})
+    uploads = {archive_routes.IMPORT: settings.import_mb << 20, pictures.PATH: pictures.LARGEST}
+    app.add_middleware(Guard, settings=settings, uploads=uploads)
     app.include_router(experiment_routes.router)
     app.include_router(archive_routes.router)  # before `runs`: `import` is no run's id
     app.include_router(run_routes.router)
     app.include_router(scalar_routes.router)
     app.include_router(stream.router)
     app.include_router(data_routes.router)
+    app.include_router(pictures.router)
 
     @app.get("/api/health")
     async def health() -> dict[str, str]:

@@ -82,6 +82,7 @@ KnobSchema = TypedDict(
         "x-options": NotRequired[Annotated[dict[str, str], Field(description="A label for each value.")]],
         "x-lines": NotRequired[int],
         "x-canvas": NotRequired[tuple[int, int]],
+        "x-upload": NotRequired[bool],
         "x-data": NotRequired[Annotated[list[str], Field(description="Values that are data sets to fetch.")]],
         "x-grid": NotRequired[
             Annotated[

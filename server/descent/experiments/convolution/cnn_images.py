@@ -36,7 +36,7 @@ from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import sklearn_digits
-from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing, placed
+from descent.kit.data.drawing import as_mnist, as_sklearn, colours_of, ink_in, is_drawing, placed
 from descent.kit.data.images import CLASSES_OF, labelled_images
 from descent.kit.measures import TRAIN_AND_TEST
 from descent.kit.nn.inside import exciting, filters_of, maps_of, reasons_of, window_of
@@ -83,7 +83,9 @@ STROKE = "".join(
 
 
 class ImagesKnobs(Knobs):
-    picture: str = live("", "Your picture", max_length=PAD * PAD, canvas=(PAD, PAD), role="look")
+    picture: str = live(
+        "", "Your picture", max_length=3 * PAD * PAD, canvas=(PAD, PAD), upload=True, role="look"
+    )
     index: int = live(0, "Test picture", range=(0, 299), when={"picture": [""]}, role="look")
     shift_x: float = live(0.0, "Shift →", range=(-50, 50), step=1, unit="%", role="look")
     shift_y: float = live(0.0, "Shift ↓", range=(-50, 50), step=1, unit="%", role="look")
@@ -113,9 +115,9 @@ class ImagesKnobs(Knobs):
     def _fits(self) -> ImagesKnobs:
         if not is_drawing(self.picture):
             raise KnobError("picture", "it may hold 0 to 9 and a to f only; clear it and draw again")
-        if self.picture and len(self.picture) != PAD * PAD:
+        if len(self.picture) not in (0, PAD * PAD, 3 * PAD * PAD):
             raise KnobError("picture", INCOMPLETE, given=len(self.picture), wanted=PAD * PAD)
-        if self.picture and not self.picture.strip("0"):
+        if self.picture and len(set(self.picture)) == 1:
             raise KnobError("picture", "it is blank; draw something, or clear it to see a test picture")
         planned(self.layers, SHAPES[self.dataset], CLASSES, "layers")
         return self
@@ -196,8 +198,7 @@ class CNNImages(Experiment[ImagesKnobs]):
     def _seen(self, knobs: ImagesKnobs) -> Tensor:
         """x (1, C, H, W) that is looked at: drawn or of the test set, then moved."""
         if knobs.picture:
-            ink = ink_of(knobs.picture, PAD, PAD).to(self.device)
-            pixels = 255 * drawn(ink, knobs.dataset)
+            pixels = 255 * drawn(colours_of(knobs.picture, PAD, PAD).to(self.device), knobs.dataset)
         else:
             pixels = self.test[knobs.index % len(self.test)].float()
         shift = (knobs.shift_x / 100, knobs.shift_y / 100)
@@ -283,11 +284,14 @@ def transformed(pixels: Tensor, transform: str) -> Tensor:
             return pixels.float()
 
 
-def drawn(ink: Tensor, dataset: str) -> Tensor:
-    """A drawing (H, W) as a picture of a data set (C, H', W'), both from 0 to 1."""
-    if dataset == "digits":
-        return as_sklearn(ink)[None]
+def drawn(colours: Tensor, dataset: str) -> Tensor:
+    """A drawing or a picture (3, H, W) as one of a data set's (C, H', W'), both from 0 to 1."""
     channels, *size = SHAPES[dataset]
-    if channels == 1:
-        return as_mnist(ink)[None]
-    return 1 - F.interpolate(ink[None, None], size, mode="bilinear")[0].expand(channels, -1, -1)
+    if channels == 3:
+        return F.interpolate(colours[None], size, mode="bilinear")[0]
+    ink = ink_in(colours)
+    if dataset == "fashion-mnist":  # its pictures fill the frame
+        return ink[None]
+    if not ink.any():
+        return torch.zeros(channels, *size, device=ink.device)
+    return (as_sklearn if dataset == "digits" else as_mnist)(ink)[None]

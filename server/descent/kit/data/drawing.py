@@ -26,6 +26,37 @@ SLENDER = 3.0  # a digit higher than this multiple of its width, a 1, is not str
 FAINT = 0.1  # ink that does not count where a drawing begins and ends
 
 
+GROUND = 0.5  # a picture whose edge has more ink than this is light on dark
+
+
+def colours_of(text: str, rows: int, columns: int) -> Tensor:
+    """Red, green and blue, 0 to 1, of a drawing or a picture: float32 (3, rows, columns).
+
+    A drawing is black on white.
+    """
+    if len(text) == rows * columns:
+        return (1 - ink_of(text, rows, columns)).expand(3, -1, -1)
+    assert len(text) == 3 * rows * columns, len(text)
+    return torch.tensor([int(digit, 16) / 15 for digit in text]).view(rows, columns, 3).movedim(2, 0)
+
+
+def ink_in(colours: Tensor) -> Tensor:
+    """What stands out from the ground of a picture (3, H, W), dark on light or light on dark: 0 to 1, (H, W).
+
+    Blank where all is of one brightness.
+    """
+    weights = torch.tensor([0.299, 0.587, 0.114], device=colours.device)
+    ink = 1 - (weights[:, None, None] * colours).sum(0)
+    low, high = float(ink.min()), float(ink.max())
+    if high - low < FAINT:
+        return torch.zeros_like(ink)
+    ink = (ink - low) / (high - low)
+    ground = torch.cat([ink[0], ink[-1], ink[:, 0], ink[:, -1]]).median()
+    if ground > GROUND:
+        ink, ground = 1 - ink, 1 - ground
+    return (ink - ground).clamp(min=0) / (1 - ground)
+
+
 def is_drawing(text: str) -> bool:
     """Whether it has hexadecimal digits only."""
     return set(text) <= set(string.hexdigits)
