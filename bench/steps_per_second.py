@@ -18,12 +18,14 @@ import sys
 import time
 from multiprocessing.connection import Connection
 from statistics import median
+from typing import Any
 
 import torch
 
 from descent.engine.build import build
 from descent.engine.messages import RunSpec
 from descent.registry import experiments
+from descent.settings import Settings
 from served import Run, new_run, served
 
 UNWATCHED, WATCHED = 0.98, 0.93  # targets
@@ -55,17 +57,21 @@ async def train(run: Run, seconds: float) -> float:
     return float(after - before) / (time.perf_counter() - begin)
 
 
-async def measure(address: str, id: str, rounds: int, seconds: float, device: str) -> list[list[float]]:
+async def measure(
+    address: str, id: str, rounds: int, seconds: float, device: str, **knobs: Any
+) -> list[list[float]]:
     """For each round the steps per second: bare, unwatched, watched; and the pictures per second then."""
     entry = experiments()[id]
     figures = [list[float]() for _ in range(4)]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["descent.workers.preload"])
     orders, theirs = context.Pipe()
-    spec = RunSpec("bare", id, entry.knobs_type().model_dump(mode="json"), seed=0, device=device)
+    values = entry.knobs_type.model_validate(knobs, strict=False).model_dump(mode="json")
+    data = tuple(map(str, Settings().data_folders))
+    spec = RunSpec("bare", id, values, seed=0, device=device, data=data)
     process = context.Process(target=step_barely, args=(theirs, spec), daemon=True)
     process.start()
-    async with new_run(address, id, device=device) as run:
+    async with new_run(address, id, device=device, knobs=knobs) as run:
         await run.ask("POST", "pace", steps_per_second=None)
         await run.ask("POST", "pause")
         for turn in range(rounds + 1):

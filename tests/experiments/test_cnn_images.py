@@ -45,7 +45,7 @@ def built(seed: int = 0, **knobs: Any) -> tuple[CNNImages, ImagesKnobs]:
 @pytest.fixture(scope="module")
 def trained() -> CNNImages:
     experiment, knobs = built()
-    train(experiment, knobs, 300)
+    train(experiment, knobs, 13 * 23)  # whole epochs
     return experiment
 
 

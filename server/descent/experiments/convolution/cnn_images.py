@@ -61,7 +61,8 @@ PAD = 28  # pixels along a side of the drawing
 TEST_SHARE = 5  # one in so many of scikit-learn's digits is for testing
 TESTED, TRIED = 2000, 1000  # test and training pictures that are measured on, at most
 WORST = 24  # test pictures shown
-SEARCHED = 500  # test pictures in which a channel's patches are looked for
+TOGETHER = 128  # pictures that are scored at a time
+SEARCHED = 200  # test pictures in which a channel's patches are looked for
 INCOMPLETE = "it has {given} pixels, {wanted} are needed; clear it and draw again"
 
 
@@ -162,6 +163,7 @@ class CNNImages(Experiment[ImagesKnobs]):
         self.y, self.test_y = self.y.to(self.device), self.test_y.to(self.device)
         self.classes = list(CLASSES_OF["mnist" if knobs.dataset == "digits" else knobs.dataset])
         self.training_samples = len(self.y)
+        self.test_scores = torch.empty(0, CLASSES, device=self.device)  # (N, 10), of the last epoch's end
         self.model = Network(knobs.layers, SHAPES[knobs.dataset], CLASSES).to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr, fused=True)
 
@@ -187,13 +189,19 @@ class CNNImages(Experiment[ImagesKnobs]):
     @torch.no_grad()
     def _evaluate(self, knobs: ImagesKnobs) -> dict[str, Tensor]:
         self.model.eval()
-        train, test = (self.model(transformed(x, knobs.transform)) for x in (self.train[:TRIED], self.test))
+        train, test = (self._scored(pictures, knobs) for pictures in (self.train[:TRIED], self.test))
         self.model.train()
+        self.test_scores = test
         return {
             "loss/test": F.cross_entropy(test, self.test_y),
             "acc/train": (train.argmax(1) == self.y[:TRIED]).float().mean(),
             "acc/test": (test.argmax(1) == self.test_y).float().mean(),
         }
+
+    def _scored(self, pictures: Tensor, knobs: ImagesKnobs) -> Tensor:
+        """The scores (N, 10) of pictures (N, C, H, W), some at a time: their maps then stay in the cache."""
+        parts = [transformed(part, knobs.transform) for part in pictures.split(TOGETHER)]
+        return torch.cat([self.model(x) for x in parts])
 
     def _seen(self, knobs: ImagesKnobs) -> Tensor:
         """x (1, C, H, W) that is looked at: drawn or of the test set, then moved."""
@@ -216,10 +224,10 @@ class CNNImages(Experiment[ImagesKnobs]):
         return p.Bars(values=values, labels=self.classes, range=(0.0, 1.0))
 
     def _scores(self, knobs: ImagesKnobs) -> Tensor:
-        """The scores (N, 10) of all test pictures at this step."""
-        return self.cached(
-            "scores", self.step_index, lambda: self.model(transformed(self.test, knobs.transform))
-        )
+        """Those of all test pictures at the last epoch's end; before the first, as they are."""
+        if len(self.test_scores):
+            return self.test_scores
+        return self.cached("scores", self.step_index, lambda: self._scored(self.test, knobs))
 
     @p.convolution("The window at work", size="wide")
     def window(self, knobs: ImagesKnobs) -> p.Convolution:

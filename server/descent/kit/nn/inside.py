@@ -105,7 +105,9 @@ def exciting(network: Network, x: Tensor, pictures: Tensor, unit: Unit) -> p.Ima
     x (N, C, H, W): what the network is given of them.
     """
     layer, channel, _, _ = within((max(unit[0], 1), *unit[1:]), network.shapes)
-    answers = network.trace(x)[layer].reshape(len(x), *network.shapes[layer])[:, channel]  # (N, H', W')
+    answers = nn.Sequential(*network.layers[:layer])(x).reshape(len(x), *network.shapes[layer])[
+        :, channel
+    ]  # (N, H', W')
     best, places = answers.flatten(1).max(1)
     rows = best.topk(min(PATCHES, len(best))).indices
     size = pictures.shape[2:]
