@@ -16,6 +16,7 @@ from descent.contract.entry import Entry
 from descent.engine.observe import look
 from descent.errors import BadKnob
 from descent.experiments.convolution.cnn_images import (
+    LENET,
     PAIRS,
     SCHEME,
     SHAPES,
@@ -226,6 +227,13 @@ def test_what_cannot_be_is_refused_at_its_field(
     with pytest.raises(BadKnob, match=message) as caught:
         check(entry, knobs)
     assert caught.value.field == field
+
+
+def test_the_names_of_layers_are_translated(entry: Entry) -> None:
+    words = entry.lessons["ko"].words["words"]
+    names = {type(row).__name__ for row in [*PAIRS, *LENET]} - {"Activation"}
+    assert names == {"Conv", "BatchNorm", "Pooling", "Dropout", "Dense"}
+    assert names <= words.keys()
 
 
 def test_the_refused_row_is_named_for_the_page(entry: Entry) -> None:
