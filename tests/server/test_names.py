@@ -29,3 +29,9 @@ def test_the_contract_and_the_kit_define_each_name_once() -> None:
         for name in set(defined_in(module)) - {"__all__"}:
             where.setdefault(name, set()).add(module.relative_to(ROOT).as_posix())
     assert {name: modules for name, modules in where.items() if len(modules) > 1} == {}
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports them by their names alone, and runs the first of two."""
+    names = [path.name for path in Path(__file__).parents[1].rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
