@@ -34,10 +34,11 @@ test: lint
 	$(BIN)/python frontend/run.py test
 	$(WITH_CHROMIUM) $(BIN)/pytest --numprocesses 2 --dist worksteal
 
-# The quick part of it: no browser, no whole experiment.
+# The quick part of it: no browser, no PostgreSQL, no whole experiment, no preset's promise.
 check: lint
 	$(BIN)/python frontend/run.py test
-	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not (slow or contract or browser)"
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not (slow or contract or browser)" -k "not postgresql" \
+		--ignore-glob="*_presets.py"
 
 # What the tests that need no browser run through, of server and page.
 coverage: .venv/installed-dev
