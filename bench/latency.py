@@ -24,16 +24,19 @@ from served import new_run, served
 OBEY, PLAY = 0.005, 0.250  # targets: p95, seconds
 
 
-def live_rate(id: str) -> tuple[str, float]:
-    """A live learning rate of an experiment, and its default."""
+def live_number(id: str) -> tuple[str, float]:
+    """A live knob of an experiment, a learning rate if it has one, and its default."""
     knobs = experiments()[id].knobs_type
-    name = next(name for name in knobs.model_fields if "lr" in name and knobs.is_live(name))
-    return name, float(getattr(knobs(), name))
+    default = knobs()
+    live = [name for name in knobs.model_fields if knobs.is_live(name)]
+    numbers = [name for name in live if type(getattr(default, name)) is float]
+    name = next(name for name in [*sorted(knobs.rates()), *numbers])
+    return name, float(getattr(default, name))
 
 
 async def obey(address: str, id: str, changes: int) -> tuple[float, list[float], list[float]]:
     """Seconds per step, and from each change to its answer, over REST and over the stream."""
-    name, default = live_rate(id)
+    name, default = live_number(id)
     values = [default * (1 + turn % 10 / 100) for turn in range(changes)]
     by_patch, by_stream = [], []
     async with new_run(address, id, device="cpu") as run:
