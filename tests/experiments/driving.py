@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 import torch
 
 from descent.contract import Experiment, Knobs
@@ -44,6 +45,21 @@ def change(experiment: Experiment[Any], knobs: Knobs, **values: Any) -> Any:
     new = type(knobs)(**{**knobs.model_dump(), **values})
     experiment.changed(new, set(values))
     return new
+
+
+def assert_steps_are_adams(experiment: Any, twin: Any, knobs: Any) -> None:
+    """The first five steps are torch's Adam on the objective, which `twin`, built alike, is taken down by."""
+    reference = torch.optim.Adam(twin.model.parameters(), knobs.lr)
+    for n in range(5):
+        (row,) = take(experiment, knobs, 1)
+        twin.step_index = n
+        loss = twin.objectives(knobs)[""].loss()
+        assert row["loss/train"] == pytest.approx(loss.item())
+        reference.zero_grad()
+        loss.backward()
+        reference.step()
+    for mine, theirs in zip(experiment.model.parameters(), twin.model.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
 
 
 class Driven:

@@ -31,6 +31,7 @@ from descent.kit.data.drawing import as_sklearn, colours_of, ink_in, ink_of, pla
 from descent.kit.nn.stack import Conv, listed
 from descent.registry import experiments
 from descent.runs.knobs import check
+from driving import assert_steps_are_adams
 from driving import take as train
 
 MNIST = Path(os.environ.get("DESCENT_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -75,18 +76,7 @@ def test_every_digit_is_trained_on_or_tested_with_and_none_both() -> None:
 
 def test_a_step_is_adams_on_the_cross_entropy() -> None:
     experiment, knobs = built(batch_size=32)
-    twin, _ = built(batch_size=32)
-    reference = torch.optim.Adam(twin.model.parameters(), knobs.lr)
-    for n in range(5):
-        (row,) = train(experiment, knobs, 1)
-        twin.step_index = n
-        loss = twin.objectives(knobs)[""].loss()
-        assert row["loss/train"] == pytest.approx(loss.item())
-        reference.zero_grad()
-        loss.backward()
-        reference.step()
-    for mine, theirs in zip(experiment.model.parameters(), twin.model.parameters(), strict=True):
-        torch.testing.assert_close(mine, theirs)
+    assert_steps_are_adams(experiment, built(batch_size=32)[0], knobs)
 
 
 # --- what is shown

@@ -19,6 +19,7 @@ from descent.engine.observe import look
 from descent.experiments.training.mlp_digits import PAD, PLUS, DigitsKnobs, MLPDigits, Perceptron
 from descent.kit.data.digits import mnist, sklearn_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
+from driving import assert_steps_are_adams
 from driving import take as train
 
 MNIST = Path(os.environ.get("DESCENT_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -80,18 +81,7 @@ def test_the_network_computes_the_formulas() -> None:
 
 def test_a_step_is_adams_on_the_cross_entropy() -> None:
     experiment, knobs = built(batch_size=32)
-    twin, _ = built(batch_size=32)
-    reference = torch.optim.Adam(twin.model.parameters(), knobs.lr)
-    for n in range(5):
-        (row,) = train(experiment, knobs, 1)
-        twin.step_index = n
-        loss = twin.objectives(knobs)[""].loss()
-        assert row["loss/train"] == pytest.approx(loss.item())
-        reference.zero_grad()
-        loss.backward()
-        reference.step()
-    for mine, theirs in zip(experiment.model.parameters(), twin.model.parameters(), strict=True):
-        torch.testing.assert_close(mine, theirs)
+    assert_steps_are_adams(experiment, built(batch_size=32)[0], knobs)
 
 
 def test_what_speaks_for_a_class_adds_up_to_its_logit(trained: tuple[MLPDigits, Rows]) -> None:

@@ -36,8 +36,8 @@ from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import sklearn_digits
-from descent.kit.data.drawing import as_mnist, as_sklearn, colours_of, ink_in, is_drawing, placed
-from descent.kit.data.images import CLASSES_OF, labelled_images
+from descent.kit.data.drawing import as_mnist, as_sklearn, check_drawing, colours_of, ink_in, placed
+from descent.kit.data.images import CLASSES_OF, GREY_SETS, labelled_images
 from descent.kit.measures import TRAIN_AND_TEST
 from descent.kit.nn.inside import exciting, filters_of, maps_of, reasons_of, window_of
 from descent.kit.nn.stack import (
@@ -63,7 +63,6 @@ TESTED, TRIED = 2000, 1000  # test and training pictures that are measured on, a
 WORST = 24  # test pictures shown
 TOGETHER = 128  # pictures that are scored at a time
 SEARCHED = 200  # test pictures in which a channel's patches are looked for
-INCOMPLETE = "it has {given} pixels, {wanted} are needed; clear it and draw again"
 
 
 def block(filters: int, *between: Layers, kernel: int = 3) -> list[Layers]:
@@ -98,13 +97,7 @@ class ImagesKnobs(Knobs):
     dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist", "cifar-10"] = fixed(
         "digits",
         "Data set",
-        options={
-            "digits": "scikit-learn, 8 × 8",
-            "mnist": "MNIST, 28 × 28",
-            "fashion-mnist": "Fashion-MNIST, 28 × 28",
-            "kmnist": "KMNIST, 28 × 28",
-            "cifar-10": "CIFAR-10, 32 × 32",
-        },
+        options={**GREY_SETS, "cifar-10": "CIFAR-10, 32 × 32"},
         data=("mnist", "fashion-mnist", "kmnist", "cifar-10"),
     )
     transform: Literal["±1", "0–1", "0–255"] = fixed("±1", "Pixels from")
@@ -114,10 +107,7 @@ class ImagesKnobs(Knobs):
 
     @model_validator(mode="after")
     def _fits(self) -> ImagesKnobs:
-        if not is_drawing(self.picture):
-            raise KnobError("picture", "it may hold 0 to 9 and a to f only; clear it and draw again")
-        if len(self.picture) not in (0, PAD * PAD, 3 * PAD * PAD):
-            raise KnobError("picture", INCOMPLETE, given=len(self.picture), wanted=PAD * PAD)
+        check_drawing("picture", self.picture, PAD * PAD, 3 * PAD * PAD)
         if self.picture and len(set(self.picture)) == 1:
             raise KnobError("picture", "it is blank; draw something, or clear it to see a test picture")
         planned(self.layers, SHAPES[self.dataset], CLASSES, "layers")
@@ -145,23 +135,16 @@ class CNNImages(Experiment[ImagesKnobs]):
         if knobs.dataset == "digits":
             digits = sklearn_digits(8)
             order = torch.randperm(len(digits), generator=self.generator(-1))
-            pixels, labels = (
-                ((digits.images[order] + 1) * 127.5).round().to(torch.uint8),
-                digits.labels[order],
-            )
-            test = len(order) // TEST_SHARE
-            self.test, self.test_y, self.train, self.y = (
-                pixels[:test],
-                labels[:test],
-                pixels[test:],
-                labels[test:],
-            )
+            pixels = ((digits.images[order] + 1) * 127.5).round().to(torch.uint8)
+            sizes = len(order) // TEST_SHARE, len(order) - len(order) // TEST_SHARE
+            (test, train), (test_y, y) = pixels.split(sizes), digits.labels[order].split(sizes)
         else:
             found = labelled_images(knobs.dataset, self.data)
-            self.train, self.y = found.train.to(self.device), found.train_labels
-            self.test, self.test_y = found.test[:TESTED].to(self.device), found.test_labels[:TESTED]
-        self.y, self.test_y = self.y.to(self.device), self.test_y.to(self.device)
-        self.classes = list(CLASSES_OF["mnist" if knobs.dataset == "digits" else knobs.dataset])
+            train, y = found.train, found.train_labels
+            test, test_y = found.test[:TESTED], found.test_labels[:TESTED]
+        self.train, self.y = train.to(self.device), y.to(self.device)
+        self.test, self.test_y = test.to(self.device), test_y.to(self.device)
+        self.classes = list(CLASSES_OF[knobs.dataset])
         self.training_samples = len(self.y)
         self.test_scores = torch.empty(0, CLASSES, device=self.device)  # (N, 10), of the last epoch's end
         self.model = Network(knobs.layers, SHAPES[knobs.dataset], CLASSES).to(self.device)

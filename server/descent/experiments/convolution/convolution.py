@@ -24,27 +24,16 @@ cross-correlation. The loss is divided by the mean square of a window, so that o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
-from descent.contract import (
-    Experiment,
-    Grid,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
+from descent.contract.knobs import Grid, KnobError, Knobs, fixed, live, rate
 from descent.kit.data.photos import grey, load_photo
 from descent.kit.history import remembered
 
@@ -172,9 +161,9 @@ class Convolution(Experiment[ConvolutionKnobs]):
     order = 0
     pace = 60.0
     invite = "Drag a number of the kernel up and down, and watch what becomes of the output."
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
-    measures: ClassVar[Mapping[str, Measure]] = {"loss/train": Measure("loss")}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    steers = {"lr": "optimizer"}
+    measures = {"loss/train": Measure("loss")}
+    presets = {
         "same": Preset("As long as before", {"padding": 1}),
         "too-few": Preset("Too few outputs", {"stride": 2}),
         "too-large": Preset("Too large a rate", {"lr": 2.2}),

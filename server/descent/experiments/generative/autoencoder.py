@@ -27,7 +27,7 @@ data sets 4,000 pictures are for training and 1,000 for testing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -37,8 +37,7 @@ from descent.contract import panels as p
 from descent.contract.knobs import Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
-from descent.kit.data.images import CLASSES_OF, labelled_images
-from descent.kit.data.sets import TITLES
+from descent.kit.data.images import CLASSES_OF, GREY_SETS, labelled_images
 from descent.kit.nn.lean import lean_optimizer
 
 TRAINED, TESTED = 4000, 1000  # pictures of a larger set
@@ -46,15 +45,11 @@ TEST_SHARE = 5  # one in so many of scikit-learn's digits is for testing
 PIXEL_VARIANCE = 0.25**2  # σₓ² of the variational decoder
 MEASURED_EVERY = 20  # steps between two measurements on all pictures
 POINTS, JUDGED = 400, 200  # codes shown, pictures whose main directions are found
-FIELD, GRID, WALK = (
-    32,
-    12,
-    12,
-)  # cells of the ground along a side, decoded pictures along a side, and in a row
+FIELD = 32  # cells of the ground along a side
+GRID, WALK = 12, 12  # decoded pictures along a side, and in a row
 
 Kind = Literal["plain", "linear", "denoising", "sparse", "variational"]
 DataSet = Literal["digits", "mnist", "fashion-mnist", "kmnist"]
-LARGER = ("mnist", "fashion-mnist", "kmnist")
 DEEP = ("plain", "denoising", "sparse", "variational")
 
 
@@ -73,9 +68,8 @@ class AutoencoderKnobs(Knobs):
     depth: int = fixed(2, "Hidden layers", range=(1, 4), when={"kind": DEEP})
     width: int = fixed(128, "Hidden units", "H", log=(4, 256), typical=(32, 256), when={"kind": DEEP})
     dataset: DataSet = fixed(
-        "digits", "Data set", data=LARGER,
-        options={"digits": "scikit-learn, 8 × 8", **{name: f"{TITLES[name]}, 28 × 28" for name in LARGER}},
-    )  # fmt: skip
+        "digits", "Data set", options=GREY_SETS, data=("mnist", "fashion-mnist", "kmnist")
+    )
 
 
 def layers(below: int, hidden: list[int], above: int) -> list[nn.Module]:
@@ -163,12 +157,12 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
     order = -2
     pace = 100.0
     invite = "Choose the variational kind, and raise β until all digits melt into one."
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
-    measures: ClassVar[Mapping[str, Measure]] = {
+    steers = {"lr": "optimizer"}
+    measures = {
         "loss/train": Measure("loss"),
         "error/test": Measure("held-out"),
     }
-    presets: ClassVar[Mapping[str, Preset]] = {
+    presets = {
         "linear": Preset("Linear is PCA", {"kind": "linear", "batch_size": 2048, "lr": 0.02}),
         "denoising": Preset("Noise taken away", {"kind": "denoising", "code": 16}),
         "sparse": Preset("Few of many", {"kind": "sparse", "code": 32, "sparsity": 0.03}),
@@ -180,7 +174,7 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
         """Split the pictures, find PCA, make the network. Raises `KnobError` where a set cannot be read."""
         self.x, self.test_x, self.test_y = (part.to(self.device) for part in self._pictures(knobs.dataset))
         self.side = int(self.x.shape[1] ** 0.5)
-        self.classes = list(CLASSES_OF["mnist" if knobs.dataset == "digits" else knobs.dataset])
+        self.classes = list(CLASSES_OF[knobs.dataset])
         self.training_samples = len(self.x)
         noise = torch.randn(self.test_x.shape, generator=self.generator(-2))
         self.test_noise = noise.to(self.device)  # times s, on the test pictures

@@ -19,25 +19,15 @@ Departures: small networks, no average of the weights over time; losses are mean
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import (
-    Experiment,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    batch_of,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
+from descent.contract.knobs import Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.clouds import (
     CLOUD_EXTENT,
@@ -116,9 +106,9 @@ class Diffusion(Experiment[DiffusionKnobs]):
 
     order = 1
     invite = "Let it train for some seconds, then drag the noise level from one end to the other."
-    steers: ClassVar[Mapping[str, str]] = {"lr": "optimizer"}
-    measures: ClassVar[Mapping[str, Measure]] = {"loss/train": Measure("loss")}
-    presets: ClassVar[Mapping[str, Preset]] = {
+    steers = {"lr": "optimizer"}
+    measures = {"loss/train": Measure("loss")}
+    presets = {
         "few-steps": Preset("Back in three steps", {"steps": 3, "level": 1}),
         "too-fast": Preset("A rate too high", {"lr": 0.1}),
         "classes": Preset("Digits by class", {**DIGITS, "guidance": 2.0}),

@@ -23,27 +23,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.contract import (
-    Experiment,
-    KnobError,
-    Knobs,
-    Measure,
-    Objective,
-    Preset,
-    Scalars,
-    batch_of,
-    fixed,
-    live,
-    rate,
-)
+from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
+from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.clouds import (
     CLOUD_EXTENT,
     CLOUD_PAD,
@@ -156,13 +145,13 @@ class Gan2d(Experiment[GanKnobs]):
 
     order = -1
     invite = "Once the samples reach the modes, drag the learning rate of D to its left end."
-    steers: ClassVar[Mapping[str, str]] = {"lr_g": "optimizer_g", "lr_d": "optimizer_d"}
-    measures: ClassVar[Mapping[str, Measure]] = {
+    steers = {"lr_g": "optimizer_g", "lr_d": "optimizer_d"}
+    measures = {
         "js": Measure("loss"),
         "loss/d": Measure("loss", of="D", knobs=("lr_d", "d_steps", "clip", "penalty"), rival=True),
         "loss/g": Measure("loss", of="G", knobs=("lr_g", "g_steps"), rival=True),
     }
-    presets: ClassVar[Mapping[str, Preset]] = {
+    presets = {
         "mode-collapse": Preset("Mode collapse", {"lr_g": 2e-3, "lr_d": 1e-4}),
         "saturation": Preset(
             "Minimax saturates", {"objective": "minimax", "lr_g": 1e-4, "lr_d": 0.01, "d_steps": 3}

@@ -36,8 +36,8 @@ from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import load_digits
-from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
-from descent.kit.data.images import CLASSES_OF
+from descent.kit.data.drawing import as_mnist, as_sklearn, check_drawing, ink_of
+from descent.kit.data.images import CLASSES_OF, GREY_SETS
 from descent.kit.measures import TRAIN_AND_TEST
 
 CLASSES = 10
@@ -45,7 +45,6 @@ PAD = 28  # pixels along a side of the drawing
 TEST_SHARE = 5  # one in so many digits is for testing
 HARDEST = 24  # test digits shown
 UNITS_SHOWN = 48
-INCOMPLETE = "it has {given} pixels, {wanted} are needed; clear it and draw again"
 ARM, MIDDLE = range(3, PAD - 3), range(PAD // 2 - 1, PAD // 2 + 1)
 PLUS = "".join(
     "f" if (i in ARM and j in MIDDLE) or (i in MIDDLE and j in ARM) else "0"
@@ -62,12 +61,7 @@ class DigitsKnobs(Knobs):
     dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist"] = fixed(
         "digits",
         "Data set",
-        options={
-            "digits": "scikit-learn, 8 × 8",
-            "mnist": "MNIST, 28 × 28",
-            "fashion-mnist": "Fashion-MNIST, 28 × 28",
-            "kmnist": "KMNIST, 28 × 28",
-        },
+        options=GREY_SETS,
         data=("mnist", "fashion-mnist", "kmnist"),
     )
     hidden: int = fixed(256, "Hidden units", "H", log=(1, 512), typical=(16, 256))
@@ -75,10 +69,7 @@ class DigitsKnobs(Knobs):
 
     @model_validator(mode="after")
     def _is_a_drawing(self) -> DigitsKnobs:
-        if not is_drawing(self.drawing):
-            raise KnobError("drawing", "it may hold 0 to 9 and a to f only; clear it and draw again")
-        if self.drawing and len(self.drawing) != PAD * PAD:
-            raise KnobError("drawing", INCOMPLETE, given=len(self.drawing), wanted=PAD * PAD)
+        check_drawing("drawing", self.drawing, PAD * PAD)
         if self.drawing and not self.drawing.strip("0"):
             raise KnobError("drawing", "it is blank; draw a digit, or clear it to see a test digit")
         return self
@@ -126,7 +117,7 @@ class MLPDigits(Experiment[DigitsKnobs]):
         """Split the digits, make the network. Raises `KnobError` where the chosen set cannot be read."""
         digits = load_digits(knobs.dataset, 8 if knobs.dataset == "digits" else 28, self.data)
         images, labels = (digits.images[:, 0] + 1) / 2, digits.labels  # (N, R, R) from 0 to 1
-        self.classes = list(CLASSES_OF["mnist" if knobs.dataset == "digits" else knobs.dataset])
+        self.classes = list(CLASSES_OF[knobs.dataset])
         order = torch.randperm(len(labels), generator=self.generator(-1))
         test = len(labels) // TEST_SHARE
         train = max(1, (len(labels) - test) * knobs.share // 100)

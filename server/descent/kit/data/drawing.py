@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from descent.contract.knobs import KnobError
+
 BITMAP = 32  # pixels along a side of what scikit-learn's 8×8 digits were counted from
 BOX = 20  # width of a digit within it; either side of the box that MNIST scales into
 INK = 0.3  # share of the bitmap that is inked: 19 to 21 of 64, whatever the digit
@@ -60,6 +62,19 @@ def ink_in(colours: Tensor) -> Tensor:
 def is_drawing(text: str) -> bool:
     """Whether it has hexadecimal digits only."""
     return set(text) <= set(string.hexdigits)
+
+
+def check_drawing(knob: str, text: str, *pixels: int) -> None:
+    """Raises `KnobError` where a drawing is neither empty nor so many hexadecimal digits."""
+    if not is_drawing(text):
+        raise KnobError(knob, "it may hold 0 to 9 and a to f only; clear it and draw again")
+    if len(text) not in (0, *pixels):
+        raise KnobError(
+            knob,
+            "it has {given} pixels, {wanted} are needed; clear it and draw again",
+            given=len(text),
+            wanted=pixels[0],
+        )
 
 
 def ink_of(text: str, rows: int, columns: int) -> Tensor:

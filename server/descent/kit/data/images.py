@@ -20,6 +20,7 @@ from descent.kit.data.missing import place_of, unreadable
 from descent.kit.data.sets import FILES, spelt
 
 CLASSES_OF: Mapping[str, tuple[str, ...]] = {
+    "digits": tuple("0123456789"),  # scikit-learn's, which are not fetched
     "mnist": tuple("0123456789"),
     "fashion-mnist": (
         *("T-shirt", "trousers", "pullover", "dress", "coat"),
@@ -30,6 +31,12 @@ CLASSES_OF: Mapping[str, tuple[str, ...]] = {
         *("airplane", "automobile", "bird", "cat", "deer"),
         *("dog", "frog", "horse", "ship", "truck"),
     ),
+}
+GREY_SETS: Mapping[str, str] = {
+    "digits": "scikit-learn, 8 × 8",
+    "mnist": "MNIST, 28 × 28",
+    "fashion-mnist": "Fashion-MNIST, 28 × 28",
+    "kmnist": "KMNIST, 28 × 28",
 }
 _SIDE = 32  # of CIFAR-10's pictures
 _TEST_SHARE = 5  # where only one of the two files is there, one picture in so many is for testing

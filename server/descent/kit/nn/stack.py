@@ -102,6 +102,7 @@ def planned(rows: Sequence[Layer], shape: Shape, classes: int, knob: str) -> lis
     Raises `KnobError` for `knob`, naming the row, where one cannot follow those above it.
     """
     plan: list[Planned] = []
+    all_parameters = all_products = 0
     is_map = True
     for number, row in enumerate([*rows, Dense(units=classes)], 1):
         channels, height, width = shape
@@ -144,22 +145,24 @@ def planned(rows: Sequence[Layer], shape: Shape, classes: int, knob: str) -> lis
             case BatchNorm():
                 parameters = 2 * channels
         plan.append(Planned(shape, parameters, products))
-        if sum(one.parameters for one in plan) > MOST_PARAMETERS:
+        all_parameters += parameters
+        all_products += products
+        if all_parameters > MOST_PARAMETERS:
             raise KnobError(
                 knob,
                 "row {row}: the network would have {n} parameters up to here, {most} "
                 "at most; use fewer filters or units, or pool above",
                 row=number,
-                n=sum(one.parameters for one in plan),
+                n=all_parameters,
                 most=MOST_PARAMETERS,
             )
-        if sum(one.products for one in plan) > MOST_PRODUCTS:
+        if all_products > MOST_PRODUCTS:
             raise KnobError(
                 knob,
                 "row {row}: a picture would take {n} multiplications up to here, "
                 "{most} at most; use fewer filters, a larger stride, or pool above",
                 row=number,
-                n=sum(one.products for one in plan),
+                n=all_products,
                 most=MOST_PRODUCTS,
             )
     return plan
