@@ -252,3 +252,19 @@ def test_a_page_hidden_with_a_frame_due_keeps_up(
         }"""
     )
     wait_past(page, before + 500)
+
+
+def test_a_part_of_the_page_that_does_not_come_is_told_in_its_place(
+    context: BrowserContext, errors: list[str], server: str
+) -> None:
+    page = context.new_page()
+    page.route("**/assets/Graph-*.js", lambda route: route.abort())
+    page.goto(f"{server}/lab/neural-playground")
+    wait_for_hero(page)
+    network = page.locator(".panel", has=page.locator(".problem"))
+    expect(network).to_have_count(1)
+    expect(network.locator(".problem")).to_contain_text("did not arrive")
+    page.unroute("**/assets/Graph-*.js")
+    page.reload()
+    wait_for_hero(page)
+    expect(page.locator(".panel .problem")).to_have_count(0)

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from descent.contract.panels import Panel, Size
 from descent.engine.budget import SURCHARGE, Budget, intervals
+from descent.engine.looking import Looking
 
 costs = st.dictionaries(st.text(min_size=1, max_size=3), st.floats(1e-9, 10), min_size=1, max_size=12)
 shares = st.floats(0, 1, allow_subnormal=False)
@@ -116,3 +118,36 @@ def test_a_hurried_panel_is_due_at_the_next_frame_but_no_sooner():
     assert budget.due_at("slow") == pytest.approx(10 + 1 / 30)
     budget.spent("slow", 0.1, 11.0)
     assert budget.due_at("slow") > 12.9
+
+
+def test_a_panel_hurried_with_a_share_takes_no_more_than_that_however_often_it_is_hurried():
+    budget = Budget(0.05)
+    budget.watch(["slow"], 30)
+    now = spent = 0.0
+    budget.spent("slow", 0.1, now)
+    while now < 10:
+        budget.hurry("slow", now, 0.2)
+        if budget.due(now):
+            now += 0.1
+            spent += 0.1
+            budget.spent("slow", 0.1, now)
+        now += 0.01
+    assert 0.1 < spent / now < 0.2
+
+
+def test_after_a_change_of_a_look_every_watched_panel_answers_and_after_others_the_hero():
+    sizes: dict[str, Size] = {"hero": "hero", "other": "small", "unseen": "small"}
+    panels = {
+        name: Panel(name=name, kind="images", title=name, caption="", size=size, options={})
+        for name, size in sizes.items()
+    }
+    for changed, due in ((True, {"hero", "other"}), (False, {"hero"})):
+        looking = Looking(panels, 0.01, 0.0)
+        looking.watch(["hero", "other"], 30, 0.0, paused=False)
+        looking.waiting.clear()
+        for _ in range(2):
+            for name in ("hero", "other"):
+                looking.seen(name, 0, 0.1, 10.0)
+        looking.knobs_changed(12.0, look=changed)
+        looking.collect(12.0)
+        assert set(looking.waiting) == due

@@ -17,6 +17,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'panel.data': ['Save data', '데이터 저장'],
   'panel.hide': ['Hide', '숨기기'],
   'panel.restore': ['Show {n} hidden', '숨긴 패널 {n}개 보기'],
+  'panel.unloaded': [
+    'This part of the page did not arrive. Reload the page.',
+    '페이지의 이 부분을 받지 못했습니다. 페이지를 새로 고치세요.',
+  ],
   'panel.failed': ['This panel could not be computed: {error}', '이 패널을 계산하지 못했습니다: {error}'],
 
   'legend.toggle': ['Show or hide this series', '이 곡선 보이기 / 숨기기'],

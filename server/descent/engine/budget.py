@@ -53,6 +53,7 @@ class Budget:
         self._interval: dict[str, float] = {}
         # Kept for hidden panels too: hiding and showing a panel earns no extra looks.
         self._last_look: dict[str, float] = {}
+        self._hurried: dict[str, float] = {}  # when a panel is due, sooner than its share allows
 
     def watch(self, panels: Iterable[str], max_fps: float) -> None:
         """Watch exactly `panels`; one that was never looked at is due at once."""
@@ -62,7 +63,9 @@ class Budget:
 
     def due_at(self, panel: str) -> float:
         """When a watched panel may be looked at next."""
-        return self._last_look[panel] + self._interval[panel] if panel in self._last_look else -inf
+        if panel not in self._last_look:
+            return -inf
+        return min(self._last_look[panel] + self._interval[panel], self._hurried.get(panel, inf))
 
     def due(self, now: float) -> list[str]:
         """The panels whose time has come, the longest waiting first."""
@@ -75,13 +78,18 @@ class Budget:
             before = self._cost.get(panel, cost)
             self._cost[panel] = before + SMOOTHING * (cost - before)
         self._last_look[panel] = now
+        self._hurried.pop(panel, None)
         self._plan()
 
-    def hurry(self, panel: str, now: float) -> None:
-        """Look at a watched panel as soon as a frame may come: the learner has just changed something."""
-        last = self._last_look.get(panel)
-        if panel in self.panels and last is not None:
-            self._last_look[panel] = min(last, max(last + 1 / self._max_fps, now) - self._interval[panel])
+    def hurry(self, panel: str, now: float, share: float = inf) -> None:
+        """Look at a watched panel as soon as a frame may come: the learner has just changed something.
+
+        Its looks take at most `share` of the time, however often it is hurried.
+        """
+        if panel in self.panels and panel in self._last_look:
+            wait = max(1 / self._max_fps, self._cost.get(panel, FIRST_GUESS) / share)
+            soonest = max(self._last_look[panel] + wait, now)
+            self._hurried[panel] = min(soonest, self._hurried.get(panel, inf))
             self._plan()
 
     def forget(self, panel: str) -> None:

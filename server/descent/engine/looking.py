@@ -9,6 +9,7 @@ from descent.contract.panels import Panel
 from descent.engine.budget import Budget
 
 RECORDED_FPS = 1  # pictures per second of an unwatched panel, at most
+LOOK_SHARE = 0.2  # of the time, for a panel while the learner changes how it is looked at
 
 
 class Looking:
@@ -65,9 +66,12 @@ class Looking:
                 until = min(until, due)
         return until
 
-    def knobs_changed(self, now: float) -> None:
-        """Show what the learner has changed: a hero as soon as may be."""
+    def knobs_changed(self, now: float, *, look: bool = False) -> None:
+        """Show what the learner has changed: a hero soon; after a change of a look the others, too."""
         self._seen_at.clear()
+        for panel in self._watched.panels if look else ():
+            if panel not in self._heroes:
+                self._watched.hurry(panel, now, LOOK_SHARE)
         for panel in self._heroes:
             self._watched.hurry(panel, now)
 

@@ -380,7 +380,7 @@ class Loop:
         if len(trained) < len(applied.changed):
             now = self.knobs.model_dump(mode="json", include=set(looks))
             self._emit(LookChanged(self._seq, self.step, now))
-        self._looking.knobs_changed(time.perf_counter())
+        self._looking.knobs_changed(time.perf_counter(), look=len(trained) < len(applied.changed))
         if self.status == "paused":
             self._looking.collect_watched()
         return applied
