@@ -9,7 +9,7 @@ import { ask } from './api.js';
  * @param {Blob} blob
  * @param {string} name
  */
-function download(blob, name) {
+export function download(blob, name) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(blob);
   link.download = name;
@@ -18,7 +18,21 @@ function download(blob, name) {
 }
 
 /**
- * The panel's canvases, one over the other, on the panel's background.
+ * Paint an element's canvases, one over the other, where they lie in it.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Element} element
+ */
+export function paintLayers(context, element) {
+  const box = element.getBoundingClientRect();
+  for (const layer of element.querySelectorAll('canvas')) {
+    const at = layer.getBoundingClientRect();
+    if (at.width && at.height)
+      context.drawImage(layer, at.left - box.left, at.top - box.top, at.width, at.height);
+  }
+}
+
+/**
+ * The panel's picture, on the panel's background.
  * @param {HTMLElement} card
  * @param {PanelSpec} panel
  * @param {RunView} run
@@ -34,11 +48,7 @@ export function savePicture(card, panel, run) {
   context.scale(ratio, ratio);
   context.fillStyle = getComputedStyle(card).backgroundColor;
   context.fillRect(0, 0, box.width, box.height);
-  for (const layer of body.querySelectorAll('canvas')) {
-    const at = layer.getBoundingClientRect();
-    if (at.width && at.height)
-      context.drawImage(layer, at.left - box.left, at.top - box.top, at.width, at.height);
-  }
+  paintLayers(context, body);
   canvas.toBlob((blob) => blob && download(blob, `${run.experiment.id}-${panel.name}-${run.now}.png`));
 }
 

@@ -1,5 +1,6 @@
 /** Every text of the page: key → [English, 한국어], one file per area. The experiments bring their own texts. */
 
+import animation from './animation.js';
 import app from './app.js';
 import data from './data.js';
 import errors from './errors.js';
@@ -18,6 +19,7 @@ import sweep from './sweep.js';
 /** The keys of any of these. @template T @typedef {T extends unknown ? keyof T & string : never} KeyOf */
 
 export const MESSAGES = joined(
+  animation,
   app,
   data,
   errors,

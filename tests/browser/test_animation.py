@@ -1,0 +1,128 @@
+"""What a panel has shown, saved as an animation: the frames that come out are what it draws."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image, ImageChops, ImageSequence, ImageStat
+from playwright.sync_api import Page, expect
+from safetensors.numpy import load
+
+from lab import WITHIN, Open, run_id, wait_past
+
+FOOT = 20  # px below the picture, for its title and step
+RUN, IMAGES = "Save as animation (GIF)", "Save these images as animation (GIF)"
+
+
+def pause_after(page: Page, server: str, step: int) -> None:
+    """Train past `step`, pause, and wait for the record."""
+    wait_past(page, step)
+    httpx.post(f"{server}/api/runs/{run_id(page)}/pause").raise_for_status()
+    page.wait_for_timeout(1000)
+
+
+def menu(page: Page, panel: str) -> None:
+    page.locator(f"[data-panel={panel}] button[aria-haspopup=menu]").click()
+
+
+def saved(page: Page, panel: str, item: str) -> list[Image.Image]:
+    """The frames of the animation that the page saves."""
+    menu(page, panel)
+    page.locator(f"[data-panel={panel}]").get_by_role("menuitem", name=item).first.click()
+    dialog = page.get_by_role("group", name=item, exact=True)
+    with page.expect_download(timeout=WITHIN) as waited:
+        dialog.get_by_role("button", name="Save").click()
+    assert waited.value.suggested_filename.endswith(f"-{panel}.gif")
+    expect(dialog).to_have_count(0)
+    film = Image.open(io.BytesIO(waited.value.path().read_bytes()))
+    assert film.format == "GIF"
+    return [frame.convert("RGB") for frame in ImageSequence.Iterator(film)]
+
+
+def picture(page: Page, panel: str) -> Image.Image:
+    """What the panel draws now, as the page saves it."""
+    menu(page, panel)
+    with page.expect_download(timeout=WITHIN) as waited:
+        page.get_by_role("menuitem", name="Save picture (PNG)").click()
+    return Image.open(io.BytesIO(waited.value.path().read_bytes())).convert("RGB")
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """The mean difference of their bytes."""
+    return sum(ImageStat.Stat(ImageChops.difference(one, other)).mean) / 3
+
+
+@pytest.mark.parametrize(
+    ("experiment", "panels"),
+    [
+        ("neural-playground", ("decision_map", "weights")),
+        ("linear-regression", ("fit",)),  # by uPlot
+        ("dcgan", ("latent_walk",)),
+    ],
+)
+def test_each_frame_is_what_the_panel_draws_at_its_step(
+    experiment: str, panels: tuple[str, ...], open_page: Open, server: str
+) -> None:
+    page = open_page(f"/lab/{experiment}", height=2400)  # all panels on screen, so that all are recorded
+    pause_after(page, server, 40)
+    run = run_id(page)
+    for panel in panels:
+        steps = httpx.get(f"{server}/api/runs/{run}/frames").json()["frames"][panel]
+        card = page.locator(f"[data-panel={panel}]")
+        page.wait_for_selector(f"[data-panel={panel}][data-step]", timeout=WITHIN)
+        stamp = card.get_attribute("data-step")
+        frames = saved(page, panel, RUN)
+        assert card.get_attribute("data-step") == stamp
+        assert "step=" not in page.url  # the learner's view has not moved
+        assert len(frames) == len(steps) > 1
+        assert len({frame.size for frame in frames}) == 1
+        assert any(difference(one, other) > 0.1 for one, other in pairwise(frames))
+        at = len(steps) // 2
+        page.goto(f"{server}/lab/{experiment}?run={run}&step={steps[at]}")
+        page.wait_for_selector(f"[data-panel={panel}][data-step='{steps[at]}']", timeout=WITHIN)
+        page.wait_for_selector("[data-shown]", timeout=WITHIN)
+        drawn = picture(page, panel)
+        assert frames[at].size == (drawn.width, drawn.height + FOOT)
+        of_step = difference(frames[at].crop((0, 0, *drawn.size)), drawn)
+        assert of_step < 2, "256 colours may move a channel by that much on average"
+        assert of_step < difference(frames[0].crop((0, 0, *drawn.size)), drawn)
+        assert of_step < difference(frames[-1].crop((0, 0, *drawn.size)), drawn)
+        page.goto(f"{server}/lab/{experiment}?run={run}")
+
+
+def test_the_images_of_one_frame_follow_one_another(open_page: Open, server: str) -> None:
+    page = open_page("/lab/dcgan")
+    pause_after(page, server, 40)
+    answer = httpx.get(f"{server}/api/runs/{run_id(page)}/frames/samples?step={10**9}").content
+    pixels = load(answer)["pixels"]  # (64, 16, 16)
+    frames = saved(page, "samples", IMAGES)
+    assert len(frames) == len(pixels) == 64
+    for frame, image in zip(frames, pixels, strict=True):
+        shown = np.asarray(frame.crop((4, 4, 260, 260)))[8::16, 8::16]  # 16 times as large, 4 px around it
+        apart = np.abs(shown - image.astype(float)[..., None])
+        assert apart.max() <= 16, "256 colours, of five or six bits a channel"
+        assert apart.mean() < 4
+    assert any(difference(one, other) > 1 for one, other in pairwise(frames))
+
+
+def test_saving_is_cancelled_and_what_is_no_picture_says_so(open_page: Open, server: str) -> None:
+    page = open_page("/lab/neural-playground")
+    downloads: list[str] = []
+    page.on("download", lambda download: downloads.append(download.suggested_filename))
+    pause_after(page, server, 40)
+    menu(page, "decision_map")
+    page.get_by_role("menuitem", name=RUN).click()
+    dialog = page.get_by_role("group", name=RUN)
+    expect(dialog.get_by_role("button", name="Save")).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)
+    menu(page, "loss")
+    expect(page.get_by_role("menuitem", name="Save as animation")).to_be_disabled()
+    expect(page.get_by_role("menuitem", name="Save as animation")).to_contain_text("curves of all steps")
+    page.wait_for_timeout(1000)
+    assert not downloads
