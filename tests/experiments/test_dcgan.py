@@ -27,9 +27,11 @@ from descent.experiments.generative.dcgan import (
     initialise,
     mean_distance,
     nearest,
+    shown,
     slerp,
 )
 from descent.kit.data.digits import mnist, read_idx, sklearn_digits
+from descent.kit.data.sets import FILES
 from descent.wire import encode_picture
 from driving import take as train
 
@@ -56,20 +58,26 @@ def probe(experiment: DCGAN, knobs: DCGANKnobs) -> dict[str, bytes]:
     return frames
 
 
-@pytest.mark.parametrize("resolution", [16, 32])
-def test_networks_halve_and_double_between_4_and_the_resolution(resolution: int) -> None:
+@pytest.mark.parametrize(
+    ("resolution", "smallest", "colours"), [(16, 4, 1), (28, 7, 1), (32, 4, 1), (32, 4, 3)]
+)
+def test_networks_halve_and_double_between_4_or_7_and_the_resolution(
+    resolution: int, smallest: int, colours: int
+) -> None:
     sides: dict[str, list[int]] = {"G": [], "D": []}
-    G, D = Generator(5, 8, resolution), Discriminator(8, resolution)
+    G, D = Generator(5, 8, resolution, colours), Discriminator(8, resolution, colours)
     for name, network in (("G", G), ("D", D)):
         for layer in network:
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 layer.register_forward_hook(lambda _m, _i, out, seen=sides[name]: seen.append(out.shape[-1]))
-    assert D(G(torch.randn(6, 5))).shape == (6,)
-    doubling = [4 * 2**i for i in range(int(math.log2(resolution / 4)) + 1)]
+    pictures = G(torch.randn(6, 5))
+    assert pictures.shape == (6, colours, resolution, resolution)
+    assert D(pictures).shape == (6,)
+    doubling = [smallest * 2**i for i in range(int(math.log2(resolution / smallest)) + 1)]
     assert sides == {"G": doubling, "D": [*doubling[-2::-1], 1]}
 
 
-@pytest.mark.parametrize("resolution", [16, 32])
+@pytest.mark.parametrize("resolution", [16, 28, 32])
 def test_networks_follow_the_guidelines(resolution: int) -> None:
     G, D = list(Generator(5, 8, resolution)), list(Discriminator(8, resolution))
     for layer in G + D:
@@ -314,6 +322,66 @@ def test_the_real_mnist_files_are_read(resolution: int) -> None:
     assert len(digits.images) == len(digits)
     if len(digits) == 10_000:
         assert digits.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+
+
+def write_cifar(folder: Path, pixels: np.ndarray, labels: np.ndarray) -> None:
+    """Files of CIFAR-10's binary version: all pictures (N, 3, 32, 32) in each."""
+    folder.mkdir(parents=True)
+    records = np.concatenate([labels[:, None], pixels.reshape(len(labels), -1)], axis=1).astype(np.uint8)
+    for name in FILES["cifar-10"]:
+        (folder / name).write_bytes(records.tobytes())
+
+
+@pytest.mark.parametrize("resolution", [16, 28, 32])
+def test_pictures_in_colour_are_drawn_in_colour(
+    resolution: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DESCENT_DATA", str(tmp_path))
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 3, 32, 32))
+    write_cifar(tmp_path / "cifar-10", pixels, np.arange(40) % 10)
+    experiment, knobs = built(dataset="cifar-10", resolution=resolution)
+    images = experiment.digits.images
+    assert images.shape == (200, 3, resolution, resolution)  # five files
+    scaled = torch.from_numpy(pixels).float() / 127.5 - 1
+    sought = {
+        16: scaled.view(40, 3, 16, 2, 16, 2).mean((3, 5)),
+        28: scaled[..., 2:30, 2:30],
+        32: scaled,
+    }[resolution]
+    torch.testing.assert_close(images[40:80], sought, atol=1e-6, rtol=1e-5)
+    assert experiment.digits.labels[:12].tolist() == [*range(10), 0, 1]
+    (row,) = train(experiment, knobs, 1)
+    assert all(map(math.isfinite, row.values()))
+    assert set(probe(experiment, knobs)) == {"samples", "latent_walk", "neighbours", "coverage", "verdicts"}
+    with torch.no_grad():
+        assert experiment.samples(knobs).pixels.shape == (64, resolution, resolution, 3)
+        assert experiment.neighbours(knobs).pixels.shape == (24, resolution, resolution, 3)
+        real = torch.as_tensor(experiment.neighbours(knobs).pixels)[1]
+        assert (real == torch.as_tensor(shown(images))).flatten(1).all(1).any(), "no real picture"
+        assert experiment.coverage(knobs).labels[0] == "airplane"
+
+
+def test_at_28_pixels_kmnist_is_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DESCENT_DATA", str(tmp_path))
+    images = np.random.default_rng(0).integers(0, 256, (70, 28, 28)).astype(np.uint8)
+    (tmp_path / "kmnist").mkdir()
+    write_mnist(tmp_path / "kmnist", images, (np.arange(70) % 10).astype(np.uint8))
+    experiment, knobs = built(dataset="kmnist", resolution=28)
+    assert torch.equal(torch.as_tensor(shown(experiment.digits.images)), torch.from_numpy(images))
+    train(experiment, knobs, 1)
+    with torch.no_grad():
+        assert experiment.samples(knobs).pixels.shape == (64, 28, 28)
+        assert experiment.coverage(knobs).labels[0] == "お"
+
+
+@pytest.mark.parametrize("dataset", ["fashion-mnist", "kmnist", "cifar-10"])
+def test_a_set_that_is_not_there_is_refused_at_the_knob(
+    dataset: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DESCENT_DATA", str(tmp_path))
+    with pytest.raises(KnobError, match=f"descent data fetch {dataset}") as refused:
+        built(dataset=dataset)
+    assert refused.value.knob == "dataset"
 
 
 def test_mnist_is_padded_to_32_and_averaged_to_16(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ One step is one update of D (or `d_steps` of them), then one of G. At the equili
 own distribution, D says ½ everywhere, L_D = 2 log 2 ≈ 1.39 and L_G = log 2 ≈ 0.69.
 
 Departures from the paper:
-- z is standard normal, not uniform, and images are 16×16 or 32×32, so there are two or three strided
-  layers, not four, and far fewer channels.
+- z is standard normal, not uniform, and images are 16, 28 or 32 pixels wide instead of 64: two or three
+  strided layers, not four, and far fewer channels. Those of 28, MNIST's own, begin at 7×7 instead of 4×4.
+- The paper's data are rooms, faces and ImageNet. Of CIFAR-10, in colour, the first 20,000 pictures are used,
+  and for 28 pixels their middle.
 - D's batch norm keeps no running statistics: it normalises by the batch it is given in probes as in
   training, so what the panels show is the D that teaches G. G's panels use its running statistics.
 - D sees real and generated images in separate batches, each with its own statistics, as is common practice.
@@ -24,7 +26,8 @@ Departures from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -33,11 +36,13 @@ from torch import nn
 
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
-from descent.kit.data.digits import load_digits
+from descent.kit.data.digits import Digits, load_digits
+from descent.kit.data.images import CLASSES_OF, labelled_images
 
 SAMPLES = 64  # fixed noise vectors behind most panels
-COUNTED_EVERY, REFERENCES = 10, 2000  # steps between two counts of the kinds drawn; real digits they go by
+COUNTED_EVERY, REFERENCES = 10, 2000  # steps between two counts of the kinds drawn; real pictures they go by
 WALK = (4, 12)  # rows and images per row of the latent walk
+IN_COLOUR = 20_000  # pictures of CIFAR-10: with three channels they take as much room as all of MNIST
 
 
 class DCGANKnobs(Knobs):
@@ -50,14 +55,17 @@ class DCGANKnobs(Knobs):
     )
     batch: int = live(64, "Batch size", "B", range=(8, 256), step=8)
     walk: int = live(0, "Latent walk", range=(0, 99), role="look")
-    dataset: Literal["digits", "mnist"] = fixed(
+    dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist", "cifar-10"] = fixed(
         "digits",
         "Data set",
-        options={"digits": "scikit-learn digits", "mnist": "MNIST"},
-        data=("mnist",),
+        options={
+            **{"digits": "scikit-learn digits", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"},
+            **{"kmnist": "KMNIST", "cifar-10": "CIFAR-10, in colour"},
+        },
+        data=("mnist", "fashion-mnist", "kmnist", "cifar-10"),
     )
-    resolution: Literal[16, 32] = fixed(
-        16, "Resolution", unit="px", options={"16": "16 × 16", "32": "32 × 32"}
+    resolution: Literal[16, 28, 32] = fixed(
+        16, "Resolution", unit="px", options={"16": "16 × 16", "28": "28 × 28", "32": "32 × 32"}
     )
     latent: int = fixed(
         16, "Latent size", "Z", range=(2, 128), help="Components of z, the noise that becomes an image."
@@ -65,14 +73,20 @@ class DCGANKnobs(Knobs):
     width: int = fixed(32, "Width", "C", range=(8, 64), step=8)
 
 
-class Generator(nn.Sequential):
-    """z (B, Z) → image (B, 1, R, R) in (-1, 1): a projection to 4×4, then doubled until R."""
+def smallest(resolution: int) -> int:
+    """The side S from which G's maps are doubled to R, and to which D's are halved: 4, or 7 for 28."""
+    return 7 if resolution % 7 == 0 else 4
 
-    def __init__(self, latent: int, width: int, resolution: int) -> None:
-        channels = width * resolution // 8
+
+class Generator(nn.Sequential):
+    """z (B, Z) → image (B, C', R, R) in (-1, 1): a projection to S×S, then doubled until R."""
+
+    def __init__(self, latent: int, width: int, resolution: int, colours: int = 1) -> None:
+        side = smallest(resolution)
+        channels = width * resolution // (2 * side)
         layers: list[nn.Module] = [
             nn.Unflatten(1, (latent, 1, 1)),
-            nn.ConvTranspose2d(latent, channels, 4, bias=False),  # (B, channels, 4, 4)
+            nn.ConvTranspose2d(latent, channels, side, bias=False),  # (B, channels, S, S)
             nn.BatchNorm2d(channels),
             nn.ReLU(),
         ]
@@ -83,25 +97,44 @@ class Generator(nn.Sequential):
                 nn.ReLU(),
             ]
             channels //= 2
-        layers += [nn.ConvTranspose2d(width, 1, 4, stride=2, padding=1), nn.Tanh()]  # (B, 1, R, R)
+        layers += [nn.ConvTranspose2d(width, colours, 4, stride=2, padding=1), nn.Tanh()]  # (B, C', R, R)
         super().__init__(*layers)
 
 
 class Discriminator(nn.Sequential):
-    """image (B, 1, R, R) → logit (B,) of being real: halved until 4×4, then read out."""
+    """image (B, C', R, R) → logit (B,) of being real: halved until S×S, then read out."""
 
-    def __init__(self, width: int, resolution: int) -> None:
-        layers: list[nn.Module] = [nn.Conv2d(1, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        channels = width
-        while 8 * channels < width * resolution:
+    def __init__(self, width: int, resolution: int, colours: int = 1) -> None:
+        layers: list[nn.Module] = [nn.Conv2d(colours, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        channels, side = width, smallest(resolution)
+        while 2 * side * channels < width * resolution:
             layers += [
                 nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(2 * channels, track_running_stats=False),
                 nn.LeakyReLU(0.2),
             ]
             channels *= 2
-        layers += [nn.Conv2d(channels, 1, 4), nn.Flatten(0)]  # (B, channels, 4, 4) → (B,)
+        layers += [nn.Conv2d(channels, 1, side), nn.Flatten(0)]  # (B, channels, S, S) → (B,)
         super().__init__(*layers)
+
+
+def real_pictures(dataset: str, resolution: int, folders: Sequence[Path]) -> Digits:
+    """Real pictures (N, C', R, R) in [-1, 1]. Raises `KnobError` where the set cannot be read."""
+    if dataset != "cifar-10":
+        return load_digits(dataset, resolution, folders)
+    found = labelled_images(dataset, folders)
+    pixels = found.train[:IN_COLOUR].float()  # (N, 3, 32, 32)
+    if resolution == 28:
+        pixels = pixels[..., 2:-2, 2:-2]
+    elif resolution != 32:
+        pixels = F.adaptive_avg_pool2d(pixels, resolution)
+    return Digits(pixels.div(127.5).sub_(1), found.train_labels[:IN_COLOUR].clone())
+
+
+def shown(images: torch.Tensor) -> torch.Tensor:
+    """Pixels (N, R, R) or, in colour, (N, R, R, 3), of images (N, C', R, R) in [-1, 1]."""
+    pixels = p.Images.to_pixels(images)
+    return pixels[:, 0] if pixels.shape[1] == 1 else pixels.movedim(1, -1)
 
 
 def initialise(module: nn.Module) -> None:
@@ -185,13 +218,15 @@ class DCGAN(Experiment[DCGANKnobs]):
     diversity = p.scalars(
         {"diversity": "samples / real", "distance": "from real (energy)"}, "Distance between samples"
     )
-    kinds = p.scalars({"kinds": "kinds drawn"}, "Kinds of digits")
+    kinds = p.scalars({"kinds": "kinds drawn"}, "Kinds drawn")
 
     def build(self, knobs: DCGANKnobs) -> None:
-        """Raises `KnobError` where MNIST is chosen and cannot be read."""
-        self.digits = load_digits(knobs.dataset, knobs.resolution, self.data).to(self.device)
-        self.G = Generator(knobs.latent, knobs.width, knobs.resolution).apply(initialise).to(self.device)
-        self.D = Discriminator(knobs.width, knobs.resolution).apply(initialise).to(self.device)
+        """Raises `KnobError` where the chosen set cannot be read."""
+        self.classes = list(CLASSES_OF[knobs.dataset])
+        self.digits = real_pictures(knobs.dataset, knobs.resolution, self.data).to(self.device)
+        size = knobs.width, knobs.resolution, self.digits.images.shape[1]
+        self.G = Generator(knobs.latent, *size).apply(initialise).to(self.device)
+        self.D = Discriminator(*size).apply(initialise).to(self.device)
         self.optimizer_g = torch.optim.Adam(self.G.parameters(), knobs.lr_g, (knobs.beta1, 0.999))
         self.optimizer_d = torch.optim.Adam(self.D.parameters(), knobs.lr_d, (knobs.beta1, 0.999))
         self.noise = torch.randn(SAMPLES, knobs.latent).to(self.device)
@@ -213,7 +248,7 @@ class DCGAN(Experiment[DCGANKnobs]):
         generator = self.generator(self.step_index)
         for _ in range(knobs.d_steps):
             real, z = self._draw(knobs, generator)
-            fake = self.G(z)  # (B, 1, R, R)
+            fake = self.G(z)  # (B, C', R, R)
 
             on_real, on_fake = self.D(real), self.D(fake.detach())  # (B,) logits
             loss_d = discriminator_loss(on_real, on_fake, knobs.smoothing)
@@ -240,7 +275,7 @@ class DCGAN(Experiment[DCGANKnobs]):
         return row
 
     def _draw(self, knobs: DCGANKnobs, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """Real digits (B, 1, R, R), and noise (B, Z)."""
+        """Real pictures (B, C', R, R), and noise (B, Z)."""
         rows = torch.randint(len(self.digits), (knobs.batch,), generator=generator).to(self.device)
         z = torch.randn(knobs.batch, knobs.latent, generator=generator).to(self.device)
         return self.digits.images[rows], z
@@ -265,7 +300,7 @@ class DCGAN(Experiment[DCGANKnobs]):
     @p.images("Samples", size="hero", filmstrip=True)
     def samples(self, knobs: DCGANKnobs) -> p.Images:
         """G of the fixed noise."""
-        return p.Images(pixels=p.Images.to_pixels(self.G(self.noise)[:, 0]), columns=8)
+        return p.Images(pixels=shown(self.G(self.noise)), columns=8)
 
     @p.images("Latent walk", size="wide")
     def latent_walk(self, knobs: DCGANKnobs) -> p.Images:
@@ -273,17 +308,16 @@ class DCGAN(Experiment[DCGANKnobs]):
         rows, columns = WALK
         stops = torch.randn(rows + 1, knobs.latent, generator=torch.Generator().manual_seed(knobs.walk))
         z = slerp(stops[:-1], stops[1:], torch.linspace(0, 1, columns))  # (rows, columns, Z)
-        pictures = self.G(z.flatten(0, 1).to(self.device))
-        return p.Images(pixels=p.Images.to_pixels(pictures[:, 0]), columns=columns)
+        return p.Images(pixels=shown(self.G(z.flatten(0, 1).to(self.device))), columns=columns)
 
     @p.images("Nearest real")
     def neighbours(self, knobs: DCGANKnobs) -> p.Images:
         """Two samples per row, each followed by its three neighbours."""
         fake = self.G(self.noise[:6])
         distances, rows = nearest(fake, self.digits.images, 3)
-        pictures = torch.cat([fake[:, None], self.digits.images[rows]], dim=1)  # (6, 4, 1, R, R)
+        pictures = torch.cat([fake[:, None], self.digits.images[rows]], dim=1)  # (6, 4, C', R, R)
         captions = [text for row in distances.tolist() for text in ("G(z)", *(f"{d:.1f}" for d in row))]
-        return p.Images(pixels=p.Images.to_pixels(pictures.flatten(0, 2)), columns=8, captions=captions)
+        return p.Images(pixels=shown(pictures.flatten(0, 1)), columns=8, captions=captions)
 
     @p.bars("Classes")
     def coverage(self, knobs: DCGANKnobs) -> p.Bars:
@@ -291,7 +325,7 @@ class DCGAN(Experiment[DCGANKnobs]):
         _, rows = nearest(self.G(self.noise), self.digits.images, 1)
         sources = {"samples": self.digits.labels[rows[:, 0]], "real": self.digits.labels}
         shares = [labels.bincount(minlength=10) / len(labels) for labels in sources.values()]
-        return p.Bars(values=torch.stack(shares), labels=list("0123456789"), series=list(sources))
+        return p.Bars(values=torch.stack(shares), labels=self.classes, series=list(sources))
 
     @p.histogram("D's verdicts")
     def verdicts(self, knobs: DCGANKnobs) -> p.Histogram:
