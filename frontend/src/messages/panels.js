@@ -49,6 +49,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '화살표 키로 층과 채널을 고르고, Shift를 누르면 맵 안의 값을 고릅니다.',
   ],
 
+  'heatmap.pick': ['Click a cell, or press Enter on it, to pick it.', '칸을 누르거나 Enter를 눌러 고르세요.'],
   'heatmap.row': ['row', '행'],
   'heatmap.column': ['column', '열'],
 

@@ -75,7 +75,7 @@ class Images(Picture):
 
 @dataclass(kw_only=True)
 class Heatmap(Picture):
-    """A matrix of numbers. `values`: (R, C). Row 0 is drawn at the top."""
+    """A matrix of numbers. `values`: (R, C), NaN where there is none. Row 0 is drawn at the top."""
 
     values: Array
     rows: Sequence[str] = ()
