@@ -82,10 +82,15 @@ def test_a_set_is_fetched_with_progress_and_then_trained_on_and_removed(
 def test_a_run_that_lacks_its_data_says_so_at_the_setting_and_begins_when_they_are_there(
     server: str, open_page: Open
 ) -> None:
-    wish = {"experiment": "mlp-digits", "knobs": {"dataset": "mnist"}}
-    before = httpx.post(f"{server}/api/runs", json=wish).json()["id"]
-    page = open_page(f"/lab/mlp-digits?run={before}")
+    page = open_page("/lab/mlp-digits", refused=True)
+    before = choosing(page)
     knob = page.locator("[data-knob=dataset]")
+    knob.get_by_role("button", name="Fetch").click()
+    wait_to_leave(page, before)
+    wait_for_hero(page)
+    before = run_id(page)
+    assert httpx.delete(f"{server}/api/data/mnist").json()["state"] == "absent"  # in another window
+    page.get_by_test_id("reset").click()
     expect(knob.get_by_role("alert")).to_contain_text("MNIST is not on this machine yet", timeout=WITHIN)
     knob.get_by_role("button", name="Fetch").click()
     wait_to_leave(page, before)

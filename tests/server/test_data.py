@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -395,6 +396,39 @@ def test_a_client_names_a_known_set_and_never_an_address(web: Web, client: httpx
     answer = client.post("/api/data/nonsense/fetch").json()
     assert (answer["code"], answer["field"]) == ("unknown-data", "name")
     assert web.handler.asked == []
+
+
+@pytest.mark.slow
+def test_a_run_that_asks_for_a_set_that_is_not_there_is_refused_until_it_is(
+    own_server: Any, tmp_path: Path
+) -> None:
+    def refused(path: str, body: dict[str, Any]) -> bool:
+        answer = client.post(path, json=body)
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem["field"]) == (422, "bad-knob", "dataset")
+        assert "fetch it here or with `descent data fetch mnist`" in problem["detail"]
+        names = {"reason": "no-data", "title": "MNIST", "name": "mnist"}
+        return names.items() <= problem["params"].items()
+
+    def finished(knobs: dict[str, Any]) -> str:
+        run = client.post("/api/runs", json={"experiment": "mlp-digits", "knobs": knobs, "max_steps": 3})
+        at = f"/api/runs/{run.json()['id']}"
+        while client.get(at).json()["status"] != "finished":
+            threading.Event().wait(0.05)
+        return at
+
+    place, knobs = tmp_path / "data" / "mnist", {"dataset": "mnist"}
+    with httpx.Client(base_url=own_server.url, timeout=60) as client:
+        assert refused("/api/runs", {"experiment": "mlp-digits", "knobs": knobs})
+        assert client.get("/api/runs").json() == []
+        place.mkdir(parents=True)
+        for name, data in IDX.items():
+            (place / name).write_bytes(data)
+        run, plain = finished(knobs), finished({})
+        assert client.post(f"{run}/branch", json={"step": 2, "knobs": {"lr": 0.01}}).status_code == 201
+        shutil.rmtree(place)
+        assert refused(f"{run}/branch", {"step": 2, "knobs": {"lr": 0.01}})
+        assert refused(f"{plain}/branch", {"step": 2, "knobs": knobs})
 
 
 def test_pages_of_other_sites_cannot_make_the_server_fetch(web: Web, client: httpx.Client) -> None:

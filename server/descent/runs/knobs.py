@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from descent.contract import Knobs
+from descent.contract import KnobError, Knobs
 from descent.contract.entry import Entry
 from descent.engine.knobs import KEY, apart, heard_by, merged, refusal
 from descent.engine.schedules import Followed, Plateau, range_of, schedule_adapter
 from descent.errors import BadKnob, BadSchedule, FixedKnob
+from descent.kit.data.missing import place_of
 
 
 def check(
@@ -53,6 +55,18 @@ def check(
     if schedules is not None:
         found[KEY] = {name: _schedule(entry, name, told) for name, told in schedules.items()}
     return found
+
+
+def need_data(entry: Entry, knobs: Mapping[str, Any], folders: Sequence[Path]) -> None:
+    """Raises `BadKnob` where a knob asks for a data set that is in none of the folders."""
+    for name, field in entry.knobs_type.model_fields.items():
+        extra = field.json_schema_extra
+        sets = extra.get("x-data") if isinstance(extra, dict) else None
+        if isinstance(sets, list) and knobs[name] in sets:
+            try:
+                place_of(knobs[name], folders, name)
+            except KnobError as error:
+                raise refusal(error).error() from error
 
 
 def is_live(entry: Entry, name: str) -> bool:

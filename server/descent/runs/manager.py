@@ -130,9 +130,13 @@ class RunManager:
         max_steps: int | None = None,
         viewed: bool = False,
     ) -> Run:
-        """A new run, queued, or starting if there is room. `viewed`: it is made to be watched."""
+        """A new run, queued, or starting if there is room. `viewed`: it is made to be watched.
+
+        Raises `BadKnob`, also where a data set is not on this machine, `NoDevice` and `TooManyRuns`.
+        """
         entry = self.registry.find(experiment)
         values = knob_check.check(entry, knobs)
+        knob_check.need_data(entry, values, self.settings.data_folders)
         return self._add(
             Run(
                 id=(run_id := self._new_id()),
@@ -167,13 +171,15 @@ class RunManager:
         replay, damaged = await self._history().plan(parent, step)
         self._need_known(parent)
         branching = Branching.of(parent, replay, knobs)
+        fields = branching.fields()
+        knob_check.need_data(parent.entry, fields["knobs"], self.settings.data_folders)
         run = self._add(
             Run(
                 id=(run_id := self._new_id()),
                 channel=Channel(self._tape(run_id)),
                 viewed=viewed,
                 start_paused=True,  # going back needs no slot, and tells whether it can be done
-                **branching.fields(),
+                **fields,
             )
         )
         self._report_damaged(run, damaged)
@@ -310,6 +316,7 @@ class RunManager:
         self._need_known(run)
         if run.status not in RESUMABLE:  # another request was faster
             return
+        knob_check.need_data(run.entry, run.built_with, self.settings.data_folders)
         if recorder.has_unwritten(run):
             raise errors.NotRecorded(
                 f"the end of the run is not recorded yet ({recorder.state.reason})", "run"
