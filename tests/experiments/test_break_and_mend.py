@@ -45,6 +45,7 @@ def main_loss(id: str) -> str:
         ("ensembles", "lr"),
         ("losses", "lr"),
         ("convolution", "lr"),
+        ("transfer-learning", "lr"),
         ("lstm-cells", "lr"),
         ("transformer", "lr"),
         ("dcgan", "lr_g"),

@@ -129,10 +129,10 @@ class Field(Picture):
 class Arrows(Picture):
     """Clouds of points on a field of the plane, with arrows from some places and a grid bent over it.
 
-    `values`: (H, W) as in `Field`. `points`: (N, 2); `groups`: uint8 (N,), the index in `names` of each.
-    `tails`, `arrows`: (A, 2), where each arrow begins and its vector, drawn `gain` times the root of its
-    length long, so that small ones are seen. `mesh`: (R, C, 2), where the places of a regular grid of R × C
-    lines have gone; (1, C, 2) a bent line.
+    `values`: (H, W) as in `Field`; (0, 0) for no field. `points`: (N, 2); `groups`: uint8 (N,), the index in
+    `names` of each. `tails`, `arrows`: (A, 2), where each arrow begins and its vector, drawn `gain` times
+    the root of its length long, so that small ones are seen. `mesh`: (R, C, 2), where the places of a regular
+    grid of R × C lines have gone; (1, C, 2) a bent line.
     """
 
     values: Array
