@@ -46,6 +46,7 @@ def main_loss(id: str) -> str:
         ("losses", "lr"),
         ("convolution", "lr"),
         ("transfer-learning", "lr"),
+        ("architectures", "lr"),
         ("lstm-cells", "lr"),
         ("transformer", "lr"),
         ("dcgan", "lr_g"),
