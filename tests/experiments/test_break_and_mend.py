@@ -44,9 +44,9 @@ def main_loss(id: str) -> str:
         ("regularisation", "lr"),
         ("ensembles", "lr"),
         ("losses", "lr"),
+        ("end-to-end", "lr_ctc"),
         ("convolution", "lr"),
         ("transfer-learning", "lr"),
-        ("architectures", "lr"),
         ("lstm-cells", "lr"),
         ("transformer", "lr"),
         ("dcgan", "lr_g"),
@@ -178,6 +178,7 @@ def test_the_cause_that_is_told(id: str, preset: str, code: str, cause: str) -> 
         ("learning-rate", "diverging", "above-edge"),
         ("learning-rate", "too-small", "stuck"),
         ("losses", "few", "overfitting"),
+        ("end-to-end", "few", "overfitting"),
         ("lstm-cells", "by-heart", "overfitting"),
     ],
 )

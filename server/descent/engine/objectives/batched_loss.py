@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,9 @@ def losses_at(
         with SwapParameters({id(p): copy for p, copy in zip(parameters, one, strict=True)}):
             return loss()
 
-    found: Tensor = torch.vmap(of, randomness=randomness)(*copies)
+    with warnings.catch_warnings():  # what has no rule for batches is computed copy by copy, which is slower
+        warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
+        found: Tensor = torch.vmap(of, randomness=randomness)(*copies)
     return found
 
 
