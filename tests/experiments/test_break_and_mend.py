@@ -47,6 +47,7 @@ def main_loss(id: str) -> str:
         ("end-to-end", "lr_ctc"),
         ("convolution", "lr"),
         ("transfer-learning", "lr"),
+        ("architectures", "lr"),
         ("lstm-cells", "lr"),
         ("transformer", "lr"),
         ("dcgan", "lr_g"),

@@ -28,7 +28,16 @@ NOT = {
     r"[\d}] (?:에포크|스텝)": "200에포크, without a space",
 }
 # Where 정규화 is normalisation, not 규제.
-NORMALISATION = {"batch_norm.md", "cnn_images.md", "dcgan.md", "transformer.md", "health.js", "knobs.js"}
+NORMALISATION = {
+    "architectures.md",
+    "batch_norm.md",
+    "cnn_images.md",
+    "dcgan.md",
+    "transformer.md",
+    "health.js",
+    "knobs.js",
+    "panels.js",
+}
 
 
 def strays(text: str) -> list[str]:

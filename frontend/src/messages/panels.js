@@ -49,6 +49,22 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '화살표 키로 층과 채널을 고르고, Shift를 누르면 맵 안의 값을 고릅니다.',
   ],
 
+  'blueprint.input': ['picture', '입력 이미지'],
+  'blueprint.convolution': ['convolution', '합성곱'],
+  'blueprint.pooling': ['pooling', '풀링'],
+  'blueprint.norm': ['batch norm', '배치 정규화'],
+  'blueprint.dense': ['dense', '완전 연결'],
+  'blueprint.parameters': ['parameters', '파라미터'],
+  'blueprint.products': ['multiply-adds', '곱셈-덧셈'],
+  'blueprint.takes': [
+    '{parameters} parameters, {products} multiply-adds',
+    '파라미터 {parameters}개, 곱셈-덧셈 {products}번',
+  ],
+  'blueprint.total': [
+    '{parameters} parameters · {products} million multiply-adds',
+    '파라미터 {parameters}개 · 곱셈-덧셈 {products}백만 번',
+  ],
+
   'heatmap.pick': ['Click a cell, or press Enter on it, to pick it.', '칸을 누르거나 Enter를 눌러 고르세요.'],
   'heatmap.row': ['row', '행'],
   'heatmap.column': ['column', '열'],

@@ -1257,6 +1257,11 @@ export interface components {
                 tensors: "values";
                 meta: components["schemas"]["MapsMeta"];
             };
+            blueprint: {
+                /** @enum {string} */
+                tensors: never;
+                meta: components["schemas"]["BlueprintMeta"];
+            };
         };
         /** @description What a sweep's frame carries beside its arrays. `batched`: the variants trained in one batched step. */
         SweepMeta: {
@@ -1296,6 +1301,18 @@ export interface components {
             ] | null;
             log: boolean;
             note: string;
+        };
+        BlueprintMeta: {
+            shapes: [
+                number,
+                number,
+                number
+            ][];
+            names: string[];
+            types: ("convolution" | "pooling" | "norm" | "dense")[];
+            formulas: string[];
+            parameters: number[];
+            products: number[];
         };
         ContourMeta: {
             x: [
@@ -1531,6 +1548,7 @@ export type SweepMeta = components['schemas']['SweepMeta'];
 export type ArrowsMeta = components['schemas']['ArrowsMeta'];
 export type AttentionMeta = components['schemas']['AttentionMeta'];
 export type BarsMeta = components['schemas']['BarsMeta'];
+export type BlueprintMeta = components['schemas']['BlueprintMeta'];
 export type ContourMeta = components['schemas']['ContourMeta'];
 export type ConvolutionMeta = components['schemas']['ConvolutionMeta'];
 export type FieldMeta = components['schemas']['FieldMeta'];

@@ -20,6 +20,7 @@ Array = np.ndarray | torch.Tensor
 Size = Literal["hero", "wide", "small"]
 Scale = Literal["sequential", "diverging"]
 Range = tuple[float, float]
+LayerType = Literal["convolution", "pooling", "norm", "dense"]
 
 
 def _check(kind: str, name: str, value: Array, dims: int) -> None:
@@ -503,6 +504,28 @@ class Maps(Picture):
         )
 
 
+@dataclass(kw_only=True)
+class Blueprint(Picture):
+    """The layers of a network as boxes from left to right, with what each of them takes.
+
+    `shapes`: channels, rows and columns of the input, and of each layer's output. Of each layer its name,
+    its type, its size formula with numbers, empty for none, its parameters, and its multiply-adds
+    (`products`).
+    """
+
+    shapes: Sequence[tuple[int, int, int]]
+    names: Sequence[str]
+    types: Sequence[LayerType]
+    formulas: Sequence[str]
+    parameters: Sequence[int]
+    products: Sequence[int]
+
+    def __post_init__(self) -> None:
+        for name in ("names", "types", "formulas", "parameters", "products"):
+            if len(getattr(self, name)) != len(self.shapes) - 1:
+                raise ValueError(f"invalid Blueprint.{name}: one per layer, of {len(self.shapes) - 1}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Panel:
     """One picture on the page, as the experiment declares it. `name` is the attribute's name.
@@ -570,6 +593,7 @@ ranking = panel(Ranking)
 lines = panel(Lines)
 convolution = panel(Convolution)
 maps = panel(Maps)
+blueprint = panel(Blueprint)
 
 
 class scalars:
