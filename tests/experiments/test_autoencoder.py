@@ -220,6 +220,7 @@ def test_panels_show_what_they_say_for_every_kind_and_size(kind: Any, code: int)
 
         codes, decoded = run.look("codes"), run.look("decoded").pixels
         assert len(codes.points) == len(codes.groups) == 359
+        assert torch.equal(codes.pictures.flatten(1).float(), (run.experiment.test_x * 255).round())
         assert torch.isfinite(codes.values).all()
         assert decoded.shape == (GRID**2, 8, 8)
         if code == 2:

@@ -1199,7 +1199,7 @@ export interface components {
             };
             arrows: {
                 /** @enum {string} */
-                tensors: "values" | "points" | "groups" | "tails" | "arrows" | "mesh";
+                tensors: "values" | "points" | "groups" | "tails" | "arrows" | "mesh" | "pictures";
                 meta: components["schemas"]["ArrowsMeta"];
             };
             graph: {

@@ -9,12 +9,14 @@ Shape letters: `H`, `W` rows and columns of a map, `N` items, `P` paths, `T` poi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
+from torch.nn.functional import avg_pool2d
 
 Array = np.ndarray | torch.Tensor
 Size = Literal["hero", "wide", "small"]
@@ -133,8 +135,11 @@ class Arrows(Picture):
     `values`: (H, W) as in `Field`; (0, 0) for no field. `points`: (N, 2); `groups`: uint8 (N,), the index in
     `names` of each. `tails`, `arrows`: (A, 2), where each arrow begins and its vector, drawn `gain` times
     the root of its length long, so that small ones are seen. `mesh`: (R, C, 2), where the places of a regular
-    grid of R × C lines have gone; (1, C, 2) a bent line.
+    grid of R × C lines have gone; (1, C, 2) a bent line. `pictures`: uint8 (N, H, W) or, in colour,
+    (N, H, W, 3), what each point stands for, shown beside it; see `thumbnails`.
     """
+
+    ROOM: ClassVar[int] = 1 << 18  # bytes that the pictures of all points may take: they go with every frame
 
     values: Array
     x: Range
@@ -145,6 +150,7 @@ class Arrows(Picture):
     tails: Array = field(default_factory=lambda: np.zeros((0, 2), np.float32))
     arrows: Array = field(default_factory=lambda: np.zeros((0, 2), np.float32))
     mesh: Array = field(default_factory=lambda: np.zeros((0, 0, 2), np.float32))
+    pictures: Array = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8))
     range: Range = (-1.0, 1.0)  # where the diverging colours end
     gain: float = 0.1
 
@@ -155,6 +161,21 @@ class Arrows(Picture):
             raise ValueError(f"invalid Arrows.groups: {len(self.groups)} for {len(self.points)} points")
         if len(self.tails) != len(self.arrows):
             raise ValueError(f"invalid Arrows.tails: {len(self.tails)} for {len(self.arrows)} arrows")
+        if len(self.pictures) not in (0, len(self.points)) or self.pictures.ndim not in (3, 4):
+            shape = tuple(self.pictures.shape)
+            raise ValueError(f"invalid Arrows.pictures: shape {shape} for {len(self.points)} points")
+        if (size := math.prod(self.pictures.shape)) > self.ROOM:
+            raise ValueError(f"invalid Arrows.pictures: {size} bytes, at most {self.ROOM}; use thumbnails")
+
+    @classmethod
+    def thumbnails(cls, pixels: torch.Tensor) -> torch.Tensor:
+        """`pictures` of these pixels, smaller by a whole factor where they would take more than `ROOM`."""
+        factor = math.ceil(math.sqrt(pixels.numel() / cls.ROOM))
+        if factor <= 1:
+            return pixels
+        planes = pixels.movedim(-1, 1) if pixels.ndim == 4 else pixels[:, None]  # (N, C, H, W)
+        small = avg_pool2d(planes.float(), factor).round().to(torch.uint8)
+        return small.movedim(1, -1) if pixels.ndim == 4 else small[:, 0]
 
 
 @dataclass(kw_only=True)

@@ -39,6 +39,26 @@ export function outlines(tails, vectors, gain, plane) {
 }
 
 /**
+ * The place nearest to a point of the plane, −1 where none is near.
+ * @param {ArrayLike<number>} places  (N, 2)
+ * @param {Plane} plane
+ * @param {readonly [number, number]} point
+ * @param {number} reach  px
+ * @param {(index: number) => boolean} [passed]  whether a place does not count
+ */
+export function nearest(places, plane, [x, y], reach, passed = () => false) {
+  let found = -1;
+  let least = reach;
+  for (let i = 0; i < places.length / 2; i++) {
+    const right = plane.toX(places[2 * i]) - plane.toX(x);
+    const down = plane.toY(places[2 * i + 1]) - plane.toY(y);
+    const distance = Math.hypot(right, down);
+    if (distance < least && !passed(i)) [found, least] = [i, distance];
+  }
+  return found;
+}
+
+/**
  * The mean length of vectors.
  * @param {ArrayLike<number>} vectors  (A, 2)
  */

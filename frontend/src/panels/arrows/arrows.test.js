@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Plane } from '../../charts/plane.js';
-import { area, meanLength, outlines } from './arrows.js';
+import { area, meanLength, nearest, outlines } from './arrows.js';
 
 const plane = new Plane([-1, 1], [-1, 1], { left: 10, top: 20, width: 200, height: 200 });
 
@@ -32,6 +32,13 @@ test('a long arrow keeps its direction and is cut', () => {
 
 test('what is shorter than a pixel, or no number, is left out', () => {
   expect(outlines([0, 0, 0, 0, 0, 0], [1e-6, 0, NaN, 1, 0, 0], 0.1, plane)).toEqual([]);
+});
+
+test('the nearest place is found in pixels, unless it is passed over', () => {
+  const places = [0, 0, 0.05, 0, 0.9, 0.9]; // 100 px for each 1
+  expect(nearest(places, plane, [0.04, 0], 12)).toBe(1);
+  expect(nearest(places, plane, [0.04, 0], 12, (i) => i === 1)).toBe(0);
+  expect(nearest(places, plane, [0.5, 0.5], 12)).toBe(-1);
 });
 
 test('the mean length counts every arrow', () => {

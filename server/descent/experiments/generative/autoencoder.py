@@ -301,6 +301,7 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
             groups=self.test_y[:POINTS].to(torch.uint8),
             names=self.classes,
             range=(-most, most),
+            pictures=p.Arrows.thumbnails(self._tiles(self.test_x[:POINTS])),
         )
 
     def _lattice(self, cells: int, reach: Tensor) -> Tensor:

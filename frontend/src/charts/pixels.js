@@ -1,12 +1,12 @@
 /** Small images from frames (uint8 grey or colour) to pixels of a canvas. */
 
-/** @typedef {import('../../lib/types.js').Tensor} Tensor */
+/** @typedef {import('../lib/types.js').Tensor} Tensor */
 
 /**
  * Paint the first `count` images one under the other: image i begins at row i · H.
  * @param {Tensor} tensor  (N, H, W) grey or (N, H, W, 3) colour, uint8
  * @param {number} count  at most N
- * @param {import('../../charts/draw.js').Raster} raster
+ * @param {import('./draw.js').Raster} raster
  * @returns {HTMLCanvasElement} W × (count · H)
  */
 export function paintPixels({ shape, data }, count, raster) {
