@@ -99,6 +99,35 @@ def test_a_window_in_colour_adds_up_the_channels() -> None:
     torch.testing.assert_close(picture.output, expected)
 
 
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_picture_of_ones_own_takes_the_photographs_place(colour: bool) -> None:
+    levels = torch.randint(0, 16, (SIDE, SIDE, 3), generator=torch.Generator().manual_seed(0))
+    text = "".join(f"{level:x}" for level in levels.flatten().tolist())
+    run = Driven(Convolution, source="own", picture=text, colour=colour)
+    x = levels.movedim(2, 0).double() / 15
+    x = x if colour else grey(x)
+    picture = run.look("sliding")
+    torch.testing.assert_close(torch.as_tensor(picture.input), x, atol=1e-6, rtol=0)
+    expected = by_torch(x, run.knobs.hidden / 3, 1, (0, 0), 1)
+    torch.testing.assert_close(picture.output, expected, atol=1e-5, rtol=0)
+    loss = run.train(5).last("loss/train")
+    run.change(picture="".join(f"{15 - int(digit, 16):x}" for digit in text)).train(1)
+    torch.testing.assert_close(torch.as_tensor(run.look("sliding").input), 1 - x, atol=1e-6, rtol=0)
+    assert run.last("loss/train") != loss
+    run.change(picture="")
+    temple = load_photo("temple", SIDE)
+    assert torch.equal(run.look("sliding").input, (temple if colour else grey(temple)).double())
+
+
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [("7" * SIDE**2, "blank"), ("07" * 50, "100 pixels"), ("0z" * (SIDE**2 // 2), "0 to 9")],
+)
+def test_a_picture_that_is_none_is_refused_at_its_knob(picture: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=f"picture: it .*{said}"):
+        ConvolutionKnobs(source="own", picture=picture)
+
+
 @pytest.mark.parametrize("source", ["line", *PHOTOS])
 def test_the_six_filters_are_torchs(source: Any) -> None:
     run = Driven(Convolution, source=source)

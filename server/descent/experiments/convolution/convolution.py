@@ -34,12 +34,14 @@ from torch.nn import functional as F
 from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
 from descent.contract.knobs import Grid, KnobError, Knobs, fixed, live, rate
+from descent.kit.data.drawing import check_drawing, colours_of
 from descent.kit.data.photos import grey, load_photo
 from descent.kit.history import remembered
 
 SIDE = 96  # pixels along a side of a photograph
 LARGEST = 5  # rows and columns of a kernel
 PHOTOS = ["temple", "flower"]
+PICTURES = [*PHOTOS, "own"]
 CHANNELS = ["red", "green", "blue"]
 BLUR = [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
 SHARPEN = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
@@ -62,12 +64,14 @@ class ConvolutionKnobs(Knobs):
     # fmt: off
     numbers: Grid = live([[1, 4, 6, 7, 4]], "Numbers", "x", grid=((1, 1), (1, 12)), range=(-99, 99), step=1,
         when={"source": ["line"]}, group="input", role="task")
+    picture: str = live("", "Your picture", max_length=3 * SIDE * SIDE, canvas=(SIDE, SIDE), upload=True,
+        when={"source": ["own"]}, group="input", role="task")
     taps: Grid = live([[1, 1, 1]], "Kernel", "k", grid=((1, 1), (1, LARGEST)), range=(-20, 20), step=1,
         when={"source": ["line"]}, group="kernel", role="task")
     kernel: Grid = live(SOBEL, "Kernel", "k", grid=((1, LARGEST), (1, LARGEST)), range=(-20, 20), step=1,
-        when={"source": PHOTOS}, group="kernel", role="task")
+        when={"source": PICTURES}, group="kernel", role="task")
     channels: Grid = live([[1, 1, 1]], "Red, green, blue", grid=((1, 1), (3, 3)), range=(-3, 3), step=0.5,
-        when={"source": PHOTOS, "colour": [True]}, group="kernel", role="task")
+        when={"source": PICTURES, "colour": [True]}, group="kernel", role="task")
     divisor: int = live(3, "Divided by", range=(1, 32), group="kernel", role="task")
     stride: int = live(1, "Stride", "s", range=(1, 4), group="window", role="task")
     padding: int = live(0, "Padding", "p", range=(0, 4), group="window", role="task")
@@ -79,9 +83,10 @@ class ConvolutionKnobs(Knobs):
         options={"hidden": "yours", "learnt": "the learnt one"}, group="learning", role="look")
     lr: float = rate(1.0, log=(1e-3, 10.0), typical=(0.1, 1.5), group="learning")
     momentum: float = live(0.9, "Momentum", "μ", range=(0.0, 0.99), step=0.01, group="learning")
-    source: Literal["line", "temple", "flower"] = fixed("line", "Input",
-        options={"line": "a line of numbers", "temple": "temple (photo)", "flower": "flower (photo)"})
-    colour: bool = fixed(False, "In colour", when={"source": PHOTOS})
+    source: Literal["line", "temple", "flower", "own"] = fixed("line", "Input", options={
+        "line": "a line of numbers", "temple": "temple (photo)", "flower": "flower (photo)",
+        "own": "a picture of yours"})
+    colour: bool = fixed(False, "In colour", when={"source": PICTURES})
     # fmt: on
 
     @property
@@ -99,6 +104,9 @@ class ConvolutionKnobs(Knobs):
     @model_validator(mode="after")
     def _fits(self) -> ConvolutionKnobs:
         line = self.source == "line"
+        check_drawing("picture", self.picture, SIDE * SIDE, 3 * SIDE * SIDE)
+        if len(set(self.picture)) == 1:
+            raise KnobError("picture", "it is blank; draw something, or clear it to see the temple")
         for name in ("numbers", "taps") if line else ("kernel", "channels")[: 1 + self.colour]:
             if not any(map(any, getattr(self, name))):
                 raise KnobError(name, "all numbers are 0, so every output is 0; make one another")
@@ -179,8 +187,8 @@ class Convolution(Experiment[ConvolutionKnobs]):
         if knobs.source == "line":
             self.photo = torch.zeros(1, 0, 0, device=self.device)
         else:
-            photo = load_photo(knobs.source, SIDE)
-            self.photo = (photo if knobs.colour else grey(photo)).double().to(self.device)  # (C, H, W)
+            photo = load_photo("flower" if knobs.source == "flower" else "temple", SIDE)
+            self.photo = self._pixels(photo, knobs)
         self.model = Kernel(len(self.photo), self.generator(-1)).to(self.device)
         self.optimizer = optim.SGD(self.model.parameters(), knobs.lr, knobs.momentum)
         self.past, self.every = self.model.weight.detach()[None].clone(), 1  # one in so many steps
@@ -193,10 +201,18 @@ class Convolution(Experiment[ConvolutionKnobs]):
         """x (C, H, W)."""
         if knobs.source == "line":
             return torch.tensor([knobs.numbers], dtype=torch.float64, device=self.device)
+        if knobs.source == "own" and knobs.picture:
+            return self.cached(
+                "own", knobs.picture, lambda: self._pixels(colours_of(knobs.picture, SIDE, SIDE), knobs)
+            )
         return self.photo
 
+    def _pixels(self, photo: Tensor, knobs: ConvolutionKnobs) -> Tensor:
+        """x (C, H, W) of red, green and blue, 0 to 1."""
+        return (photo if knobs.colour else grey(photo)).double().to(self.device)
+
     def _task(self, knobs: ConvolutionKnobs) -> Task:
-        input = (knobs.numbers, knobs.stride, knobs.padding, knobs.dilation)
+        input = (knobs.numbers, knobs.picture, knobs.stride, knobs.padding, knobs.dilation)
 
         def make() -> Task:
             k = (knobs.hidden / knobs.divisor).to(self.device)
@@ -317,7 +333,9 @@ class Convolution(Experiment[ConvolutionKnobs]):
     @p.images("Six filters, six channels")
     def filters(self, knobs: ConvolutionKnobs) -> p.Images:
         """What six well-known kernels make of the input, each a channel of its own; padding 1."""
-        return self.cached("filters", str(knobs.numbers), lambda: self._filtered(self._input(knobs)))
+        return self.cached(
+            "filters", str((knobs.numbers, knobs.picture)), lambda: self._filtered(self._input(knobs))
+        )
 
     def _filtered(self, x: Tensor) -> p.Images:
         x = grey(x) if len(x) == 3 else x
