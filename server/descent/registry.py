@@ -72,6 +72,9 @@ def experiments() -> Registry:
                 if entry.id in found:
                     raise ContractError(f"{module_info.name}: the id {entry.id!r} is taken")
                 found[entry.id] = entry
+    for entry in found.values():
+        if unknown := set(entry.knobs_type.lenders().values()) - found.keys():
+            raise ContractError(f"{entry.cls.__module__}: there are no experiments {sorted(unknown)}")
     return Registry(dict(sorted(found.items(), key=_learning_order)))
 
 
@@ -137,11 +140,16 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
     panels = {**own, **common}
     need(sum(panel.size == "hero" for panel in own.values()) == 1, "exactly one panel must be the hero")
     for name in cls.knobs_type.model_fields:
-        extra = cls.knobs_type.model_fields[name].json_schema_extra
+        info = cls.knobs_type.model_fields[name]
+        extra = info.json_schema_extra
         need(
             isinstance(extra, dict) and "x-live" in extra, f"knob {name!r}: declare it with live() or fixed()"
         )
         assert isinstance(extra, dict)
+        need(
+            "x-recorded" not in extra or (extra["x-live"] is False and info.annotation is str),
+            f"knob {name!r}: declare it with fixed(), as a str",
+        )
         unfetchable = set(_strings(extra.get("x-data"))) - set(CATALOGUE)
         need(not unfetchable, f"knob {name!r}: there are no data sets {sorted(unfetchable)}")
     for name, preset in cls.presets.items():

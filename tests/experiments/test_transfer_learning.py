@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from test_contract import loop_of, table, take
 from torch.nn import functional as F
 
-from descent.contract import KnobError
+from descent.contract import STREAMS, KnobError
+from descent.engine.borrowed import Borrowed, Origin, packed, unpacked
+from descent.engine.checkpoint import Checkpointer
+from descent.engine.loop import Loop
+from descent.engine.messages import CheckpointTaken, Replay
+from descent.experiments.convolution import transfer_learning
+from descent.experiments.convolution.cnn_images import CNNImages
 from descent.experiments.convolution.transfer_learning import (
     LABELS,
     LEARNERS,
@@ -15,7 +22,9 @@ from descent.experiments.convolution.transfer_learning import (
 )
 from descent.kit.data.few import Pictures, few_of_each, held_out, lit, pictures_of
 from descent.kit.nn.features import principal_plane
+from descent.registry import experiments
 from driving import Driven
+from tiny import Said
 
 SHORT = 4  # steps on the source
 
@@ -127,6 +136,65 @@ def test_shuffling_moves_every_pixel_of_the_target_alike_and_none_of_the_source(
 def test_a_source_that_is_the_target_is_refused(knobs: dict[str, str]) -> None:
     with pytest.raises(KnobError, match="source: it is the target itself"):
         Driven(TransferLearning, **knobs)
+
+
+@pytest.fixture(scope="module")
+def lent() -> Borrowed:
+    """What is taken of a run of `cnn-images` after 300 steps."""
+    run = Driven(CNNImages, 1)
+    checkpointer = Checkpointer(run.experiment)
+    run.train(300)
+    knobs = run.knobs.model_dump(mode="json")
+    origin = Origin(experiment="cnn-images", knobs=knobs, seed=1, streams=STREAMS, step=300)
+    return Borrowed(CNNImages, packed(checkpointer.take(), origin))
+
+
+def begun(lent: Borrowed, replay: Replay | None = None, **knobs: object) -> tuple[Loop, Said]:
+    return loop_of(
+        experiments()["transfer-learning"],
+        knobs={"recorded": "run", **knobs},
+        borrowed={"run": lent},
+        max_steps=None,
+        record_budget=0.01,
+        replay=replay,
+    )
+
+
+def test_a_recorded_run_is_the_source_from_the_first_step(lent: Borrowed) -> None:
+    experiment = begun(lent)[0].experiment
+    _, weights = unpacked(lent.data)
+    assert torch.equal(experiment.source.features[0].weight, weights["layers.0.weight"])
+    assert torch.equal(experiment.fine[0].features[0].weight, weights["layers.0.weight"])
+    assert not torch.equal(experiment.scratch[0].features[0].weight, weights["layers.0.weight"])
+    assert experiment.begins == 0
+    assert experiment.test.classes == tuple("0123456789")
+    with torch.no_grad():
+        assert experiment._kept(experiment.source) > 0.9  # its own pictures, in even light
+
+
+def test_with_a_recorded_source_replays_give_the_same_numbers(lent: Borrowed) -> None:
+    original, said = begun(lent)
+    take(original, 2)
+    original._keep()
+    take(original, 3)
+    original._flush()
+    (kept,) = (output for output in said if isinstance(output, CheckpointTaken))
+    losses = table(said)
+    for replay in (Replay(4, {}), Replay(4, {}, kept.step, kept.payload)):
+        again, heard = begun(lent, replay)
+        take(again, 1)
+        again._flush()
+        assert {name: values[-1:] for name, values in losses.items()} == table(heard)
+
+
+def test_a_source_with_other_colours_is_refused_at_the_knob(
+    lent: Borrowed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grey = pictures_of("digits", (), torch.Generator(), "dataset")
+    coloured = Pictures(grey.pixels.expand(-1, 3, -1, -1), grey.labels, grey.classes)
+    monkeypatch.setattr(transfer_learning, "pictures_of", lambda *_: coloured)
+    with pytest.raises(KnobError, match=r"recorded: its pictures have 1 colour channels, the target's 3"):
+        begun(lent)
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ test.each([
   ],
   [{ ...base, type: 'string', maxLength: 10 }, 'text'],
   [{ ...base, type: 'string', maxLength: 64, 'x-canvas': [8, 8] }, 'drawing'],
+  [{ ...base, type: 'string', maxLength: 32, 'x-recorded': 'cnn-images' }, 'recorded'],
 ])('a schema gets the control that fits it', (schema, kind) => {
   expect(control(schema)).toBe(kind);
 });

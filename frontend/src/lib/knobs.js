@@ -9,7 +9,7 @@ const POSITIONS = 1000; // of a slider
 /**
  * The control of a knob.
  * @param {Schema} schema
- * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'layers' | 'pair' | 'points' | 'grid' | 'drawing' | 'text'}
+ * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'layers' | 'pair' | 'points' | 'grid' | 'drawing' | 'recorded' | 'text'}
  */
 export function control(schema) {
   if (schema.type === 'boolean') return 'switch';
@@ -22,6 +22,7 @@ export function control(schema) {
     if (schema.items?.enum) return 'flags';
     return schema.items?.type === 'integer' ? 'sizes' : 'points';
   }
+  if (schema['x-recorded']) return 'recorded';
   return schema['x-canvas'] ? 'drawing' : 'text';
 }
 

@@ -111,6 +111,26 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '{title} 데이터를 읽을 수 없습니다: {cause}. 파일을 바꾸거나, 데이터셋을 삭제하고 다시 내려받으세요.',
   ],
   'error.unknown-data': ['There is no such data set.', '그런 데이터셋은 없습니다.'],
+  'error.bad-knob.no-run': [
+    'The run {run} is not recorded here; it may have been deleted. Choose another one.',
+    '{run} 실행의 기록이 없습니다. 그사이 삭제되었을 수 있습니다. 다른 실행을 고르세요.',
+  ],
+  'error.bad-knob.other-run': [
+    'The run {run} is of “{experiment}”. Choose one of “{wanted}”.',
+    '{run}은(는) ‘{experiment}’의 실행입니다. ‘{wanted}’의 실행을 고르세요.',
+  ],
+  'error.bad-knob.no-weights': [
+    'That run has no checkpoint yet. Let it train for a second, then choose it again.',
+    '그 실행에는 아직 체크포인트가 없습니다. 1초 넘게 학습한 뒤 다시 고르세요.',
+  ],
+  'error.bad-knob.bad-run': [
+    'Nothing can be taken of that run: {cause}. Choose another one.',
+    '그 실행의 가중치를 쓸 수 없습니다: {cause}. 다른 실행을 고르세요.',
+  ],
+  'error.bad-knob.run-shape': [
+    'The run’s weights do not fit its layers. Choose another one.',
+    '그 실행의 가중치가 층의 크기와 맞지 않습니다. 다른 실행을 고르세요.',
+  ],
   'error.bad-knob.no-number': ['{field} is not a number.', '{field} 값이 숫자가 아닙니다.'],
   'error.bad-field.sweep-empty': ['There are no values to try.', '시도할 값이 없습니다.'],
   'error.bad-field.sweep-inverted': ['{low} is not below {high}.', '{low}이(가) {high}보다 작지 않습니다.'],
@@ -212,6 +232,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'error.imports-full': [
     'Imported runs have used up their space. Delete some of them first.',
     '가져온 실행이 쓸 수 있는 공간이 가득 찼습니다. 먼저 몇 개를 삭제하세요.',
+  ],
+  'error.no-script.borrowed': [
+    'A script does not hold the weights of the recorded run that this one began from. Save everything as a bundle instead.',
+    '스크립트에는 이 실행이 이어받은 가중치를 담을 수 없습니다. 대신 전체를 번들로 저장하세요.',
   ],
   'error.no-script': [
     'This run cannot be exported as a script: {detail}',

@@ -40,6 +40,15 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'sizes.more': ['One more in layer {n}', '{n}층 하나 늘리기'],
   'sizes.units': ['Units in layer {n}', '{n}층의 유닛 수'],
 
+  'recorded.none': ['none: trained here', '없음: 여기에서 학습'],
+  'recorded.steps': ['step {n}', '스텝 {n}'],
+  'recorded.gone': ['{id}: deleted, its weights are kept here', '{id}: 삭제됨, 가중치는 보관 중'],
+  'recorded.empty': [
+    'No run of “{id}” is recorded yet. Train one for a few seconds, then choose it here.',
+    '기록된 ‘{id}’ 실행이 아직 없습니다. 몇 초 동안 학습한 뒤 여기에서 고르세요.',
+  ],
+  'recorded.train': ['Train one', '학습하러 가기'],
+
   'layers.input': ['Picture', '이미지'],
   'layers.last': ['Last: dense, {n}', '마지막: 완전 연결 {n}'],
   'layers.total': ['Parameters in all', '전체 파라미터'],

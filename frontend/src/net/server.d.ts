@@ -738,6 +738,8 @@ export interface components {
             "x-upload"?: boolean;
             /** @description Values that are data sets to fetch. */
             "x-data"?: string[];
+            /** @description It is the id of a recorded run of this experiment, or empty. */
+            "x-recorded"?: string;
             /** @description The fewest and the most rows, and columns, of a matrix of numbers. */
             "x-grid"?: [
                 [

@@ -176,6 +176,14 @@ def recipe(store: Store, run_id: str, registry: Registry) -> Recipe:
             )
         events = [(step, values) for step, values in _knobs(store, parent) if step <= at] + events
         root, imported = parent, imported or IMPORTED in parent.environment
+    if borrowed := [knob for knob in entry.knobs_type.lenders() if root.built_with.get(knob)]:
+        raise NoScript(
+            f"{borrowed[0]}: it begins from a recorded run, whose weights a script does not hold; export the "
+            "run as a bundle, or take the script of one that learns its own source",
+            "run",
+            knobs=borrowed,
+            reason="borrowed",
+        )
     began, following = apart(row.built_with)
     before = knobs = entry.knobs_type.model_validate(began, strict=False)
     changes: list[tuple[int, Mapping[str, Any]]] = []

@@ -126,6 +126,7 @@ class Experiment(ABC, Generic[K]):
     measures: ClassVar[Mapping[str, Measure]] = {}  # by scalar; the first loss is the main one
     pace: ClassVar[float | None] = None  # steps per second to begin with; None: as fast as it goes
     steers: ClassVar[Mapping[str, str]] = {}  # by rate knob, the attribute with its optimizers
+    lent: Mapping[str, Recorded] = {}  # by knob, the run it names; while `build` runs
     training_samples: int = 0  # what an epoch passes over, in batches of the knob `batch_size`
     batch_size: int = 0  # where it is no knob
 
@@ -208,6 +209,14 @@ class Experiment(ABC, Generic[K]):
             kept[name] = key, make()
         found: T = kept[name][1]
         return found
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded run at its last checkpoint: an experiment that `knobs` built, its `model` trained."""
+
+    experiment: Any
+    knobs: Any
 
 
 _caches: WeakKeyDictionary[Experiment[Any], dict[str, tuple[Hashable, Any]]] = WeakKeyDictionary()

@@ -64,6 +64,16 @@ class Knobs(BaseModel):
         return cls._of_role("rate")
 
     @classmethod
+    def lenders(cls) -> Mapping[str, str]:
+        """Knobs that name a recorded run, with the experiment it is of."""
+        extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
+        return {
+            name: str(extra["x-recorded"])
+            for name, extra in extras.items()
+            if isinstance(extra, dict) and "x-recorded" in extra
+        }
+
+    @classmethod
     def _of_role(cls, role: Role) -> frozenset[str]:
         return frozenset(
             name
@@ -119,6 +129,7 @@ def _knob(
     outputs: int | None = None,
     role: Role | None = None,
     data: Sequence[str] = (),
+    recorded: str = "",
 ) -> Any:
     assert not (range and log), f"{name}: its slider is either plain or logarithmic"
     low, high = range or log or (None, None)
@@ -144,6 +155,7 @@ def _knob(
         "x-when": when and {k: list(v) for k, v in when.items()},
         "x-role": role,
         "x-data": list(data),
+        "x-recorded": recorded,
     }.items():
         if value:
             extra[key] = value
@@ -174,7 +186,9 @@ def live(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     height and width of what the first is given, and how many units follow the last); `role` ("rate": a
     learning rate, see `rate`; "look": it touches no training, so it marks, clears and restarts nothing;
     "task": it changes what is to be learnt, the data, the loss or the start, so that a loss before says
-    nothing of one after); `data` (its values that are names of data sets to fetch).
+    nothing of one after); `data` (its values that are names of data sets to fetch); `recorded` (of a fixed
+    one, a text: the id of an experiment with one `model`, of which it names a recorded run, empty for none;
+    `build` finds the run in `self.recorded`).
     """
     return _knob(default, name, symbol, live=True, **rest)
 

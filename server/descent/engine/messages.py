@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from descent.contract import STREAMS
+from descent.engine.borrowed import Borrowed
 from descent.errors import BadKnob
 
 
@@ -72,6 +73,7 @@ class RunSpec:
     watch: tuple[str, ...] = ()
     max_fps: float = 30.0
     record_budget: float = 0.0  # share of time for unwatched pictures, and as much again for checkpoints
+    borrowed: Mapping[str, Borrowed] = field(default_factory=dict)  # by the id of the run it was taken of
     replay: Replay | None = None
     sweep: SweepSpec | None = None  # instead of training
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors, wire
+from descent.engine.borrowed import Borrowed, unpacked
 from descent.engine.knobs import KEY, merged
 from descent.engine.messages import Replay
 from descent.protocol import ENDED, RunInfo
@@ -27,6 +29,8 @@ from descent.store.schema import RunRow
 from descent.store.store import Store
 
 Values = Mapping[str, Any]
+
+logger = logging.getLogger(__name__)
 
 
 class History:
@@ -95,8 +99,20 @@ class History:
             knob_log=log,
             recorded=row,
             imported=row.environment.get(IMPORTED, ""),
+            borrowed=self._borrowed(row.id),
             **columns,
         )
+
+    def _borrowed(self, run_id: str) -> dict[str, Borrowed]:
+        try:
+            found = self.store.borrowed(run_id)
+            return {
+                run: Borrowed(self.registry.find(unpacked(data)[0].experiment).cls, data)
+                for run, data in found.items()
+            }
+        except ValueError as error:  # it can be looked at, and says why it cannot go on
+            logger.warning("what run %s has borrowed is damaged: %s", run_id, error)
+            return {}
 
     async def runs(self, live: Mapping[str, Run], **which: Any) -> list[RunInfo]:
         """Recorded runs, the newest first; see `Store.runs`. Runs in `live` take precedence."""

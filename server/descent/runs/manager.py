@@ -12,11 +12,13 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors
+from descent.engine.borrowed import Borrowed
 from descent.engine.device import pick_device
 from descent.engine.messages import Applied
 from descent.protocol import Device, Diagnosis, FindingParams, Recording, RunInfo
 from descent.registry import Registry, experiments
 from descent.runs import knobs as knob_check
+from descent.runs.borrowing import borrow, missing, no_run
 from descent.runs.branching import Branching
 from descent.runs.channel import Channel, Viewer
 from descent.runs.duties import Duties
@@ -129,17 +131,22 @@ class RunManager:
         paused: bool = False,
         max_steps: int | None = None,
         viewed: bool = False,
+        borrowed: Mapping[str, Borrowed] | None = None,
     ) -> Run:
-        """A new run, queued, or starting if there is room. `viewed`: it is made to be watched.
+        """A new run, queued, or starting if there is room. `viewed`: it is made to be watched; `borrowed`:
+        what `borrow` gives.
 
         Raises `BadKnob`, also where a data set is not on this machine, `NoDevice` and `TooManyRuns`.
         """
         entry = self.registry.find(experiment)
         values = knob_check.check(entry, knobs)
         knob_check.need_data(entry, values, self.settings.data_folders)
+        for knob, run in missing(entry, values, borrowed or {}).items():
+            raise no_run(knob, run)
         return self._add(
             Run(
                 id=(run_id := self._new_id()),
+                borrowed=borrowed or {},
                 entry=entry,
                 knobs=values,
                 built_with=values,
@@ -153,6 +160,11 @@ class RunManager:
                 viewed=viewed,
             )
         )
+
+    async def borrow(self, experiment: str, knobs: Mapping[str, Any]) -> Mapping[str, Borrowed]:
+        """What a new run with these knobs takes of recorded ones. Raises `BadKnob`."""
+        entry = self.registry.find(experiment)
+        return await borrow(self.history, entry, knob_check.check(entry, knobs), {})
 
     async def branch(
         self,
@@ -173,6 +185,7 @@ class RunManager:
         branching = Branching.of(parent, replay, knobs)
         fields = branching.fields()
         knob_check.need_data(parent.entry, fields["knobs"], self.settings.data_folders)
+        fields["borrowed"] = await borrow(self.history, parent.entry, fields["knobs"], parent.borrowed)
         run = self._add(
             Run(
                 id=(run_id := self._new_id()),

@@ -300,6 +300,8 @@ class Recorder:
         row.latest = record.latest
         batch.frames = {key: pack(data) for key, data in job.frames.items()}
         batch.checkpoints = [replace(one, data=pack(one.data)) for one in job.checkpoints]
+        if record.run.recorded is None:
+            batch.borrowed = {source: pack(one.data) for source, one in record.run.borrowed.items()}
         self._make_room(record, batch)
         return batch
 

@@ -17,6 +17,7 @@ import torch
 from descent import __version__
 from descent.contract import STREAMS
 from descent.contract.entry import Entry
+from descent.engine.borrowed import Borrowed
 from descent.engine.messages import Replay, Reply
 from descent.errors import BadKnob
 from descent.protocol import ENDED, RunInfo, Status
@@ -74,6 +75,7 @@ class Run:
     parent: str | None = None
     branched_at: int | None = None
     imported: str = ""  # the id in the imported file, of this run or the one it branched from
+    borrowed: Mapping[str, Borrowed] = field(default_factory=dict)  # by the run it was taken of
     replay: Replay | None = None  # how the next worker restores the run's state
     recorded: RunRow | None = None  # as it is in the store
     worker: LocalWorker | None = None

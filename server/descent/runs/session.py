@@ -75,6 +75,7 @@ class Sessions:
             knobs=run.built_with,
             seed=run.seed,
             streams=run.streams,
+            borrowed=run.borrowed,
             device=run.device,
             paused=run.start_paused,
             max_steps=run.max_steps,

@@ -85,6 +85,7 @@ class Sweeps:
                 knobs=run.built_with,
                 seed=run.seed,
                 streams=run.streams,
+                borrowed=run.borrowed,
                 device=run.device,
                 data=tuple(map(str, self._settings.data_folders)),
                 replay=replay,

@@ -47,3 +47,4 @@ class Batch:
     frames: dict[tuple[str, int], bytes] = field(default_factory=dict)  # (panel, step) → frame, packed
     checkpoints: list[Checkpoint] = field(default_factory=list)  # with packed data
     dropped: list[Kept] = field(default_factory=list)
+    borrowed: dict[str, bytes] = field(default_factory=dict)  # by the run it was taken of, packed

@@ -104,6 +104,16 @@ class CheckpointRow(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class BorrowedRow(Base):
+    """What a run has borrowed of another one, which may be deleted: see `engine/borrowed.py`."""
+
+    __tablename__ = "borrowed"
+
+    run: Mapped[RunKey]
+    source: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class MetaRow(Base):
     """Metadata of the store: `version`, of the Descent that wrote its schema."""
 

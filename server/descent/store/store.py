@@ -17,7 +17,7 @@ from descent.store import database, scalars
 from descent.store.opened import OpenStore
 from descent.store.packing import DamagedError, pack, unpack
 from descent.store.records import Batch, Checkpoint, Kept, StoredMessage
-from descent.store.schema import CheckpointRow, FrameRow, MessageRow, MetaRow, RunRow
+from descent.store.schema import BorrowedRow, CheckpointRow, FrameRow, MessageRow, MetaRow, RunRow
 
 TRAINED = "trained"  # the reason of an interrupted run that was not paused
 IMPORTING = "importing:"  # before the id of a run whose import is unfinished, as a key in `meta`
@@ -186,7 +186,7 @@ class Store(OpenStore):
         """Delete in pieces, so that the log stays small. Until a run is gone it is marked as incomplete."""
         for id in ids:
             self.begin_import(id)
-            for table in (MessageRow, FrameRow, CheckpointRow):
+            for table in (MessageRow, FrameRow, CheckpointRow, BorrowedRow):
                 keys = list(class_mapper(table).primary_key)
                 some = select(*keys).where(keys[0] == id).limit(AT_ONCE)
                 while True:
@@ -221,12 +221,20 @@ class Store(OpenStore):
         with self._reading() as session:
             return session.scalar(query.order_by(RunRow.updated_at.desc()))
 
+    def borrowed(self, run: str) -> dict[str, bytes]:
+        """What the run has borrowed, by the run it was taken of. Raises `DamagedError`."""
+        query = select(BorrowedRow.source, BorrowedRow.data).where(BorrowedRow.run == run)
+        with self._reading() as session:
+            return {source: unpack(data) for source, data in session.execute(query)}
+
     def imported_bytes(self) -> int:
         """Bytes of all imported runs, as stored."""
         runs = select(func.sum(RunRow.frame_bytes + RunRow.checkpoint_bytes)).where(RunRow.imported)
         messages = select(func.sum(func.length(MessageRow.data))).join(RunRow, RunRow.id == MessageRow.run)
+        borrowed = select(func.sum(func.length(BorrowedRow.data))).join(RunRow, RunRow.id == BorrowedRow.run)
+        queries = [runs, *(query.where(RunRow.imported) for query in (messages, borrowed))]
         with self._reading() as session:
-            return sum(int(session.scalar(q) or 0) for q in (runs, messages.where(RunRow.imported)))
+            return sum(int(session.scalar(query) or 0) for query in queries)
 
     # Writing
 
@@ -238,6 +246,10 @@ class Store(OpenStore):
             session.flush()
             for batch in batches:
                 run = batch.run.id
+                if batch.borrowed:
+                    session.execute(delete(BorrowedRow).where(BorrowedRow.run == run))
+                    lent = [{"run": run, "source": one, "data": data} for one, data in batch.borrowed.items()]
+                    session.execute(insert(BorrowedRow), lent)
                 if batch.messages:
                     known = (MessageRow.run == run, MessageRow.seq >= batch.messages[0].seq)
                     session.execute(delete(MessageRow).where(*known))

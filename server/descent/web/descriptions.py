@@ -84,6 +84,9 @@ KnobSchema = TypedDict(
         "x-canvas": NotRequired[tuple[int, int]],
         "x-upload": NotRequired[bool],
         "x-data": NotRequired[Annotated[list[str], Field(description="Values that are data sets to fetch.")]],
+        "x-recorded": NotRequired[
+            Annotated[str, Field(description="It is the id of a recorded run of this experiment, or empty.")]
+        ],
         "x-grid": NotRequired[
             Annotated[
                 tuple[tuple[int, int], tuple[int, int]],

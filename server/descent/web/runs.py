@@ -166,6 +166,7 @@ async def create(body: NewRun, manager: Manager) -> RunInfo:
         paused=body.paused,
         max_steps=body.max_steps,
         viewed=body.viewed,
+        borrowed=await manager.borrow(body.experiment, body.knobs),
     ).info()
 
 

@@ -72,7 +72,7 @@ class Intake:
     def batches(self) -> Iterator[Batch]:
         """The batches to save, in order."""
         row = self._row()
-        batch, size = Batch(row), 0
+        batch, size = Batch(row, borrowed=self._bundle.borrowed), 0
         for piece in self._pieces(row):
             match piece:
                 case StoredMessage():

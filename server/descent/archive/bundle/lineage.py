@@ -108,6 +108,11 @@ class Record:
                     seq = earlier + bisect_right(self._seqs[index], found.seq)
                     yield Checkpoint(found.step, seq, found.knobs, found.data)
 
+    def borrowed(self) -> dict[str, bytes]:
+        """What its model begins from, by the recorded run it was taken of."""
+        named = {self.row.built_with.get(knob) for knob in self.entry.knobs_type.lenders()}
+        return {run: data for run, data in self._store.borrowed(self.row.id).items() if run in named}
+
 
 def fixed_apart(entry: Entry, one: RunRow, other: RunRow) -> list[str]:
     """The fixed knobs in which the models of two runs differ."""

@@ -28,11 +28,12 @@ from descent.cells import plain
 from descent.contract.entry import Entry
 from descent.contract.panels import Picture
 from descent.engine import checkpoint as engine
+from descent.engine.borrowed import MOST_BYTES, unpacked
 from descent.errors import DescentError
 from descent.protocol import LAST_STEP, Diagnosis, KnobsChanged, State
 from descent.registry import Registry
 from descent.runs.knobs import check
-from descent.store.packing import pack_file
+from descent.store.packing import pack, pack_file
 from descent.store.records import Checkpoint
 
 MIB = 1 << 20
@@ -114,6 +115,7 @@ class Bundle:
             pass
         for _ in self._checkpoints():
             pass
+        self.borrowed = self._borrowed()
 
     def _unpacked(self, name: str, most: int | None = None) -> BinaryIO:
         return self._files.enter_context(self._entries.unpacked(name, most))
@@ -192,6 +194,24 @@ class Bundle:
             steps = piece.pop("step")
             yield steps, {name: piece[name] for name in sorted(piece)}
 
+    def _borrowed(self) -> dict[str, bytes]:
+        """What its model begins from, by the run that a knob names, packed."""
+        found: dict[str, bytes] = {}
+        for knob, experiment in self.entry.knobs_type.lenders().items():
+            if not (run := self.built_with[knob]):
+                continue
+            name = f"borrowed/{run}.safetensors"
+            data = self._entries.read(name, MOST_BYTES)
+            try:
+                origin, _ = unpacked(data)
+            except _MALFORMED as error:
+                raise bad(name, error) from error
+            if origin.experiment != experiment:
+                raise bad(name, f"it is of {origin.experiment!a}, {knob} takes runs of {experiment}")
+            _checked(name, self._registry.find(experiment), origin.knobs)
+            found[run] = pack(data)
+        return found
+
     def _named(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
         found = filter(None, map(pattern.fullmatch, self._entries.names))
         return sorted(found, key=lambda match: (match.groupdict().get("panel", ""), int(match["step"])))
@@ -241,7 +261,8 @@ class Bundle:
 
 def _is_known(name: str) -> bool:
     fixed = (bundle.RUN, bundle.KNOBS, bundle.EVENTS, bundle.SCALARS, bundle.TABLE)
-    return name in fixed or bool(bundle.FRAME.fullmatch(name) or bundle.CHECKPOINT.fullmatch(name))
+    patterns = (bundle.FRAME, bundle.CHECKPOINT, bundle.BORROWED)
+    return name in fixed or any(pattern.fullmatch(name) for pattern in patterns)
 
 
 def _parsed(name: str, adapter: TypeAdapter[M], data: bytes) -> M:

@@ -7,6 +7,7 @@
     frames/<panel>/<step>.safetensors     its pictures
     checkpoints/<step>.safetensors        what training goes on from
     checkpoints/<step>.json               the knobs then, and the `seq` of the last event before
+    borrowed/<run>.safetensors            the model of a recorded run that it began from
 
 No entry needs another run: see `Record` for what a branch brings along.
 """
@@ -44,6 +45,8 @@ RUN, KNOBS, EVENTS = "run.json", "knobs.json", "events.jsonl"
 SCALARS, TABLE = "scalars.safetensors", "scalars.csv"
 FRAME = re.compile(r"frames/(?P<panel>\w{1,100})/(?P<step>0|[1-9][0-9]{0,15})\.safetensors")
 CHECKPOINT = re.compile(r"checkpoints/(?P<step>0|[1-9][0-9]{0,15})\.(?P<kind>safetensors|json)")
+
+BORROWED = re.compile(r"borrowed/(?P<run>\w{1,32})\.safetensors")
 
 Values = dict[str, Any]
 
@@ -149,6 +152,8 @@ def _write(record: Record, store: Store, file: BinaryIO) -> None:
             beside = CheckpointFile(seq=checkpoint.seq, knobs=dict(checkpoint.knobs))
             bundle.writestr(f"checkpoints/{checkpoint.step}.json", beside.model_dump_json())
             bundle.writestr(f"checkpoints/{checkpoint.step}.safetensors", checkpoint.data, zipfile.ZIP_STORED)
+        for run, data in record.borrowed().items():
+            bundle.writestr(f"borrowed/{run}.safetensors", data, zipfile.ZIP_STORED)
 
 
 def _run_file(record: Record, store: Store) -> RunFile:

@@ -37,7 +37,7 @@ from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import sklearn_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, check_drawing, colours_of, ink_in, placed
-from descent.kit.data.images import CLASSES_OF, GREY_SETS, labelled_images
+from descent.kit.data.images import CLASSES_OF, GREY_SETS, labelled_images, transformed
 from descent.kit.measures import TRAIN_AND_TEST
 from descent.kit.nn.inside import exciting, filters_of, maps_of, reasons_of, window_of
 from descent.kit.nn.stack import (
@@ -262,17 +262,6 @@ class CNNImages(Experiment[ImagesKnobs]):
         {"loss/train": "training", "loss/test": "test"}, "Loss", size="wide", log=True, smoothing=0.9
     )
     accuracy = p.scalars({"acc/train": "training", "acc/test": "test"}, "Accuracy")
-
-
-def transformed(pixels: Tensor, transform: str) -> Tensor:
-    """Pixels from 0 to 255 as the network is given them."""
-    match transform:
-        case "±1":
-            return (pixels / 255 - 0.5) / 0.5
-        case "0–1":
-            return pixels / 255
-        case _:
-            return pixels.float()
 
 
 def drawn(colours: Tensor, dataset: str) -> Tensor:

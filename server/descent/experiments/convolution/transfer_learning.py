@@ -36,13 +36,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
-from descent.contract import Measure, Objective, Preset, Scalars
+from descent.contract import Measure, Objective, Preset, Recorded, Scalars
 from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, fixed, live, rate
 from descent.kit.data.batches import minibatch
 from descent.kit.data.few import Pictures, few_of_each, held_out, lit, pictures_of, resized
-from descent.kit.data.images import GREY_SETS
-from descent.kit.nn.features import principal_plane, used, weights_of
+from descent.kit.data.images import GREY_SETS, transformed
+from descent.kit.nn.features import Reader, principal_plane, used, weights_of
 from descent.kit.nn.race import Race, by_learner, step_all
 
 LABELS = (1, 5, 20, 100)  # n, labelled pictures per class
@@ -70,45 +70,25 @@ class TransferKnobs(Knobs):
     dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist", "cifar-10"] = fixed(
         "digits", "Target", options=SETS, data=FETCHED
     )
+    recorded: str = fixed("", "Source: a recorded run", max_length=32, recorded="cnn-images")
     source: Literal["classes", "digits", "mnist", "fashion-mnist", "kmnist", "cifar-10"] = fixed(
-        "classes", "Source", options={"classes": "the target's other classes", **SETS}, data=FETCHED
+        "classes",
+        "Source",
+        options={"classes": "the target's other classes", **SETS},
+        data=FETCHED,
+        when={"recorded": [""]},
     )
-    source_steps: int = fixed(300, "Steps on the source", log=(1, 2000))
+    source_steps: int = fixed(300, "Steps on the source", log=(1, 2000), when={"recorded": [""]})
     light: float = fixed(4.0, "Uneven light", "A", range=(0, 6), step=0.5)
     shuffled: bool = fixed(False, "Shuffle the target's pixels")
 
 
-class Reader(nn.Module):
-    """Pictures (B, C, H, W) → scores (B, classes): features f, and a last layer V."""
-
-    def __init__(self, features: nn.Sequential, last: nn.Linear) -> None:
-        super().__init__()
-        self.features, self.last = features, last
-
-    @classmethod
-    def small(cls, channels: int, side: int, classes: int) -> Reader:
-        """Two convolutions with batch norm, each pooled."""
-        layers: list[nn.Module] = []
-        for before, after in ((channels, 8), (8, 16)):
-            layers += [
-                nn.Conv2d(before, after, 3, padding=1),
-                nn.BatchNorm2d(after),
-                nn.ReLU(),
-                nn.MaxPool2d(2),
-            ]
-        return cls(nn.Sequential(*layers, nn.Flatten()), nn.Linear(16 * (side // 4) ** 2, classes))
-
-    def fresh(self, classes: int) -> Reader:
-        """The same layers for other classes, from random weights."""
-        other = Reader(deepcopy(self.features), nn.Linear(self.last.in_features, classes))
-        for module in other.features.modules():
-            if callable(reset := getattr(module, "reset_parameters", None)):
-                reset()
-        return other
-
-    def forward(self, x: Tensor) -> Tensor:
-        """V f(x)."""
-        return self.last.forward(self.features(x))
+def small(channels: int, side: int, classes: int) -> Reader:
+    """Two convolutions with batch norm, each pooled, on pictures (B, channels, side, side)."""
+    layers: list[nn.Module] = []
+    for before, after in ((channels, 8), (8, 16)):
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+    return Reader(layers, nn.Linear(16 * (side // 4) ** 2, classes))
 
 
 class TransferLearning(Race[TransferKnobs]):
@@ -135,16 +115,21 @@ class TransferLearning(Race[TransferKnobs]):
     def build(self, knobs: TransferKnobs) -> None:
         """The pictures of both tasks, and all networks. Raises `KnobError` where the tasks do not fit."""
         generator = self.generator(-1)
-        source, target = self._tasks(knobs, generator)
+        lent = self.lent.get("recorded")
+        self.transform = lent.knobs.transform if lent else "±1"
+        source, target = self._tasks(knobs, lent, generator)
         train, test = held_out(source)
         self.source_train = train.to(self.device)
-        self.source_test = self._seen(test, knobs, generator)
+        self.source_test = self._seen(test, 0.0 if lent else knobs.light, generator)
         labelled, others = few_of_each(target, max(LABELS))
-        self.labelled = self._seen(labelled, knobs, generator)
-        self.test = self._seen(others, knobs, generator)
-
-        _, channels, side, _ = source.pixels.shape
-        self.source = Reader.small(channels, side, len(source.classes)).to(self.device)
+        self.labelled = self._seen(labelled, knobs.light, generator)
+        self.test = self._seen(others, knobs.light, generator)
+        if lent:
+            *layers, last = lent.experiment.model.layers
+            self.source = Reader(layers, last)
+        else:
+            _, channels, side, _ = source.pixels.shape
+            self.source = small(channels, side, len(source.classes)).to(self.device)
         classes = len(target.classes)
         self.scratch = [self.source.fresh(classes).to(self.device) for _ in LABELS]
         self.fine = [self.source.fresh(classes).to(self.device) for _ in LABELS]
@@ -154,16 +139,23 @@ class TransferLearning(Race[TransferKnobs]):
         own = {"source": [self.source], "scratch": self.scratch}
         self.fresh = {name: Adam(weights_of(ones), knobs.lr, fused=True) for name, ones in own.items()}
         self.racing: list[Name] = list(LEARNERS)
-        self.begins = knobs.source_steps  # the first step on the target
+        self.begins = 0 if lent else knobs.source_steps  # the first step on the target
+        if lent:
+            self._hand_over()
         with torch.no_grad(), used([self.source, *self.fine, *self.scratch]):
             self.accuracy = self._accuracies()  # (3, 4) by learner and number of labels
 
-    def _tasks(self, knobs: TransferKnobs, generator: torch.Generator) -> tuple[Pictures, Pictures]:
+    def _tasks(
+        self, knobs: TransferKnobs, lent: Recorded | None, generator: torch.Generator
+    ) -> tuple[Pictures, Pictures]:
         """Source and target, the target's pictures as large as the source's."""
         target = pictures_of(knobs.dataset, self.data, generator, "dataset")
-        if knobs.source == knobs.dataset:
+        if lent:
+            run = lent.experiment
+            source = Pictures(run.test.cpu().float(), run.test_y.cpu(), tuple(run.classes))
+        elif knobs.source == knobs.dataset:
             raise KnobError("source", "it is the target itself; choose another set, or its other classes")
-        if knobs.source == "classes":
+        elif knobs.source == "classes":
             half = len(target.classes) // 2
             source, target = target.of_classes(range(half)), target.of_classes(range(half, 2 * half))
         else:
@@ -171,22 +163,22 @@ class TransferLearning(Race[TransferKnobs]):
         given, wanted = source.pixels.shape[1], target.pixels.shape[1]
         if given != wanted:
             raise KnobError(
-                "source",
+                "recorded" if lent else "source",
                 "its pictures have {given} colour channels, the target's {wanted}; choose one with as many",
                 given=given,
                 wanted=wanted,
             )
         side = source.pixels.shape[-1]
-        size = (side // 2,) * 2 if side > 16 else (side,) * 2
+        size = (side // 2,) * 2 if side > 16 and not lent else (side,) * 2
         source, target = (Pictures(resized(t.pixels, size), t.labels, t.classes) for t in (source, target))
         if knobs.shuffled:
             order = torch.randperm(size[0] * size[1], generator=generator)
             target.pixels[:] = target.pixels.flatten(2)[:, :, order].view_as(target.pixels)
         return source, target
 
-    def _seen(self, pictures: Pictures, knobs: TransferKnobs, generator: torch.Generator) -> Pictures:
-        """The pictures under light, and as a network is given them: ink at 1, empty at −1."""
-        pixels = lit(pictures.pixels, knobs.light, generator) / 127.5 - 1
+    def _seen(self, pictures: Pictures, light: float, generator: torch.Generator) -> Pictures:
+        """The pictures under light, and as a network is given them."""
+        pixels = transformed(lit(pictures.pixels, light, generator), self.transform)
         return Pictures(pixels, pictures.labels, pictures.classes).to(self.device)
 
     def step(self, knobs: TransferKnobs) -> Scalars:
@@ -220,7 +212,7 @@ class TransferLearning(Race[TransferKnobs]):
         """On a mini-batch, each picture under a light of its own."""
         rows = minibatch(self.seed, self.step_index, SOURCE_BATCH, len(self.source_train.labels))
         batch = self.source_train.rows(rows.to(self.device))
-        batch = self._seen(batch, knobs, self.step_generator(self.step_index))
+        batch = self._seen(batch, knobs.light, self.step_generator(self.step_index))
         return F.cross_entropy(self.source(batch.pixels), batch.labels)
 
     def _loss(self, name: Name) -> Tensor:

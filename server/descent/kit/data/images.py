@@ -136,3 +136,14 @@ def _checked(path: Path, labels: np.ndarray, classes: int) -> torch.Tensor:
     if labels.max() >= classes:
         raise ValueError(f"{path}: expected labels 0 to {classes - 1}, got {labels.max()}")
     return torch.from_numpy(labels.astype(np.int64))
+
+
+def transformed(pixels: torch.Tensor, transform: str) -> torch.Tensor:
+    """Pixels from 0 to 255 as the network is given them."""
+    match transform:
+        case "±1":
+            return (pixels / 255 - 0.5) / 0.5
+        case "0–1":
+            return pixels / 255
+        case _:
+            return pixels.float()

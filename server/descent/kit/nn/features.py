@@ -4,9 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
+
+
+class Reader(nn.Module):
+    """Pictures (B, C, H, W) → scores (B, classes), by way of features f (B, D) and a last layer V."""
+
+    def __init__(self, layers: Sequence[nn.Module], last: nn.Linear) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*layers, nn.Flatten())
+        self.last = last
+
+    def fresh(self, classes: int) -> Reader:
+        """The same layers for other classes, from random weights."""
+        other = Reader(list(deepcopy(self.features))[:-1], nn.Linear(self.last.in_features, classes))
+        for module in other.features.modules():
+            if callable(reset := getattr(module, "reset_parameters", None)):
+                reset()
+        return other
+
+    def forward(self, x: Tensor) -> Tensor:
+        """V f(x)."""
+        return self.last.forward(self.features(x))
 
 
 @contextmanager
