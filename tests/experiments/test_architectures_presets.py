@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import pytest
+from torch import nn
 
 from claims import SEEDS, claim, preset
 from descent.experiments.convolution.architectures import RACERS, Architectures, layers_of
@@ -103,3 +104,23 @@ def test_densenet_has_many_layers_and_few_parameters(run: Driven) -> None:
     ]
     assert len(added) == 58
     assert set(added) == {32}
+
+
+@claim(Architectures, "one-map")
+def test_one_map_a_layer_is_not_enough(run: Driven) -> None:
+    run.train(STEPS)
+    assert error(run, "dense") > 0.5
+    assert error(run, "shallow") < 1 / 8
+
+
+@claim(Architectures, "inception")
+def test_googlenet_narrows_before_its_large_windows(run: Driven) -> None:
+    picture = run.look("classic")
+    parameters = dict(zip(picture.names, picture.parameters, strict=True))
+    shapes = dict(zip(picture.names, picture.shapes[1:], strict=True))
+    assert (shapes["conv2"][0], shapes["inception3a.reduce5"][0]) == (192, 16)
+    assert parameters["inception3a.reduce5"] + parameters["inception3a.five"] == 15_920
+    assert nn.Conv2d(192, shapes["inception3a.five"][0], 5).weight.numel() + 32 == 153_632
+    alexnet = layers_of("alexnet")
+    assert 8 * sum(picture.parameters) < sum(layer.parameters for layer in alexnet)
+    assert sum(picture.products) > 2 * sum(layer.products for layer in alexnet)

@@ -1,4 +1,4 @@
-"""From LeNet to ResNet and DenseNet.
+"""Classic architectures.
 
 The classic networks, layer by layer, as formula and numbers. Small ones of each family race on the same
 pictures: a deep plain network falls behind a shallow one, until shortcuts lead past its layers.
@@ -152,8 +152,10 @@ class Architectures(Race[ArchitectureKnobs]):
         "eight": Preset("8 layers", {"n": 1}),
         "without": Preset("44 layers, no shortcuts", {"n": 7, "shortcuts": False}),
         "small-steps": Preset("44 layers, smaller steps", {"n": 7, "lr": 0.02}),
+        "one-map": Preset("DenseNet, one map a layer", {"n": 1, "growth": 1}),
         "lenet": Preset("LeNet-5 on 28 × 28", {"network": "lenet-5", "papers_size": False, "side": 28}),
-        "vgg": Preset("VGG-16's dense layers", {"network": "vgg-16"}),
+        "vgg": Preset("VGG-16", {"network": "vgg-16"}),
+        "inception": Preset("GoogLeNet", {"network": "googlenet"}),
         "densenet": Preset("DenseNet-121", {"network": "densenet-121"}),
     }
 
