@@ -49,6 +49,7 @@ def main_loss(id: str) -> str:
         ("transfer-learning", "lr"),
         ("architectures", "lr"),
         ("lstm-cells", "lr"),
+        ("positional-encoding", "lr"),
         ("transformer", "lr"),
         ("dcgan", "lr_g"),
         ("gan-2d", "lr_g"),
