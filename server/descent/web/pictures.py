@@ -19,7 +19,7 @@ LARGEST = 12 << 20  # bytes of a file
 WITHIN = 30  # seconds, to send and to decode
 AT_ONCE = 2  # decoded at the same time; others wait, their bodies unread
 KINDS = ("image/png", "image/jpeg")
-MOST_SIDE = 64  # pixels along a side of what comes out
+MOST_SIDE = 96  # pixels along a side of what comes out
 
 router = APIRouter(tags=["pictures"])
 Side = Annotated[int, Query(ge=1, le=MOST_SIDE)]

@@ -307,6 +307,7 @@ class TransferLearning(Race[TransferKnobs]):
             points=at,
             groups=self.test.labels[:POINTS].to(torch.uint8),
             names=list(self.test.classes),
+            pictures=p.Arrows.thumbnails(shown(x)),
         )
 
     few = p.scalars(by_learner("few", LEARNERS), "5 labels per class")
@@ -327,12 +328,17 @@ class TransferLearning(Race[TransferKnobs]):
     def given(self, knobs: TransferKnobs) -> p.Images:
         """The target's labelled pictures, at most five of each class, as they are lit."""
         count = min(int(knobs.labels), 5) * len(self.test.classes)
-        x = self.labelled.pixels[:count].movedim(1, -1)  # (N, H, W, C)
-        low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
-        pixels = p.Images.to_pixels((x - low) / (high - low).clamp(min=1e-6), 0.0, 1.0)
         captions = [self.test.classes[y] for y in self.labelled.labels[:count].tolist()]
         return p.Images(
-            pixels=pixels if x.shape[-1] == 3 else pixels[..., 0],
+            pixels=shown(self.labelled.pixels[:count]),
             columns=len(self.test.classes),
             captions=captions,
         )
+
+
+def shown(x: Tensor) -> Tensor:
+    """Pixels (N, H, W) or (N, H, W, 3) of pictures (N, C, H, W), each from its least value to its largest."""
+    x = x.movedim(1, -1)
+    low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
+    pixels = p.Images.to_pixels((x - low) / (high - low).clamp(min=1e-6), 0.0, 1.0)
+    return pixels if x.shape[-1] == 3 else pixels[..., 0]
