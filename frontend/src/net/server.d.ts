@@ -1284,6 +1284,7 @@ export interface components {
                 number
             ];
             names: string[];
+            labels: string[];
             range: [
                 number,
                 number

@@ -136,7 +136,8 @@ class Arrows(Picture):
     `names` of each. `tails`, `arrows`: (A, 2), where each arrow begins and its vector, drawn `gain` times
     the root of its length long, so that small ones are seen. `mesh`: (R, C, 2), where the places of a regular
     grid of R × C lines have gone; (1, C, 2) a bent line. `pictures`: uint8 (N, H, W) or, in colour,
-    (N, H, W, 3), what each point stands for, shown beside it; see `thumbnails`.
+    (N, H, W, 3), what each point stands for, shown beside it; see `thumbnails`. `labels`: a text for each
+    point, or none; they are written where there is room, the first ones first.
     """
 
     ROOM: ClassVar[int] = 1 << 18  # bytes that the pictures of all points may take: they go with every frame
@@ -147,6 +148,7 @@ class Arrows(Picture):
     points: Array
     groups: Array
     names: Sequence[str]
+    labels: Sequence[str] = ()
     tails: Array = field(default_factory=lambda: np.zeros((0, 2), np.float32))
     arrows: Array = field(default_factory=lambda: np.zeros((0, 2), np.float32))
     mesh: Array = field(default_factory=lambda: np.zeros((0, 0, 2), np.float32))
@@ -159,6 +161,8 @@ class Arrows(Picture):
             _check("Arrows", name, getattr(self, name), dims)
         if len(self.points) != len(self.groups):
             raise ValueError(f"invalid Arrows.groups: {len(self.groups)} for {len(self.points)} points")
+        if len(self.labels) not in (0, len(self.points)):
+            raise ValueError(f"invalid Arrows.labels: {len(self.labels)} for {len(self.points)} points")
         if len(self.tails) != len(self.arrows):
             raise ValueError(f"invalid Arrows.tails: {len(self.tails)} for {len(self.arrows)} arrows")
         if len(self.pictures) not in (0, len(self.points)) or self.pictures.ndim not in (3, 4):

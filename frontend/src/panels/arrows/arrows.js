@@ -59,6 +59,26 @@ export function nearest(places, plane, [x, y], reach, passed = () => false) {
 }
 
 /**
+ * Which labels there is room for beside their points, the first ones first.
+ * @param {readonly {x: number, y: number, width: number}[]} wanted  in px: left end, middle of its height
+ * @param {number} height  px of a line of text
+ */
+export function roomFor(wanted, height) {
+  /** @type {typeof wanted[number][]} */
+  const kept = [];
+  for (const label of wanted) {
+    const clear = kept.every(
+      (other) =>
+        Math.abs(other.y - label.y) >= height ||
+        other.x + other.width <= label.x ||
+        label.x + label.width <= other.x,
+    );
+    if (clear) kept.push(label);
+  }
+  return kept;
+}
+
+/**
  * The mean length of vectors.
  * @param {ArrayLike<number>} vectors  (A, 2)
  */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Plane } from '../../charts/plane.js';
-import { area, meanLength, nearest, outlines } from './arrows.js';
+import { area, meanLength, nearest, outlines, roomFor } from './arrows.js';
 
 const plane = new Plane([-1, 1], [-1, 1], { left: 10, top: 20, width: 200, height: 200 });
 
@@ -49,4 +49,15 @@ test('the mean length counts every arrow', () => {
 test('the area of a cell, whichever way round', () => {
   expect(area([0, 0, 2, 0, 2, 3, 0, 3])).toBe(6);
   expect(area([0, 3, 2, 3, 2, 0, 0, 0])).toBe(6);
+});
+
+test('labels are written where there is room, the first ones first', () => {
+  const [a, b, below, right] = [
+    { x: 0, y: 0, width: 30 },
+    { x: 20, y: 5, width: 30 },
+    { x: 20, y: 12, width: 30 },
+    { x: 30, y: 0, width: 30 },
+  ];
+  expect(roomFor([a, b, below, right], 12)).toEqual([a, below, right]);
+  expect(roomFor([b, a, right], 12)).toEqual([b]);
 });

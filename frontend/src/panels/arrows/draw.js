@@ -1,6 +1,7 @@
 /** Drawing on the plane of a field: clouds of points, a bent grid, arrows. */
 
-import { area, outlines } from './arrows.js';
+import { FONT, textWidth } from '../../charts/draw.js';
+import { area, outlines, roomFor } from './arrows.js';
 
 /** @typedef {import('../../charts/plane.js').Plane} Plane */
 
@@ -47,6 +48,34 @@ export function drawCloud(context, plane, points, groups, group, { radius, fill,
   context.globalAlpha = 1;
   context.fillStyle = fill;
   context.fill(path);
+}
+
+/**
+ * Texts beside points, where there is room.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Plane} plane
+ * @param {ArrayLike<number>} points  (N, 2)
+ * @param {readonly string[]} labels
+ * @param {(index: number) => boolean} passed  whether a point has none now
+ * @param {{ink: string, halo: string}} style
+ */
+export function drawLabels(context, plane, points, labels, passed, { ink, halo }) {
+  const right = plane.left + plane.width;
+  const wanted = labels.flatMap((text, i) => {
+    const [at, y, width] = [plane.toX(points[2 * i]), plane.toY(points[2 * i + 1]), textWidth(text) + 2];
+    const x = at + 5 + width > right ? at - 3 - width : at + 5;
+    return passed(i) ? [] : [{ text, x, y, width }];
+  });
+  context.font = FONT;
+  context.textAlign = 'left';
+  context.textBaseline = 'middle';
+  context.lineWidth = 3;
+  context.strokeStyle = halo;
+  context.fillStyle = ink;
+  for (const { text, x, y } of /** @type {typeof wanted} */ (roomFor(wanted, 12))) {
+    context.strokeText(text, x, y);
+    context.fillText(text, x, y);
+  }
 }
 
 /**
