@@ -178,3 +178,22 @@ def test_a_checkpoint_of_another_model_is_refused():
     other.model = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4))
     with pytest.raises(CheckpointError, match=r"model\.0\.weight: its shape was \(3, 2\), and is \(4, 2\)"):
         theirs.put_back(data)
+
+
+def test_a_parameter_that_is_an_attribute_is_kept_though_a_fused_optimizer_writes_it_uncounted():
+    experiment, _ = hoarder()
+    experiment.weight = nn.Parameter(torch.zeros(3))
+    experiment.fused = torch.optim.Adam([experiment.weight], 0.1, fused=True)
+    checkpointer = Checkpointer(experiment)
+    experiment.weight.sum().backward()
+    experiment.fused.step()
+    weight = experiment.weight
+    before, data = weight.detach().clone(), checkpointer.take()
+    back = checkpointer.bookmark()
+    experiment.fused.step()
+    assert not torch.equal(weight, before)
+    for again in (lambda: checkpointer.put_back(data), back):
+        again()
+        assert experiment.weight is weight
+        torch.testing.assert_close(weight.detach(), before)
+        experiment.fused.step()

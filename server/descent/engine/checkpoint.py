@@ -129,8 +129,8 @@ class Checkpointer:
     def _is_as_built(self, name: str, value: object) -> bool:
         if self._built.get(name, self) is not value:
             return False
-        if isinstance(value, Tensor):
-            return value._version == self._versions[name]
+        if isinstance(value, Tensor):  # a fused optimizer writes parameters without counting it
+            return not value.requires_grad and value._version == self._versions[name]
         return not _is_changeable(value)
 
 
