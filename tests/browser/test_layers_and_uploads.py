@@ -112,3 +112,19 @@ def test_a_picture_is_uploaded_shown_and_cleared(open_page: Open, server: str) -
     assert pad.evaluate(pixel) == [255, 0, 0, 255]
     page.locator("[data-knob=picture]").get_by_role("button", name="Clear").click()
     waited(page, server, "picture", 0)
+
+
+def test_what_is_no_picture_says_so_at_the_field(open_page: Open, server: str) -> None:
+    page = open_page("/lab/cnn-images", refused=True)
+    wait_for_hero(page)
+    alert = page.locator("[data-knob=picture]").get_by_role("alert")
+    choose(page, "picture", "notes.png", b"no picture at all")
+    expect(alert).to_contain_text("neither PNG nor JPEG", timeout=WITHIN)
+    choose(page, "picture", "large.png", bytes(13 << 20))
+    expect(alert).to_contain_text("larger than 12 MB", timeout=WITHIN)
+    choose(page, "picture", "cut.png", png(60, 90)[:60])
+    expect(alert).to_contain_text("breaks off, or is damaged", timeout=WITHIN)
+    assert value(page, server, "picture") == ""
+    choose(page, "picture", "bar.png", png(60, 90))
+    waited(page, server, "picture", 3 * 28 * 28)
+    expect(alert).to_have_count(0)
