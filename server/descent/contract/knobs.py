@@ -188,7 +188,7 @@ def live(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     "task": it changes what is to be learnt, the data, the loss or the start, so that a loss before says
     nothing of one after); `data` (its values that are names of data sets to fetch); `recorded` (of a fixed
     one, a text: the id of an experiment with one `model`, of which it names a recorded run, empty for none;
-    `build` finds the run in `self.recorded`).
+    `build` finds the run in `self.lent`).
     """
     return _knob(default, name, symbol, live=True, **rest)
 

@@ -66,7 +66,7 @@ class SelfAttentionKnobs(Knobs):
     scaled: bool = live(True, "Divided by √d_k", group="training", role="task")
     allowed: Look = live("all", "May look at", group="training", role="task",
         options={"all": "every word", "past": "itself and before", "others": "other words only"})
-    language: Language = fixed("en", "Language", options={"en": "English", "ko": "한국어"})
+    language: Language = fixed("en", "Language", options={"en": "English", "ko": "Korean"})
     d_model: int = fixed(16, "Width", "d", range=(2, 256))
     heads: int = fixed(4, "Heads", "h", range=(1, 8))
     # fmt: on
@@ -189,7 +189,7 @@ class SelfAttentionExperiment(Experiment[SelfAttentionKnobs]):
         "acc/object": Measure("accuracy"),
     }
     presets = {
-        "note": Preset("나는 자연어 처리를 즐겨한다", {"language": "ko", "gap": 4, "cell": (3, 2)}),
+        "note": Preset("In Korean", {"language": "ko", "gap": 4, "cell": (3, 2)}),
         "unscaled": Preset("Without √d_k", {"d_model": 64, "heads": 1, "scaled": False, "lr": 3e-3}),
         "masked": Preset("Only what came before", {"allowed": "past"}),
         "small": Preset("Four numbers a word", {"d_model": 4, "heads": 1, "lr": 0.03}),
