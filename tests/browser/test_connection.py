@@ -268,3 +268,13 @@ def test_a_part_of_the_page_that_does_not_come_is_told_in_its_place(
     page.reload()
     wait_for_hero(page)
     expect(page.locator(".panel .problem")).to_have_count(0)
+
+
+def test_a_knobs_editor_that_does_not_come_is_told_in_its_place(
+    context: BrowserContext, errors: list[str], server: str
+) -> None:
+    page = context.new_page()
+    page.route("**/assets/Grid-*.js", lambda route: route.abort())
+    page.goto(f"{server}/lab/convolution")
+    wait_for_hero(page)
+    expect(page.locator("[data-knob=taps] .problem")).to_contain_text("did not arrive")

@@ -164,5 +164,9 @@ def test_one_word_and_a_gap_or_a_cell_beyond_the_sentence_are_looked_at_all_the_
     for knobs in ({"sentence": "I"}, {"sentence": "I enjoy", "gap": 12, "cell": (11, 11), "head": 8}):
         for look in ("all", "past", "others"):
             run = Driven(SelfAttentionExperiment, allowed=look, **knobs)
-            for panel in ("scores", "product", "projections", "weighted_sum", "filled", "every_head"):
+            for panel in ("scores", "projections", "filled", "every_head"):
                 run.look(panel)
+            cell, parts = (torch.as_tensor(run.look(name).values) for name in ("product", "weighted_sum"))
+            assert float(cell[2, :-1].sum()) == pytest.approx(float(cell[2, -1]), rel=1e-4, abs=1e-6)
+            assert len(parts) == len(run.knobs.words) + 1
+            torch.testing.assert_close(parts[:-1].sum(0), parts[-1])

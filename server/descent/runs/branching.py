@@ -54,7 +54,6 @@ class Branching:
             "parent": parent.id,
             "branched_at": replay.until,
             "imported": parent.imported,
-            "borrowed": parent.borrowed,
             "replay": replace(replay, override=self.override),
         }
 

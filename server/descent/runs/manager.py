@@ -185,13 +185,14 @@ class RunManager:
         branching = Branching.of(parent, replay, knobs)
         fields = branching.fields()
         knob_check.need_data(parent.entry, fields["knobs"], self.settings.data_folders)
-        fields["borrowed"] = await borrow(self.history, parent.entry, fields["knobs"], parent.borrowed)
+        borrowed = await borrow(self.history, parent.entry, fields["knobs"], parent.borrowed)
         run = self._add(
             Run(
                 id=(run_id := self._new_id()),
                 channel=Channel(self._tape(run_id)),
                 viewed=viewed,
                 start_paused=True,  # going back needs no slot, and tells whether it can be done
+                borrowed=borrowed,
                 **fields,
             )
         )
