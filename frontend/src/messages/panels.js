@@ -170,6 +170,16 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'attention.key': ['key {n}: “{token}”', '키 {n}: “{token}”'],
   'attention.queries': ['query: who looks', '쿼리: 보는 쪽'],
   'attention.keys': ['key: what is looked at', '키: 보이는 쪽'],
+  'attention.ways': ['How it is drawn', '그리는 방식'],
+  'attention.asMap': ['map', '맵'],
+  'attention.asLines': ['lines', '선'],
+  'attention.heads': ['heads of layer {n}', '{n}층의 헤드'],
+  'attention.layers': ['layer', '층'],
+  'attention.save': ['Save as a page (HTML)', '웹 페이지로 저장 (HTML)'],
+  'attention.saved': [
+    '{title}, {experiment}, step {step}. Point at a token to see whom it looks at, or who looks at it.',
+    '{title}, {experiment}, 스텝 {step}. 토큰을 가리키면 그 토큰이 보는 곳이나 그 토큰을 보는 곳만 남습니다.',
+  ],
   'attention.masked': ['masked', '마스크됨'],
 
   'tokens.summary': [
