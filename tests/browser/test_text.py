@@ -112,6 +112,34 @@ def test_a_character_is_picked_in_the_text_and_moved_by_the_arrow_keys(open_page
     expect(knob(page, "position")).to_have_value(str(picked + 1), timeout=WITHIN)
 
 
+def test_a_stretch_is_marked_by_dragging_or_by_keys_and_let_go_by_a_click(open_page: Open) -> None:
+    page = open_lab(open_page, "lstm-cells")
+    text = page.locator(".panel.hero .text canvas")
+    stretch = page.locator("[data-knob=stretch] input")
+    ends = (stretch.nth(0), stretch.nth(1))
+    box = text.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 60, box["y"] + 35)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 100, box["y"] + 35)
+    page.mouse.move(box["x"] + 140, box["y"] + 35)
+    page.mouse.up()
+    expect(ends[0]).not_to_have_value("0", timeout=WITHIN)
+    start, stop = (int(end.input_value()) for end in ends)
+    assert stop - start > 5
+    expect(page.locator(".panel.hero")).to_contain_text(re.compile("is on|are on"), timeout=WITHIN)
+    page.mouse.click(box["x"] + 60, box["y"] + 35)
+    expect(ends[1]).to_have_value("0", timeout=WITHIN)
+    picked = int(knob(page, "position").input_value())
+    assert picked == start
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(ends[1]).to_have_value(str(picked + 3), timeout=WITHIN)
+    expect(knob(page, "position")).to_have_value(str(picked), timeout=WITHIN)
+    page.locator("[data-panel=cells]").scroll_into_view_if_needed()
+    expect(page.locator("[data-panel=cells] thead")).to_contain_text("on inside", timeout=WITHIN)
+
+
 def test_a_cell_is_picked_in_the_ranking_which_can_be_sorted(open_page: Open) -> None:
     page = open_lab(open_page, "lstm-cells")
     card = page.locator("[data-panel=cells]")

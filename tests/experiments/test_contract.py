@@ -349,9 +349,10 @@ def other_values(entry: Entry) -> Iterator[tuple[str, Any]]:
                 candidates = [default + (high - default) / 4, default - (default - low) / 4]
             case {"x-grid": _}:
                 candidates = [[[2 * number for number in row] for row in default]]
-            case {"type": "array", "prefixItems": items}:  # another first element
+            case {"type": "array", "prefixItems": items}:  # another first element, or last
                 whole = items[0]["type"] == "integer"
-                candidates = [[default[0] + 1, *default[1:]]] if whole else [[0.5, 0.5]]
+                others = [[default[0] + 1, *default[1:]], [*default[:-1], default[-1] + 1]]
+                candidates = others if whole else [[0.5, 0.5]]
             case {"type": "array"}:
                 candidates = [[], [[0.5, 0.5, 1.0]], [[0.5, 0.5]], [0.5, 0.5], default[:1]]
             case {"x-canvas": [rows, columns]}:  # a block of ink in the middle

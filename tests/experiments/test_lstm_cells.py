@@ -8,6 +8,7 @@ import random
 import sysconfig
 import tokenize
 from pathlib import Path
+from statistics import median
 
 import pytest
 import torch
@@ -21,19 +22,18 @@ from descent.contract.panels import Ranking, Tokens, Traces
 from descent.engine.observe import look
 from descent.experiments.sequence.lstm_cells import (
     BEST,
-    KINDS,
     PROMPT,
     READ_OUT,
     SAMPLE,
     CellKnobs,
     LSTMCells,
-    Reader,
     bits,
     write,
 )
 from descent.kit.data.text import OTHER, PROPERTIES, SHOWN, Text, generate, load, pasted, properties_of
 from descent.kit.nn.gates import Recurrent, accumulate, signals
-from descent.kit.nn.tracking import auc, correlation, positive, ranks, read_out, tracking
+from descent.kit.nn.reading import RECURRENT, TextReader
+from descent.kit.nn.tracking import auc, correlation, positive, ranks, read_out, switched, tracking
 from driving import take as train
 
 SMALL = {"corpus": "brackets", "feature": "quotes", "hidden": 16, "batch": 4, "length": 16}
@@ -237,15 +237,15 @@ def test_a_property_that_is_nowhere_in_the_text_crowns_no_cell() -> None:
 def stacked(kind: str, layers: int, inputs: int = 5, hidden: int = 7) -> tuple[nn.RNNBase, list[Recurrent]]:
     """PyTorch's module of some layers, and modules of one layer each with the same weights."""
     torch.manual_seed(1)
-    whole: nn.RNNBase = KINDS[kind](inputs, hidden, num_layers=layers)
-    parts = [KINDS[kind](hidden if n else inputs, hidden) for n in range(layers)]
+    whole: nn.RNNBase = RECURRENT[kind](inputs, hidden, num_layers=layers)
+    parts = [RECURRENT[kind](hidden if n else inputs, hidden) for n in range(layers)]
     for number, part in enumerate(parts):
         part.load_state_dict({name: getattr(whole, f"{name[:-1]}{number}") for name in part.state_dict()})
     return whole, parts
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", list(RECURRENT))
 @torch.no_grad()
 def test_recomputed_signals_give_the_h_and_c_of_pytorch_at_every_position(kind: str, layers: int) -> None:
     whole, parts = stacked(kind, layers)
@@ -267,7 +267,7 @@ def test_recomputed_signals_give_the_h_and_c_of_pytorch_at_every_position(kind: 
     assert list(found[0]) == names[kind]
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", list(RECURRENT))
 @torch.no_grad()
 def test_the_signals_of_one_cell_are_its_columns(kind: str) -> None:
     _, (layer, _) = stacked(kind, 2)
@@ -390,6 +390,39 @@ def test_a_cell_wired_to_track_quotes_is_ranked_first() -> None:
     assert (values[cell] > torch.as_tensor(table.baseline) + 0.2).all()
 
 
+def test_a_cell_is_switched_on_by_a_stretch_if_it_is_on_there_and_off_beside_it() -> None:
+    on, off, late, negative = torch.zeros(20), torch.zeros(20), torch.zeros(20), torch.zeros(20)
+    on[8:12], off[:], late[10:14], negative[8:12] = 0.9, 0.9, 0.9, -0.9
+    where, shares = switched(torch.stack([on, off, late, negative, 0.2 * on], 1), 8, 12, 0.3)
+    assert shares.tolist() == [[1, 1], [1, 0], [0.5, 0.75], [1, 1], [0, 1]]
+    assert where.sum(0).tolist() == [4, 20, 4, 4, 0]
+    _, at_the_edge = switched(on[:, None], 0, 20, 0.3)
+    assert at_the_edge[0, 1] == 1  # nothing is beside it
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_on_in_one_quote_is_on_in_the_others(seed: int) -> None:
+    experiment, knobs = built(seed, hidden=48, batch=16, length=64, lr=0.01, cell=BEST)
+    train(experiment, knobs, 250)
+    inside = experiment.properties["quotes"]
+    edges = F.pad(inside, (1, 1)).diff().nonzero()[:, 0].tolist()
+    quotes = [quote for quote in zip(edges[::2], edges[1::2], strict=True) if quote[1] - quote[0] > 8]
+    shares = []
+    for start, stop in quotes[2:7]:
+        marked = knobs.model_copy(update={"stretch": (start + 2, stop)})
+        text, table = look(experiment, marked, "text"), look(experiment, marked, "cells")
+        there = torch.as_tensor(text.marks).bool()
+        best = torch.as_tensor(table.values)[:-1, 0].argmax()
+        assert table.chosen == best
+        assert table.columns == ["both", "on inside", "off beside"]
+        assert there[start + 4 : stop].float().mean() > 0.5
+        there[start + 2 : stop] = False
+        shares.append(float(inside[there].mean()))
+        (note,) = text.notes
+        assert note.values["places"] == int((F.pad(there, (1, 0)).int().diff() > 0).sum())
+    assert median(shares) > 0.8
+
+
 # Training
 
 
@@ -416,7 +449,7 @@ def test_batches_are_consecutive_chunks_of_each_stream_and_depend_on_the_step_al
     assert torch.equal(experiment.batch(0, length)[0][:, 0], experiment.corpus.train[:length])
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", list(RECURRENT))
 def test_the_state_goes_on_from_chunk_to_chunk_and_begins_anew_with_the_streams(kind: str) -> None:
     experiment, knobs = built(kind=kind, lr=1e-5)
     inputs, targets = experiment.batch(0, knobs.length)
@@ -437,7 +470,7 @@ def test_the_state_goes_on_from_chunk_to_chunk_and_begins_anew_with_the_streams(
 def test_a_step_is_adams_on_the_clipped_gradient() -> None:
     experiment, knobs = built(clip=0.01)
     torch.manual_seed(0)
-    twin = Reader("lstm", len(experiment.corpus.characters), 16, 1)
+    twin = TextReader("lstm", len(experiment.corpus.characters), 16, 1)
     optimizer = torch.optim.Adam(twin.parameters(), knobs.lr)
     inputs, targets = experiment.batch(0, knobs.length)
     F.cross_entropy(twin(inputs)[0].flatten(0, 1), targets.flatten()).backward()
@@ -498,7 +531,7 @@ def test_a_cold_sample_takes_the_likeliest_character_each_time() -> None:
 # Panels
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", list(RECURRENT))
 @pytest.mark.parametrize("cell", [0, READ_OUT])
 def test_panels_show_the_cell_that_was_chosen(kind: str, cell: int) -> None:
     experiment, knobs = built(kind=kind, layers=2, layer=0, cell=cell, position=99)
@@ -528,7 +561,7 @@ def test_panels_show_the_cell_that_was_chosen(kind: str, cell: int) -> None:
         assert curve.max() <= high
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", list(RECURRENT))
 def test_at_first_the_best_cell_is_shown_and_it_is_the_first_of_the_ranking(kind: str) -> None:
     experiment, knobs = built(kind=kind, cell=BEST)
     table = look(experiment, knobs, "cells")
@@ -586,6 +619,12 @@ def test_the_sample_goes_on_after_the_position() -> None:
         ({"layer": 3, "layers": 2}, "layer", "layer 3 does not exist.*is layer 2"),
         ({"corpus": "pasted", "pasted": ""}, "pasted", "0 characters are too few.*take 1282. Paste more"),
         ({"corpus": "pasted", "pasted": "a" * 1281}, "pasted", "1281 characters are too few"),
+        (
+            {"stretch": (7, 7)},
+            "stretch",
+            "7 to 7 is no stretch of the 2000 characters shown; 0, 0 marks none",
+        ),
+        ({"stretch": (9, 7)}, "stretch", "9 to 7 is no stretch"),
         (
             {"corpus": "pasted", "pasted": "ab" * 800, "position": 320},
             "position",

@@ -819,6 +819,8 @@ export interface components {
             filmstrip?: boolean;
             /** @description The knob that is set in the picture. */
             edits?: string;
+            /** @description The knob of a marked stretch of the text. */
+            selects?: string;
         };
         /** @description One picture, as the experiment declares it. */
         PanelSpec: {

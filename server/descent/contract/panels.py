@@ -580,8 +580,9 @@ def panel(picture: type[P]) -> Callable[..., Callable[[Probe[P]], Probe[P]]]:
 
     Its arguments: `title`; `caption` (one line that says what to look for, here or in the English lesson),
     `size`, and options for the page: `edits="knob"` lets the learner set that live knob on the picture itself
-    (a point, a token's position, a row's id), `filmstrip=True` keeps earlier images along a film,
-    `legend=False` leaves out the names of `Lines` that another panel shows.
+    (a point, a token's position, a row's id), `selects="knob"` a stretch of its text (first token, one past
+    the last), `filmstrip=True` keeps earlier images along a film, `legend=False` leaves out the names of
+    `Lines` that another panel shows.
     """
 
     def declare(

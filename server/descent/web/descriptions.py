@@ -128,6 +128,7 @@ class PanelOptions(TypedDict):
     legend: NotRequired[bool]
     filmstrip: NotRequired[bool]
     edits: NotRequired[Annotated[str, Field(description="The knob that is set in the picture.")]]
+    selects: NotRequired[Annotated[str, Field(description="The knob of a marked stretch of the text.")]]
 
 
 @with_config(EXACT)

@@ -32,6 +32,24 @@ export function scaleOf([low, high], lut) {
 }
 
 /**
+ * A line above and a veil over the tokens `from` … `to` (without).
+ * @param {CanvasRenderingContext2D} context
+ * @param {(i: number) => Box} box
+ * @param {[number, number]} stretch
+ * @param {string} colour
+ */
+export function drawStretch(context, box, [from, to], colour) {
+  context.fillStyle = colour;
+  for (let i = from; i < to; i++) {
+    const { x, y, width, height } = box(i);
+    context.globalAlpha = 0.22;
+    context.fillRect(x, y, width, height);
+    context.globalAlpha = 1;
+    context.fillRect(x, y, width, 2);
+  }
+}
+
+/**
  * Tokens `from` … `to` (without), each in its box.
  * @param {CanvasRenderingContext2D} context
  * @param {readonly string[]} tokens

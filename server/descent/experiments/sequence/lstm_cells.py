@@ -24,10 +24,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,21 +37,26 @@ from descent.contract.knobs import KnobError, Knobs, fixed, live, rate
 from descent.kit.data.text import ALICE, OTHER, SHOWN, cleaned, load, shown_of
 from descent.kit.nn.gates import Recurrent, memory, signals
 from descent.kit.nn.lean import backward, update
-from descent.kit.nn.tracking import auc, correlation, positive, ranks, read_out, tracking
+from descent.kit.nn.reading import TextReader, bits, write
+from descent.kit.nn.tracking import auc, correlation, positive, ranks, read_out, switched, tracking
 from descent.kit.text import subscript
 
-EMBEDDING = 32  # numbers that stand for a character
 MEASURED = (16, 256)  # rows and characters per row behind the held-out figure
 WARM_UP = 32  # characters read before a row counts
 EVERY = 25  # steps between two held-out figures
 SAMPLE = 200  # characters that are written
 PROMPT = 40  # characters before them that are shown
+ALONE = 0.75  # share of a stretch in which a cell is on, and of what is beside it in which it is off
 VISIBLE = 5e-3  # share of a text from which on merged characters are spoken of
 BEST, READ_OUT = -1, -2  # values of `cell`: whichever tracks the property best, and what is no cell
-KINDS: Mapping[str, type[Recurrent]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 PROPERTIES = {"quotes": "inside quotes", "brackets": "inside brackets", "comment": "comment"}
 PROPERTIES |= {"if": "if statement", "indentation": "indentation", "column": "position in line"}
 
+STRETCH = (
+    "{cells} cells are on in the stretch and off beside it. Underlined is where most of them are on: "
+    "{places} other places."
+)
+NO_SUCH = "No cell is on in the stretch and off beside it; the nearest one is on in {places} other places."
 NO_TEXT = "this Python comes without it ({reason}); choose another"
 TOO_SHORT = (
     "{have} characters are too few: {rows} rows of {length}, with a fifth held out, take {needed}. "
@@ -59,7 +64,11 @@ TOO_SHORT = (
 )
 NO_LAYER = "layer {layer} does not exist; the top one of this network is layer {last}"
 NO_CELL = "cell {cell} does not exist; the layer has {count} cells, 0 to {last}"
+NO_STRETCH = "{start} to {stop} is no stretch of the {count} characters shown; 0, 0 marks none"
 NO_CHARACTER = "character {position} does not exist; the text shown has {count} characters, 0 to {last}"
+
+
+Place = Annotated[int, Field(ge=0, le=SHOWN)]
 
 
 class CellKnobs(Knobs):
@@ -73,6 +82,8 @@ class CellKnobs(Knobs):
     layer: int = live(1, "Layer", range=(0, 3), group="looking", role="look")
     cell: int = live(BEST, "Cell", range=(READ_OUT, 255), group="looking", role="look")
     position: int = live(120, "Position", range=(0, SHOWN - 1), group="looking", role="look")
+    stretch: tuple[Place, Place] = live((0, 0), "Stretch", group="looking", role="look")
+    threshold: float = live(0.3, "On above", range=(0.05, 0.95), group="looking", role="look")
     temperature: float = live(
         0.7, "Temperature", "τ", range=(0.05, 3.0), step=0.05, typical=(0.3, 1.2), group="looking",
         role="look")
@@ -110,65 +121,15 @@ class CellKnobs(Knobs):
         shown = shown_of(have) if self.corpus == "pasted" else SHOWN
         if self.position >= shown:
             raise KnobError("position", NO_CHARACTER, position=self.position, count=shown, last=shown - 1)
+        start, stop = self.stretch
+        if not (start < stop <= shown or start == stop == 0):
+            raise KnobError("stretch", NO_STRETCH, start=start, stop=stop, count=shown)
         return self
 
     @property
     def looked_at(self) -> int:
         """The layer whose cells are looked at, from 1."""
         return self.layer or self.layers
-
-
-class Reader(nn.Module):
-    """Reads characters and guesses the next: embedding, recurrent layers, logits.
-
-    The layers are modules of their own, not one stacked module, so that each one's h can be had.
-    """
-
-    def __init__(self, kind: str, characters: int, hidden: int, layers: int) -> None:
-        super().__init__()
-        sizes = [EMBEDDING, *[hidden] * layers]
-        self.embedding = nn.Embedding(characters, EMBEDDING)
-        self.layers = nn.ModuleList(KINDS[kind](size, hidden) for size in sizes[:-1])
-        self.output = nn.Linear(hidden, characters)
-
-    def forward(self, codes: Tensor, state: list[Any] | None = None) -> tuple[Tensor, list[Any]]:
-        """Logits (T, B, V) or (T, V) after each of `codes` (T, B) or (T,), and the layers' last states."""
-        h, states = self.embedding(codes), []
-        for number, layer in enumerate(self.layers):
-            h, after = layer(h, None if state is None else state[number])
-            states.append(after)
-        return self.output(h), states
-
-    def below(self, codes: Tensor, layer: int) -> Tensor:
-        """What `layer`, counted from 1, is given: (T, I) for `codes` (T,)."""
-        h: Tensor = self.embedding(codes)
-        for below in list(self.layers)[: layer - 1]:
-            h, _ = below(h)
-        return h
-
-
-def bits(logits: Tensor, targets: Tensor) -> Tensor:
-    """Bits per character: the mean cross-entropy in base 2 of `logits` (…, V) against `targets` (…)."""
-    return F.cross_entropy(logits.flatten(0, -2), targets.flatten()) / math.log(2)
-
-
-def write(
-    model: Reader, read: Tensor, count: int, temperature: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Let the model go on after `read` (T,): `count` more codes, and the probability of each at τ = 1.
-
-    Each is drawn from softmax(logits / τ). The draws are those of `generator` at any temperature.
-    """
-    draws = torch.rand(count, generator=generator).tolist()
-    logits, state = model(read)
-    codes, seen = [], []
-    for draw in draws:
-        seen.append(logits[-1])
-        total = (logits[-1] / temperature).softmax(-1).cumsum(-1)  # (V,)
-        codes.append(torch.searchsorted(total, draw * total[-1:]).clamp(max=len(total) - 1))  # (1,)
-        logits, state = model(codes[-1], state)
-    written = torch.cat(codes)
-    return written, torch.stack(seen).softmax(-1).gather(1, written[:, None])[:, 0]
 
 
 class LSTMCells(Experiment[CellKnobs]):
@@ -212,7 +173,9 @@ class LSTMCells(Experiment[CellKnobs]):
         # To say which of the merged characters it was takes this much more, by an even guess among them.
         self.surcharge = math.log2(max(1, self.corpus.rare))
         self.even = math.log2(len(self.corpus.characters) - 1 + self.corpus.rare)
-        self.model = Reader(knobs.kind, len(self.corpus.characters), knobs.hidden, knobs.layers).to(device)
+        self.model = TextReader(knobs.kind, len(self.corpus.characters), knobs.hidden, knobs.layers).to(
+            device
+        )
         self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr, fused=True)
         self.state: list[Any] | None = None
 
@@ -265,33 +228,52 @@ class LSTMCells(Experiment[CellKnobs]):
         other = len(self.corpus.characters) - 1
         return (targets == other).float().mean() * self.surcharge if self.surcharge else 0.0
 
-    def _signals(self, knobs: CellKnobs, cells: slice = slice(None)) -> dict[str, Tensor]:
-        layer: Recurrent = self.model.layers[knobs.looked_at - 1]  # type: ignore[assignment]
-        return signals(layer, self.model.below(self.shown, knobs.looked_at), cells)
+    def _signals(self, knobs: CellKnobs) -> dict[str, Tensor]:
+        """Every signal of the layer that is looked at, (T, H) each: read once for all panels of a step."""
+        number = knobs.looked_at
+        layer: Recurrent = self.model.layers[number - 1]  # type: ignore[assignment]
+        weights = sum(float(weight.sum()) for weight in self.model.parameters())
+        return self.cached(
+            "signals",
+            (self.step_index, number, weights),  # a step comes twice where one went back and changed a knob
+            lambda: signals(layer, self.model.below(self.shown, number)),
+        )
+
+    def _tracked(self, knobs: CellKnobs) -> Tensor:
+        """What the cells are ranked by, (T,): the property, or 1 in the stretch that is marked."""
+        start, stop = knobs.stretch
+        if start == stop:
+            return self.properties[knobs.feature]
+        place = torch.arange(len(self.shown), device=self.device)
+        return ((place >= start) & (place < stop)).float()
+
+    def _switched(self, knobs: CellKnobs) -> tuple[Tensor, Tensor]:
+        """Of a marked stretch: where each cell is on (T, H), and how well it is on there alone (H,), 0…1."""
+        on, shares = switched(memory(self._signals(knobs)), *knobs.stretch, knobs.threshold)
+        return on, shares.amin(1)
 
     def _chosen(self, found: Mapping[str, Tensor], knobs: CellKnobs) -> int:
-        """The chosen cell, or the one that tracks the property best, of a layer with these signals."""
+        """The chosen cell, or the one that tracks the property or the stretch best, of these signals."""
         if knobs.cell != BEST:
             return knobs.cell
+        if any(knobs.stretch):
+            return int(self._switched(knobs)[1].argmax())
         if knobs.feature in self.same:  # nothing to track: the cell that moves most
             return int(memory(found).std(0).argmax())
-        return int(correlation(memory(found), self.properties[knobs.feature][:, None]).argmax())
+        return int(correlation(memory(found), self._tracked(knobs)[:, None]).argmax())
 
     def _one(self, knobs: CellKnobs) -> tuple[int, dict[str, Tensor]]:
         """The chosen cell and its signals, (T,) each."""
-        if knobs.cell == BEST:
-            found = self._signals(knobs)
-            cell = self._chosen(found, knobs)
-            return cell, {name: values[:, cell] for name, values in found.items()}
-        found = self._signals(knobs, slice(knobs.cell, knobs.cell + 1))
-        return knobs.cell, {name: values[:, 0] for name, values in found.items()}
+        found = self._signals(knobs)
+        cell = self._chosen(found, knobs)
+        return cell, {name: values[:, cell] for name, values in found.items()}
 
     def _read_out(self, knobs: CellKnobs) -> Tensor:
         """The read-out as a colour, (T,) within ±1."""
-        guess = read_out(self._signals(knobs)["h"], self.properties[knobs.feature])
+        guess = read_out(self._signals(knobs)["h"], self._tracked(knobs))
         return ((guess - guess.mean()) / guess.std().clamp(min=1e-6)).tanh()
 
-    @p.tokens("The text, coloured by a cell", size="hero", edits="position")
+    @p.tokens("The text, coloured by a cell", size="hero", edits="position", selects="stretch")
     def text(self, knobs: CellKnobs) -> p.Tokens:
         """What one cell remembers by, over the held-out text; or the read-out."""
         if knobs.cell == READ_OUT:
@@ -301,15 +283,29 @@ class LSTMCells(Experiment[CellKnobs]):
             superscript = f"⁽{'¹²³'[knobs.looked_at - 1]}⁾" if knobs.layers > 1 else ""
             name = f"{'tanh c' if 'c' in found else 'h'}{subscript(cell)}{superscript}"
             values = memory(found)
+        marks, mark_name, notes = self._underlined(knobs)
         return p.Tokens(
             tokens=self.corpus.shown,
             values=values,
             position=knobs.position,
-            marks=positive(self.properties[knobs.feature]).to(torch.uint8),
-            mark_name=PROPERTIES[knobs.feature],
+            marks=marks.to(torch.uint8),
+            mark_name=mark_name,
             name=name,
-            notes=self._notes(knobs),
+            notes=notes + self._notes(knobs),
         )
+
+    def _underlined(self, knobs: CellKnobs) -> tuple[Tensor, str, list[p.Note]]:
+        """Where the property is, (T,); of a marked stretch, wherever the cells that are on there are."""
+        if not any(knobs.stretch):
+            return positive(self.properties[knobs.feature]), PROPERTIES[knobs.feature], []
+        on, alone = self._switched(knobs)
+        chosen = alone >= min(ALONE, float(alone.amax()))  # (H,)
+        there = on[:, chosen].float().mean(1) >= ALONE  # (T,)
+        others = there.clone()
+        others[slice(*knobs.stretch)] = False
+        places = int((F.pad(others.int(), (1, 0)).diff() > 0).sum())
+        counts = {"cells": int((alone >= ALONE).sum()), "places": places}
+        return there, "where its cells are on", [p.Note(STRETCH if counts["cells"] else NO_SUCH, counts)]
 
     def _notes(self, knobs: CellKnobs) -> list[p.Note]:
         constant = p.Note(
@@ -376,20 +372,31 @@ class LSTMCells(Experiment[CellKnobs]):
 
     @p.ranking("Which cell tracks it?", size="wide", edits="cell")
     def cells(self, knobs: CellKnobs) -> p.Ranking:
-        """|r| and AUC of every cell, and of the layer's linear read-out, with the property."""
-        found, prop = self._signals(knobs), self.properties[knobs.feature]
-        values, guess = memory(found), read_out(found["h"], prop)[:, None]
-        figures, chance = tracking(values, ranks(values), prop)
-        whole = torch.cat([correlation(guess, prop[:, None]), auc(ranks(guess), positive(prop)[:, None])], 1)
-        figures = torch.cat([figures, whole])  # (H + 1, 2)
-        if knobs.feature in self.same:
-            figures, chance = figures * math.nan, chance * math.nan
+        """|r| and AUC of every cell, and of the layer's linear read-out; of a stretch, where they are on."""
+        names, ids = [*map(str, range(knobs.hidden)), "linear read-out"], [*range(knobs.hidden), READ_OUT]
+        found, prop = self._signals(knobs), self._tracked(knobs)
+        values = memory(found)
+        if any(knobs.stretch):
+            _, shares = switched(
+                torch.cat([values, self._read_out(knobs)[:, None]], 1), *knobs.stretch, knobs.threshold
+            )
+            figures = torch.stack([shares.amin(1), *shares.t()], dim=1)  # (H + 1, 3)
+            columns, chance = ["both", "on inside", "off beside"], figures.new_full((3,), math.nan)
+        else:
+            guess = read_out(found["h"], prop)[:, None]
+            figures, chance = tracking(values, ranks(values), prop)
+            whole = torch.cat(
+                [correlation(guess, prop[:, None]), auc(ranks(guess), positive(prop)[:, None])], 1
+            )
+            figures, columns = torch.cat([figures, whole]), ["|r|", "AUC"]  # (H + 1, 2)
+            if knobs.feature in self.same:
+                figures, chance = figures * math.nan, chance * math.nan
         return p.Ranking(
             values=figures,
-            names=[*map(str, range(knobs.hidden)), "linear read-out"],
-            columns=["|r|", "AUC"],
-            ranges=[(0.0, 1.0), (0.0, 1.0)],
-            ids=[*range(knobs.hidden), READ_OUT],
+            names=names,
+            columns=columns,
+            ranges=[(0.0, 1.0)] * len(columns),
+            ids=ids,
             baseline=chance,
             chosen=self._chosen(found, knobs),
         )

@@ -70,6 +70,20 @@ def tracking(values: Tensor, ranked: Tensor, prop: Tensor) -> tuple[Tensor, Tens
     return found[:, :, 0].t(), best.quantile(CHANCE, dim=1)
 
 
+def switched(values: Tensor, start: int, stop: int, threshold: float) -> tuple[Tensor, Tensor]:
+    """Which cells are on in a stretch of the text and off around it, as in LSTMVis (Strobelt et al. 2018).
+
+    A column of `values` (T, K) is on where it passes ±`threshold`, with the sign of its mean in the stretch.
+    Returns where each is on, bool (T, K), and (K, 2): the share of the stretch in which it is on, and the
+    share of as many positions on either side in which it is off.
+    """
+    length = stop - start
+    on = values * values[start:stop].mean(0).sign() >= threshold
+    beside = torch.cat([on[max(0, start - length) : start], on[stop : stop + length]])  # (≤ 2·length, K)
+    inside = on[start:stop].float().mean(0)
+    return on, torch.stack([inside, 1 - beside.float().sum(0) / max(1, len(beside))], dim=1)
+
+
 def read_out(hidden: Tensor, prop: Tensor) -> Tensor:
     """The best linear guess w·h + b of a property (T,) from `hidden` (T, H): (T,).
 
