@@ -156,6 +156,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'graph.output': ['output {unit}', '출력 {unit}'],
   'graph.noBias': ['input, no bias', '입력, 편향 없음'],
 
+  'attention.alone': ['{title} at step {step}: one map.', '{title}, 스텝 {step}: 맵 하나입니다.'],
   'attention.summary': [
     '{title} at step {step}: {layers} layers of {heads} heads, shown large: {map}. Keys [ and ] show another.',
     '{title}, 스텝 {step}: {layers}개 층, 층마다 헤드 {heads}개, 크게 보는 것은 {map}. [ 키와 ] 키로 다른 헤드를 봅니다.',
