@@ -142,6 +142,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'arrows.value': ['output', '출력'],
   'arrows.length': ['gradient', '그래디언트'],
   'arrows.picture': ['picture: {name}', '그림: {name}'],
+  'arrows.path': ['path', '경로'],
   'arrows.mesh': ['bent grid', '휘어진 격자'],
   'arrows.arrows': ['arrows', '화살표'],
   'arrows.show': ['Show {name}', '{name} 보이기'],
