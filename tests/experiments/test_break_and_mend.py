@@ -50,6 +50,7 @@ def main_loss(id: str) -> str:
         ("architectures", "lr"),
         ("lstm-cells", "lr"),
         ("positional-encoding", "lr"),
+        ("seq2seq", "lr"),
         ("transformer", "lr"),
         ("dcgan", "lr_g"),
         ("gan-2d", "lr_g"),

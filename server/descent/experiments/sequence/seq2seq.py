@@ -52,6 +52,7 @@ ROW = "\n"  # ends a row of tokens
 UNSEEN = 192  # held-out pairs
 EVERY = 25  # steps from one test on them to the next
 BIN = 2  # lengths that share a point of the curve
+FEWEST = 3  # pairs of such a length, for a point
 FAR = 1e4  # a loss beyond is out
 FIELDS = {("numbers", "ko"): "korean", ("numbers", "en"): "english"} | {
     ("dates", "ko"): "korean_date",
@@ -125,6 +126,7 @@ class Seq2Seq(Race[Seq2SeqKnobs]):
     """Three translators on the same pairs."""
 
     order = 30
+    pace = 15.0
     invite = "Type a number of your own, as it is said, and see who gets it right."
     titles = TITLES
     measures = losses_by_learner(TITLES) | {
@@ -133,7 +135,14 @@ class Seq2Seq(Race[Seq2SeqKnobs]):
     steers = {"lr": "optimizers"}
     presets = {
         "dates": Preset("Dates, back to front", {"said": "dates"}),
-        "to-korean": Preset("From English to Korean", {"source": "en", "digits": 7}),
+        "to-korean": Preset(
+            "From English to Korean",
+            {
+                "source": "en",
+                "digits": 7,
+                "english": "two million three hundred forty-five thousand six hundred ninety-eight",
+            },
+        ),
         "own-words": Preset("Only its own words", {"forcing": 0.0}),
     }
 
@@ -261,7 +270,7 @@ class Seq2Seq(Race[Seq2SeqKnobs]):
         sums = torch.stack([torch.bincount(places, right) for right in self.right])
         return p.Lines(
             x=torch.arange(len(counts)) * BIN + (BIN + 1) / 2,
-            values=sums / counts,  # NaN where no source is so long
+            values=torch.where(counts < FEWEST, torch.nan, sums / counts),
             series=list(TITLES.values()),
             x_label="tokens read",
             y_ranges=[(0.0, 1.0)],
