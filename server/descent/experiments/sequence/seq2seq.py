@@ -125,7 +125,7 @@ KINDS: dict[Name, type[Translator]] = {
 class Seq2Seq(Race[Seq2SeqKnobs]):
     """Three translators on the same pairs."""
 
-    order = 30
+    order = 22
     pace = 15.0
     invite = "Type a number of your own, as it is said, and see who gets it right."
     titles = TITLES
