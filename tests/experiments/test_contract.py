@@ -353,6 +353,8 @@ def other_values(entry: Entry) -> Iterator[tuple[str, Any]]:
                 whole = items[0]["type"] == "integer"
                 others = [[default[0] + 1, *default[1:]], [*default[:-1], default[-1] + 1]]
                 candidates = others if whole else [[0.5, 0.5]]
+            case {"type": "array", "items": {"enum": [first, *_]}}:
+                candidates = [default[:1], [first]]
             case {"type": "array"}:
                 candidates = [[], [[0.5, 0.5, 1.0]], [[0.5, 0.5]], [0.5, 0.5], default[:1]]
             case {"x-canvas": [rows, columns]}:  # a block of ink in the middle

@@ -33,6 +33,7 @@ NORMALISATION = {
     "batch_norm.md",
     "cnn_images.md",
     "dcgan.md",
+    "gpt.md",
     "self_attention.md",
     "transformer.md",
     "health.js",

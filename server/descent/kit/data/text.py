@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -167,36 +168,74 @@ def properties_of(text: str) -> dict[str, Tensor]:
     return {name: torch.tensor(values, dtype=torch.float32) for name, values in inside.items()}
 
 
+class Parts(NamedTuple):
+    """A text to train on, and one that is held out; after each match of `seam` something begins."""
+
+    train: str
+    held_out: str
+    seam: str
+
+
 @lru_cache(maxsize=1)
-def python_source() -> Text:
+def python_parts() -> Parts:
     """Modules of the standard library; the last tenth of each is held out. Raises `OSError` without them."""
     folder = Path(sysconfig.get_path("stdlib"))
     files = [path for name in MODULES.split() if (path := folder / f"{name}.py").is_file()]
     if not files:
         raise FileNotFoundError(f"no Python source in {folder}")
-    return _text(
-        [path.read_text(encoding="utf-8") for path in files], seam=r"\n(?= {0,4}(class|def) \w+.*:\n)"
-    )
+    sources = [path.read_text(encoding="utf-8") for path in files]
+    return _parted(sources, seam=r"\n(?= {0,4}(class|def) \w+.*:\n)")
+
+
+@lru_cache(maxsize=1)
+def prose_parts() -> Parts:
+    """Python's language reference as `help()` prints it. Raises `ImportError` without `pydoc_data`."""
+    from pydoc_data.topics import topics
+
+    return _parted([topics[name] for name in sorted(topics)], seam=r"\n\n(?=\S)")
+
+
+@lru_cache(maxsize=1)
+def shakespeare_parts(place: Path) -> Parts:
+    """Tiny Shakespeare, from the folder it was fetched to; the last tenth is held out. Raises `OSError`."""
+    return _parted([(place / "input.txt").read_text(encoding="utf-8")], seam=r"\n\n(?=\S)")
+
+
+def parts_of(name: str, own: str, folders: Sequence[Path] = ()) -> Parts:
+    """The text "python", "prose" or "tiny-shakespeare", or else `own`, as it is read; see `load`."""
+    match name:
+        case "python":
+            return python_parts()
+        case "prose":
+            return prose_parts()
+        case "tiny-shakespeare":
+            return shakespeare_parts(place_of(name, folders, "corpus"))
+    cut = len(own) - shown_of(len(own))
+    return Parts(own[:cut], own[cut:], "")
+
+
+@lru_cache(maxsize=1)
+def python_source() -> Text:
+    """See `python_parts`."""
+    return _text(python_parts())
 
 
 @lru_cache(maxsize=1)
 def reference_prose() -> Text:
-    """Python's language reference as `help()` prints it. Raises `ImportError` without `pydoc_data`."""
-    from pydoc_data.topics import topics
-
-    return _text([topics[name] for name in sorted(topics)], seam=r"\n\n(?=\S)")
+    """See `prose_parts`."""
+    return _text(prose_parts())
 
 
 @lru_cache(maxsize=1)
 def quotes_and_brackets() -> Text:
     """Half a million generated characters. See `generate`."""
-    return _text([generate(500_000, random.Random(0))], seam=r"\n")
+    return _text(_parted([generate(500_000, random.Random(0))], seam=r"\n"))
 
 
 @lru_cache(maxsize=1)
 def shakespeare(place: Path) -> Text:
-    """Tiny Shakespeare, from the folder it was fetched to; the last tenth is held out. Raises `OSError`."""
-    return _text([(place / "input.txt").read_text(encoding="utf-8")], seam=r"\n\n(?=\S)")
+    """See `shakespeare_parts`."""
+    return _text(shakespeare_parts(place))
 
 
 def load(name: str, own: str, folders: Sequence[Path] = ()) -> Text:
@@ -249,8 +288,8 @@ def cleaned(text: str) -> str:
 @lru_cache(maxsize=4)
 def pasted(text: str) -> Text:
     """A text of the learner's own. Its end is held out and shown, see `shown_of`."""
-    cut = len(text) - shown_of(len(text))
-    return _from(text[:cut], text[cut:], text[cut:], OWN_VOCABULARY)
+    train, held_out, _ = parts_of("pasted", text)
+    return _from(train, held_out, held_out, OWN_VOCABULARY)
 
 
 def shown_of(length: int) -> int:
@@ -258,22 +297,30 @@ def shown_of(length: int) -> int:
     return min(SHOWN, length // 5)
 
 
-def _text(parts: Sequence[str], seam: str) -> Text:
-    """Hold out what follows the last place in each part's first nine tenths that matches `seam`."""
+def _parted(texts: Sequence[str], seam: str) -> Parts:
+    """Hold out what follows the last place in each text's first nine tenths that matches `seam`."""
     train, held_out = [], []
-    for part in parts:
-        cuts = [match.end() for match in re.finditer(seam, part[: len(part) * 9 // 10])]
-        cut = cuts[-1] if cuts else len(part)
-        train.append(part[:cut])
-        held_out.append(part[cut:])
-    rest = "".join(held_out)
-    return _from("".join(train), rest, _richest(rest, seam))
+    for text in texts:
+        cuts = [match.end() for match in re.finditer(seam, text[: len(text) * 9 // 10])]
+        cut = cuts[-1] if cuts else len(text)
+        train.append(text[:cut])
+        held_out.append(text[cut:])
+    return Parts("".join(train), "".join(held_out), seam)
+
+
+def _text(parts: Parts) -> Text:
+    return _from(parts.train, parts.held_out, _richest(parts.held_out, parts.seam))
+
+
+def characters_of(text: str, most: int) -> str:
+    """The characters that a network can tell apart, `most` at most: the frequent ones, and `OTHER`."""
+    counts = Counter(text)
+    counts.pop(OTHER, None)
+    return "".join(sorted(character for character, _ in counts.most_common(most - 1))) + OTHER
 
 
 def _from(train: str, held_out: str, shown: str, vocabulary: int = VOCABULARY) -> Text:
-    counts = Counter(train)
-    counts.pop(OTHER, None)
-    characters = "".join(sorted(character for character, _ in counts.most_common(vocabulary - 1))) + OTHER
+    characters = characters_of(train, vocabulary)
     parts = [torch.from_numpy(_codes(part, characters)) for part in (train, held_out)]
     rare = len((set(train) | set(held_out)) - set(characters[:-1]))
     others = sum(int((codes == len(characters) - 1).sum()) for codes in parts)
