@@ -426,7 +426,10 @@ def test_a_run_that_asks_for_a_set_that_is_not_there_is_refused_until_it_is(
             (place / name).write_bytes(data)
         run, plain = finished(knobs), finished({})
         assert client.post(f"{run}/branch", json={"step": 2, "knobs": {"lr": 0.01}}).status_code == 201
+        sweep = {"step": 2, "knob": "lr", "values": [0.1], "steps": 1}
+        assert client.post(f"{run}/sweep", json=sweep).status_code == 200
         shutil.rmtree(place)
+        assert refused(f"{run}/sweep", sweep)
         assert refused(f"{run}/branch", {"step": 2, "knobs": {"lr": 0.01}})
         assert refused(f"{plain}/branch", {"step": 2, "knobs": knobs})
 

@@ -77,6 +77,7 @@ class Sweeps:
         self._under_way += 1
         try:
             order = resolved(run.entry, order)
+            knob_check.need_data(run.entry, run.built_with, self._settings.data_folders)
             replay, _ = await history.plan(run, step)
             variants = variants_of(run.entry, knobs_after(run.built_with, replay), order)
             spec = RunSpec(
