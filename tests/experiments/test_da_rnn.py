@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
-from descent.experiments.sequence.da_rnn import TITLES, DualStage, errors
-from descent.kit.data.series import driven_series
+from descent.contract import KnobError
+from descent.experiments.sequence.da_rnn import LEARNERS, DARNNKnobs, DualStage, errors
+from descent.kit.data.series import CARRIED, CONSTANT, GAPS, SORTED, driven_series
 from descent.kit.nn.dual_stage import DARNN
 from driving import Driven, built
 
@@ -137,6 +140,7 @@ def test_no_window_sees_its_target_and_the_scale_is_that_of_the_training_part() 
     experiment, knobs = built(DualStage)
     end = len(experiment.y)
     tested = experiment.tested
+    assert int(tested[-1]) == end - 1
     x, y, wanted = experiment.windows(tested[-1:], knobs)
     assert float(wanted) == float(experiment.y[-1])
     experiment.y[-1] = 1e3
@@ -144,8 +148,7 @@ def test_no_window_sees_its_target_and_the_scale_is_that_of_the_training_part() 
     assert torch.equal(x, x2)
     assert torch.equal(y, y2)
     seen = end - len(tested)
-    last = experiment.training_samples - 1 + knobs.window  # rows that the windows for training reach over
-    assert last == seen
+    assert experiment.trained.tolist() == [*range(knobs.window - 1, seen)]
     target, sensors = experiment.series.target, experiment.series.sensors
     assert experiment.mean == pytest.approx(float(target[:seen].mean()))
     assert experiment.spread == pytest.approx(float(target[:seen].std()))
@@ -188,6 +191,83 @@ def test_a_network_that_goes_too_far_is_out_and_the_others_go_on() -> None:
     run.look("prediction")
 
 
+DAYS = [f"2024-{1 + n // 28:02}-{1 + n % 28:02}" for n in range(60)]
+
+
+def csv(rows: list[str], names: str = "date,a,b,c") -> str:
+    return "\n".join([names, *rows])
+
+
+def test_a_table_is_put_in_order_and_what_is_missing_holds_the_value_before() -> None:
+    rows = [f"{day},{n},{n % 7},5" for n, day in enumerate(DAYS)]
+    rows[20], rows[30], rows[31] = f"{DAYS[20]},20,,5", f"{DAYS[31]},31,3,5", f"{DAYS[30]},30,2,5"
+    rows[40], rows[55] = f"{DAYS[40]},,5,5", f"{DAYS[55]},,6,5"
+    run = Driven(DualStage, dataset="pasted", pasted=csv(rows), target="a")
+    experiment = run.experiment
+    assert experiment.series.names == ["b"]
+    x = experiment.x[:, 0]
+    assert x[20] == x[19]
+    assert experiment.y[40] == experiment.y[39]
+    assert [40 in ends for ends in (experiment.trained.tolist(), experiment.tested.tolist())] == [False] * 2
+    assert experiment.tested.tolist() == [n for n in range(48, 60) if n != 55]
+    (hero,) = torch.as_tensor(run.look("prediction").values)
+    assert hero[0].tolist() == [n for n in range(48, 60) if n != 55]
+    said = {note.text: note.values["count"] for note in run.look("prediction").remarks}
+    assert said == {SORTED: 2, CARRIED: 3, GAPS: 2, CONSTANT: 1}  # no 29th of a month
+    assert run.look("sensors").columns[0] == "02-21"
+    assert run.look("sensors").scale == "sequential"
+    run.train(3)
+    assert "attention/drivers" not in run.rows[0]
+
+
+def test_a_sensor_that_only_moves_in_the_test_stays_in_bounds() -> None:
+    rows = [f"{day},{n % 5},{0.1 if n < 50 else n}" for n, day in enumerate(DAYS)]
+    experiment, _ = built(DualStage, dataset="pasted", pasted=csv(rows, "date,y,b"), target="y")
+    assert experiment.x.abs().max() < 100
+
+
+@pytest.mark.parametrize(
+    ("rows", "target", "sentence"),
+    [
+        ([f"{day},{n},{n % 7},5" for n, day in enumerate(DAYS)], "d", "target: .*“d”; it has a, b, c"),
+        ([f"{day},{n},{n % 7},5" for n, day in enumerate(DAYS)], "c", "“c” and another column must change"),
+        ([f"{day},5,{n % 7},5" for n, day in enumerate(DAYS)], "b", "“b” and another column"),
+        ([f"{day},{n},{n % 7},1" for n, day in enumerate(DAYS[:19])], "a", "pasted: it has 19 rows"),
+        ([f"{day},{n},{n % 7},hot" for n, day in enumerate(DAYS)], "a", "pasted: row 2, column “c”: “hot”"),
+        ([], "a", "pasted: the table is empty"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_at_its_knob(
+    rows: list[str], target: str, sentence: str
+) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        DARNNKnobs(dataset="pasted", pasted=csv(rows), target=target)
+
+
+def test_a_target_that_is_missing_in_the_test_is_refused() -> None:
+    rows = [f"{day},{n if n < 45 else ''},{n % 7},1" for n, day in enumerate(DAYS)]
+    with pytest.raises(KnobError, match=r"target: .* last 12"):
+        built(DualStage, dataset="pasted", pasted=csv(rows), target="a")
+
+
+def test_the_transformers_series_are_read_from_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ett").mkdir()
+    rows = [f"2016-07-{1 + n // 24:02} {n % 24:02}:00:00,{n % 5},{n % 3},{n % 9 / 2}" for n in range(240)]
+    (tmp_path / "ett" / "ETTh2.csv").write_text(csv(rows, "date,HUFL,LULL,OT"), encoding="utf-8")
+    monkeypatch.setenv("DESCENT_DATA", str(tmp_path))
+    run = Driven(DualStage, dataset="ett", part="ETTh2").train(2)
+    assert run.experiment.series.names == ["HUFL", "LULL"]
+    assert run.look("sensors").columns[0] == "09 00:00"
+    assert run.look("prediction").remarks == []
+    with pytest.raises(KnobError, match="ETTh1"):
+        built(DualStage, dataset="ett")
+    monkeypatch.setenv("DESCENT_DATA", str(tmp_path / "none"))
+    with pytest.raises(KnobError, match="not on this machine"):
+        built(DualStage, dataset="ett")
+
+
 @cache
 def trained(seed: int) -> Driven:
     return Driven(DualStage, seed).train(201)
@@ -204,7 +284,7 @@ def test_the_attention_finds_the_drivers_and_the_lag(seed: int) -> None:
 
 @pytest.mark.slow
 def test_two_stages_beat_either_one_and_persistence_at_four_of_five_seeds() -> None:
-    wins = dict.fromkeys([*TITLES, "persistence"], 0)
+    wins = dict.fromkeys([*LEARNERS, "persistence"], 0)
     for seed in SEEDS:
         values = torch.as_tensor(trained(seed).look("table").values)[:, 0]  # RMSE
         for name, value in zip(wins, values.tolist(), strict=True):

@@ -29,3 +29,13 @@ def test_what_is_not_in_the_window_cannot_be_found(driven: Driven) -> None:
 def test_drivers_that_nothing_shows_are_not_found(driven: Driven) -> None:
     alone(driven, "da_rnn").train(201)
     assert max(row["attention/drivers"] for row in driven.rows if "attention/drivers" in row) < 0.2
+
+
+@claim(DualStage, "own")
+def test_with_few_sensors_the_networks_are_alike_and_better_than_persistence(driven: Driven) -> None:
+    driven.train(201)
+    found = [value for name, value in driven.rows[-1].items() if name.startswith("rmse")]
+    persistence = float(driven.look("table").values[-1][0])
+    assert len(found) == 4
+    assert max(found) < persistence / 2
+    assert max(found) - min(found) < 0.1

@@ -1424,6 +1424,7 @@ export interface components {
                 number,
                 number
             ][];
+            remarks: components["schemas"]["Note"][];
         };
         MapsMeta: {
             shapes: [

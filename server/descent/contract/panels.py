@@ -400,7 +400,7 @@ class Lines(Picture):
     and `high`, shaped like `values` or empty, bound a shaded band around each curve. `dots`: (N, 4), single
     points as group, series (whose colour it takes; −1: none's), x and y. For each group there may be in
     `marks` named places on the x axis, in `notes` a line of text, such as a formula with its numbers, and in
-    `y_ranges` what part of the y axis is worth seeing.
+    `y_ranges` what part of the y axis is worth seeing. `remarks`: on what all of them show.
     """
 
     x: Array
@@ -413,6 +413,7 @@ class Lines(Picture):
     marks: Sequence[Sequence[tuple[str, float]]] = ()
     notes: Sequence[str] = ()
     y_ranges: Sequence[Range] = ()
+    remarks: Sequence[Note] = ()
     low: Array = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
     high: Array = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
     dots: Array = field(default_factory=lambda: np.zeros((0, 4), np.float32))

@@ -28,30 +28,40 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from descent.contract import Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
-from descent.contract.knobs import Knobs, batch_of, fixed, live, rate
+from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import coming_rows
-from descent.kit.data.series import driven_series
+from descent.kit.data.house import THREE_WEEKS, a_week
+from descent.kit.data.series import (
+    Series,
+    driven_series,
+    ett_table,
+    tabled_series,
+)
+from descent.kit.data.table import carried, read_table
 from descent.kit.nn.dual_stage import DARNN, PlainLSTM, Predicted
 from descent.kit.nn.race import Race, by_learner, losses_by_learner, step_all
 
 Name = Literal["da_rnn", "no_input", "no_temporal", "lstm"]
-TITLES: dict[Name, str] = {
+LEARNERS: dict[Name, str] = {
     "da_rnn": "DA-RNN",
     "no_input": "no input attention",
     "no_temporal": "no temporal attention",
     "lstm": "plain LSTM",
 }
 PERSISTENCE = "persistence"
-BESIDE = {**{str(name): title for name, title in TITLES.items()}, PERSISTENCE: PERSISTENCE}
+BESIDE = {**{str(name): title for name, title in LEARNERS.items()}, PERSISTENCE: PERSISTENCE}
 GENERATED = 4000  # of the generated series
 TESTED = 200  # steps at the end that are predicted, at most a fifth of all
 EVERY = 25  # steps between two measurements
 FAR = 1e6  # a loss beyond is out
+UNKNOWN = "the target is missing in nearly all rows, or in the last {tested}, which test; choose another"
+TOO_FEW = "it has {rows} rows of numbers; a window of {window} steps needs {least} or more"
 
 
 class DARNNKnobs(Knobs):
@@ -65,10 +75,26 @@ class DARNNKnobs(Knobs):
     window: int = fixed(10, "Window", "T", range=(2, 30), unit="steps", group="networks")
     m: int = fixed(16, "Encoder's units", "m", range=(4, 64), group="networks")
     p: int = fixed(16, "Decoder's units", "p", range=(4, 64), group="networks")
+    dataset: Literal["generated", "ett", "pasted"] = fixed("generated", "Series", group="data", data=("ett",),
+        options={"generated": "forty sensors (generated)", "ett": "transformers (ETT)", "pasted": "your own"})
     driving: Literal["turns", "one"] = fixed("turns", "Drivers", group="data",
-        options={"turns": "groups take turns", "one": "always the same group"})
-    lag: int = fixed(9, "Lag", range=(0, 20), unit="steps", group="data")
+        options={"turns": "groups take turns", "one": "always the same group"},
+        when={"dataset": ["generated"]})
+    lag: int = fixed(9, "Lag", range=(0, 20), unit="steps", group="data", when={"dataset": ["generated"]})
+    part: Literal["ETTh1", "ETTh2", "ETTm1", "ETTm2"] = fixed("ETTh1", "Transformer", group="data",
+        when={"dataset": ["ett"]}, options=["ETTh1", "ETTh2", "ETTm1", "ETTm2"])
+    pasted: str = fixed(THREE_WEEKS, "Your table", group="data", when={"dataset": ["pasted"]},
+        max_length=20_000, lines=6)
+    target: str = fixed("", "Target", group="data", when={"dataset": ["ett", "pasted"]}, max_length=80)
     # fmt: on
+
+    @model_validator(mode="after")
+    def _has_enough(self) -> DARNNKnobs:
+        if self.dataset == "pasted":
+            rows = len(tabled_series(read_table(self.pasted.encode(), "pasted"), self.target).target)
+            if rows < (least := 2 * self.window):
+                raise KnobError("pasted", TOO_FEW, rows=rows, window=self.window, least=least)
+        return self
 
 
 def errors(y: Tensor, said: Tensor) -> Tensor:
@@ -78,36 +104,46 @@ def errors(y: Tensor, said: Tensor) -> Tensor:
     return torch.stack([off.square().mean().sqrt(), off.abs().mean(), 100 * share.mean()])
 
 
+def spread_of(values: Tensor) -> Tensor:
+    """Standard deviations (…) of (N, …); 1 where nothing changes."""
+    spread = values.std(0)
+    return spread.where(spread > 1e-6 * values.abs().amax(0), 1.0)
+
+
 class DualStage(Race[DARNNKnobs]):
     """DA-RNN, what is left of it without an attention, and a plain LSTM, on the same windows."""
 
     order = 25
     pace = 30.0
     invite = "Let it learn for fifteen seconds, then compare what each of the five says."
-    titles = TITLES
+    titles = LEARNERS
     measures = {
-        **losses_by_learner(TITLES),
-        **{f"rmse/{name}": Measure("held-out", of=title) for name, title in TITLES.items()},
+        **losses_by_learner(LEARNERS),
+        **{f"rmse/{name}": Measure("held-out", of=title) for name, title in LEARNERS.items()},
     }
     steers = {"lr": "optimizers"}
     presets = {
         "near": Preset("A short lag", {"lag": 1, "back": 1}),
         "beyond": Preset("Beyond the window", {"lag": 12}),
         "same": Preset("Always the same group", {"driving": "one"}),
+        "own": Preset("Your own table", {"dataset": "pasted", "pasted": a_week()}),
     }
 
     def build(self, knobs: DARNNKnobs) -> None:
         """The series, scaled by what comes before the test, its windows, and four networks."""
         T = knobs.window
-        self.series = driven_series(GENERATED, knobs.lag, knobs.driving == "turns", self.generator(-1))
-        x, y = self.series.sensors, self.series.target
-        tested = min(TESTED, len(y) // 5)
-        seen = len(y) - tested  # rows that are trained on
-        self.mean, self.spread = float(y[:seen].mean()), float(y[:seen].std().clamp(min=1e-6))
-        self.x = ((x - x[:seen].mean(0)) / x[:seen].std(0).clamp(min=1e-6)).to(self.device)
+        self.series = self._series(knobs)
+        x, y = self.series.sensors, carried(self.series.target[:, None])[:, 0]
+        seen = len(y) - min(TESTED, len(y) // 5)  # rows that are trained on
+        self.mean, self.spread = float(y[:seen].mean()), float(spread_of(y[:seen]))
+        self.x = ((x - x[:seen].mean(0)) / spread_of(x[:seen])).to(self.device)
         self.y = ((y - self.mean) / self.spread).to(self.device)
-        self.training_samples = seen - T + 1  # window n ends at row n + T − 1
-        self.tested = torch.arange(seen - T + 1, len(y) - T + 1, device=self.device)
+        ends = torch.arange(T - 1, len(y))[~self.series.target[T - 1 :].isnan()]  # rows that can be predicted
+        self.trained = ends[ends < seen].to(self.device)
+        self.tested = ends[ends >= seen].to(self.device)
+        self.training_samples = len(self.trained)
+        if not len(self.trained) or not len(self.tested):
+            raise KnobError("target", UNKNOWN, tested=len(y) - seen)
         K = x.shape[1]
         self.networks: dict[Name, nn.Module] = {
             "da_rnn": DARNN(K, T, knobs.m, knobs.p),
@@ -119,20 +155,31 @@ class DualStage(Race[DARNNKnobs]):
             name: torch.optim.Adam(network.to(self.device).parameters(), knobs.lr, fused=True)
             for name, network in self.networks.items()
         }
-        self.racing = list(TITLES)
+        self.racing = list(LEARNERS)
 
-    def windows(self, rows: Tensor, knobs: DARNNKnobs) -> tuple[Tensor, Tensor, Tensor]:
-        """x (B, T, K), y_1 … y_{T−1} (B, T − 1) and y_T (B,) of windows by number."""
-        at = rows[:, None] + torch.arange(knobs.window, device=self.device)  # (B, T)
+    def _series(self, knobs: DARNNKnobs) -> Series:
+        if knobs.dataset == "generated":
+            return driven_series(GENERATED, knobs.lag, knobs.driving == "turns", self.generator(-1))
+        own = knobs.dataset == "pasted"
+        table = read_table(knobs.pasted.encode(), "pasted") if own else ett_table(knobs.part, self.data)
+        return tabled_series(table, knobs.target)
+
+    def windows(self, ends: Tensor, knobs: DARNNKnobs) -> tuple[Tensor, Tensor, Tensor]:
+        """x (B, T, K), y_1 … y_{T−1} (B, T − 1) and y_T (B,) of the windows that end at these rows."""
+        at = ends[:, None] + torch.arange(1 - knobs.window, 1, device=self.device)  # (B, T)
         y = self.y[at]
         return self.x[at], y[:, :-1], y[:, -1]
+
+    def _coming(self, knobs: DARNNKnobs) -> tuple[Tensor, Tensor, Tensor]:
+        rows = coming_rows(self, knobs.batch_size, self.training_samples)
+        return self.windows(self.trained[rows], knobs)
 
     def step(self, knobs: DARNNKnobs) -> Scalars:
         """One step of each network that is not out; now and then, measure before."""
         if not self.racing:
             return self.all_out()
         row = {} if self.step_index % EVERY else self._measure(knobs)
-        x, y, wanted = self.windows(coming_rows(self, knobs.batch_size, self.training_samples), knobs)
+        x, y, wanted = self._coming(knobs)
         losses = step_all(
             self.racing, lambda name: F.mse_loss(self.networks[name](x, y).y, wanted), self.optimizers, FAR
         )
@@ -140,7 +187,7 @@ class DualStage(Race[DARNNKnobs]):
 
     def objectives(self, knobs: DARNNKnobs) -> Mapping[str, Objective]:
         """The loss of each network on the coming windows."""
-        x, y, wanted = self.windows(coming_rows(self, knobs.batch_size, self.training_samples), knobs)
+        x, y, wanted = self._coming(knobs)
 
         def of(name: Name) -> Objective:
             network = self.networks[name]
@@ -149,7 +196,7 @@ class DualStage(Race[DARNNKnobs]):
                 network, self.optimizers[name], lambda: F.mse_loss(network(x, y).y, wanted), layers
             )
 
-        return {TITLES[name]: of(name) for name in self.racing}
+        return {LEARNERS[name]: of(name) for name in self.racing}
 
     @torch.no_grad()
     def _measure(self, knobs: DARNNKnobs) -> dict[str, Tensor]:
@@ -159,16 +206,11 @@ class DualStage(Race[DARNNKnobs]):
             f"rmse/{name}": self.spread * (said.y - wanted).square().mean().sqrt()
             for name, said in found.items()
         }
-        if "da_rnn" in found and (share := self.on_drivers(found["da_rnn"].α, knobs)) is not None:
-            row["attention/drivers"] = share
-        return row
-
-    def on_drivers(self, α: Tensor, knobs: DARNNKnobs) -> Tensor | None:
-        """The share of α (N, T, K), of the tested windows, on true drivers at the step the target follows."""
         drivers, lag = self.series.drivers, self.series.lag
-        if drivers is None or lag is None or lag >= knobs.window:
-            return None
-        return (α[:, -1 - lag] * drivers[-len(α) :].to(α)).sum(1).mean()
+        if "da_rnn" in found and drivers is not None and lag is not None and lag < knobs.window:
+            paid = found["da_rnn"].α[:, -1 - lag]  # (N, K), at the step that the target follows
+            row["attention/drivers"] = (paid * drivers[self.tested.cpu()].to(paid)).sum(1).mean()
+        return row
 
     # What is shown
 
@@ -188,16 +230,24 @@ class DualStage(Race[DARNNKnobs]):
     def prediction(self, knobs: DARNNKnobs) -> p.Lines:
         """What came, what DA-RNN said a step before, and what another one said."""
         said = self._said(knobs)
-        came = self.series.target[-len(self.tested) :].to(self.device)
+        came = self.series.target.to(self.device)[self.tested]
         return p.Lines(
-            x=self._times().float(),
+            x=self.tested.float(),
             values=torch.stack([came, said["da_rnn"].y, said[knobs.beside].y]),
             series=["measured", "DA-RNN", BESIDE[knobs.beside]],
             x_label="time",
+            remarks=[p.Note(text, {"count": count}) for text, count in self.series.remarks.items()],
         )
 
-    def _times(self) -> Tensor:
-        return torch.arange(len(self.y) - len(self.tested), len(self.y))
+    def _times(self) -> list[str]:
+        """The tested times' labels, without what they begin with alike, such as the year."""
+        labels = self.series.labels
+        if not labels:
+            return [str(row) for row in self.tested.tolist()]
+        dates = [labels[row] for row in self.tested.tolist()]
+        alike = next((at for at, signs in enumerate(zip(*dates, strict=False)) if len({*signs}) > 1), 0)
+        cut = max(dates[0].rfind(sign, 0, alike) for sign in "- ") + 1
+        return [date[cut:] for date in dates]
 
     @p.heatmap("Input attention", size="wide")
     def sensors(self, knobs: DARNNKnobs) -> p.Heatmap:
@@ -205,11 +255,11 @@ class DualStage(Race[DARNNKnobs]):
         back = min(knobs.back, knobs.window - 1)
         α = self._said(knobs)["da_rnn"].α[:, -1 - back]  # (N, K)
         drivers = self.series.drivers
-        sign = 1.0 if drivers is None else drivers[-len(α) :].to(α) * 2 - 1
+        sign = 1.0 if drivers is None else drivers[self.tested.cpu()].to(α) * 2 - 1
         return p.Heatmap(
             values=(α * sign).T,
             rows=self.series.names,
-            columns=[str(t) for t in self._times().tolist()],
+            columns=self._times(),
             x_label="time",
             scale="sequential" if drivers is None else "diverging",
         )
@@ -221,7 +271,7 @@ class DualStage(Race[DARNNKnobs]):
         return p.Heatmap(
             values=β.T,
             rows=[f"{back} ●" if back == self.series.lag else str(back) for back in range(knobs.window)],
-            columns=[str(t) for t in self._times().tolist()],
+            columns=self._times(),
             x_label="time",
             y_label="steps back",
         )
@@ -230,7 +280,7 @@ class DualStage(Race[DARNNKnobs]):
     def table(self, knobs: DARNNKnobs) -> p.Ranking:
         """RMSE and MAE in the target's units, MAPE in percent, over the steps shown."""
         said = self._said(knobs)
-        came = self.series.target[-len(self.tested) :].to(self.device)
+        came = self.series.target.to(self.device)[self.tested]
         values = torch.stack([errors(came, said[name].y) for name in BESIDE])  # (5, 3)
         most = values.nan_to_num().amax(0).clamp(min=1e-6).tolist()
         return p.Ranking(
@@ -240,6 +290,6 @@ class DualStage(Race[DARNNKnobs]):
             ranges=[(0.0, high) for high in most],
         )
 
-    losses = p.scalars(by_learner("loss", TITLES), "Loss", log=True, smoothing=0.9)
-    rmse = p.scalars(by_learner("rmse", TITLES), "RMSE on what comes after")
+    losses = p.scalars(by_learner("loss", LEARNERS), "Loss", log=True, smoothing=0.9)
+    rmse = p.scalars(by_learner("rmse", LEARNERS), "RMSE on what comes after")
     share = p.scalars({"attention/drivers": "on the true drivers"}, "Input attention on the drivers")
