@@ -41,6 +41,7 @@ def accuracy(experiment: Activations, name: str) -> float:
 # --- the functions
 
 
+@pytest.mark.slow
 def test_slopes_are_those_of_the_formulas() -> None:
     z = torch.linspace(-6, 6, 1201, dtype=torch.float64)
     z = z[z != 0]
@@ -210,6 +211,7 @@ def test_what_leaves_all_bounds_is_out_and_the_others_go_on() -> None:
 # --- what the page promises
 
 
+@pytest.mark.slow
 def test_by_default_relu_and_tanh_learn_and_sigmoid_and_none_do_not() -> None:
     experiment, knobs = built()
     rows = train(experiment, knobs, 300)

@@ -89,6 +89,7 @@ def test_the_chart_shows_the_gradients_of_the_coming_step() -> None:
     assert not torch.equal(picture.values[0, 2], first[2])
 
 
+@pytest.mark.slow
 def test_the_layers_are_those_of_the_network_and_size_chosen() -> None:
     run = Driven(Architectures, n=1, network="vgg-16", papers_size=False, side=64)
     picture = run.look("classic")

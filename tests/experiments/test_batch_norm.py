@@ -187,6 +187,7 @@ def test_both_networks_begin_with_the_same_weights() -> None:
         assert one.data_ptr() != other.data_ptr()
 
 
+@pytest.mark.slow
 def test_a_rate_of_one_breaks_the_plain_network_and_not_the_normalised_one() -> None:
     run = Run().train(120)
     assert run.last("loss/plain") < 1.5
@@ -263,6 +264,7 @@ def test_histograms_count_every_value_of_the_batch() -> None:
     assert picture.counts.sum(1).tolist() == [64 * 8] * 6
 
 
+@pytest.mark.slow
 def test_the_history_of_activations_is_bounded_and_keeps_its_steps() -> None:
     run = Run(depth=1, width=4).train(300)
     picture = run.look("drift")

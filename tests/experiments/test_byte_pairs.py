@@ -42,6 +42,7 @@ def test_there_and_back(merges: int) -> None:
 
 
 @given(st.text(max_size=200))
+@pytest.mark.slow
 def test_any_text_comes_back_but_for_characters_there_are_none_of(text: str) -> None:
     pairs = byte_pairs(ALICE, characters_of(ALICE, 512), 100)
     known = set(pairs.tokens)

@@ -237,6 +237,7 @@ def test_soft_attention_is_the_formula_written_out() -> None:
     torch.testing.assert_close(z, a.mean(1))
 
 
+@pytest.mark.slow
 def test_what_it_says_by_itself_is_what_it_finds_likeliest_when_told_its_own_words() -> None:
     run = Driven(Captioning).train(100)
     scenes = run.experiment.unseen
@@ -303,6 +304,7 @@ def test_panels_show_the_scene_the_words_and_the_same_weights() -> None:
         assert len(run.look("tested").captions) == 6
 
 
+@pytest.mark.slow
 def test_the_brightest_cell_is_where_it_looks_most() -> None:
     run = Driven(Captioning, a_size="small", b_size="small").train(60)
     words, _, weights = run.experiment._said("attention", run.knobs)

@@ -292,6 +292,7 @@ def test_a_racer_can_leave_and_come_back_to_the_start() -> None:
     assert row["step/adam"] == pytest.approx(0.03 * math.sqrt(2), rel=1e-6)  # Adam's first step: η each way
 
 
+@pytest.mark.slow
 def test_noise_frees_the_racers_from_the_saddle() -> None:
     still = run(*race(surface="saddle", start=(-1.5, 0.0)), 600)
     noisy = run(*race(surface="saddle", start=(-1.5, 0.0), noise=0.1), 600)

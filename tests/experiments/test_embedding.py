@@ -129,6 +129,7 @@ def test_steps_are_adams_on_the_loss(method: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_four_of_five_analogies_hold_after_fifteen_seconds(seed: int) -> None:
     assert Driven(Embedding, seed).train(441).last("acc/analogies") >= 0.8
 

@@ -208,6 +208,7 @@ def test_the_product_is_written_out() -> None:
     assert means.tolist() == [0.5, 0, 0, 1]
 
 
+@pytest.mark.slow
 def test_scores_are_shares_of_the_test_strips() -> None:
     run = Driven(EndToEnd, strips=64).train(4 * EVERY)
     x, cuts = run.experiment._drawn(run.knobs, "test")
@@ -302,6 +303,7 @@ def test_one_way_may_be_out_and_the_other_goes_on() -> None:
 # What is shown
 
 
+@pytest.mark.slow
 def test_the_large_panel_shows_where_it_is_cut_and_what_is_read() -> None:
     run = Driven(EndToEnd, strips=200, strip=0).train(150)
     picture = run.look("readings")

@@ -327,6 +327,7 @@ def test_pairs_count_different_decisions() -> None:
 # What the defaults promise
 
 
+@pytest.mark.slow
 def test_by_default_the_average_is_better_than_its_members() -> None:
     row = run(*made(), 601)
     members = [row[f"acc/{member}"] for member in range(1, MEMBERS + 1)]

@@ -73,6 +73,7 @@ def test_without_a_bug_the_derivatives_by_hand_are_autograds(activation: Any, se
 @pytest.mark.parametrize(
     ("activation", "steps"), [("tanh", 0), ("tanh", 250), ("sigmoid", 0), ("sigmoid", 60)]
 )
+@pytest.mark.slow
 def test_every_right_derivative_is_within_a_millionth_in_float64(activation: Any, steps: int) -> None:
     experiment, knobs = make(activation=activation)
     run(experiment, knobs, steps)

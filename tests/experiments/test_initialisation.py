@@ -212,6 +212,7 @@ def test_a_step_is_gradient_descent_on_the_same_digits_for_all() -> None:
         torch.testing.assert_close(network.state_dict(), twin.networks[name].state_dict())
 
 
+@pytest.mark.slow
 def test_by_default_he_learns_first_and_small_zeros_and_large_never() -> None:
     experiment, knobs = built()
     rows = train(experiment, knobs, 250)
@@ -226,6 +227,7 @@ def test_by_default_he_learns_first_and_small_zeros_and_large_never() -> None:
     assert max(right["zeros"], right["small"], right["large"]) < 0.2
 
 
+@pytest.mark.slow
 def test_tanh_learns_with_xavier() -> None:
     experiment, knobs = built(**Initialisation.presets["tanh"].knobs)
     assert look(experiment, knobs, "signal").notes[2].startswith("σ = 0.1, std h₁₀ / std h₁ = 0.8")
@@ -253,6 +255,7 @@ def test_preset_large_is_out_before_its_first_step(seed: int) -> None:
     assert all(value <= FAR for value in row.values())
 
 
+@pytest.mark.slow
 def test_preset_zeros_teaches_large_alone() -> None:
     experiment, knobs = built(**Initialisation.presets["zeros"].knobs)
     train(experiment, knobs, 200)

@@ -113,6 +113,7 @@ def test_the_formula_of_a_size_is_torchs(window: int, stride: int, padding: int)
             assert extent(side, window, stride, padding) == made.shape[2] == made.shape[3]
 
 
+@pytest.mark.slow
 def test_a_network_computes_what_torchs_modules_do() -> None:
     rows = (Conv(filters=4), BatchNorm(), Activation(), Pooling(), Dense(units=7))
     network = Network(rows, (1, 8, 8), 10)

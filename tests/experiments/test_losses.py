@@ -313,6 +313,7 @@ def test_a_learnt_spread_wins_where_the_noise_grows() -> None:
     assert (learnt - expected).abs().max() < 0.08
 
 
+@pytest.mark.slow
 def test_preset_equal_makes_learning_the_spread_useless() -> None:
     _, _, row = preset("equal", 300)
     assert row["held/mse"] <= row["held/gaussian"] + 0.01
@@ -326,6 +327,7 @@ def test_preset_outliers_moves_means_and_hardly_medians() -> None:
     assert max(off["l1"], off["laplace"]) < 0.15
 
 
+@pytest.mark.slow
 def test_preset_laplace_is_won_by_the_loss_that_assumes_it() -> None:
     experiment, _, row = preset("laplace", 300)
     assert row["held/l1"] < row["held/mse"] - 0.04
@@ -353,6 +355,7 @@ def test_preset_line_ends_on_the_same_line_with_either_gaussian_loss() -> None:
     assert (weight[0].item(), bias[0].item()) == pytest.approx((w, b), abs=0.01)
 
 
+@pytest.mark.slow
 def test_preset_few_makes_the_learnt_spread_certain_and_wrong() -> None:
     experiment, _, row = preset("few", 501)
     assert row["held/gaussian"] > 3 > 0 > row["held/truth"]

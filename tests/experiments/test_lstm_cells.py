@@ -119,6 +119,7 @@ def text(request: pytest.FixtureRequest) -> Text:
     return load(request.param, "")
 
 
+@pytest.mark.slow
 def test_a_text_shows_a_rich_part_of_what_is_held_out(text: Text) -> None:
     assert len(text.shown) == SHOWN
     held_out = text.held_out.unfold(0, SHOWN, 1)  # each window of that length
@@ -401,6 +402,7 @@ def test_a_cell_is_switched_on_by_a_stretch_if_it_is_on_there_and_off_beside_it(
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_what_is_on_in_one_quote_is_on_in_the_others(seed: int) -> None:
     experiment, knobs = built(seed, hidden=48, batch=16, length=64, lr=0.01, cell=BEST)
     train(experiment, knobs, 250)
@@ -482,6 +484,7 @@ def test_a_step_is_adams_on_the_clipped_gradient() -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_training_learns_and_a_cell_comes_to_track_quotes() -> None:
     experiment, knobs = built(hidden=48, batch=16, length=64, lr=0.01)
     rows = train(experiment, knobs, 251)

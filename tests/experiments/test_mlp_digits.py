@@ -112,6 +112,7 @@ def test_other_splits_and_weights_do_as_well(seed: int) -> None:
 
 
 @needs_mnist
+@pytest.mark.slow
 def test_mnist_reaches_95_in_100_on_digits_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DESCENT_DATA", str(MNIST))
     experiment, knobs = built(dataset="mnist")

@@ -293,6 +293,7 @@ def test_the_formula_of_the_last_step_has_its_numbers(decay: float) -> None:
         assert eval(numbers) == pytest.approx(moved, rel=0.02, abs=2e-5), note
 
 
+@pytest.mark.slow
 def test_the_watched_weights_history_is_the_latest_oldest_first() -> None:
     experiment, knobs = race(batch_size=2)
     moved = []

@@ -47,6 +47,7 @@ def test_a_shift_is_a_matrix(k: int, base: int) -> None:
 
 
 @pytest.mark.parametrize("back", [1, 3, 7])
+@pytest.mark.slow
 def test_the_learnt_shift_is_the_closed_form(back: int) -> None:
     run = Driven(PositionalEncoding, back=back).train(150)
     torch.testing.assert_close(

@@ -322,6 +322,7 @@ def test_only_the_stated_share_of_training_labels_is_wrong() -> None:
     assert wrong.labels.max() <= 9
 
 
+@pytest.mark.slow
 def test_a_large_network_learns_the_wrong_labels_by_heart() -> None:
     run = Run(width=128, train_size=100, noise=30).train(490)
     assert run.last("acc/wrong") > 0.95

@@ -41,6 +41,7 @@ def begun(seed: int = 0, **values: Any) -> tuple[Search, SearchKnobs]:
 # What it shows
 
 
+@pytest.mark.slow
 def test_random_search_beats_the_grid_in_most_of_twenty_seeds() -> None:
     won = 0
     for seed in range(20):

@@ -136,6 +136,7 @@ def test_the_share_that_is_forced_is_the_knobs(small: Driven) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", TITLES)
+@pytest.mark.slow
 def test_a_beam_of_one_is_greedy_and_a_wider_one_never_less_likely(small: Driven, name: Any) -> None:
     model, experiment = small.experiment.models[name], small.experiment
     pairs = experiment._drawn(70, -5, held_out=True)
@@ -188,6 +189,7 @@ def test_a_beam_finds_what_greedy_misses_and_keeps_what_it_would_drop() -> None:
     assert found[0].score >= greedy.score
 
 
+@pytest.mark.slow
 def test_an_exact_output_is_one_that_it_writes_by_itself() -> None:
     run = Driven(Seq2Seq, digits=7, width=32, batch_size=32).train(76)
     experiment = run.experiment

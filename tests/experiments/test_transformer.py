@@ -416,6 +416,7 @@ def test_dropout_follows_its_knob_and_only_in_training() -> None:
     assert torch.equal(*(experiment.model(source, target) for _ in range(2)))
 
 
+@pytest.mark.slow
 def test_an_output_counts_as_a_whole_exactly_if_greedy_writing_is_right() -> None:
     experiment, knobs = built(task="copy", length=8, d_model=32, batch_size=64, lr=5e-3, warmup=50)
     train(experiment, knobs, 150)
@@ -431,6 +432,7 @@ def test_an_output_counts_as_a_whole_exactly_if_greedy_writing_is_right() -> Non
     assert share == pytest.approx(right / len(source))
 
 
+@pytest.mark.slow
 def test_a_short_training_on_copy_lowers_the_loss() -> None:
     experiment, knobs = built(task="copy", d_model=32, batch_size=64, lr=5e-3, warmup=50)
     rows = train(experiment, knobs, 181)
