@@ -11,7 +11,7 @@ A picture becomes L = 6 · 6 annotation vectors a_i, one for each cell. For ever
     p(y_t) = softmax(L_h h_t + L_z z_t + b)                         the next word
     L = −(1/B) Σ log p(y_t)
 
-Watch the bright spot: within ten seconds it is on the object of which the word speaks.
+Watch the bright spot: within fifteen seconds it is on the object whose colour or shape the word names.
 
 Source: Xu et al., "Show, Attend and Tell" (2015), arXiv:1502.03044, §3.1 and §4.2 (soft attention); START and
 END as in Vinyals et al., "Show and Tell" (2015), arXiv:1411.4555, §3. BLEU: Papineni et al. (2002).
