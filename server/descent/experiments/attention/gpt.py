@@ -247,7 +247,7 @@ class GPTExperiment(Experiment[GPTKnobs]):
             return repeating(period, knobs.length, len(LETTERS), self.generator(-2))[0].to(self.device)
         return self.pairs.encode(knobs.prompt)[-knobs.length :].to(self.device)
 
-    @p.tokens("What it writes", size="hero")
+    @p.tokens("Token by token", size="hero")
     def text(self, knobs: GPTKnobs) -> p.Tokens:
         """The prompt and what follows, or a repeating sequence, by the probability of each token."""
         shown, keep = self._shown(knobs), self._keep(knobs)
@@ -270,8 +270,9 @@ class GPTExperiment(Experiment[GPTKnobs]):
 
     def _coloured(self, tokens: Tensor, chances: Tensor, marks: Tensor, name: str) -> p.Tokens:
         names = [self.names[token] for token in tokens.tolist()]
+        running = name != "repeats" and max(map(len, self.names)) == 1  # as a text, not each in a box
         return p.Tokens(
-            tokens=names if max(map(len, self.names)) > 1 else "".join(names),
+            tokens="".join(names) if running else names,
             values=chances,
             range=(0.0, 1.0),
             marks=marks.to(torch.uint8),
