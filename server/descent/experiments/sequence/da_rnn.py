@@ -214,26 +214,25 @@ class DualStage(Race[DARNNKnobs]):
 
     # What is shown
 
-    def _said(self, knobs: DARNNKnobs) -> dict[str, Predicted]:
-        """What each says of the tested steps, in the target's units."""
+    def _said(self, name: str, knobs: DARNNKnobs) -> Predicted:
+        """What one of the five says of the tested steps, in the target's units."""
 
-        def make() -> dict[str, Predicted]:
+        def make() -> Predicted:
             x, y, _ = self.windows(self.tested, knobs)
-            found = {PERSISTENCE: Predicted(y[:, -1], x.new_empty(0), x.new_empty(0))}
-            for name, network in self.networks.items():
-                found[name] = network(x, y)
-            return {name: said._replace(y=said.y * self.spread + self.mean) for name, said in found.items()}
+            none = x.new_empty(0)
+            network = {str(learner): net for learner, net in self.networks.items()}.get(name)
+            said = network(x, y) if network else Predicted(y[:, -1], none, none)
+            return said._replace(y=said.y * self.spread + self.mean)
 
-        return self.cached("said", self.step_index, make)
+        return self.cached(f"said by {name}", self.step_index, make)
 
     @p.lines("Prediction", size="hero")
     def prediction(self, knobs: DARNNKnobs) -> p.Lines:
         """What came, what DA-RNN said a step before, and what another one said."""
-        said = self._said(knobs)
         came = self.series.target.to(self.device)[self.tested]
         return p.Lines(
             x=self.tested.float(),
-            values=torch.stack([came, said["da_rnn"].y, said[knobs.beside].y]),
+            values=torch.stack([came, *(self._said(name, knobs).y for name in ("da_rnn", knobs.beside))]),
             series=["measured", "DA-RNN", BESIDE[knobs.beside]],
             x_label="time",
             remarks=[p.Note(text, {"count": count}) for text, count in self.series.remarks.items()],
@@ -253,7 +252,7 @@ class DualStage(Race[DARNNKnobs]):
     def sensors(self, knobs: DARNNKnobs) -> p.Heatmap:
         """α of one step of each window: with known drivers, negative on the other sensors."""
         back = min(knobs.back, knobs.window - 1)
-        α = self._said(knobs)["da_rnn"].α[:, -1 - back]  # (N, K)
+        α = self._said("da_rnn", knobs).α[:, -1 - back]  # (N, K)
         drivers = self.series.drivers
         sign = 1.0 if drivers is None else drivers[self.tested.cpu()].to(α) * 2 - 1
         return p.Heatmap(
@@ -267,7 +266,7 @@ class DualStage(Race[DARNNKnobs]):
     @p.heatmap("Temporal attention", size="wide")
     def steps(self, knobs: DARNNKnobs) -> p.Heatmap:
         """β_T of each window, by how many steps back."""
-        β = self._said(knobs)["da_rnn"].β.flip(1)  # (N, T), the newest first
+        β = self._said("da_rnn", knobs).β.flip(1)  # (N, T), the newest first
         return p.Heatmap(
             values=β.T,
             rows=[f"{back} ●" if back == self.series.lag else str(back) for back in range(knobs.window)],
@@ -279,9 +278,8 @@ class DualStage(Race[DARNNKnobs]):
     @p.ranking("Errors")
     def table(self, knobs: DARNNKnobs) -> p.Ranking:
         """RMSE and MAE in the target's units, MAPE in percent, over the steps shown."""
-        said = self._said(knobs)
         came = self.series.target.to(self.device)[self.tested]
-        values = torch.stack([errors(came, said[name].y) for name in BESIDE])  # (5, 3)
+        values = torch.stack([errors(came, self._said(name, knobs).y) for name in BESIDE])  # (5, 3)
         most = values.nan_to_num().amax(0).clamp(min=1e-6).tolist()
         return p.Ranking(
             values=values,
