@@ -24,8 +24,8 @@ from descent.settings import Settings
 from descent.web import archive as archive_routes
 from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
+from descent.web import files, stream
 from descent.web import runs as run_routes
-from descent.web import stream
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "protocol.md", ROOT / "docs" / "adding-an-experiment.md")
@@ -84,6 +84,7 @@ def rest() -> str:
     app.include_router(run_routes.router)
     app.include_router(archive_routes.router)
     app.include_router(data_routes.router)
+    app.include_router(files.router)
     schema = app.openapi()
     rows = [
         [code(f"{method.upper()} {path}"), _asked(call, schema), call["description"]]

@@ -121,6 +121,13 @@ class BadPicture(DescentError):
     code = "bad-picture"
 
 
+class BadFile(DescentError):
+    """A file of one's own that is not what a knob needs; `reason` or the untranslated `message` says why."""
+
+    status = 422
+    code = "bad-file"
+
+
 class TooManyRuns(DescentError):
     """As many runs are alive as the settings allow."""
 
@@ -259,6 +266,13 @@ class NoAnswer(DescentError):
 
     status = 504
     code = "no-answer"
+
+
+class UnknownFile(DescentError):
+    """No file of one's own has this id (any more)."""
+
+    status = 404
+    code = "unknown-file"
 
 
 class UnknownData(DescentError):

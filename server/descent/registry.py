@@ -147,7 +147,7 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
         )
         assert isinstance(extra, dict)
         need(
-            "x-recorded" not in extra or (extra["x-live"] is False and info.annotation is str),
+            not {"x-recorded", "x-own"} & extra.keys() or (not extra["x-live"] and info.annotation is str),
             f"knob {name!r}: declare it with fixed(), as a str",
         )
         unfetchable = set(_strings(extra.get("x-data"))) - set(CATALOGUE)

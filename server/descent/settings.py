@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     imports_mb: int = Field(
         4096, ge=1, description="MiB of the store that all imported runs may take together."
     )
+    own_file_mb: int = Field(16, ge=1, description="MiB that a file of one's own may have.")
+    own_files: int = Field(100, ge=1, description="Files of one's own that are kept.")
     connections: int = Field(
         512, ge=1, description="Connections open at the same time; further ones are told to come back later."
     )

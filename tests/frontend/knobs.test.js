@@ -12,10 +12,29 @@ import {
 } from '../../frontend/src/lib/knobs.js';
 
 const base = { title: '', description: '', default: 0 };
-const rate = { ...base, type: 'number', minimum: 1e-5, maximum: 10, 'x-log': true };
-const share = { ...base, type: 'number', minimum: 0, maximum: 0.99, 'x-step': 0.01 };
+const rate = {
+  ...base,
+  type: 'number',
+  minimum: 1e-5,
+  maximum: 10,
+  'x-log': true,
+};
+const share = {
+  ...base,
+  type: 'number',
+  minimum: 0,
+  maximum: 0.99,
+  'x-step': 0.01,
+};
 const batch = { ...base, type: 'integer', minimum: 1, maximum: 30 };
-const penalty = { ...base, type: 'number', minimum: 0, maximum: 10, 'x-log': true, 'x-typical': [1e-3, 1] };
+const penalty = {
+  ...base,
+  type: 'number',
+  minimum: 0,
+  maximum: 10,
+  'x-log': true,
+  'x-typical': [1e-3, 1],
+};
 
 test.each([
   [{ ...base, type: 'boolean' }, 'switch'],
@@ -25,7 +44,14 @@ test.each([
   [batch, 'slider'],
   [{ ...base, type: 'array', items: { enum: ['x'] } }, 'flags'],
   [{ ...base, type: 'array', items: { type: 'integer' } }, 'sizes'],
-  [{ ...base, type: 'array', prefixItems: [{ type: 'number' }, { type: 'number' }] }, 'pair'],
+  [
+    {
+      ...base,
+      type: 'array',
+      prefixItems: [{ type: 'number' }, { type: 'number' }],
+    },
+    'pair',
+  ],
   [{ ...base, type: 'array', items: { oneOf: [] } }, 'layers'],
   [{ ...base, type: 'array', items: { type: 'array' } }, 'points'],
   [
@@ -43,6 +69,7 @@ test.each([
   [{ ...base, type: 'string', maxLength: 10 }, 'text'],
   [{ ...base, type: 'string', maxLength: 64, 'x-canvas': [8, 8] }, 'drawing'],
   [{ ...base, type: 'string', maxLength: 32, 'x-recorded': 'cnn-images' }, 'recorded'],
+  [{ ...base, type: 'string', maxLength: 32, 'x-own': 'table' }, 'own'],
 ])('a schema gets the control that fits it', (schema, kind) => {
   expect(control(schema)).toBe(kind);
 });

@@ -120,6 +120,25 @@ export async function readPicture(file, rows, columns) {
   return (await response.json()).pixels;
 }
 
+/** The files that were brought, the newest first. */
+export const listFiles = () => call('get', '/api/files', {});
+
+/**
+ * Bring a file: what is no such thing is refused.
+ * @param {File} file
+ * @param {import('../net/server.js').OwnFileInfo['kind']} kind
+ * @returns {Promise<import('../net/server.js').OwnFileInfo>}
+ */
+export async function bringFile(file, kind) {
+  const headers = { 'Content-Type': 'application/octet-stream' };
+  const query = new URLSearchParams({ name: file.name, kind });
+  const response = await ask(`/files?${query}`, { method: 'POST', headers, body: file });
+  return response.json();
+}
+
+/** @param {string} id */
+export const removeFile = (id) => call('delete', '/api/files/{file_id}', { file_id: id });
+
 /** @param {string} id */
 export const deleteRun = (id) => call('delete', '/api/runs/{run_id}', { run_id: id });
 

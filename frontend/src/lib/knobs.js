@@ -9,7 +9,7 @@ const POSITIONS = 1000; // of a slider
 /**
  * The control of a knob.
  * @param {Schema} schema
- * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'layers' | 'pair' | 'points' | 'grid' | 'drawing' | 'recorded' | 'text'}
+ * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'layers' | 'pair' | 'points' | 'grid' | 'drawing' | 'recorded' | 'own' | 'text'}
  */
 export function control(schema) {
   if (schema.type === 'boolean') return 'switch';
@@ -23,6 +23,7 @@ export function control(schema) {
     return schema.items?.type === 'integer' ? 'sizes' : 'points';
   }
   if (schema['x-recorded']) return 'recorded';
+  if (schema['x-own']) return 'own';
   return schema['x-canvas'] ? 'drawing' : 'text';
 }
 

@@ -110,6 +110,37 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '{title} cannot be read: {cause}. Replace the file, or remove the data set and fetch it again.',
     '{title} 데이터를 읽을 수 없습니다: {cause}. 파일을 바꾸거나, 데이터셋을 삭제하고 다시 내려받으세요.',
   ],
+  'error.bad-knob.no-file': [
+    'No file is chosen. Choose one, or bring one.',
+    '고른 파일이 없습니다. 파일을 고르거나 올리세요.',
+  ],
+  'error.bad-knob.file-gone': [
+    'That file is no longer on this machine. Bring it again, or choose another.',
+    '그 파일은 이제 이 컴퓨터에 없습니다. 다시 올리거나 다른 파일을 고르세요.',
+  ],
+  'error.bad-knob.short-file': [
+    'Its {have} characters are too few. Bring {least} or more, or paste them.',
+    '{have}글자로는 모자랍니다. {least}글자 이상을 올리거나, 직접 붙여 넣으세요.',
+  ],
+  'error.bad-file.no-text': [
+    'This is not a text. Save it as plain text, best as UTF-8.',
+    '텍스트 파일이 아닙니다. 일반 텍스트로, 되도록 UTF-8로 저장해서 올리세요.',
+  ],
+  'error.bad-file.empty-file': ['There is nothing in the file.', '빈 파일입니다.'],
+  'error.bad-file.too-many': [
+    '{most} files are kept already. Delete one first.',
+    '이미 파일 {most}개가 있습니다. 먼저 하나를 삭제하세요.',
+  ],
+  'error.bad-file.too-much': [
+    'Reading the file takes too much memory or time. Bring a smaller one.',
+    '파일을 읽는 데 메모리나 시간이 너무 많이 듭니다. 더 작은 파일을 올리세요.',
+  ],
+  'error.bad-file.broken': ['The file was not sent to its end.', '파일이 끝까지 오지 않았습니다.'],
+  'error.bad-file.too-slow': [
+    'Sending and reading the file took too long.',
+    '파일을 보내고 읽는 데 너무 오래 걸렸습니다.',
+  ],
+  'error.unknown-file': ['There is no such file.', '그런 파일은 없습니다.'],
   'error.unknown-data': ['There is no such data set.', '그런 데이터셋은 없습니다.'],
   'error.bad-knob.no-run': [
     'The run {run} is not recorded here; it may have been deleted. Choose another one.',

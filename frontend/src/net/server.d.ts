@@ -527,6 +527,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Files
+         * @description The files that were brought, the newest first.
+         */
+        get: operations["list_files_api_files_get"];
+        put?: never;
+        /**
+         * Bring
+         * @description Bring a file: a text in any usual encoding, or a table as CSV. What is no such thing is refused.
+         */
+        post: operations["bring_api_files_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{file_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Delete a file. Runs that were trained on it stay; they cannot be gone back to.
+         */
+        delete: operations["remove_api_files__file_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -740,6 +784,11 @@ export interface components {
             "x-data"?: string[];
             /** @description It is the id of a recorded run of this experiment, or empty. */
             "x-recorded"?: string;
+            /**
+             * @description It is the id of a file of this kind that a learner brought, or empty.
+             * @enum {string}
+             */
+            "x-own"?: "text" | "table";
             /** @description The fewest and the most rows, and columns, of a matrix of numbers. */
             "x-grid"?: [
                 [
@@ -807,6 +856,18 @@ export interface components {
             max_steps?: number | null;
             /** @description Whether it is made to be watched: until it is, it makes room for others. */
             viewed?: boolean;
+        };
+        /** @description A file that a learner brought. */
+        OwnFileInfo: {
+            /** @description The digest of what is in it, and the value of a knob that takes it. */
+            id: string;
+            name: string;
+            /** @enum {string} */
+            kind: "text" | "table";
+            /** @description Bytes. */
+            size: number;
+            /** @description Seconds since the epoch. */
+            added: number;
         };
         /** @description Options of a panel that its kind needs before the first frame. */
         PanelOptions: {
@@ -1514,6 +1575,7 @@ export type KnobValues = components['schemas']['KnobValues'];
 export type KnobsApplied = components['schemas']['KnobsApplied'];
 export type KnobsSchema = components['schemas']['KnobsSchema'];
 export type NewRun = components['schemas']['NewRun'];
+export type OwnFileInfo = components['schemas']['OwnFileInfo'];
 export type PanelOptions = components['schemas']['PanelOptions'];
 export type PanelSpec = components['schemas']['PanelSpec'];
 export type Pixels = components['schemas']['Pixels'];
@@ -2252,6 +2314,74 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Pixels"];
                 };
+            };
+        };
+    };
+    list_files_api_files_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnFileInfo"][];
+                };
+            };
+        };
+    };
+    bring_api_files_post: {
+        parameters: {
+            query: {
+                name: string;
+                /** @description What it has to be. */
+                kind: "text" | "table";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnFileInfo"];
+                };
+            };
+        };
+    };
+    remove_api_files__file_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -130,6 +130,7 @@ def _knob(
     role: Role | None = None,
     data: Sequence[str] = (),
     recorded: str = "",
+    own: Literal["text", "table"] | None = None,
 ) -> Any:
     assert not (range and log), f"{name}: its slider is either plain or logarithmic"
     low, high = range or log or (None, None)
@@ -156,6 +157,7 @@ def _knob(
         "x-role": role,
         "x-data": list(data),
         "x-recorded": recorded,
+        "x-own": own,
     }.items():
         if value:
             extra[key] = value
@@ -188,7 +190,8 @@ def live(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     "task": it changes what is to be learnt, the data, the loss or the start, so that a loss before says
     nothing of one after); `data` (its values that are names of data sets to fetch); `recorded` (of a fixed
     one, a text: the id of an experiment with one `model`, of which it names a recorded run, empty for none;
-    `build` finds the run in `self.lent`).
+    `build` finds the run in `self.lent`); `own` (of a fixed one, a text: the kind of file that the learner
+    brings for it, of which it holds the digest, empty for none; see `descent.kit.data.own`).
     """
     return _knob(default, name, symbol, live=True, **rest)
 

@@ -15,6 +15,7 @@ from descent.engine.knobs import KEY, apart, heard_by, merged, refusal
 from descent.engine.schedules import Followed, Plateau, range_of, schedule_adapter
 from descent.errors import BadKnob, BadSchedule, FixedKnob
 from descent.kit.data.missing import place_of
+from descent.kit.data.own import own_place
 
 
 def check(
@@ -58,15 +59,18 @@ def check(
 
 
 def need_data(entry: Entry, knobs: Mapping[str, Any], folders: Sequence[Path]) -> None:
-    """Raises `BadKnob` where a knob asks for a data set that is in none of the folders."""
+    """Raises `BadKnob` where a knob asks for a data set, or a file of one's own, that is in no folder."""
     for name, field in entry.knobs_type.model_fields.items():
         extra = field.json_schema_extra
-        sets = extra.get("x-data") if isinstance(extra, dict) else None
-        if isinstance(sets, list) and knobs[name] in sets:
-            try:
+        assert isinstance(extra, dict), name
+        sets, when = extra.get("x-data"), extra.get("x-when") or {}
+        try:
+            if isinstance(sets, list) and knobs[name] in sets:
                 place_of(knobs[name], folders, name)
-            except KnobError as error:
-                raise refusal(error).error() from error
+            if "x-own" in extra and all(knobs[other] in values for other, values in when.items()):  # type: ignore[union-attr, operator]
+                own_place(knobs[name], folders, name)
+        except KnobError as error:
+            raise refusal(error).error() from error
 
 
 def is_live(entry: Entry, name: str) -> bool:

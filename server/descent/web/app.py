@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from descent import __version__
 from descent.datasets.catalogue import CATALOGUE, DataSet
 from descent.datasets.fetches import Fetches
+from descent.datasets.own import OwnFiles
 from descent.datasets.shelf import Shelf
 from descent.errors import DescentError
 from descent.registry import Registry, experiments
@@ -29,7 +30,7 @@ from descent.store.store import Store
 from descent.web import archive as archive_routes
 from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
-from descent.web import frames, pictures, problems, stream
+from descent.web import files, frames, pictures, problems, stream
 from descent.web import runs as run_routes
 from descent.web import scalars as scalar_routes
 from descent.web.gate import Gate
@@ -84,10 +85,13 @@ def create_app(
     app.state.registry = registry
     app.state.fetches = Fetches(Shelf(settings, catalogue))
     app.state.imports = Gate()
+    app.state.files = OwnFiles(settings.home / "data", settings.own_files)
+    app.state.bringing = asyncio.Semaphore(files.AT_ONCE)
     app.state.pictures = asyncio.Semaphore(pictures.AT_ONCE)
     app.state.tables = scalar_routes.Turns(asyncio.Semaphore(settings.exports))
     app.add_middleware(Heads)
     uploads = {archive_routes.IMPORT: settings.import_mb << 20, pictures.PATH: pictures.LARGEST}
+    uploads[files.PATH] = settings.own_file_mb << 20
     app.add_middleware(Guard, settings=settings, uploads=uploads)
     app.include_router(experiment_routes.router)
     app.include_router(archive_routes.router)  # before `runs`: `import` is no run's id
@@ -96,6 +100,7 @@ def create_app(
     app.include_router(stream.router)
     app.include_router(data_routes.router)
     app.include_router(pictures.router)
+    app.include_router(files.router)
 
     @app.get("/api/health")
     async def health() -> dict[str, str]:

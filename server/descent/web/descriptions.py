@@ -87,6 +87,12 @@ KnobSchema = TypedDict(
         "x-recorded": NotRequired[
             Annotated[str, Field(description="It is the id of a recorded run of this experiment, or empty.")]
         ],
+        "x-own": NotRequired[
+            Annotated[
+                Literal["text", "table"],
+                Field(description="It is the id of a file of this kind that a learner brought, or empty."),
+            ]
+        ],
         "x-grid": NotRequired[
             Annotated[
                 tuple[tuple[int, int], tuple[int, int]],

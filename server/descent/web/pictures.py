@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import sys
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -13,6 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from descent.errors import BadPicture
+from descent.web.apart import said_apart
 
 PATH = "/api/pictures"
 LARGEST = 12 << 20  # bytes of a file
@@ -57,22 +55,9 @@ async def read_picture(request: Request, rows: Side, columns: Side) -> Pixels:
 
 async def _decoded(data: bytes, rows: int, columns: int) -> Pixels:
     """Raises `BadPicture`."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "descent.workers.picture", str(rows), str(columns)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        said, _ = await process.communicate(data)
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        raise
-    if process.returncode:
+    found = await said_apart("descent.workers.picture", str(rows), str(columns), data=data)
+    if found is None:
         raise BadPicture("it took too much memory or time to decode", "picture", reason="too-much")
-    found = json.loads(said)
     if "reason" in found:
         detail = f"the file gives no picture: {found['reason']}; choose a PNG or JPEG file"
         raise BadPicture(detail, "picture", reason=found["reason"], **found["params"])

@@ -49,7 +49,7 @@ SAMPLE, CANDIDATES = 200, 10  # tokens that are written, and that the bars show
 MEASURED, TESTED = 16, 8  # windows behind the held-out figure, and behind the cost of a head
 EVERY, KEPT = 25, 512  # steps between two of those figures; scores of heads that are kept
 FEWEST = 12  # different characters of a pasted text
-TEXTS = ("python", "prose", "tiny-shakespeare", "pasted")
+TEXTS = ("python", "prose", "tiny-shakespeare", "pasted", "file")
 REPEATS: dict[str, Any] = {"corpus": "repeats", "heads": 2, "feed_forward": False}
 SIGNS = str.maketrans(" \n\t", "␣↵⇥")
 Head = Literal[
@@ -83,12 +83,14 @@ class GPTKnobs(Knobs):
     off: list[Head] = live([], "Heads switched off", options=HEADS, max_length=len(HEADS), group="training")
     lr: float = rate(3e-3, log=(1e-5, 0.1), typical=(1e-3, 6e-3), group="training")
     batch_size: int = batch_of(32, 128, group="training")
-    corpus: Literal["python", "prose", "tiny-shakespeare", "pasted", "repeats"] = fixed("python", "It reads",
+    corpus: Literal["python", "prose", "tiny-shakespeare", "pasted", "file", "repeats"] = fixed(
+        "python", "It reads",
         options={"python": "Python source", "prose": "English prose", "tiny-shakespeare": "Shakespeare",
-        "pasted": "your own text", "repeats": "random sequences that repeat"}, data=("tiny-shakespeare",),
-        group="text")
+        "pasted": "your own text", "file": "a file of yours", "repeats": "random sequences that repeat"},
+        data=("tiny-shakespeare",), group="text")
     pasted: str = fixed(ALICE, "Your text", when={"corpus": ["pasted"]}, max_length=20_000, lines=4,
         group="text")
+    file: str = fixed("", "Your file", when={"corpus": ["file"]}, own="text", max_length=32, group="text")
     tokens: Literal["characters", "pairs"] = fixed("characters", "Tokens", when={"corpus": TEXTS},
         options={"characters": "characters", "pairs": "byte pairs"}, group="text")
     merges: int = fixed(256, "Merged pairs", range=(1, 1000), when={"corpus": TEXTS, "tokens": ["pairs"]},
@@ -160,10 +162,11 @@ class GPTExperiment(Experiment[GPTKnobs]):
             self.names = list(LETTERS)
         else:
             try:
-                train, held, _ = parts_of(knobs.corpus, knobs.pasted, self.data)
+                own = knobs.file if knobs.corpus == "file" else knobs.pasted
+                train, held, _ = parts_of(knobs.corpus, own, self.data)
             except (OSError, ImportError) as error:
                 raise KnobError("corpus", NO_TEXT, reason=str(error)) from error
-            most = OWN_VOCABULARY if knobs.corpus == "pasted" else VOCABULARY
+            most = OWN_VOCABULARY if knobs.corpus in ("pasted", "file") else VOCABULARY
             merges = knobs.merges if knobs.tokens == "pairs" else 0
             self.pairs, self.train, held_out = in_tokens(train, held, most, merges)
             self.names = self.pairs.tokens

@@ -37,6 +37,7 @@ from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.house import THREE_WEEKS, a_week
+from descent.kit.data.own import own_place
 from descent.kit.data.series import (
     Series,
     driven_series,
@@ -75,8 +76,10 @@ class DARNNKnobs(Knobs):
     window: int = fixed(10, "Window", "T", range=(2, 30), unit="steps", group="networks")
     m: int = fixed(16, "Encoder's units", "m", range=(4, 64), group="networks")
     p: int = fixed(16, "Decoder's units", "p", range=(4, 64), group="networks")
-    dataset: Literal["generated", "ett", "pasted"] = fixed("generated", "Series", group="data", data=("ett",),
-        options={"generated": "forty sensors (generated)", "ett": "transformers (ETT)", "pasted": "your own"})
+    dataset: Literal["generated", "ett", "pasted", "file"] = fixed(
+        "generated", "Series", group="data", data=("ett",),
+        options={"generated": "forty sensors (generated)", "ett": "transformers (ETT)", "pasted": "your own",
+        "file": "a file of yours"})
     driving: Literal["turns", "one"] = fixed("turns", "Drivers", group="data",
         options={"turns": "groups take turns", "one": "always the same group"},
         when={"dataset": ["generated"]})
@@ -85,7 +88,9 @@ class DARNNKnobs(Knobs):
         when={"dataset": ["ett"]}, options=["ETTh1", "ETTh2", "ETTm1", "ETTm2"])
     pasted: str = fixed(THREE_WEEKS, "Your table", group="data", when={"dataset": ["pasted"]},
         max_length=20_000, lines=6)
-    target: str = fixed("", "Target", group="data", when={"dataset": ["ett", "pasted"]}, max_length=80)
+    file: str = fixed("", "Your file", group="data", when={"dataset": ["file"]}, own="table", max_length=32)
+    target: str = fixed("", "Target", group="data", when={"dataset": ["ett", "pasted", "file"]},
+        max_length=80)
     # fmt: on
 
     @model_validator(mode="after")
@@ -160,8 +165,13 @@ class DualStage(Race[DARNNKnobs]):
     def _series(self, knobs: DARNNKnobs) -> Series:
         if knobs.dataset == "generated":
             return driven_series(GENERATED, knobs.lag, knobs.driving == "turns", self.generator(-1))
-        own = knobs.dataset == "pasted"
-        table = read_table(knobs.pasted.encode(), "pasted") if own else ett_table(knobs.part, self.data)
+        match knobs.dataset:
+            case "pasted":
+                table = read_table(knobs.pasted.encode(), "pasted")
+            case "file":
+                table = read_table(own_place(knobs.file, self.data, "file").read_bytes(), "file")
+            case _:
+                table = ett_table(knobs.part, self.data)
         return tabled_series(table, knobs.target)
 
     def windows(self, ends: Tensor, knobs: DARNNKnobs) -> tuple[Tensor, Tensor, Tensor]:

@@ -87,12 +87,13 @@ class CellKnobs(Knobs):
     temperature: float = live(
         0.7, "Temperature", "τ", range=(0.05, 3.0), step=0.05, typical=(0.3, 1.2), group="looking",
         role="look")
-    corpus: Literal["python", "prose", "brackets", "tiny-shakespeare", "pasted"] = fixed(
+    corpus: Literal["python", "prose", "brackets", "tiny-shakespeare", "pasted", "file"] = fixed(
         "python", "Which text", options={"python": "Python source", "prose": "English prose",
-        "brackets": "quotes and brackets", "tiny-shakespeare": "Shakespeare", "pasted": "your own"},
-        data=("tiny-shakespeare",), group="text")
+        "brackets": "quotes and brackets", "tiny-shakespeare": "Shakespeare", "pasted": "your own",
+        "file": "a file of yours"}, data=("tiny-shakespeare",), group="text")
     pasted: str = fixed(
         ALICE, "Your text", when={"corpus": ["pasted"]}, max_length=20_000, lines=4, group="text")
+    file: str = fixed("", "Your file", when={"corpus": ["file"]}, own="text", max_length=32, group="text")
     kind: Literal["lstm", "gru", "rnn"] = fixed(
         "lstm", "Recurrent unit", options={"lstm": "LSTM", "gru": "GRU", "rnn": "vanilla RNN"},
         group="network")
@@ -160,7 +161,8 @@ class LSTMCells(Experiment[CellKnobs]):
     def build(self, knobs: CellKnobs) -> None:
         """Cut the text into B streams that are read side by side. Raises `KnobError` where there is none."""
         try:
-            self.corpus = load(knobs.corpus, knobs.pasted, self.data)
+            own = knobs.file if knobs.corpus == "file" else knobs.pasted
+            self.corpus = load(knobs.corpus, own, self.data)
         except (OSError, ImportError) as error:
             raise KnobError("corpus", NO_TEXT, reason=str(error)) from error
         device = self.device

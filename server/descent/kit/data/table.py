@@ -9,7 +9,6 @@ import csv
 import io
 import math
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -17,13 +16,14 @@ import torch
 from torch import Tensor
 
 from descent.contract import KnobError
+from descent.kit.data.own import decoded
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_LINES, MOST_COLUMNS = 200_000, 100
 ABSENT = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?", "결측"})  # what stands for no number
 
-EMPTY = "the table is empty; it needs a line of names, then numbers"
-NOT_TEXT = "this is not a text; save the table as CSV"
+VACANT = "the table is empty; it needs a line of names, then numbers"
+UNREADABLE = "this is not a text; save the table as CSV"
 TOO_BIG = "the table has {bytes} bytes; use {most} at most"
 TOO_LONG = "the table has {rows} rows and {columns} columns; use {most_rows} and {most_columns} at most"
 OPEN_QUOTE = "a quotation mark opened in row {row} is never closed; close or remove it"
@@ -70,7 +70,7 @@ def read_table(content: bytes, knob: str) -> Table:
     """
     if len(content) > MOST_BYTES:
         raise KnobError(knob, TOO_BIG, bytes=len(content), most=MOST_BYTES)
-    text = _decoded(content, knob)
+    text = decoded(content, knob, VACANT, UNREADABLE)
     separator = _separator(text)
     head, rows = _cells(text, separator, knob)
     names = _named(head, knob)
@@ -104,25 +104,6 @@ def carried(values: Tensor) -> Tensor:
     return torch.from_numpy(frame.to_numpy(copy=True)).to(values)
 
 
-def _decoded(content: bytes, knob: str) -> str:
-    """The text: UTF-8, or Korean's old encoding where that is all Hangul, or what is found out."""
-    from charset_normalizer import from_bytes
-
-    if not content.strip(b" \t\r\n\0\xef\xbb\xbf\xff\xfe"):
-        raise KnobError(knob, EMPTY)
-    for encoding in ("utf-8-sig", "euc-kr", ""):  # few Korean names are too few to tell from other languages
-        try:
-            text = content.decode(encoding) if encoding else str(from_bytes(content).best() or "\0")
-        except UnicodeDecodeError:
-            continue
-        strange = [sign for sign in set(text) if sign.isalpha() and not sign.isascii()]
-        if encoding == "euc-kr" and not all("가" <= sign <= "힣" for sign in strange):
-            continue
-        if not any(unicodedata.category(sign) == "Cc" and sign not in "\t\r\n\f" for sign in set(text)):
-            return unicodedata.normalize("NFC", text.lstrip("\ufeff"))
-    raise KnobError(knob, NOT_TEXT)
-
-
 def _separator(text: str) -> str:
     """The sign that parts most cells of the first line outside quotes; a semicolon where none does."""
     first = re.sub(r'"[^"]*"', "", text).strip("\r\n").splitlines()[0]
@@ -142,7 +123,7 @@ def _cells(text: str, separator: str, knob: str) -> tuple[list[str], list[tuple[
         raise KnobError(knob, OPEN_QUOTE, row=len(read) + 1) from error
     rows = [(number, row) for number, row in enumerate(read, 1) if any(row)]
     if len(rows) < 2:
-        raise KnobError(knob, EMPTY)
+        raise KnobError(knob, VACANT)
     (_, head), *rest = rows
     while head and not head[-1] and all(len(row) < len(head) or not row[len(head) - 1] for _, row in rest):
         head = head[:-1]  # each line ends with a separator

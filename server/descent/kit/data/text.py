@@ -22,7 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from descent.contract import KnobError
 from descent.kit.data.missing import place_of
+from descent.kit.data.own import decoded, own_place
 
 MODULES = """
     argparse ast bdb calendar configparser contextlib enum fileinput ipaddress mailbox numbers pprint queue
@@ -39,6 +41,7 @@ SHOWN = 2000  # characters of the held-out text that the panels show
 VOCABULARY = 112  # characters a network can tell apart; the rarer ones become OTHER
 OWN_VOCABULARY = 512  # of a text of the learner's own: nearly all there is in some pages of Korean or Chinese
 OTHER = "▯"
+SHORT_FILE = "its {have} characters are too few: bring {least} or more, or paste them"
 WORDS = """
     air and bird blue cat cold day door ear east fire fish gold green hand hat ice ink joy june king land leaf
     moon near night oak old pear pond rain river salt sea snow star sun tea three tree under wind winter wood
@@ -202,7 +205,10 @@ def shakespeare_parts(place: Path) -> Parts:
 
 
 def parts_of(name: str, own: str, folders: Sequence[Path] = ()) -> Parts:
-    """The text "python", "prose" or "tiny-shakespeare", or else `own`, as it is read; see `load`."""
+    """The text "python", "prose" or "tiny-shakespeare", or else `own`, as it is read; see `load`.
+
+    Of "file", `own` is the digest.
+    """
     match name:
         case "python":
             return python_parts()
@@ -210,6 +216,8 @@ def parts_of(name: str, own: str, folders: Sequence[Path] = ()) -> Parts:
             return prose_parts()
         case "tiny-shakespeare":
             return shakespeare_parts(place_of(name, folders, "corpus"))
+        case "file":
+            own = file_text(own_place(own, folders, "file"))
     cut = len(own) - shown_of(len(own))
     return Parts(own[:cut], own[cut:], "")
 
@@ -239,10 +247,11 @@ def shakespeare(place: Path) -> Text:
 
 
 def load(name: str, own: str, folders: Sequence[Path] = ()) -> Text:
-    """The text "python", "prose" or "brackets", "tiny-shakespeare" from one of `folders`, or else `own`.
+    """The text "python", "prose" or "brackets", "tiny-shakespeare" and "file", of which `own` is the digest,
+    from one of `folders`, or else `own`.
 
     Raises `OSError` or `ImportError` where this Python lacks it, `KnobError` for the knob `corpus` where it
-    was not fetched.
+    was not fetched, for `file` where that is gone, or no text.
     """
     match name:
         case "python":
@@ -253,6 +262,8 @@ def load(name: str, own: str, folders: Sequence[Path] = ()) -> Text:
             return quotes_and_brackets()
         case "tiny-shakespeare":
             return shakespeare(place_of(name, folders, "corpus"))
+        case "file":
+            return pasted(file_text(own_place(own, folders, "file")))
     return pasted(own)
 
 
@@ -290,6 +301,15 @@ def pasted(text: str) -> Text:
     """A text of the learner's own. Its end is held out and shown, see `shown_of`."""
     train, held_out, _ = parts_of("pasted", text)
     return _from(train, held_out, held_out, OWN_VOCABULARY)
+
+
+@lru_cache(maxsize=1)
+def file_text(place: Path) -> str:
+    """The text in a file that the learner brought. Raises `KnobError` for `file` where it is too short."""
+    text = cleaned(decoded(place.read_bytes(), "file"))
+    if len(text) < (least := 5 * SHOWN):
+        raise KnobError("file", SHORT_FILE, reason="short-file", have=len(text), least=least)
+    return text
 
 
 def shown_of(length: int) -> int:

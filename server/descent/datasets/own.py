@@ -1,0 +1,83 @@
+"""The library of files that learners bring: bounded in number, and named after what is in them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from descent.errors import BadFile, UnknownFile
+from descent.kit.data.own import DIGEST, OWN_FOLDER, FileKind
+
+MOST_NAME = 120  # letters
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """A file that a learner brought. `id` is the digest of what is in it."""
+
+    id: str
+    name: str
+    kind: FileKind
+    size: int  # bytes
+    added: float  # seconds since the epoch
+
+
+class OwnFiles:
+    """The files in `folder`/own: what is in each under its digest, and beside it, in JSON, its name."""
+
+    def __init__(self, folder: Path, most: int) -> None:
+        """`most`: files that are kept."""
+        self._folder = folder / OWN_FOLDER
+        self._most = most
+
+    def all(self) -> list[OwnFile]:
+        """Those there are, the newest first. What is no file of ours is left out."""
+        found = []
+        for note in self._folder.glob("*.json"):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                one = OwnFile(**json.loads(note.read_text(encoding="utf-8")))
+                if one.id == note.stem and (self._folder / one.id).is_file():
+                    found.append(one)
+        return sorted(found, key=lambda one: -one.added)
+
+    def add(self, name: str, kind: FileKind, content: bytes) -> OwnFile:
+        """Keep a file, which others may have brought already. Raises `BadFile` where there are too many."""
+        digest = hashlib.sha256(content).hexdigest()[:32]
+        others = [one for one in self.all() if one.id != digest]
+        if len(others) >= self._most:
+            raise BadFile(
+                f"{len(others)} files are kept; delete one first (setting OWN_FILES)",
+                "file",
+                reason="too-many",
+                most=self._most,
+            )
+        plain = " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())
+        one = OwnFile(digest, plain[:MOST_NAME] or digest[:8], kind, len(content), time.time())
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._write(digest, content)
+        self._write(f"{digest}.json", json.dumps(asdict(one), ensure_ascii=False).encode())
+        return one
+
+    def remove(self, id: str) -> None:
+        """Delete a file. Raises `UnknownFile`."""
+        if not DIGEST.fullmatch(id) or not (self._folder / id).is_file():
+            raise UnknownFile(f"there is no file {id[:64]!r}", "file")
+        (self._folder / f"{id}.json").unlink(missing_ok=True)
+        (self._folder / id).unlink(missing_ok=True)
+
+    def _write(self, name: str, content: bytes) -> None:
+        """As a whole or not at all."""
+        handle, half = tempfile.mkstemp(dir=self._folder, prefix=".")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(half, self._folder / name)
+        except BaseException:
+            Path(half).unlink(missing_ok=True)
+            raise

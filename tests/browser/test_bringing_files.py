@@ -1,0 +1,80 @@
+"""A file of one's own is brought at the knob that takes it, trained on, and missed when it is gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from lab import WITHIN, Open, run_id, wait_for_hero, wait_to_leave
+
+TABLE = "날짜,기온,습도\n" + "".join(
+    f"2024-{1 + day // 28:02}-{1 + day % 28:02},{day % 9},{day % 7}\n" for day in range(300)
+)
+
+
+def bring(page: Page, name: str, content: bytes) -> None:
+    page.locator("[data-knob=file] input[type=file]").set_input_files(
+        {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    )
+
+
+def knobs_of(page: Page, server: str) -> dict[str, Any]:
+    return dict(httpx.get(f"{server}/api/runs/{run_id(page)}").json()["knobs"])
+
+
+def test_a_table_saved_by_excel_in_korea_is_brought_and_trained_on(open_page: Open, server: str) -> None:
+    page = open_page("/lab/da-rnn", language="ko", refused=True)
+    wait_for_hero(page)
+    before = run_id(page)
+    page.locator("[data-knob=dataset] select").select_option("file")
+    knob = page.locator("[data-knob=file]")
+    expect(knob).to_contain_text("고른 파일이 없습니다", timeout=WITHIN)
+    assert run_id(page) == before
+
+    bring(page, "날씨.csv", TABLE.replace("2024-01-02,1", "2024-01-02,맑음").encode("cp949"))
+    expect(knob).to_contain_text("3행", timeout=WITHIN)  # the row, in Korean
+    expect(knob).to_contain_text("기온")
+    assert run_id(page) == before
+
+    bring(page, "날씨.csv", TABLE.encode("cp949"))
+    wait_to_leave(page, before)
+    wait_for_hero(page)
+    assert knobs_of(page, server)["dataset"] == "file"
+    chosen = knob.locator("select option:checked")
+    expect(chosen).to_contain_text("날씨.csv")
+
+
+def test_a_text_is_dropped_listed_for_others_and_deleted(open_page: Open, server: str) -> None:
+    text = ("Down the rabbit hole, said the cat; and never once looked back. " * 300).encode()
+    answer = httpx.post(f"{server}/api/files", params={"name": "cat.txt", "kind": "text"}, content=text)
+    file = answer.raise_for_status().json()["id"]
+    page = open_page("/lab/lstm-cells", refused=True)
+    wait_for_hero(page)
+    before = run_id(page)
+    page.locator("[data-knob=corpus] select").select_option("file")
+    knob = page.locator("[data-knob=file]")
+    expect(knob.locator("option")).to_contain_text(["choose a file", "cat.txt · 0.0 MB"], timeout=WITHIN)
+    knob.locator("select").select_option(file)
+    wait_to_leave(page, before)
+    wait_for_hero(page)
+    assert knobs_of(page, server)["file"] == file
+
+    dropped = page.evaluate_handle(
+        """() => {
+            const data = new DataTransfer();
+            const png = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 1, 2);
+            data.items.add(new File([png], 'x.png'));
+            return data;
+        }"""
+    )
+    knob.locator(".own").dispatch_event("drop", {"dataTransfer": dropped})
+    expect(knob).to_contain_text("This is not a text", timeout=WITHIN)
+
+    running = run_id(page)
+    knob.get_by_role("button", name="Remove").click()
+    knob.get_by_role("button", name="Remove it for good?").click()
+    expect(knob).to_contain_text("No file is chosen", timeout=WITHIN)
+    assert httpx.get(f"{server}/api/files").json() == []
+    assert run_id(page) == running  # it goes on with what it has read
