@@ -31,8 +31,8 @@ from descent.experiments.sequence.lstm_cells import (
     write,
 )
 from descent.kit.data.text import OTHER, PROPERTIES, SHOWN, Text, generate, load, pasted, properties_of
-from descent.kit.nn.gates import Recurrent, accumulate, signals
-from descent.kit.nn.reading import RECURRENT, TextReader
+from descent.kit.nn.gates import RECURRENT, Recurrent, accumulate, signals
+from descent.kit.nn.reading import TextReader
 from descent.kit.nn.tracking import auc, correlation, positive, ranks, read_out, switched, tracking
 from driving import take as train
 

@@ -90,8 +90,11 @@ def create_app(
     app.state.pictures = asyncio.Semaphore(pictures.AT_ONCE)
     app.state.tables = scalar_routes.Turns(asyncio.Semaphore(settings.exports))
     app.add_middleware(Heads)
-    uploads = {archive_routes.IMPORT: settings.import_mb << 20, pictures.PATH: pictures.LARGEST}
-    uploads[files.PATH] = settings.own_file_mb << 20
+    uploads = {
+        archive_routes.IMPORT: settings.import_mb << 20,
+        pictures.PATH: pictures.LARGEST,
+        files.PATH: settings.own_file_mb << 20,
+    }
     app.add_middleware(Guard, settings=settings, uploads=uploads)
     app.include_router(experiment_routes.router)
     app.include_router(archive_routes.router)  # before `runs`: `import` is no run's id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -85,4 +86,4 @@ async def _problem(content: bytes, kind: str) -> dict[str, Any]:
 
 
 def _info(one: OwnFile) -> OwnFileInfo:
-    return OwnFileInfo(id=one.id, name=one.name, kind=one.kind, size=one.size, added=one.added)
+    return OwnFileInfo(**asdict(one))

@@ -2,7 +2,7 @@
 
 import links from './links.js?raw';
 import script from './saved.js?raw';
-import { CATEGORICAL } from '../../charts/colour.js';
+import { categorical } from '../../charts/colour.js';
 import { locale, t } from '../../lib/i18n.svelte.js';
 import { download } from '../../lib/save.js';
 import { visible } from '../../lib/text.js';
@@ -69,7 +69,7 @@ export function savePage(frame, panel, run) {
   const [layers, heads] = frame.tensors.weights.shape;
   const names = (/** @type {string[]} */ tokens) => tokens.map((token) => visible(run.word(token)));
   const colours = (/** @type {'light' | 'dark'} */ theme) =>
-    Array.from({ length: heads }, (_, head) => CATEGORICAL[theme][head % CATEGORICAL[theme].length]);
+    Array.from({ length: heads }, (_, head) => categorical(head, theme));
   const weights = /** @type {Float32Array} */ (frame.tensors.weights.data);
   const saved = {
     weights: Array.from(weights, (weight) => Math.round(weight * 1e4) / 1e4),

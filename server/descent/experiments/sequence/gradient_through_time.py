@@ -37,14 +37,13 @@ from torch.nn import functional as F
 from descent.contract import Objective, Preset, Scalars
 from descent.contract import panels as p
 from descent.contract.knobs import Knobs, batch_of, fixed, live, rate
-from descent.kit.nn.gates import Recurrent, signals
+from descent.kit.nn.gates import RECURRENT, Recurrent, signals
 from descent.kit.nn.race import Race, by_learner, losses_by_learner
 from descent.kit.nn.through_time import reach
 from descent.kit.text import rough
 
 Name = Literal["rnn", "lstm", "gru"]
 TITLES: dict[Name, str] = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
-KINDS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 SYMBOLS = 8
 FAR = 1e6  # a loss beyond is out
 ASKED = 6  # sequences whose answers are shown
@@ -120,7 +119,7 @@ class Network(nn.Module):
 def network(name: Name, knobs: TimeKnobs) -> Network:
     """A network as it starts: PyTorch's weights, but for the RNN's U and the LSTM's forget gate."""
     inputs, answers = (2, 1) if knobs.task == "adding" else (SYMBOLS + 2, SYMBOLS)
-    layer: Recurrent = KINDS[name](inputs, knobs.hidden, batch_first=True)
+    layer: Recurrent = RECURRENT[name](inputs, knobs.hidden, batch_first=True)
     weights = dict(layer.named_parameters())
     with torch.no_grad():
         if name == "rnn":

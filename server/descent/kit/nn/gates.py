@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Recurrent = nn.LSTM | nn.GRU | nn.RNN
+RECURRENT: Mapping[str, type[Recurrent]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
 def signals(layer: Recurrent, inputs: Tensor, cells: slice = slice(None)) -> dict[str, Tensor]:

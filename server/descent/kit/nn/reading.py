@@ -6,17 +6,15 @@ Shape letters: `T` positions, `B` rows, `V` characters of the vocabulary, `I` in
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from descent.kit.nn.gates import Recurrent
+from descent.kit.nn.gates import RECURRENT
 
 WIDTH = 32  # numbers that stand for a character
-RECURRENT: Mapping[str, type[Recurrent]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
 class TextReader(nn.Module):
