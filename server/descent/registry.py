@@ -152,6 +152,11 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
         )
         unfetchable = set(_strings(extra.get("x-data"))) - set(CATALOGUE)
         need(not unfetchable, f"knob {name!r}: there are no data sets {sorted(unfetchable)}")
+    for panel in own.values():
+        asked = {*panel.options.get("when", {}), *panel.options.get("above", {})}
+        unknown = asked - set(cls.knobs_type.model_fields)
+        need(not unknown, f"panel {panel.name!r} depends on unknown knobs {sorted(unknown)}")
+        need(not asked or panel.size != "hero", f"the hero {panel.name!r} must always have something to show")
     for name, preset in cls.presets.items():
         unknown = set(preset.knobs) - set(cls.knobs_type.model_fields)
         need(not unknown, f"preset {name!r} sets unknown knobs {sorted(unknown)}")

@@ -51,6 +51,14 @@ def wait_for_hero(page: Page) -> None:
     page.wait_for_selector(".panel.hero[data-step]", timeout=WITHIN)
 
 
+def show_all(page: Page) -> None:
+    """The panels beyond the first four, too."""
+    page.get_by_test_id("branch").wait_for(timeout=WITHIN)
+    more = page.get_by_test_id("more-panels")
+    if more.count() and more.get_attribute("aria-expanded") == "false":
+        more.click()
+
+
 def run_id(page: Page) -> str:
     page.wait_for_url("**/lab/*?run=*", timeout=WITHIN)
     return parse_qs(urlsplit(page.url).query)["run"][0]

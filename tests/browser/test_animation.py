@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageSequence, ImageStat
 from playwright.sync_api import Page, expect
 from safetensors.numpy import load
 
-from lab import WITHIN, Open, run_id, wait_past
+from lab import WITHIN, Open, run_id, show_all, wait_past
 
 FOOT = 20  # px below the picture, for its title and step
 RUN, IMAGES = "Save as animation (GIF)", "Save these images as animation (GIF)"
@@ -72,6 +72,7 @@ def test_each_frame_is_what_the_panel_draws_at_its_step(
     experiment: str, panels: tuple[str, ...], open_page: Open, server: str
 ) -> None:
     page = open_page(f"/lab/{experiment}", height=2400)  # all panels on screen, so that all are recorded
+    show_all(page)
     pause_after(page, server, 40)
     run = run_id(page)
     for panel in panels:

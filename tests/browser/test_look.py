@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect
 
 from descent.registry import experiments
-from lab import WITHIN, Open, wait_for_hero
+from lab import WITHIN, Open, show_all, wait_for_hero
 
 REPOSITORY = Path(__file__).parents[2]
 AXE = REPOSITORY / "frontend/node_modules/axe-core/axe.min.js"
@@ -32,6 +32,7 @@ def show(page: Page, view: str) -> None:
         page.locator("li .name").first.wait_for(timeout=WITHIN)
     else:
         wait_for_hero(page)
+        show_all(page)
 
 
 def address(view: str, server: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from descent.registry import experiments
-from lab import Open, wait_for_hero
+from lab import Open, show_all, wait_for_hero
 
 SIZES = {"projector": (1366, 768), "small": (1024, 600), "large": (2560, 1440), "enlarged": (720, 450)}
 LEAST_PLOT = 120  # px
@@ -45,7 +45,9 @@ EXTRA = """() => {
 def test_nothing_is_cut_at_any_size(experiment: str, open_page: Open, screenshots: Path) -> None:
     page = open_page(f"/lab/{experiment}", width=1366, height=768)
     wait_for_hero(page)
-    found = problems(page, SIZES, screenshots / f"{experiment}-own-en")
+    found = problems(page, ("projector", "large"), screenshots / f"{experiment}-first-en")
+    show_all(page)
+    found += problems(page, SIZES, screenshots / f"{experiment}-own-en")
     effects = page.get_by_test_id("group-effects")
     page.set_viewport_size({"width": 1366, "height": 768})
     if effects.count():

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from lab import WITHIN, Open, chosen, run_id, wait_for_hero, wait_to_leave
+from lab import WITHIN, Open, chosen, run_id, show_all, wait_for_hero, wait_to_leave
 
 
 def open_lab(open_page: Open, experiment: str, **options: str | bool) -> Page:
@@ -136,12 +136,14 @@ def test_a_stretch_is_marked_by_dragging_or_by_keys_and_let_go_by_a_click(open_p
     page.keyboard.press("Shift+ArrowRight")
     expect(ends[1]).to_have_value(str(picked + 3), timeout=WITHIN)
     expect(knob(page, "position")).to_have_value(str(picked), timeout=WITHIN)
+    show_all(page)
     page.locator("[data-panel=cells]").scroll_into_view_if_needed()
     expect(page.locator("[data-panel=cells] thead")).to_contain_text("on inside", timeout=WITHIN)
 
 
 def test_a_cell_is_picked_in_the_ranking_which_can_be_sorted(open_page: Open) -> None:
     page = open_lab(open_page, "lstm-cells")
+    show_all(page)
     card = page.locator("[data-panel=cells]")
     card.scroll_into_view_if_needed()
     row = card.locator("tbody tr").nth(5)

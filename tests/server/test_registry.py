@@ -133,6 +133,12 @@ BROKEN = {
         "text": GOOD.replace("class GoodKnobs(Knobs):", "class GoodKnobs(Knobs):\n    bare: int = 3")
     },
     "preset 'fast' sets unknown knobs": {"text": GOOD.replace('{"lr": 1.0}', '{"speed": 1.0}')},
+    "panel 'loss' depends on unknown knobs ['speed']": {
+        "text": GOOD.replace('caption="It falls."', 'caption="It falls.", above={"speed": 0}')
+    },
+    "the hero 'map' must always have something to show": {
+        "text": GOOD.replace('size="hero"', 'size="hero", when={"lr": [0.1]}')
+    },
     "lessons/en/good.md is missing": {"languages": ("ko",)},
     "lessons/ko/good.md is missing": {"languages": ("en",)},
     "the id 'good' is taken": {

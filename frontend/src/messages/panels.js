@@ -17,6 +17,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'panel.data': ['Save data', '데이터 저장'],
   'panel.hide': ['Hide', '숨기기'],
   'panel.restore': ['Show {n} hidden', '숨긴 패널 {n}개 보기'],
+  'panel.further': ['More ({n})', '패널 더 보기 ({n})'],
+  'panel.fewer': ['Fewer panels', '패널 줄이기'],
   'panel.unloaded': [
     'This part of the page did not arrive. Reload the page.',
     '페이지의 이 부분을 받지 못했습니다. 페이지를 새로 고치세요.',

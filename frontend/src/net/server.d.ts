@@ -882,6 +882,14 @@ export interface components {
             edits?: string;
             /** @description The knob of a marked stretch of the text. */
             selects?: string;
+            /** @description Values of knobs for which it has something to show. */
+            when?: {
+                [key: string]: unknown[];
+            };
+            /** @description Knobs that must be above a bound for it. */
+            above?: {
+                [key: string]: number;
+            };
         };
         /** @description One picture, as the experiment declares it. */
         PanelSpec: {
@@ -1247,36 +1255,6 @@ export interface components {
         };
         /** @description By kind: names of a frame's `tensors`, and its `meta`. */
         Pictures: {
-            images: {
-                /** @enum {string} */
-                tensors: "pixels";
-                meta: components["schemas"]["ImagesMeta"];
-            };
-            heatmap: {
-                /** @enum {string} */
-                tensors: "values";
-                meta: components["schemas"]["HeatmapMeta"];
-            };
-            field: {
-                /** @enum {string} */
-                tensors: "values" | "points" | "labels" | "split";
-                meta: components["schemas"]["FieldMeta"];
-            };
-            arrows: {
-                /** @enum {string} */
-                tensors: "values" | "points" | "groups" | "tails" | "arrows" | "mesh" | "pictures";
-                meta: components["schemas"]["ArrowsMeta"];
-            };
-            graph: {
-                /** @enum {string} */
-                tensors: "weights" | "biases" | "maps";
-                meta: components["schemas"]["GraphMeta"];
-            };
-            contour: {
-                /** @enum {string} */
-                tensors: "values" | "paths" | "heights";
-                meta: components["schemas"]["ContourMeta"];
-            };
             bars: {
                 /** @enum {string} */
                 tensors: "values";
@@ -1287,21 +1265,6 @@ export interface components {
                 tensors: "counts" | "edges";
                 meta: components["schemas"]["HistogramMeta"];
             };
-            attention: {
-                /** @enum {string} */
-                tensors: "weights" | "masked";
-                meta: components["schemas"]["AttentionMeta"];
-            };
-            tokens: {
-                /** @enum {string} */
-                tensors: "values" | "marks";
-                meta: components["schemas"]["TokensMeta"];
-            };
-            traces: {
-                /** @enum {string} */
-                tensors: "values";
-                meta: components["schemas"]["TracesMeta"];
-            };
             ranking: {
                 /** @enum {string} */
                 tensors: "values" | "baseline";
@@ -1311,6 +1274,26 @@ export interface components {
                 /** @enum {string} */
                 tensors: "x" | "values" | "low" | "high" | "dots";
                 meta: components["schemas"]["LinesMeta"];
+            };
+            images: {
+                /** @enum {string} */
+                tensors: "pixels";
+                meta: components["schemas"]["ImagesMeta"];
+            };
+            heatmap: {
+                /** @enum {string} */
+                tensors: "values";
+                meta: components["schemas"]["HeatmapMeta"];
+            };
+            graph: {
+                /** @enum {string} */
+                tensors: "weights" | "biases" | "maps";
+                meta: components["schemas"]["GraphMeta"];
+            };
+            attention: {
+                /** @enum {string} */
+                tensors: "weights" | "masked";
+                meta: components["schemas"]["AttentionMeta"];
             };
             convolution: {
                 /** @enum {string} */
@@ -1326,6 +1309,31 @@ export interface components {
                 /** @enum {string} */
                 tensors: never;
                 meta: components["schemas"]["BlueprintMeta"];
+            };
+            field: {
+                /** @enum {string} */
+                tensors: "values" | "points" | "labels" | "split";
+                meta: components["schemas"]["FieldMeta"];
+            };
+            arrows: {
+                /** @enum {string} */
+                tensors: "values" | "points" | "groups" | "tails" | "arrows" | "mesh" | "pictures";
+                meta: components["schemas"]["ArrowsMeta"];
+            };
+            contour: {
+                /** @enum {string} */
+                tensors: "values" | "paths" | "heights";
+                meta: components["schemas"]["ContourMeta"];
+            };
+            tokens: {
+                /** @enum {string} */
+                tensors: "values" | "marks";
+                meta: components["schemas"]["TokensMeta"];
+            };
+            traces: {
+                /** @enum {string} */
+                tensors: "values";
+                meta: components["schemas"]["TracesMeta"];
             };
         };
         /** @description What a sweep's frame carries beside its arrays. `batched`: the variants trained in one batched step. */

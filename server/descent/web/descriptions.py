@@ -135,6 +135,14 @@ class PanelOptions(TypedDict):
     filmstrip: NotRequired[bool]
     edits: NotRequired[Annotated[str, Field(description="The knob that is set in the picture.")]]
     selects: NotRequired[Annotated[str, Field(description="The knob of a marked stretch of the text.")]]
+    when: NotRequired[
+        Annotated[
+            dict[str, list[Any]], Field(description="Values of knobs for which it has something to show.")
+        ]
+    ]
+    above: NotRequired[
+        Annotated[dict[str, float], Field(description="Knobs that must be above a bound for it.")]
+    ]
 
 
 @with_config(EXACT)

@@ -3,8 +3,23 @@
 import { recall, remember } from '../../lib/storage.js';
 
 const LESSON_KEY = 'descent.lesson';
+const FIRST = 4; // panels of a group that are shown at first
 
 /** @typedef {import('../../lib/types.js').PanelSpec} PanelSpec */
+/** @typedef {import('../../lib/types.js').Knobs} Knobs */
+
+/**
+ * Whether a panel has something to show with these knobs.
+ * @param {PanelSpec} panel
+ * @param {Knobs | null} knobs
+ */
+function able({ options }, knobs) {
+  if (!knobs) return true;
+  return (
+    Object.entries(options?.when ?? {}).every(([knob, values]) => values.includes(knobs[knob])) &&
+    Object.entries(options?.above ?? {}).every(([knob, bound]) => Number(knobs[knob]) > bound)
+  );
+}
 
 export class Layout {
   /** The name of the enlarged panel. */
@@ -18,11 +33,19 @@ export class Layout {
   group = $state('');
   /** On a phone: panels or the lesson. @type {'panels' | 'lesson'} */
   tab = $state('panels');
+  /** Whether the panels beyond the first are shown, too. */
+  all = $state(false);
   #narrow;
+  #allKey;
 
-  /** @param {boolean} narrow  whether the lesson would lie over the panels */
-  constructor(narrow) {
+  /**
+   * @param {boolean} narrow  whether the lesson would lie over the panels
+   * @param {string} id  of the experiment
+   */
+  constructor(narrow, id) {
     this.#narrow = narrow;
+    this.#allKey = `descent.panels.${id}`;
+    this.all = recall(this.#allKey) === 'all';
     this.fit(narrow);
   }
 
@@ -37,11 +60,45 @@ export class Layout {
     if (!this.#narrow) remember(LESSON_KEY, this.lesson ? 'open' : 'closed');
   }
 
-  /** The largest panels first. @param {PanelSpec[]} panels */
-  shown(panels) {
+  /**
+   * Those of the group that are not hidden and have something to show, the hero first.
+   * @param {PanelSpec[]} panels
+   * @param {Knobs | null} knobs
+   */
+  #candidates(panels, knobs) {
     return panels
-      .filter((panel) => !this.hidden.includes(panel.name) && (panel.group ?? '') === this.group)
+      .filter(
+        (panel) =>
+          !this.hidden.includes(panel.name) && (panel.group ?? '') === this.group && able(panel, knobs),
+      )
       .sort((a, b) => Number(b.size === 'hero') - Number(a.size === 'hero'));
+  }
+
+  /**
+   * The panels shown: at first the hero and three more, the first wide one of these beside it.
+   * @param {PanelSpec[]} panels
+   * @param {Knobs | null} [knobs]
+   */
+  shown(panels, knobs = null) {
+    const found = this.#candidates(panels, knobs);
+    if (this.all || found.length <= FIRST) return found;
+    const [hero, ...sides] = found.slice(0, FIRST);
+    const wide = sides.find((panel) => panel.size === 'wide') ?? sides[0];
+    return [hero, wide, ...sides.filter((panel) => panel !== wide)];
+  }
+
+  /**
+   * How many panels there are beyond the first.
+   * @param {PanelSpec[]} panels
+   * @param {Knobs | null} [knobs]
+   */
+  further(panels, knobs = null) {
+    return Math.max(0, this.#candidates(panels, knobs).length - FIRST);
+  }
+
+  toggleAll() {
+    this.all = !this.all;
+    remember(this.#allKey, this.all ? 'all' : 'first');
   }
 
   /** @param {string} name  of a panel */

@@ -47,7 +47,8 @@ def panel(picture: type[P]) -> Callable[..., Callable[[Probe[P]], Probe[P]]]:
     `size`, and options for the page: `edits="knob"` lets the learner set that live knob on the picture itself
     (a point, a token's position, a row's id), `selects="knob"` a stretch of its text (first token, one past
     the last), `filmstrip=True` keeps earlier images along a film, `legend=False` leaves out the names of
-    `Lines` that another panel shows.
+    `Lines` that another panel shows; `when` ({knob: values}) and `above` ({knob: bound}) say with which
+    knobs it has something to show: with others it is not there.
     """
 
     def declare(
@@ -91,7 +92,8 @@ class scalars:
     """Declare a chart of scalars as a class attribute. Needs no probe: the engine streams every scalar.
 
     `title`, `caption` and `size` as for a probe. `series` maps the scalar's name (`loss/train`) to its title
-    in the legend. `smoothing` (0…0.99) is the weight the chart's smoothing begins with.
+    in the legend. `smoothing` (0…0.99) is the weight the chart's smoothing begins with. `when`, `above` as
+    for a probe.
     """
 
     def __init__(
@@ -103,10 +105,11 @@ class scalars:
         size: Size = "small",
         log: bool = False,
         smoothing: float = 0.0,
+        **options: Any,
     ) -> None:
         self.series = dict(series)
         self._rest = {"title": title, "caption": caption, "size": size}
-        self._options = {"series": self.series, "log": log, "smoothing": smoothing}
+        self._options = {"series": self.series, "log": log, "smoothing": smoothing, **options}
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.panel = Panel(name=name, kind="scalars", options=self._options, **self._rest)  # type: ignore[arg-type]

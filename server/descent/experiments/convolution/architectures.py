@@ -267,21 +267,6 @@ class Architectures(Race[ArchitectureKnobs]):
             y_ranges=[(0.0, 1.0)],
         )
 
-    @p.blueprint("A classic network, layer by layer", size="wide")
-    def classic(self, knobs: ArchitectureKnobs) -> p.Blueprint:
-        """Sizes, parameters and multiply-adds of the network chosen."""
-        classic = CLASSIC[knobs.network]
-        side = classic.side if knobs.papers_size else knobs.side
-        layers = layers_of(knobs.network, side)
-        return p.Blueprint(
-            shapes=[(classic.channels, side, side), *(layer.shape for layer in layers)],
-            names=[layer.name for layer in layers],
-            types=[layer.type for layer in layers],
-            formulas=[layer.formula for layer in layers],
-            parameters=[layer.parameters for layer in layers],
-            products=[layer.products for layer in layers],
-        )
-
     @p.lines("The gradient, layer by layer", size="wide")
     def gradient(self, knobs: ArchitectureKnobs) -> p.Lines:
         """‖∂L/∂W_l‖ of the chains, now and before the first step; noted: first to last of the deep ones."""
@@ -316,5 +301,20 @@ class Architectures(Race[ArchitectureKnobs]):
         said = [self._scores(name, self.test_x, knobs).argmax(1) for name in RACERS]
         errors = [(one != self.test_y).float().mean() for one in said]
         return p.Bars(values=torch.stack(errors)[None], labels=list(RACERS.values()), range=(0.0, 1.0))
+
+    @p.blueprint("A classic network, layer by layer", size="wide")
+    def classic(self, knobs: ArchitectureKnobs) -> p.Blueprint:
+        """Sizes, parameters and multiply-adds of the network chosen."""
+        classic = CLASSIC[knobs.network]
+        side = classic.side if knobs.papers_size else knobs.side
+        layers = layers_of(knobs.network, side)
+        return p.Blueprint(
+            shapes=[(classic.channels, side, side), *(layer.shape for layer in layers)],
+            names=[layer.name for layer in layers],
+            types=[layer.type for layer in layers],
+            formulas=[layer.formula for layer in layers],
+            parameters=[layer.parameters for layer in layers],
+            products=[layer.products for layer in layers],
+        )
 
     losses = p.scalars(by_learner("loss", RACERS), "Loss", size="wide", log=True, smoothing=0.9)

@@ -226,6 +226,10 @@ class LearningRate(Experiment[RateKnobs]):
             range=(-2.0, 1.25),
         )
 
+    edge = p.scalars({"rate/now": "η", "rate/edge": "2/λₘₐₓ"}, "η and the edge", log=True)
+
+    losses = p.scalars({"loss/train": "L"}, "Loss", size="wide", log=True)
+
     @p.lines("L along the coming step", size="wide")
     def along(self, knobs: RateKnobs) -> p.Lines:
         """L(θ − η∇L) over η, with its tangent and its parabola at η = 0."""
@@ -257,9 +261,6 @@ class LearningRate(Experiment[RateKnobs]):
             ),
         )
 
-    edge = p.scalars({"rate/now": "η", "rate/edge": "2/λₘₐₓ"}, "η and the edge", log=True)
-
-    losses = p.scalars({"loss/train": "L"}, "Loss", size="wide", log=True)
     promised = p.scalars(
         {"taylor/first": "∇L·Δθ", "taylor/second": "½ΔθᵀHΔθ", "taylor/actual": "ΔL"},
         "Taylor's two terms and the real ΔL",

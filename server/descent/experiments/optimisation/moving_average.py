@@ -187,25 +187,6 @@ class MovingAverage(Experiment[AverageKnobs]):
             notes=[f"{beta:g}{superscript(round(window))} = {beta ** round(window):.3f},  1/e = 0.368"],
         )
 
-    @p.lines("The first days")
-    def bias(self, knobs: AverageKnobs) -> p.Lines:
-        """The average of the first days with and without correction, and what it is divided by."""
-        beta, theta = knobs.beta, self.beginning.tolist()
-        v = averages(theta, beta) if theta else np.full(1, math.nan)
-        v_hat, t = corrected(v, beta), len(v)
-        x = np.arange(1.0, t + 1)
-        dots = [np.zeros(len(theta)), np.full(len(theta), READINGS), x[: len(theta)], np.array(theta)]
-        note = f"v̂ = {term(v[-1])} / (1 − {beta:g}{superscript(t)}) = {term(v_hat[-1])}"
-        return p.Lines(
-            x=x,
-            values=np.array([truth_at(x, knobs.truth), v, v_hat, np.full(t, math.nan)]),
-            groups=["°C"],
-            series=["truth", "v", "v̂", "each day"],
-            x_label="day",
-            dots=np.stack(dots, 1),
-            notes=[note if theta else ""],
-        )
-
     @p.lines("Several β at once", size="wide")
     def several(self, knobs: AverageKnobs) -> p.Lines:
         """The corrected averages of the last year for a few β."""
@@ -244,6 +225,25 @@ class MovingAverage(Experiment[AverageKnobs]):
             x_label="1/(1 − β)",
             x_log=True,
             marks=[[("β", window_of(knobs.beta))]],
+        )
+
+    @p.lines("The first days")
+    def bias(self, knobs: AverageKnobs) -> p.Lines:
+        """The average of the first days with and without correction, and what it is divided by."""
+        beta, theta = knobs.beta, self.beginning.tolist()
+        v = averages(theta, beta) if theta else np.full(1, math.nan)
+        v_hat, t = corrected(v, beta), len(v)
+        x = np.arange(1.0, t + 1)
+        dots = [np.zeros(len(theta)), np.full(len(theta), READINGS), x[: len(theta)], np.array(theta)]
+        note = f"v̂ = {term(v[-1])} / (1 − {beta:g}{superscript(t)}) = {term(v_hat[-1])}"
+        return p.Lines(
+            x=x,
+            values=np.array([truth_at(x, knobs.truth), v, v_hat, np.full(t, math.nan)]),
+            groups=["°C"],
+            series=["truth", "v", "v̂", "each day"],
+            x_label="day",
+            dots=np.stack(dots, 1),
+            notes=[note if theta else ""],
         )
 
     @p.ranking("Each β in numbers")

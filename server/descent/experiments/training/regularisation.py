@@ -298,7 +298,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
         {"acc/train": "training", "acc/validation": "validation", "acc/wrong": "wrong labels"}, "Accuracy"
     )
 
-    @p.images("Dropout's masks", size="wide")
+    @p.images("Dropout's masks", size="wide", above={"dropout": 0})
     def masks(self, knobs: RegularisationKnobs) -> p.Images:
         """The first hidden layer on digits of the coming mini-batch, units as pixels: four images a digit.
 
@@ -332,7 +332,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
             captions=["x", "h", "m", "h′"] * len(pixels),
         )
 
-    @p.lines("Why 1/(1 − p)")
+    @p.lines("Why 1/(1 − p)", above={"dropout": 0})
     def expectation(self, knobs: RegularisationKnobs) -> p.Lines:
         """Running means over masks of z = (h ⊙ m) W + b with and without 1/(1 − p), for one digit."""
         dropout, generator = knobs.dropout, torch.Generator().manual_seed(self.seed)
@@ -385,4 +385,5 @@ class Regularisation(Experiment[RegularisationKnobs]):
     zeros = p.scalars(
         {"zeros/layer-1": "layer 1", "zeros/layer-2": "layer 2", "zeros/output": "output"},
         "Weights that are 0",
+        above={"l1": 0},
     )
