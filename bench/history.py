@@ -35,6 +35,8 @@ QUERIES = {
     "search": "?search=slow",
     "one experiment": "?experiment=dcgan",
     "first 50": "?limit=50",
+    "50 by loss": "?limit=50&sort=loss",
+    "50 by changes": "?limit=50&sort=changes",
 }
 
 

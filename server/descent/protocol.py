@@ -118,6 +118,13 @@ command_adapter: TypeAdapter[Watch | SetKnobs | Pause | Resume | Step | Pace | S
 )
 
 
+class KnobChange(BaseModel):
+    """A knob's values before and after it was changed."""
+
+    before: KnobValue | None
+    after: KnobValue
+
+
 class RunInfo(BaseModel):
     """A run as REST and the stream show it."""
 
@@ -140,6 +147,10 @@ class RunInfo(BaseModel):
     updated_at: str = Field("", description="When it last said something. ISO 8601, UTC.")
     name: str = Field("", description="What the learner calls it.")
     starred: bool = Field(False, description="Kept when room is made for others.")
+    tags: list[str] = Field([], description="Words by which the learner finds it.")
+    branch_changes: dict[str, KnobChange] | None = Field(
+        None, description="The knobs that a branch changed where it began, if that is known."
+    )
     imported: bool = Field(
         False, description="Whether it, or the run it was branched from, came in a file: not all is ours."
     )

@@ -360,6 +360,7 @@ async def test_a_branch_is_a_new_run_that_knows_where_it_comes_from(api):
     assert answer.status_code == 201
     branch = answer.json()
     assert (branch["parent"], branch["branched_at"]) == (run["id"], 10)
+    assert branch["branch_changes"] == {"lr": {"before": 0.1, "after": 0.5}}
     await until(api, branch, lambda branch: branch.status == "finished")
     path = f"/api/runs/{branch['id']}"
     assert (await api.get(f"{path}/scalars")).json()["step"] == list(range(10, 25))
@@ -392,6 +393,70 @@ async def test_a_run_is_named_starred_and_found_again(api):
     assert (await api.get("/api/runs?search=%00")).status_code == 200
     await refused(api.patch(path, json={"name": "x" * 101}), 422, "bad-field", "name")
     await refused(api.get("/api/runs?limit=1001"), 422, "bad-field", "limit")
+
+
+async def test_a_run_is_found_by_its_tags(api):
+    run = await finished_run(api, steps=5)
+    other = await finished_run(api, steps=5)
+    path = f"/api/runs/{run['id']}"
+    await api.patch(path, json={"tags": [" week\n3 ", "기준", "Week 3"]})
+    assert (await api.get(path)).json()["tags"] == ["week 3", "기준"]
+    for query in ("tag=WEEK 3", "tag=기준", "search=기", "search=eek"):
+        assert [found["id"] for found in (await api.get(f"/api/runs?{query}")).json()] == [run["id"]]
+    assert (await api.get("/api/runs?tag=week")).json() == []
+    assert (await api.get("/api/runs/tags")).json() == ["week 3", "기준"]
+    for tags in (["x" * 31], ["a,b"], [" "], [f"tag {i}" for i in range(11)]):
+        await refused(api.patch(path, json={"tags": tags}), 422, "bad-field", "tags")
+    marks = {"ids": [run["id"], other["id"], "nope"], "starred": True}
+    answer = await api.patch("/api/runs", json={**marks, "add_tags": ["both"], "remove_tags": ["WEEK 3"]})
+    assert [(one["id"], one["tags"], one["starred"]) for one in answer.json()] == [
+        (run["id"], ["기준", "both"], True),
+        (other["id"], ["both"], True),
+    ]
+    full = {"ids": [run["id"]], "add_tags": [f"tag {i}" for i in range(9)]}
+    await refused(api.patch("/api/runs", json=full), 422, "bad-field", "add_tags")
+    await refused(api.patch("/api/runs", json={"ids": []}), 422, "bad-field", "ids")
+    await refused(api.patch("/api/runs", json={"ids": ["x"] * 201}), 422, "bad-field", "ids")
+
+
+async def test_a_list_of_runs_is_sorted_and_tells_how_long_it_is(api):
+    short, long = [await finished_run(api, steps=steps) for steps in (5, 9)]
+    wide = await finished_run(api, steps=7, knobs={"size": 5})
+    for run, name in ((short, "beta"), (long, "Alpha")):
+        await api.patch(f"/api/runs/{run['id']}", json={"name": name})
+
+    async def order(query):
+        answer = await api.get(f"/api/runs?{query}")
+        assert answer.headers["X-Total-Count"] == "3"
+        return [found["id"] for found in answer.json()]
+
+    a, b, c = short["id"], long["id"], wide["id"]
+    assert await order("") == [c, b, a]
+    assert await order("descending=false") == [a, b, c]
+    assert await order("sort=step") == [b, c, a]
+    assert await order("sort=name&descending=false") == [b, a, c]
+    assert await order("sort=name") == [a, b, c]  # one without a name is last, whichever way
+    assert (await order("sort=changes"))[0] == c
+    assert await order("sort=step&limit=1&offset=1") == [c]
+    losses = {run["id"]: run["latest"]["loss/train"] for run in (await api.get("/api/runs")).json()}
+    assert await order("sort=loss&descending=false") == sorted(losses, key=losses.get)
+    await refused(api.get("/api/runs?sort=colour"), 422, "bad-field", "sort")
+
+
+async def test_a_run_is_found_by_the_title_of_its_experiment_in_either_language(api):
+    run = await finished_run(api, steps=5)
+    entry = api.app.state.registry["tiny"]
+    for language in ("en", "ko"):
+        found = await api.get("/api/runs", params={"search": entry.titled(language)[:5].upper()})
+        assert [one["id"] for one in found.json()] == [run["id"]]
+
+
+async def test_several_runs_are_deleted_at_once(api):
+    gone, kept = [await finished_run(api, steps=5) for _ in range(2)]
+    answer = await api.delete(f"/api/runs?id={gone['id']}&id=nope")
+    assert answer.status_code == 204
+    assert [run["id"] for run in (await api.get("/api/runs")).json()] == [kept["id"]]
+    await refused(api.delete("/api/runs"), 422, "bad-field", "id")
 
 
 async def test_a_moment_is_the_last_frame_of_each_panel_one_after_the_other(api):

@@ -90,7 +90,7 @@ async def trained(api) -> Json:
         await steps(api, run, 10)
         if lr is not None:
             await asked(api.patch(path, json={"knobs": {"lr": lr}}))
-    await asked(api.patch(path, json={"name": "여름"}))
+    await asked(api.patch(path, json={"name": "여름", "tags": ["여름 학기"]}))
     return await asked(api.post(f"{path}/stop"))
 
 
@@ -158,7 +158,7 @@ async def test_an_imported_run_is_the_run_under_an_id_of_its_own(api):
     assert (run["imported"], copy["imported"]) == (False, True)
     listed = await asked(api.get("/api/runs"))
     assert {r["id"]: r["imported"] for r in listed} == {run["id"]: False, copy["id"]: True}
-    same = ("experiment", "status", "step", "knobs", "seed", "name", "latest", "created_at", "reason")
+    same = ("experiment", "status", "step", "knobs", "seed", "name", "tags", "latest", "created_at", "reason")
     assert {name: copy[name] for name in same} == {name: run[name] for name in same}
     assert await scalars(api, copy) == await scalars(api, run)
     for what in ("knobs", "frames"):
@@ -608,6 +608,7 @@ MALFORMED: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
     "no such device": (lambda: changed("run.json", device="tpu"), "run.json: device: "),
     "a large seed": (lambda: changed("run.json", seed=2**32), "run.json: seed: "),
     "a long name": (lambda: changed("run.json", name="x" * 101), "run.json: name: "),
+    "a long tag": (lambda: changed("run.json", tags=["x" * 31]), "run.json: tags: "),
     "a name with NUL": (lambda: changed("run.json", name="a\0b"), "run.json: name: "),
     "no time zone": (lambda: changed("run.json", created_at="2025-01-01T00:00:00"), "run.json: created_at: "),
     "beyond the calendar": (

@@ -51,7 +51,17 @@ def store(request, tmp_path, monkeypatch):
                 frames={("weights", step): pack(b"picture") for step in (10, 20, 900)},
                 checkpoints=[Checkpoint(30, 1, {}, pack(b"checkpoint"))],
             ),
-            Batch(run("starred", 30, starred=True, experiment="dcgan", status="diverged", reason="lr")),
+            Batch(
+                run(
+                    "starred",
+                    30,
+                    starred=True,
+                    experiment="dcgan",
+                    status="diverged",
+                    reason="lr",
+                    tags=["a", "b c"],
+                )
+            ),
             Batch(run("branch", 2, parent="old", branched_at=1000)),
             Batch(run("new", 0.6)),
         ]
@@ -96,6 +106,8 @@ def test_list_shows_the_newest_first(store):
         (["--experiment", "dcgan"], ["starred"]),
         (["--starred"], ["starred"]),
         (["--search", "FIRST"], ["old"]),
+        (["--tag", "B c"], ["starred"]),
+        (["--tag", "c"], []),
         (["--search", "nope"], []),
     ],
 )
@@ -123,6 +135,7 @@ def test_show_tells_what_is_recorded_of_a_run(store):
     ):
         assert told in output
     assert "branched from old at step 1,000" in invoke("show", "branch")[1]
+    assert "tags a, b c" in invoke("show", "starred")[1]
     assert "status diverged: lr" in invoke("show", "starred")[1]
 
 

@@ -113,7 +113,9 @@ export interface paths {
         };
         /**
          * List Runs
-         * @description Runs, the newest first. `search` finds names, ids and experiments.
+         * @description Runs, the newest first, or sorted, as by experiments' titles in `lang` or by how many knobs differ from
+         *     their defaults (`changes`); the header X-Total-Count says how many there are on all pages. `search` finds
+         *     names, ids, tags, and experiments by id and by title in either language.
          */
         get: operations["list_runs_api_runs_get"];
         put?: never;
@@ -122,6 +124,34 @@ export interface paths {
          * @description Start a run, or queue it.
          */
         post: operations["create_api_runs_post"];
+        /**
+         * Delete Several
+         * @description End several runs and delete them; their branches stay. Unknown ids are passed over.
+         */
+        delete: operations["delete_several_api_runs_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Mark
+         * @description Star several runs, or add and remove tags; answers with the runs, without ids that are unknown.
+         */
+        patch: operations["mark_api_runs_patch"];
+        trace?: never;
+    };
+    "/api/runs/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tags
+         * @description Every tag that a run has.
+         */
+        get: operations["tags_api_runs_tags_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -151,7 +181,7 @@ export interface paths {
         head?: never;
         /**
          * Change
-         * @description Set live knobs, and answer with the step at which they take effect; name or star the run.
+         * @description Set live knobs, and answer with the step at which they take effect; name, star or tag the run.
          */
         patch: operations["change_api_runs__run_id__patch"];
         trace?: never;
@@ -600,11 +630,12 @@ export interface components {
             /** @description Whether it is made to be watched: until it is, it makes room for others. */
             viewed?: boolean;
         };
-        /** @description New values of live knobs; the run's name, and whether it is starred. */
+        /** @description New values of live knobs; the run's name, its tags, and whether it is starred. */
         Changes: {
             knobs?: components["schemas"]["KnobValues"];
             name?: string | null;
             starred?: boolean | null;
+            tags?: string[] | null;
         };
         /** @description A data set that experiments can train on. */
         DataSetInfo: {
@@ -704,6 +735,12 @@ export interface components {
             name: string;
             /** @description Kept when room is made for others. */
             starred: boolean;
+            /** @description Words by which the learner finds it. */
+            tags: string[];
+            /** @description The knobs that a branch changed where it began, if that is known. */
+            branch_changes: {
+                [key: string]: components["schemas"]["KnobChange"];
+            } | null;
             /** @description Whether it, or the run it was branched from, came in a file: not all is ours. */
             imported: boolean;
             /** @description The last value of each scalar. */
@@ -741,6 +778,11 @@ export interface components {
             checkpoints: number[];
             frames_thinned: number;
             checkpoints_thinned: number;
+        };
+        /** @description A knob's values before and after it was changed. */
+        KnobChange: {
+            before: components["schemas"]["KnobValue"] | null;
+            after: components["schemas"]["KnobValue"];
         };
         KnobSchema: {
             title: string;
@@ -844,6 +886,13 @@ export interface components {
             properties: {
                 [key: string]: components["schemas"]["KnobSchema"];
             };
+        };
+        /** @description A star set or taken away, and tags added and removed, on several runs. */
+        Marks: {
+            ids: string[];
+            starred?: boolean | null;
+            add_tags?: string[];
+            remove_tags?: string[];
         };
         /** @description A run to train. */
         NewRun: {
@@ -989,6 +1038,12 @@ export interface components {
             name: string;
             /** @description Kept when room is made for others. */
             starred: boolean;
+            /** @description Words by which the learner finds it. */
+            tags: string[];
+            /** @description The knobs that a branch changed where it began, if that is known. */
+            branch_changes: {
+                [key: string]: components["schemas"]["KnobChange"];
+            } | null;
             /** @description Whether it, or the run it was branched from, came in a file: not all is ours. */
             imported: boolean;
             /** @description The last value of each scalar. */
@@ -1577,11 +1632,13 @@ export type ExperimentSummary = components['schemas']['ExperimentSummary'];
 export type ImportedRun = components['schemas']['ImportedRun'];
 export type Item = components['schemas']['Item'];
 export type Kept = components['schemas']['Kept'];
+export type KnobChange = components['schemas']['KnobChange'];
 export type KnobSchema = components['schemas']['KnobSchema'];
 export type KnobValue = components['schemas']['KnobValue'];
 export type KnobValues = components['schemas']['KnobValues'];
 export type KnobsApplied = components['schemas']['KnobsApplied'];
 export type KnobsSchema = components['schemas']['KnobsSchema'];
+export type Marks = components['schemas']['Marks'];
 export type NewRun = components['schemas']['NewRun'];
 export type OwnFileInfo = components['schemas']['OwnFileInfo'];
 export type PanelOptions = components['schemas']['PanelOptions'];
@@ -1762,6 +1819,10 @@ export interface operations {
                 experiment?: string;
                 search?: string;
                 starred?: boolean;
+                tag?: string;
+                sort?: "created" | "name" | "experiment" | "status" | "changes" | "step" | "loss" | "tags" | "size";
+                descending?: boolean;
+                lang?: "en" | "ko";
                 limit?: number;
                 offset?: number;
             };
@@ -1802,6 +1863,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunInfo"];
+                };
+            };
+        };
+    };
+    delete_several_api_runs_delete: {
+        parameters: {
+            query: {
+                id: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    mark_api_runs_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Marks"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunInfo"][];
+                };
+            };
+        };
+    };
+    tags_api_runs_tags_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
                 };
             };
         };

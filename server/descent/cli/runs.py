@@ -29,15 +29,17 @@ DatabaseUrl = Annotated[
 @runs.command("list")
 def list_runs(
     experiment: Annotated[str, typer.Option(help="Only those of an experiment.")] = "",
-    search: Annotated[str, typer.Option(help="Part of a name, an id or an experiment.")] = "",
+    search: Annotated[str, typer.Option(help="Part of a name, an id, an experiment or a tag.")] = "",
     starred: Annotated[bool, typer.Option("--starred", help="Only starred ones.")] = False,
+    tag: Annotated[str, typer.Option(help="Only those with a tag.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="No more than these.")] = 50,
     home: Home = None,
     database_url: DatabaseUrl = None,
 ) -> None:
     """List recorded runs, the newest first."""
     with opened(home, database_url, read_only=True) as (store, _):
-        _print_table(store.runs(experiment=experiment, search=search, starred=starred, limit=limit))
+        found = store.runs(experiment=experiment, search=search, starred=starred, tag=tag, limit=limit)
+        _print_table(found)
 
 
 @runs.command()
@@ -60,6 +62,7 @@ def show(id: str, home: Home = None, database_url: DatabaseUrl = None) -> None:
     table.add_column()
     facts = {
         "run": f"{row.id}{' ★' if row.starred else ''} {row.name}",
+        "tags": ", ".join(row.tags),
         "experiment": row.experiment,
         "status": row.status + (f": {row.reason}" if row.reason else ""),
         "steps": f"{row.step:,}",
@@ -184,10 +187,11 @@ def _print_table(rows: Sequence[RunRow]) -> None:
         table.add_column(numeric, justify="right")
     table.add_column("created")
     table.add_column("branched from")
+    table.add_column("tags")
     for row in rows:
         cells = [row.id, row.experiment, "★" if row.starred else "", row.name, row.status]
         branched = "" if row.branched_at is None else f"{row.parent or '(deleted)'} @ {row.branched_at:,}"
-        cells += [f"{row.step:,}", _size(row), _when(row.created_at), branched]
+        cells += [f"{row.step:,}", _size(row), _when(row.created_at), branched, ", ".join(row.tags)]
         table.add_row(*map(Text, cells))
     Console().print(table)
 

@@ -30,6 +30,10 @@ class Entry:
         """The pydantic model of its knobs."""
         return self.cls.knobs_type
 
+    def titled(self, lang: str) -> str:
+        """Its title in a language."""
+        return str(self.lessons[lang].words.get("title", self.title))
+
     def panel(self, name: str) -> Panel:
         """The panel `name`. Raises `UnknownPanel`."""
         try:

@@ -16,13 +16,14 @@ from descent.runs.run import Run
 @dataclass(frozen=True)
 class Branching:
     """A branch of `parent`, restored by `replay`: the `fixed` knobs it is built with, and the live ones that
-    are then set (`override`), where they are not the parent's.
+    are then set (`override`), where they are not the parent's, which are in `before`.
     """
 
     parent: Run
     replay: Replay
     fixed: Mapping[str, Any]
     override: Mapping[str, Any]
+    before: Mapping[str, Any]
 
     @classmethod
     def of(cls, parent: Run, replay: Replay, knobs: Mapping[str, Any]) -> Branching:
@@ -32,7 +33,8 @@ class Branching:
         values = knob_check.check(parent.entry, knobs, before={**before, **looks}, fixed_too=True)
         differ = {name for name in values if values[name] != before.get(name)}
         fixed = {name: values[name] for name in differ if not knob_check.is_live(parent.entry, name)}
-        return cls(parent, replay, fixed, {name: values[name] for name in differ - fixed.keys()})
+        override = {name: values[name] for name in differ - fixed.keys()}
+        return cls(parent, replay, fixed, override, before)
 
     def fields(self) -> dict[str, Any]:
         """The fields of the new run that come from its parent."""
@@ -53,6 +55,11 @@ class Branching:
             "step": replay.until,
             "parent": parent.id,
             "branched_at": replay.until,
+            "branch_changes": {
+                name: {"before": self.before.get(name), "after": value}
+                for name, value in {**self.fixed, **self.override}.items()
+                if name not in parent.entry.knobs_type.looks()
+            },
             "imported": parent.imported,
             "replay": replace(replay, override=self.override),
         }

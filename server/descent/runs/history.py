@@ -19,6 +19,7 @@ from descent.engine.messages import Replay
 from descent.protocol import ENDED, RunInfo
 from descent.registry import Registry
 from descent.runs.channel import Channel, Latest
+from descent.runs.listing import COLUMNS, Order
 from descent.runs.recorder import Recorder
 from descent.runs.run import IMPORTED, Run, info_of
 from descent.runs.tape import Tape, TapeEntry
@@ -114,15 +115,29 @@ class History:
             logger.warning("what run %s has borrowed is damaged: %s", run_id, error)
             return {}
 
-    async def runs(self, live: Mapping[str, Run], **which: Any) -> list[RunInfo]:
-        """Recorded runs, the newest first; see `Store.runs`. Runs in `live` take precedence."""
+    async def runs(
+        self, live: Mapping[str, Run], *, limit: int, offset: int, order: Order, **which: Any
+    ) -> list[RunInfo]:
+        """A page of the recorded runs that `Store.runs` finds. Runs in `live` take precedence."""
+
+        def found() -> Sequence[RunRow]:
+            if order.by == "created":
+                return self.store.runs(limit=limit, offset=offset, oldest_first=not order.descending, **which)
+            facts = self.store.facts(RunRow.id, *COLUMNS[order.by], **which)
+            page = order.sorted(facts, self.registry)[offset : offset + limit]
+            return self.store.some([one.id for one in page])
 
         def read() -> list[RunInfo]:
-            return [info_of(_at_rest(row)) for row in self.store.runs(**which)]
+            return [info_of(_at_rest(row)) for row in found()]
 
         return [
             live[found.id].info() if found.id in live else found for found in await asyncio.to_thread(read)
         ]
+
+    async def some(self, ids: Sequence[str]) -> list[RunInfo]:
+        """The recorded runs with these ids."""
+        await self.recorder.flush()
+        return [info_of(_at_rest(row)) for row in await asyncio.to_thread(self.store.some, ids)]
 
     async def family(self, run_id: str, live: Mapping[str, Run]) -> list[RunInfo]:
         """The tree of branches a run belongs to, the oldest first."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pydantic_core import PydanticCustomError
 from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors
@@ -18,16 +19,19 @@ from descent.engine.messages import Applied
 from descent.protocol import Device, Diagnosis, FindingParams, Recording, RunInfo
 from descent.registry import Registry, experiments
 from descent.runs import knobs as knob_check
+from descent.runs import tags
 from descent.runs.borrowing import borrow, missing, no_run
 from descent.runs.branching import Branching
 from descent.runs.channel import Channel, Viewer
 from descent.runs.duties import Duties
 from descent.runs.history import History
+from descent.runs.listing import NEWEST_FIRST, Order, titled
 from descent.runs.recorder import Recorder
 from descent.runs.run import RESUMABLE, Run
 from descent.runs.session import Sessions, wrong_state
 from descent.runs.sweeps import SweepRequest, Sweeps
 from descent.runs.table import Range
+from descent.runs.tags import one_line
 from descent.runs.tape import Tape
 from descent.settings import Settings
 from descent.store.database import StoreError
@@ -87,16 +91,38 @@ class RunManager:
         """The recorder of runs; None if this server does not record."""
         return self.history.recorder if self.history else None
 
-    async def list_runs(self, *, limit: int, offset: int = 0, **which: Any) -> list[RunInfo]:
-        """Runs, the newest first: unrecorded ones in memory, then recorded ones."""
+    async def list_runs(
+        self, *, limit: int, offset: int = 0, order: Order = NEWEST_FIRST, **which: Any
+    ) -> list[RunInfo]:
+        """A page of runs: unrecorded ones in memory, then recorded ones."""
+        runs, _ = await self.list_page(limit=limit, offset=offset, order=order, **which)
+        return runs
+
+    async def list_page(
+        self, *, limit: int, offset: int, order: Order, search: str = "", **which: Any
+    ) -> tuple[list[RunInfo], int]:
+        """The runs of `list_runs`, and how many there are on all pages. `search` finds titles, too."""
+        which |= {"search": search, "titled": titled(self.registry, search)}
         if self.history is not None:
             await self.history.recorder.flush()
-        runs = [run for run in reversed(self.runs.values()) if run.recorded is None and run.fits(**which)]
-        found = {run.id: run.info() for run in runs[offset : offset + limit]}
+        fitting = [run for run in reversed(self.runs.values()) if run.recorded is None and run.fits(**which)]
+        runs = order.sorted([run.info() for run in fitting], self.registry)
+        found = {run.id: run for run in runs[offset : offset + limit]}
+        total = len(runs)
         if self.history is not None:
+            total += await asyncio.to_thread(lambda: self._history().store.count(**which))
             rest = {"limit": limit - len(found), "offset": max(0, offset - len(runs))}
-            found |= {info.id: info for info in await self.history.runs(self.runs, **rest, **which)}
-        return list(found.values())
+            recorded = await self.history.runs(self.runs, order=order, **rest, **which)
+            found |= {info.id: info for info in recorded}
+        return list(found.values()), total
+
+    async def tags(self) -> list[str]:
+        """Every tag that a run has."""
+        found = {tag for run in self.runs.values() for tag in run.tags}
+        if self.history is not None:
+            await self.history.recorder.flush()
+            found |= set(await asyncio.to_thread(self.history.store.tags))
+        return sorted(found, key=str.casefold)
 
     async def family(self, run: Run) -> list[RunInfo]:
         """The tree of branches a run belongs to, the oldest first."""
@@ -311,16 +337,47 @@ class RunManager:
         if slots.granted(run):  # a repeated resume changes nothing; its answer comes once the run trains
             await self.sessions.ask(run, "resume")
 
-    async def describe(self, run: Run, *, name: str | None = None, starred: bool | None = None) -> None:
-        """Name or star a run. Raises `NotWritten`."""
-        before = run.name, run.starred
-        run.name = run.name if name is None else _line(name)
-        run.starred = run.starred if starred is None else starred
+    async def describe(self, run: Run, **described: Any) -> None:
+        """Set a run's `name`, `starred` or `tags`. Raises `NotWritten`."""
+        if "name" in described:
+            described["name"] = one_line(described["name"])
+        await self._describe({run.id: described})
+
+    async def mark(
+        self, ids: Sequence[str], *, starred: bool | None, add: Sequence[str], remove: Sequence[str]
+    ) -> list[RunInfo]:
+        """Star runs, add and remove tags; returns the runs, without those that there are not.
+
+        Raises `BadField` where one would have too many tags, and `NotWritten`.
+        """
+        infos = await self._infos(ids)
+        star = {} if starred is None else {"starred": starred}
+        try:
+            marks = {id: {"tags": tags.changed(info.tags, add, remove)} for id, info in infos.items()}
+        except PydanticCustomError as error:
+            raise errors.BadField(f"add_tags: {error.message()}", "add_tags", reason=error.type) from error
+        await self._describe({id: mark | star for id, mark in marks.items()})
+        return list((await self._infos(ids)).values())
+
+    async def _infos(self, ids: Sequence[str]) -> dict[str, RunInfo]:
+        recorded = [] if self.history is None else await self.history.some(ids)
+        found = {info.id: info for info in recorded}
+        return found | {id: self.runs[id].info() for id in ids if id in self.runs}
+
+    async def _describe(self, described: Mapping[str, Mapping[str, Any]]) -> None:
+        def take(values: Mapping[str, Mapping[str, Any]]) -> None:
+            for id, fields in values.items():
+                for name, value in fields.items():
+                    setattr(self.runs[id], name, value)
+
+        known = {id: fields for id, fields in described.items() if id in self.runs}
+        before = {id: {name: getattr(self.runs[id], name) for name in fields} for id, fields in known.items()}
+        take(known)
         try:
             if self.history is not None:
-                await self.history.write(lambda store: store.set(run.id, name=run.name, starred=run.starred))
+                await self.history.write(lambda store: store.set_each(described))
         except errors.NotWritten:
-            run.name, run.starred = before
+            take({id: fields for id, fields in before.items() if id in self.runs})
             raise
 
     async def _revive(self, run: Run) -> None:
@@ -375,13 +432,18 @@ class RunManager:
 
     async def delete(self, run: Run) -> None:
         """End the run at once, and delete it and its record. Raises `NotWritten`."""
-        if self.runs.get(run.id) is run:  # not deleted by another request
-            self._evict(run)
+        await self.delete_all([run.id])
+
+    async def delete_all(self, ids: Sequence[str]) -> None:
+        """As `delete`, of several; unknown ids are passed over."""
+        for id in ids:
+            if id in self.runs:
+                self._evict(self.runs[id])
         for other in self.runs.values():
-            if other.parent == run.id:
+            if other.parent in ids:
                 other.parent = None
         if self.history is not None:
-            await self.history.write(lambda store: store.delete([run.id]))
+            await self.history.write(lambda store: store.delete(ids))
 
     def _evict(self, run: Run) -> None:
         """Drop the run from memory; its record stays."""
@@ -460,8 +522,3 @@ class RunManager:
         if self.history is not None:
             await self.history.recorder.close()
             self.history.store.close()
-
-
-def _line(text: str) -> str:
-    """A text as one line that any database takes."""
-    return " ".join("".join(char if char.isprintable() or char == "\u200d" else " " for char in text).split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -72,8 +72,10 @@ class Run:
     updated_at: str = field(default_factory=now)
     name: str = ""
     starred: bool = False
+    tags: list[str] = field(default_factory=list)
     parent: str | None = None
     branched_at: int | None = None
+    branch_changes: dict[str, Any] | None = None  # {knob: {"before": …, "after": …}}
     imported: str = ""  # the id in the imported file, of this run or the one it branched from
     borrowed: Mapping[str, Borrowed] = field(default_factory=dict)  # by the run it was taken of
     replay: Replay | None = None  # how the next worker restores the run's state
@@ -106,13 +108,22 @@ class Run:
         self.status = status
         self.reason = reason
 
-    def fits(self, *, experiment: str = "", search: str = "", starred: bool = False) -> bool:
-        """Whether a search for these finds the run."""
-        texts = (self.name, self.id, self.entry.id)
+    def fits(
+        self,
+        *,
+        experiment: str = "",
+        search: str = "",
+        starred: bool = False,
+        tag: str = "",
+        titled: Sequence[str] = (),
+    ) -> bool:
+        """Whether a search for these finds the run; see `Store.runs`."""
+        texts = (self.name, self.id, self.entry.id, *self.tags)
         return (
             experiment in ("", self.entry.id)
-            and any(search.lower() in text.lower() for text in texts)
+            and (any(search.lower() in text.lower() for text in texts) or self.entry.id in titled)
             and (self.starred or not starred)
+            and (not tag or tag.lower() in (one.lower() for one in self.tags))
         )
 
     def info(self) -> RunInfo:

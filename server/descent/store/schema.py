@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, SmallInteger, String
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, column_property, mapped_column
+from sqlalchemy.types import TypeDecorator
 
 ID_LENGTH = 32
 NAME_LENGTH = 100
@@ -13,6 +25,21 @@ NAME_LENGTH = 100
 
 class Base(MappedAsDataclass, DeclarativeBase):
     """Base of all rows, which are dataclasses."""
+
+
+class Lines(TypeDecorator[list[str]]):
+    """Words, each between two line feeds, so that SQL finds a word in any database."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> str | None:
+        """As stored; NULL for none."""
+        return "".join(f"\n{word}" for word in value) + "\n" if value else None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> list[str]:
+        """As read."""
+        return value.strip("\n").split("\n") if value else []
 
 
 RunKey = Annotated[
@@ -27,6 +54,8 @@ class RunRow(Base):
     `latest`: the last value of each scalar. `environment`: versions of what trained it. `*_bytes`: what is
     kept, compressed; `*_thinned`: how many were thinned out; `scalars_exact_from`: of
     earlier steps scalars are kept in buckets. `streams`: how its random numbers are split (see `Experiment`).
+    `branch_changes`: the knobs that a branch changed, each with its value `before` and `after`; None
+    where that was not recorded.
     """
 
     __tablename__ = "runs"
@@ -62,6 +91,8 @@ class RunRow(Base):
     scalar_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     scalars_exact_from: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     streams: Mapped[int] = mapped_column(SmallInteger, default=1, server_default="1")
+    tags: Mapped[list[str]] = mapped_column(Lines, nullable=True, default_factory=list)
+    branch_changes: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     imported: Mapped[bool] = column_property(environment["imported"].as_string().is_not(None))
 
 

@@ -5,12 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    ColumnExpressionArgument,
+    Row,
+    Select,
+    Text,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, class_mapper, defer
+from sqlalchemy.orm import InstrumentedAttribute, Session, class_mapper, defer
 
 from descent.protocol import ENDED
 from descent.store import database, scalars
@@ -31,6 +46,9 @@ LISTED = [
 ]
 
 
+Column = InstrumentedAttribute[Any] | ColumnElement[Any]
+
+
 class Store(OpenStore):
     """All recorded runs. Methods that write are called by one thread at a time."""
 
@@ -46,25 +64,44 @@ class Store(OpenStore):
     def runs(
         self,
         *,
-        experiment: str = "",
-        search: str = "",
-        starred: bool = False,
         limit: int | None = None,
         offset: int = 0,
+        oldest_first: bool = False,
+        **which: Any,
     ) -> Sequence[RunRow]:
-        """Runs, the newest first; `search` finds names, ids, experiments. Not all columns: see `LISTED`."""
-        query = select(RunRow).options(*LISTED).order_by(RunRow.created_at.desc(), RunRow.id)
-        query = query.where(RunRow.id.not_in(_being_imported())).limit(limit).offset(offset)
-        if experiment:
-            query = query.where(RunRow.experiment == experiment)
-        if starred:
-            query = query.where(RunRow.starred)
-        if search:
-            columns = (RunRow.name, RunRow.id, RunRow.experiment)
-            sought = search.replace("\0", "")
-            query = query.where(or_(*(column.icontains(sought, autoescape=True) for column in columns)))
+        """The runs that `_matching` describes, the newest first. Not all columns: see `LISTED`."""
+        query = select(RunRow).options(*LISTED).limit(limit).offset(offset)
+        query = query.where(*_matching(**which))
+        query = query.order_by(RunRow.created_at if oldest_first else RunRow.created_at.desc(), RunRow.id)
         with self._reading() as session:
             return session.scalars(query).all()
+
+    def facts(self, *columns: Column, **which: Any) -> Sequence[Row[Any]]:
+        """These columns of the runs that `runs` finds, the newest first."""
+        query: Select[Any] = select(*columns).where(*_matching(**which))
+        with self._reading() as session:
+            return session.execute(query.order_by(RunRow.created_at.desc(), RunRow.id)).all()
+
+    def some(self, ids: Sequence[str]) -> list[RunRow]:
+        """The runs with these ids, in their order; unknown ids are passed over. Columns as of `runs`."""
+        rows: dict[str, RunRow] = {}
+        with self._reading() as session:
+            for part in _in_parts([id for id in ids if "\0" not in id]):
+                query = select(RunRow).options(*LISTED).where(RunRow.id.in_(part))
+                rows |= {row.id: row for row in session.scalars(query)}
+        return [rows[id] for id in ids if id in rows]
+
+    def count(self, **which: Any) -> int:
+        """How many runs `runs` finds."""
+        query = select(func.count()).select_from(RunRow).where(*_matching(**which))
+        with self._reading() as session:
+            return session.scalar(query) or 0
+
+    def tags(self) -> list[str]:
+        """Every tag that a run has, in alphabetical order."""
+        with self._reading() as session:
+            rows = session.scalars(select(RunRow.tags).where(RunRow.tags.is_not(None)).distinct())
+            return sorted({tag for tags in rows for tag in tags}, key=str.casefold)
 
     def family(self, id: str) -> Sequence[RunRow]:
         """The run, what it was branched from and what was branched from that, the oldest first."""
@@ -110,6 +147,12 @@ class Store(OpenStore):
         """Change columns of a run."""
         with self._writing() as session:
             session.execute(update(RunRow).where(RunRow.id == id).values(**values))
+
+    def set_each(self, values: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change columns of several runs, by id."""
+        with self._writing() as session:
+            for id, columns in values.items():
+                session.execute(update(RunRow).where(RunRow.id == id).values(**columns))
 
     def strip(self, room: int, scalar_room: int = 1 << 40) -> list[str]:
         """Of the runs that ended longest ago, and are not starred, keep only each panel's first and last
@@ -401,6 +444,30 @@ class Store(OpenStore):
                     yield Checkpoint(row.step, row.seq, row.knobs, unpack(row.data))
                 except DamagedError:
                     yield row.step
+
+
+def _matching(
+    experiment: str = "",
+    search: str = "",
+    starred: bool = False,
+    tag: str = "",
+    titled: Sequence[str] = (),
+) -> list[ColumnExpressionArgument[bool]]:
+    """Conditions. `search` finds names, ids, experiments and tags, and runs of the experiments `titled`."""
+    conditions: list[ColumnExpressionArgument[bool]] = [RunRow.id.not_in(_being_imported())]
+    tags = type_coerce(RunRow.tags, Text)
+    if experiment:
+        conditions.append(RunRow.experiment == experiment)
+    if starred:
+        conditions.append(RunRow.starred)
+    if tag:
+        conditions.append(tags.icontains(f"\n{tag.replace(chr(0), '')}\n", autoescape=True))
+    if search:
+        sought = search.replace("\0", "")
+        columns = (RunRow.name, RunRow.id, RunRow.experiment, tags)
+        found = [column.icontains(sought, autoescape=True) for column in columns]
+        conditions.append(or_(*found, RunRow.experiment.in_(titled)))
+    return conditions
 
 
 def _being_imported() -> Select[str]:

@@ -87,7 +87,7 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
         "chapter": entry.chapter,
         "chapter_title": chapter.title[lang],
         "chapter_about": chapter.about[lang],
-        "title": say(entry.title, "title"),
+        "title": entry.titled(lang),
         "summary": say(entry.summary, "summary"),
         "invite": say(entry.cls.invite, "invite"),
         "knobs": _knobs(entry, say),

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from descent import wire
 from descent.engine.messages import Applied
 from descent.errors import DescentError, NoFrame
 from descent.protocol import LAST_STEP, PANELS_AT_ONCE, STEPS_AT_ONCE, Device, KnobValues, RunInfo
 from descent.runs.knobs import planned
+from descent.runs.listing import Order, Sort
 from descent.runs.manager import RunManager
 from descent.runs.run import Run
 from descent.runs.sweeps import MOST_ORDERS, MOST_STEPS, MOST_VARIANTS, SweepRequest
-from descent.store.schema import NAME_LENGTH
+from descent.runs.tags import TAG_LENGTH, Tags
+from descent.store.schema import ID_LENGTH, NAME_LENGTH
 
 MOST_RUNS = 1000  # of one answer
+RUNS_AT_ONCE = 200  # deleted or marked by one request: their ids fit in an address
 PLANNED = 240  # points of a plan: about one every other pixel
 
 logger = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 _run_infos = TypeAdapter(list[RunInfo])
+RunId = Annotated[str, StringConstraints(max_length=ID_LENGTH)]
 
 
 class NewRun(BaseModel):
@@ -47,13 +51,25 @@ class NewRun(BaseModel):
 
 
 class Changes(BaseModel):
-    """New values of live knobs; the run's name, and whether it is starred."""
+    """New values of live knobs; the run's name, its tags, and whether it is starred."""
 
     model_config = ConfigDict(extra="forbid")
 
     knobs: KnobValues = {}
     name: str | None = Field(None, max_length=NAME_LENGTH)
     starred: bool | None = None
+    tags: Tags | None = None
+
+
+class Marks(BaseModel):
+    """A star set or taken away, and tags added and removed, on several runs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[RunId] = Field(min_length=1, max_length=RUNS_AT_ONCE)
+    starred: bool | None = None
+    add_tags: Tags = []
+    remove_tags: Tags = []
 
 
 class BranchPoint(BaseModel):
@@ -176,15 +192,50 @@ async def list_runs(
     experiment: Annotated[str, Query(max_length=NAME_LENGTH)] = "",
     search: Annotated[str, Query(max_length=NAME_LENGTH)] = "",
     starred: bool = False,
+    tag: Annotated[str, Query(max_length=TAG_LENGTH)] = "",
+    sort: Sort = "created",
+    descending: bool = True,
+    lang: Literal["en", "ko"] = "en",
     limit: Annotated[int, Query(ge=1, le=MOST_RUNS)] = MOST_RUNS,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
 ) -> Response:
-    """Runs, the newest first. `search` finds names, ids and experiments."""
-    runs = await manager.list_runs(
-        experiment=experiment, search=search, starred=starred, limit=limit, offset=offset
+    """Runs, the newest first, or sorted, as by experiments' titles in `lang` or by how many knobs differ from
+    their defaults (`changes`); the header X-Total-Count says how many there are on all pages. `search` finds
+    names, ids, tags, and experiments by id and by title in either language.
+    """
+    runs, total = await manager.list_page(
+        experiment=experiment,
+        search=search,
+        starred=starred,
+        tag=tag,
+        order=Order(sort, descending, lang),
+        limit=limit,
+        offset=offset,
     )
     # Not validated against the model again: for a thousand runs that takes longer than all the rest.
-    return Response(_run_infos.dump_json(runs), media_type="application/json")
+    headers = {"X-Total-Count": str(total)}
+    return Response(_run_infos.dump_json(runs), media_type="application/json", headers=headers)
+
+
+@router.patch("")
+async def mark(body: Marks, manager: Manager) -> list[RunInfo]:
+    """Star several runs, or add and remove tags; answers with the runs, without ids that are unknown."""
+    return await manager.mark(body.ids, starred=body.starred, add=body.add_tags, remove=body.remove_tags)
+
+
+@router.delete("", status_code=204)
+async def delete_several(
+    manager: Manager,
+    id: Annotated[list[RunId], Query(min_length=1, max_length=RUNS_AT_ONCE)],
+) -> None:
+    """End several runs and delete them; their branches stay. Unknown ids are passed over."""
+    await manager.delete_all(id)
+
+
+@router.get("/tags")
+async def tags(manager: Manager) -> list[str]:
+    """Every tag that a run has."""
+    return await manager.tags()
 
 
 @router.get("/{run_id}")
@@ -201,12 +252,13 @@ async def delete(run: TheRun, manager: Manager) -> None:
 
 @router.patch("/{run_id}")
 async def change(body: Changes, run: TheRun, manager: Manager) -> KnobsApplied:
-    """Set live knobs, and answer with the step at which they take effect; name or star the run."""
+    """Set live knobs, and answer with the step at which they take effect; name, star or tag the run."""
     applied = Applied(run.step, {}, run.knobs)
     if body.knobs:
         applied = await manager.set_knobs(run, body.knobs)
-    if body.name is not None or body.starred is not None:
-        await manager.describe(run, name=body.name, starred=body.starred)
+    described = body.model_dump(include={"name", "starred", "tags"}, exclude_none=True)
+    if described:
+        await manager.describe(run, **described)
     told = {name: value for name, value in applied.changed.items() if name in body.knobs}
     return KnobsApplied(step=applied.step, knobs=told)
 

@@ -151,6 +151,7 @@ class Intake:
             pace=said.pace,
             steps_per_epoch=bundle.steps_per_epoch,
             name=said.name,
+            tags=said.tags,
             environment=said.environment | {IMPORTED: said.id},
         )
 

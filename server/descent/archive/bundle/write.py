@@ -34,6 +34,7 @@ from descent.cells import plain
 from descent.contract import STREAMS
 from descent.protocol import LAST_STEP, Status
 from descent.registry import Registry
+from descent.runs.tags import Tags
 from descent.store.schema import ID_LENGTH, NAME_LENGTH, RunRow
 from descent.store.store import Store
 
@@ -85,6 +86,7 @@ class RunFile(Part):
     id: Id
     experiment: Name
     name: Name = ""
+    tags: Tags = []
     status: Status
     reason: Text = ""
     step: int = Field(ge=0, le=LAST_STEP)
