@@ -125,7 +125,7 @@ class EagerBudget(Budget):
 
 def entry_of(cls: type[Experiment[Any]], id: str = "tiny") -> Entry:
     """The registry's entry of an experiment that no file holds."""
-    return Entry(id, "training", "Tiny", "A tiny experiment.", cls, panels_of(cls), {})
+    return Entry(id, "training", "Tiny", "A tiny experiment.", cls, panels_of(cls), {}, {})
 
 
 TINY_KOREAN = {

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from pydantic import ValidationError
+
 import descent.experiments
 from descent.contract import Experiment
 from descent.contract.entry import Entry
@@ -23,6 +25,7 @@ from descent.datasets.catalogue import CATALOGUE
 from descent.engine.objectives import effects
 from descent.errors import UnknownExperiment
 from descent.lessons import LANGUAGES, read_lesson
+from descent.stories import Story, faults, read_story, texts
 
 LONGEST_SIGN = 2  # letters: units such as % and px are the same in any language
 
@@ -170,11 +173,17 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
     said, english = dict(texts_of(cls, own)), lessons["en"].words
     twice = [path for path, text in said.items() if text and has(english, path)]
     unsaid = [path for path, text in said.items() if not text and not has(english, path)]
-    astray = [path for path in leaves(english) if path not in said]
+    astray = [path for path in leaves(english) if path not in said and path[0] != "story"]
     need(not twice, f"{_listed(twice)}: said here and in lessons/en/{name}.md, once is enough")
     need(not unsaid, f"{_listed(unsaid)}: said neither here nor in lessons/en/{name}.md")
     need(not astray, f"lessons/en/{name}.md has {_listed(astray)}, which is no text of the experiment's")
-    missing = untranslated(cls, own, lessons["ko"].words)
+    try:
+        story = read_story(english)
+    except ValidationError as error:
+        raise ContractError(f"{cls.__module__}: the story in lessons/en/{name}.md: {error}") from error
+    wrong = list(faults(story, cls.knobs_type.model_fields, cls.presets, panels))
+    need(not wrong, f"lessons/en/{name}.md: {'; '.join(wrong)}")
+    missing = untranslated(cls, own, story, lessons["ko"].words)
     need(not missing, f"lessons/ko/{name}.md does not translate {', '.join(missing)}")
     return Entry(
         id=slug,
@@ -184,6 +193,7 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
         cls=cls,
         panels=panels,
         lessons=lessons,
+        story=story,
     )
 
 
@@ -219,10 +229,11 @@ def texts_of(cls: type[Experiment[Any]], panels: Mapping[str, Panel]) -> Iterato
 
 
 def untranslated(
-    cls: type[Experiment[Any]], panels: Mapping[str, Panel], words: Mapping[str, Any]
+    cls: type[Experiment[Any]], panels: Mapping[str, Panel], story: Story, words: Mapping[str, Any]
 ) -> list[str]:
     """The texts of an experiment that `words` (a lesson's front matter) leaves in English."""
-    return [".".join(path) for path, _ in texts_of(cls, panels) if not has(words, path)]
+    paths = [*(path for path, _ in texts_of(cls, panels)), *texts(story)]
+    return [".".join(path) for path in paths if not has(words, path)]
 
 
 def has(words: Mapping[str, Any], path: Path) -> bool:

@@ -24,7 +24,8 @@ SPEED = {
     "dcgan": 40.0,
     "gan_2d": 300.0,
     "diffusion": 300.0,
-}
+}  # steps per second, as on a quiet core
+USUAL = 40.0
 
 
 class Watched(Driven):
@@ -35,7 +36,7 @@ class Watched(Driven):
         self.seconds = 0.0
         self.over = False  # diverged
         self.found: list[tuple[float, Finding]] = []
-        self.speed = cls.pace or SPEED[Path(cls.__module__.replace(".", "/")).name]
+        self.speed = cls.pace or SPEED.get(Path(cls.__module__.replace(".", "/")).name, USUAL)
         effects = Effects(self.experiment, Checkpointer(self.experiment))
         self.health = Health(self.experiment, lambda: self.seconds, effects.coming)
         self._begun_with = cls, seed, dict(knobs)

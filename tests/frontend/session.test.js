@@ -55,6 +55,7 @@ const experiment = {
     },
   },
   presets: [{ id: 'wild', knobs: { lr: 5 } }],
+  story: [],
 };
 /** @param {string} id @param {Record<string, any>} [more] */
 const info = (id, more = {}) => ({

@@ -61,6 +61,10 @@ def test_knobs_set_over_others_are_as_the_pages_tests_know() -> None:
     assert json.loads((FIXTURES / "merged_knobs.json").read_text(encoding="utf-8")) == maker.merges()
 
 
+def test_terms_of_a_story_hold_as_the_pages_tests_know() -> None:
+    assert json.loads((FIXTURES / "story_terms.json").read_text(encoding="utf-8")) == maker.story_terms()
+
+
 @pytest.mark.parametrize("name", names)
 def test_golden_frame_decodes_to_what_is_written_beside_it(name: str) -> None:
     assert maker.describe((FIXTURES / f"{name}.safetensors").read_bytes()) == golden[name]

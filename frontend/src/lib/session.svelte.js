@@ -10,6 +10,8 @@ import { anew } from './schedules.js';
 import { Compared } from './session/compared.svelte.js';
 import { lineageOf } from './session/lineage.js';
 import { isBusy } from './statuses.js';
+import { gestureOf } from './story.js';
+import { Story } from './story.svelte.js';
 
 /** @typedef {import('./types.js').Experiment} Experiment */
 /** @typedef {import('./types.js').ExperimentSummary} ExperimentSummary */
@@ -58,6 +60,7 @@ export class Session {
   /** @param {string} id  of the experiment */
   constructor(id) {
     this.id = id;
+    this.story = new Story(id);
   }
 
   /** The compared runs, whose curves are drawn, too. */
@@ -81,6 +84,7 @@ export class Session {
   /** Its description, again when the language changes. @param {Experiment} found */
   describe(found) {
     this.experiment = found;
+    this.story.tell(found.story);
     for (const view of [this.run, ...this.others]) if (view) view.experiment = found;
   }
 
@@ -192,6 +196,7 @@ export class Session {
     this.#branching = true;
     try {
       const info = await branchRun(from, step, values);
+      this.story.note('branch');
       if (before.status === 'running') command(before.id, 'pause').catch(() => {});
       this.run = null;
       before.seek(null);
@@ -281,6 +286,7 @@ export class Session {
   usePreset(choice) {
     if (!this.run || !this.experiment) return;
     this.preset = this.watched = choice.id;
+    this.story.aside = !this.story.asksFor(choice.id);
     this.begin(knobsOf(this.experiment, choice), this.run.seed, false);
   }
 
@@ -294,13 +300,17 @@ export class Session {
         (error) => (this.refused = refusal(error)),
       );
     else if (run.ended) this.reset();
-    else run.send({ type: run.halted ? 'resume' : 'pause' });
+    else {
+      if (!run.halted) this.story.note('pause');
+      run.send({ type: run.halted ? 'resume' : 'pause' });
+    }
   }
 
   step() {
     const { run } = this;
     if (!run || run.ended) return;
     if (!run.halted) run.send({ type: 'pause' });
+    this.story.note('step');
     run.send({ type: 'step', steps: 1 });
   }
 
@@ -308,6 +318,24 @@ export class Session {
   reset(values = {}) {
     const { run } = this;
     if (run) this.begin(laidOver(run.knobs, values), run.seed, run.status === 'paused');
+  }
+
+  /** Do what the step of the story asks for. */
+  demonstrate() {
+    const { run, experiment, story } = this;
+    if (!run || !story.step) return;
+    const { act } = story.step;
+    const preset = experiment?.presets.find(({ id }) => id === act?.preset);
+    if (preset) this.usePreset(preset);
+    else if (act) this.setKnobs(/** @type {Knobs} */ (act.knobs ?? {}));
+    const moves = {
+      pause: () => run.halted || this.play(),
+      step: () => this.step(),
+      branch: this.branch,
+      'look-back': () => run.seek(Math.floor((run.first + run.step) / 2)),
+    };
+    const gesture = gestureOf(story.step);
+    if (gesture in moves) moves[/** @type {keyof typeof moves} */ (gesture)]();
   }
 
   /** Update the list of other training runs. */

@@ -12,6 +12,7 @@ import knobs from './knobs.js';
 import lab from './lab.js';
 import panels from './panels.js';
 import schedule from './schedule.js';
+import story from './story.js';
 import sweep from './sweep.js';
 
 /** @typedef {Record<string, [string, string]>} Texts */
@@ -31,6 +32,7 @@ export const MESSAGES = joined(
   lab,
   panels,
   schedule,
+  story,
   sweep,
 );
 

@@ -622,6 +622,13 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Knobs to set, or a preset to begin with. */
+        Act: {
+            knobs?: {
+                [key: string]: unknown;
+            };
+            preset?: string;
+        };
         /** @description The step to branch at (null: the record's end), and the knobs that differ from there. */
         BranchPoint: {
             step?: number | null;
@@ -681,6 +688,7 @@ export interface components {
                 [key: string]: string;
             };
             lesson: string;
+            story: components["schemas"]["StoryStep"][];
             /** @description The kinds of schedules that a knob can follow. */
             schedules: {
                 [key: string]: components["schemas"]["Setting"][];
@@ -708,6 +716,16 @@ export interface components {
             groups: {
                 [key: string]: string;
             };
+        };
+        /** @description The health watch has told this since the step of the story began. */
+        FindingTerm: {
+            finding: string;
+        };
+        /** @description What the learner has done on the page since the step of the story began; `point` at `panel`. */
+        GestureTerm: {
+            /** @enum {string} */
+            gesture: "pause" | "step" | "look-back" | "branch" | "compare" | "effects" | "sweep" | "point";
+            panel?: string;
         };
         /** @description A run that was imported. */
         ImportedRun: {
@@ -858,6 +876,13 @@ export interface components {
                 [key: string]: unknown[];
             };
         };
+        /** @description A knob as it is set: a number within bounds, or a value it `equals`. */
+        KnobTerm: {
+            above?: number | null;
+            below?: number | null;
+            knob: string;
+            equals?: number | boolean | string | unknown[] | null;
+        };
         /** @description A knob's value; of `schedules`, by knob the schedule that it follows. */
         KnobValue: number | string | boolean | (number | string | number[] | {
             [key: string]: number | string;
@@ -978,6 +1003,10 @@ export interface components {
             watch: string;
             knobs: components["schemas"]["KnobValues"];
         };
+        /** @description A preset's knobs are set. */
+        PresetTerm: {
+            preset: string;
+        };
         /** @description An error as RFC 9457 problem details: `code` says what is wrong, `field` where, `params` the values. */
         ProblemDetails: {
             type: string;
@@ -1058,6 +1087,13 @@ export interface components {
             /** @description What is kept, compressed. */
             recorded_bytes: number;
         };
+        /** @description The last value of a scalar; `times`: as a multiple of what it was when the step of the story began. */
+        ScalarTerm: {
+            above?: number | null;
+            below?: number | null;
+            scalar: string;
+            times?: boolean;
+        };
         /** @description A setting of a schedule that the page offers. */
         Setting: {
             amount: number;
@@ -1066,6 +1102,11 @@ export interface components {
             name: string;
             whole: boolean;
         };
+        /** @description What the run is doing. */
+        StatusTerm: {
+            /** @enum {string} */
+            status: "running" | "paused" | "finished" | "diverged";
+        };
         /** @description The number of steps to take. */
         Steps: {
             steps?: number;
@@ -1073,6 +1114,29 @@ export interface components {
         /** @description The pace; null: as fast as it goes. */
         StepsPerSecond: {
             steps_per_second: number | null;
+        };
+        /** @description So many steps of training since the step of the story began, or since a new run did. */
+        StepsTerm: {
+            steps: number;
+        };
+        /** @description An answer to a question, right when all terms `when` hold as the step is done. */
+        StoryAnswer: {
+            id: string;
+            say: string;
+            when: (components["schemas"]["KnobTerm"] | components["schemas"]["ScalarTerm"] | components["schemas"]["StepsTerm"] | components["schemas"]["PresetTerm"] | components["schemas"]["FindingTerm"] | components["schemas"]["StatusTerm"] | components["schemas"]["GestureTerm"])[];
+        };
+        /** @description What to do, see and understand; ticked off when all terms of `done` hold at once. */
+        StoryStep: {
+            id: string;
+            do: string;
+            see: string;
+            why: string;
+            done: (components["schemas"]["KnobTerm"] | components["schemas"]["ScalarTerm"] | components["schemas"]["StepsTerm"] | components["schemas"]["PresetTerm"] | components["schemas"]["FindingTerm"] | components["schemas"]["StatusTerm"] | components["schemas"]["GestureTerm"])[];
+            /** @description What the page does for a learner who asks to be shown. */
+            act: components["schemas"]["Act"] | null;
+            /** @description A question put before; empty if there is none. */
+            ask: string;
+            answers: components["schemas"]["StoryAnswer"][];
         };
         /**
          * @description A sweep from a step (null: the record's end), with `steps` steps for each variant.
@@ -1624,16 +1688,20 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Act = components['schemas']['Act'];
 export type BranchPoint = components['schemas']['BranchPoint'];
 export type Changes = components['schemas']['Changes'];
 export type DataSetInfo = components['schemas']['DataSetInfo'];
 export type ExperimentDescription = components['schemas']['ExperimentDescription'];
 export type ExperimentSummary = components['schemas']['ExperimentSummary'];
+export type FindingTerm = components['schemas']['FindingTerm'];
+export type GestureTerm = components['schemas']['GestureTerm'];
 export type ImportedRun = components['schemas']['ImportedRun'];
 export type Item = components['schemas']['Item'];
 export type Kept = components['schemas']['Kept'];
 export type KnobChange = components['schemas']['KnobChange'];
 export type KnobSchema = components['schemas']['KnobSchema'];
+export type KnobTerm = components['schemas']['KnobTerm'];
 export type KnobValue = components['schemas']['KnobValue'];
 export type KnobValues = components['schemas']['KnobValues'];
 export type KnobsApplied = components['schemas']['KnobsApplied'];
@@ -1647,13 +1715,19 @@ export type Pixels = components['schemas']['Pixels'];
 export type PlanRequest = components['schemas']['PlanRequest'];
 export type PlanResponse = components['schemas']['PlanResponse'];
 export type Preset = components['schemas']['Preset'];
+export type PresetTerm = components['schemas']['PresetTerm'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
 export type RowSchema = components['schemas']['RowSchema'];
 export type RowSetting = components['schemas']['RowSetting'];
 export type RunInfo = components['schemas']['RunInfo'];
+export type ScalarTerm = components['schemas']['ScalarTerm'];
 export type Setting = components['schemas']['Setting'];
+export type StatusTerm = components['schemas']['StatusTerm'];
 export type Steps = components['schemas']['Steps'];
 export type StepsPerSecond = components['schemas']['StepsPerSecond'];
+export type StepsTerm = components['schemas']['StepsTerm'];
+export type StoryAnswer = components['schemas']['StoryAnswer'];
+export type StoryStep = components['schemas']['StoryStep'];
 export type SweepBody = components['schemas']['SweepBody'];
 export type Problem = components['schemas']['Problem'];
 export type Command = components['schemas']['Command'];

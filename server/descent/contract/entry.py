@@ -11,6 +11,7 @@ from descent.contract.knobs import Knobs
 from descent.contract.panels import Panel
 from descent.errors import UnknownPanel
 from descent.lessons import Lesson
+from descent.stories import Story
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,7 @@ class Entry:
     cls: type[Experiment[Any]]
     panels: Mapping[str, Panel]
     lessons: Mapping[str, Lesson]
+    story: Story
 
     @property
     def knobs_type(self) -> type[Knobs]:

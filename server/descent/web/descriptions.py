@@ -14,6 +14,7 @@ from descent.contract.knobs import Role
 from descent.contract.panels import Size
 from descent.engine.schedules import Setting
 from descent.protocol import KnobValue, KnobValues
+from descent.stories import Act, Term
 
 EXACT = ConfigDict(extra="forbid")
 
@@ -169,6 +170,29 @@ class Preset(TypedDict):
 
 
 @with_config(EXACT)
+class StoryAnswer(TypedDict):
+    """An answer to a question, right when all terms `when` hold as the step is done."""
+
+    id: str
+    say: str
+    when: list[Term]
+
+
+@with_config(EXACT)
+class StoryStep(TypedDict):
+    """What to do, see and understand; ticked off when all terms of `done` hold at once."""
+
+    id: str
+    do: str
+    see: str
+    why: str
+    done: list[Term]
+    act: Annotated[Act | None, Field(description="What the page does for a learner who asks to be shown.")]
+    ask: Annotated[str, Field(description="A question put before; empty if there is none.")]
+    answers: list[StoryAnswer]
+
+
+@with_config(EXACT)
 class ExperimentSummary(TypedDict):
     """An experiment without its lesson, as in the list of all."""
 
@@ -192,6 +216,7 @@ class ExperimentDescription(ExperimentSummary):
     """An experiment with its lesson, in HTML."""
 
     lesson: str
+    story: list[StoryStep]
     schedules: Annotated[
         dict[str, list[Setting]], Field(description="The kinds of schedules that a knob can follow.")
     ]

@@ -14,7 +14,13 @@ from descent.engine import schedules
 from descent.engine.objectives import effects
 from descent.lessons import Lesson, read_lesson
 from descent.registry import Registry, chapter_of
-from descent.web.descriptions import ExperimentDescription, ExperimentSummary, KnobsSchema, PanelSpec
+from descent.web.descriptions import (
+    ExperimentDescription,
+    ExperimentSummary,
+    KnobsSchema,
+    PanelSpec,
+    StoryStep,
+)
 
 router = APIRouter(prefix="/api/experiments", tags=["experiments"])
 Language = Annotated[Literal["en", "ko"], Query(description="Language of titles, help and lesson.")]
@@ -104,9 +110,29 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
         "words": {**common.get("words", {}), **words.get("words", {})},
         "pace": entry.cls.pace,
         "lesson": lesson.html,
+        "story": _story(entry, say),
         "schedules": schedules.kinds(),
         "groups": {group: generic(lang).html for group in groups},
     }
+
+
+def _story(entry: Entry, say: Any) -> list[StoryStep]:
+    return [
+        {
+            "id": id,
+            "do": say(step.do, "story", id, "do"),
+            "see": say(step.see, "story", id, "see"),
+            "why": say(step.why, "story", id, "why"),
+            "done": step.done,
+            "act": step.act,
+            "ask": say(step.ask, "story", id, "ask"),
+            "answers": [
+                {"id": key, "say": say(answer.say, "story", id, "answers", key), "when": answer.when}
+                for key, answer in step.answers.items()
+            ],
+        }
+        for id, step in entry.story.items()
+    ]
 
 
 @cache

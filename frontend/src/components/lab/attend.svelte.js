@@ -19,6 +19,7 @@ export function attend(session) {
   followAddress(session);
   lookAround(session);
   lookBeside(session);
+  followStory(session);
   $effect(() => () => session.close());
 }
 
@@ -105,5 +106,21 @@ function lookBeside(session) {
   );
   $effect(() => {
     session.beside?.seek(together.current);
+  });
+}
+
+/** Tick off the story's steps as they happen. @param {Session} session */
+function followStory(session) {
+  const presets = $derived(
+    Object.fromEntries(session.experiment?.presets.map(({ id, knobs }) => [id, knobs]) ?? []),
+  );
+  $effect(() => {
+    const { run, story } = session;
+    if (!run || !story.step) return;
+    void [run.scalarsVersion, run.status, run.knobs, run.diagnoses, run.at, story.noted];
+    untrack(() => story.follow(run, presets));
+  });
+  $effect(() => {
+    if (typeof session.run?.at === 'number') untrack(() => session.story.note('look-back'));
   });
 }
