@@ -25,6 +25,7 @@ from descent.web import archive as archive_routes
 from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
 from descent.web import files, stream
+from descent.web import gallery as gallery_routes
 from descent.web import runs as run_routes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,6 +82,7 @@ def rest() -> str:
     """Every call, from the routes themselves."""
     app = FastAPI()
     app.include_router(experiment_routes.router)
+    app.include_router(gallery_routes.router)
     app.include_router(run_routes.router)
     app.include_router(archive_routes.router)
     app.include_router(data_routes.router)

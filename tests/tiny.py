@@ -48,6 +48,8 @@ class TinyKnobs(Knobs):
 class Tiny(Experiment[TinyKnobs]):
     """A batch-normed linear unit on random inputs, with dropout: everything a careless look would disturb."""
 
+    minutes = 5
+    level = 1
     invite = "Press play."
     loss = scalars({"loss/train": "training"}, title="Loss", caption="It falls.")
 

@@ -13,13 +13,14 @@ import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 import descent.experiments
 from descent.contract import Experiment
 from descent.contract.entry import Entry
+from descent.contract.experiment import Level
 from descent.contract.panels import Panel, panels_of
 from descent.datasets.catalogue import CATALOGUE
 from descent.engine.objectives import effects
@@ -78,7 +79,21 @@ def experiments() -> Registry:
     for entry in found.values():
         if unknown := set(entry.knobs_type.lenders().values()) - found.keys():
             raise ContractError(f"{entry.cls.__module__}: there are no experiments {sorted(unknown)}")
-    return Registry(dict(sorted(found.items(), key=_learning_order)))
+    sorted_ = dict(sorted(found.items(), key=_learning_order))
+    _check_path(sorted_)
+    return Registry(sorted_)
+
+
+def _check_path(found: Mapping[str, Entry]) -> None:
+    """Every prerequisite comes earlier in learning order, so there is no circle. Raises `ContractError`."""
+    before: set[str] = set()
+    for entry in found.values():
+        where = f"{entry.cls.__module__}: `after`"
+        if unknown := set(entry.cls.after) - found.keys():
+            raise ContractError(f"{where}: there are no experiments {sorted(unknown)}")
+        if later := set(entry.cls.after) - before:
+            raise ContractError(f"{where}: {sorted(later)} do not come before it in learning order")
+        before.add(entry.id)
 
 
 def _is_experiment_of(value: object, module: str) -> bool:
@@ -133,6 +148,14 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
     need(title and summary, "the docstring needs a title line and a summary paragraph")
     need(hasattr(cls, "knobs_type"), "derive from Experiment[Knobs], with your Knobs class")
     need(getattr(cls, "invite", ""), "`invite` is missing: the sentence that invites the first move")
+    need(
+        getattr(cls, "minutes", 0) > 0,
+        "`minutes` is missing: how long lesson and presets take",
+    )
+    need(
+        getattr(cls, "level", 0) in get_args(Level),
+        "`level` is missing: 1 for school mathematics, 2 for derivatives and vectors, 3 for reading a paper",
+    )
     own = panels_of(cls)
     need(own, "it declares no panel")
     need(

@@ -22,12 +22,14 @@ AXE = REPOSITORY / "frontend/node_modules/axe-core/axe.min.js"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 LOOKS = {"desktop": [("light", "en"), ("dark", "ko")], "phone": [("dark", "en"), ("light", "ko")]}
 LABS = list(experiments())
-VIEWS = ["gallery", "history", "past", *LABS]
+VIEWS = ["gallery", "chapter", "history", "past", *LABS]
 
 
 def show(page: Page, view: str) -> None:
     if view == "gallery":
         page.get_by_test_id(f"card-{next(iter(experiments()))}").wait_for(timeout=WITHIN)
+    elif view == "chapter":
+        page.wait_for_selector("article .katex", timeout=WITHIN)
     elif view == "history":
         page.locator("li .name").first.wait_for(timeout=WITHIN)
     else:
@@ -37,6 +39,8 @@ def show(page: Page, view: str) -> None:
 
 def address(view: str, server: str) -> str:
     """Where a view is; the past and the history have a run with a branch to show."""
+    if view == "chapter":
+        return "/chapter/optimisation"
     if view not in ("history", "past"):
         return "/" if view == "gallery" else f"/lab/{view}"
     with httpx.Client(base_url=server, timeout=30) as api:

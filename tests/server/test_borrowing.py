@@ -33,6 +33,8 @@ class HeirKnobs(Knobs):
 class Heir(Experiment[HeirKnobs]):
     """A linear unit whose first weights are a recorded run's."""
 
+    minutes = 5
+    level = 1
     invite = "Press play."
     loss = scalars({"loss/train": "training"}, title="Loss", caption="It falls.")
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MESSAGES = sorted((ROOT / "frontend" / "src" / "messages").glob("*.js"))
-LESSONS = sorted((ROOT / "server" / "descent" / "lessons" / "ko").glob("*.md"))
+LESSONS = sorted((ROOT / "server" / "descent" / "lessons" / "ko").rglob("*.md"))
 NOT = {
     "십시오": "-(으)세요",
     "최적화기": "옵티마이저",
@@ -35,6 +35,7 @@ NORMALISATION = {
     "dcgan.md",
     "gpt.md",
     "self_attention.md",
+    "training.md",
     "transformer.md",
     "health.js",
     "knobs.js",

@@ -23,6 +23,8 @@ class GoodKnobs(Knobs):
     lr: float = live(0.1, name="Rate", help="Step.", range=(0, 10), group="data", options={"0.1": "small"})
 
 class Good(Experiment[GoodKnobs]):
+    minutes = 5
+    level = 1
     invite = "Press play."
     presets = {"fast": Preset("Fast", {"lr": 1.0}, "It jumps.")}
     loss = scalars({"loss/train": "training"}, title="Loss", caption="It falls.")
@@ -119,6 +121,14 @@ BROKEN = {
     },
     "a title line and a summary": {"text": GOOD.replace("\n\nIt shows what a file needs,\nand no more.", "")},
     "`invite` is missing": {"text": GOOD.replace('    invite = "Press play."\n', "")},
+    "`minutes` is missing": {"text": GOOD.replace("    minutes = 5\n", "")},
+    "`level` is missing": {"text": GOOD.replace("level = 1", "level = 4")},
+    "`after`: there are no experiments ['better']": {
+        "text": GOOD.replace("    minutes", '    after = ("better",)\n    minutes')
+    },
+    "`after`: ['good'] do not come before it in learning order": {
+        "text": GOOD.replace("    minutes", '    after = ("good",)\n    minutes')
+    },
     "derive from Experiment": {"text": GOOD.replace("Experiment[GoodKnobs]", "Experiment")},
     "exactly one panel must be the hero": {"text": GOOD.replace(', size="hero"', "")},
     "one panel must be the hero": {

@@ -65,6 +65,16 @@ async function call(method, path, places, { query = undefined, body } = {}) {
 /** @param {import('./i18n.svelte.js').Language} lang */
 export const listExperiments = (lang) => call('get', '/api/experiments', {}, { query: { lang } });
 
+/** @param {import('./i18n.svelte.js').Language} lang */
+export const listChapters = (lang) => call('get', '/api/chapters', {}, { query: { lang } });
+
+/**
+ * Experiments whose texts, in either language, have this.
+ * @param {string} text
+ * @param {import('./i18n.svelte.js').Language} lang  of excerpts, where there is a choice
+ */
+export const searchTexts = (text, lang) => call('get', '/api/search', {}, { query: { text, lang } });
+
 /**
  * @param {string} id
  * @param {import('./i18n.svelte.js').Language} lang

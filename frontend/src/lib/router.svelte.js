@@ -1,10 +1,16 @@
-/** The address: `/` is the gallery, `/lab/ID?run=RUN` an experiment with its run, `/history` all runs. */
+/**
+ * The address: `/` is the gallery, `/chapter/ID` a chapter of it, `/lab/ID?run=RUN` an experiment with its run,
+ * `/history` all runs.
+ */
 
 class Router {
   path = $state(location.pathname);
   query = $state.raw(new URLSearchParams(location.search));
   /** The experiment's id, or '' in the gallery. */
   experiment = $derived(this.path.startsWith('/lab/') ? decodeURIComponent(this.path.slice(5)) : '');
+
+  /** The chapter's id, or ''. */
+  chapter = $derived(this.path.startsWith('/chapter/') ? decodeURIComponent(this.path.slice(9)) : '');
 
   constructor() {
     window.addEventListener('popstate', () => this.#read());

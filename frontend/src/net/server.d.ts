@@ -44,6 +44,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/chapters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Chapters
+         * @description All chapters in learning order, each with its introduction.
+         */
+        get: operations["list_chapters_api_chapters_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description The experiments whose titles, texts or formulas have `text`, the best first, each with an excerpt.
+         */
+        get: operations["search_api_search_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/import": {
         parameters: {
             query?: never;
@@ -644,6 +684,14 @@ export interface components {
             starred?: boolean | null;
             tags?: string[] | null;
         };
+        /** @description A chapter of experiments. */
+        ChapterInfo: {
+            id: string;
+            title: string;
+            about: string;
+            /** @description HTML; empty where there is none. */
+            introduction: string;
+        };
         /** @description A data set that experiments can train on. */
         DataSetInfo: {
             name: string;
@@ -674,6 +722,15 @@ export interface components {
             title: string;
             summary: string;
             invite: string;
+            /** @description Ids of experiments to understand before. */
+            after: string[];
+            /** @description How long its lesson and presets take a learner. */
+            minutes: number;
+            /**
+             * @description 1: mathematics of school; 2: derivatives and vectors; 3: it reads a paper.
+             * @enum {integer}
+             */
+            level: 1 | 2 | 3;
             knobs: components["schemas"]["KnobsSchema"];
             panels: components["schemas"]["PanelSpec"][];
             presets: components["schemas"]["Preset"][];
@@ -703,6 +760,15 @@ export interface components {
             title: string;
             summary: string;
             invite: string;
+            /** @description Ids of experiments to understand before. */
+            after: string[];
+            /** @description How long its lesson and presets take a learner. */
+            minutes: number;
+            /**
+             * @description 1: mathematics of school; 2: derivatives and vectors; 3: it reads a paper.
+             * @enum {integer}
+             */
+            level: 1 | 2 | 3;
             knobs: components["schemas"]["KnobsSchema"];
             panels: components["schemas"]["PanelSpec"][];
             presets: components["schemas"]["Preset"][];
@@ -720,6 +786,20 @@ export interface components {
         /** @description The health watch has told this since the step of the story began. */
         FindingTerm: {
             finding: string;
+        };
+        /** @description An experiment that a search found, and where. */
+        Found: {
+            id: string;
+            /** @enum {string} */
+            where: "title" | "summary" | "preset" | "panel" | "lesson" | "knob";
+            /**
+             * @description Of the excerpt.
+             * @enum {string}
+             */
+            lang: "en" | "ko";
+            before: string;
+            match: string;
+            after: string;
         };
         /** @description What the learner has done on the page since the step of the story began; `point` at `panel`. */
         GestureTerm: {
@@ -1691,10 +1771,12 @@ export interface components {
 export type Act = components['schemas']['Act'];
 export type BranchPoint = components['schemas']['BranchPoint'];
 export type Changes = components['schemas']['Changes'];
+export type ChapterInfo = components['schemas']['ChapterInfo'];
 export type DataSetInfo = components['schemas']['DataSetInfo'];
 export type ExperimentDescription = components['schemas']['ExperimentDescription'];
 export type ExperimentSummary = components['schemas']['ExperimentSummary'];
 export type FindingTerm = components['schemas']['FindingTerm'];
+export type Found = components['schemas']['Found'];
 export type GestureTerm = components['schemas']['GestureTerm'];
 export type ImportedRun = components['schemas']['ImportedRun'];
 export type Item = components['schemas']['Item'];
@@ -1816,6 +1898,54 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExperimentDescription"];
+                };
+            };
+        };
+    };
+    list_chapters_api_chapters_get: {
+        parameters: {
+            query?: {
+                /** @description Language of titles, help and lesson. */
+                lang?: "en" | "ko";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChapterInfo"][];
+                };
+            };
+        };
+    };
+    search_api_search_get: {
+        parameters: {
+            query: {
+                /** @description In any language, TeX or signs. */
+                text: string;
+                /** @description Language of titles, help and lesson. */
+                lang?: "en" | "ko";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"][];
                 };
             };
         };

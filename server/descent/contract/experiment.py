@@ -21,6 +21,7 @@ import torch
 from descent.contract.knobs import Knobs
 
 Scalars = Mapping[str, float | torch.Tensor]
+Level = Literal[1, 2, 3]  # mathematics of school; derivatives and vectors; it reads a paper
 # How a new run splits its random numbers. 1: `step_generator(n)` is the stream that orders epoch n; 2: it has
 # one of its own. A run keeps what it began with, and hands it on to its branches.
 STREAMS = 2
@@ -117,10 +118,17 @@ class Experiment(ABC, Generic[K]):
 
     The engine creates it, calls `build` once and then `step` over and over; between steps it may call
     probes. `self.step_index` is the number of steps taken so far.
+
+    Its place on the learner's path: `after` names the experiments to understand before, none of which comes
+    later in learning order, and only the nearest ones; `minutes` is how long its lesson and presets take;
+    `level` is what has to be known.
     """
 
     knobs_type: ClassVar[type[Knobs]]
     order: ClassVar[int] = 0  # place within its chapter
+    after: ClassVar[tuple[str, ...]] = ()  # ids
+    minutes: ClassVar[int]
+    level: ClassVar[Level]
     invite: ClassVar[str]  # the one sentence that invites the first move
     presets: ClassVar[Mapping[str, Preset]] = {}
     measures: ClassVar[Mapping[str, Measure]] = {}  # by scalar; the first loss is the main one

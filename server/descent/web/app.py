@@ -31,11 +31,13 @@ from descent.web import archive as archive_routes
 from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
 from descent.web import files, frames, pictures, problems, stream
+from descent.web import gallery as gallery_routes
 from descent.web import runs as run_routes
 from descent.web import scalars as scalar_routes
 from descent.web.gate import Gate
 from descent.web.guard import Guard, problem
 from descent.web.heads import Heads
+from descent.web.index import Index
 from descent.web.sockets import protocols
 from descent.web.stream import bad_field
 from descent.workers.process import LocalExecutor
@@ -83,6 +85,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.registry = registry
+    app.state.index = Index(registry)
     app.state.fetches = Fetches(Shelf(settings, catalogue))
     app.state.imports = Gate()
     app.state.files = OwnFiles(settings.home / "data", settings.own_files)
@@ -97,6 +100,7 @@ def create_app(
     }
     app.add_middleware(Guard, settings=settings, uploads=uploads)
     app.include_router(experiment_routes.router)
+    app.include_router(gallery_routes.router)
     app.include_router(archive_routes.router)  # before `runs`: `import` is no run's id
     app.include_router(run_routes.router)
     app.include_router(scalar_routes.router)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from descent.contract.experiment import Level
 from descent.contract.knobs import Role
 from descent.contract.panels import Size
 from descent.engine.schedules import Setting
@@ -203,6 +204,12 @@ class ExperimentSummary(TypedDict):
     title: str
     summary: str
     invite: str
+    after: Annotated[list[str], Field(description="Ids of experiments to understand before.")]
+    minutes: Annotated[int, Field(description="How long its lesson and presets take a learner.")]
+    level: Annotated[
+        Level,
+        Field(description="1: mathematics of school; 2: derivatives and vectors; 3: it reads a paper."),
+    ]
     knobs: KnobsSchema
     panels: list[PanelSpec]
     presets: list[Preset]

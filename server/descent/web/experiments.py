@@ -96,6 +96,9 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
         "title": entry.titled(lang),
         "summary": say(entry.summary, "summary"),
         "invite": say(entry.cls.invite, "invite"),
+        "after": list(entry.cls.after),
+        "minutes": entry.cls.minutes,
+        "level": entry.cls.level,
         "knobs": _knobs(entry, say),
         "panels": panels,
         "presets": [

@@ -134,6 +134,9 @@ class GPTExperiment(Experiment[GPTKnobs]):
     """A small GPT on text or on repeating sequences, and its heads."""
 
     order = 20
+    after = ("transformer",)
+    minutes = 15
+    level = 3
     invite = "Type a beginning of your own, and turn the temperature."
     steers = {"lr": "optimizer"}
     measures = {"bits/train": Measure("loss"), "bits/held-out": Measure("held-out")}

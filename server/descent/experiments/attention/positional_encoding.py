@@ -94,6 +94,9 @@ class PositionalEncoding(Race[PositionKnobs]):
 
     order = 5
     pace = 60.0
+    after = ("self-attention",)
+    minutes = 10
+    level = 2
     invite = "Train on sequences of 8, and see who still reads sequences of 64."
     titles = ALL
     measures = {

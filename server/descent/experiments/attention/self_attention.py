@@ -180,6 +180,9 @@ class SelfAttentionExperiment(Experiment[SelfAttentionKnobs]):
 
     order = 0
     pace = 20.0
+    after = ("embedding",)
+    minutes = 11
+    level = 2
     invite = "Click a cell, and see which numbers it is made of."
     steers = {"lr": "optimizer"}
     measures = {

@@ -126,6 +126,9 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
     """The model, its task, and what it makes of the learner's text."""
 
     order = 10
+    after = ("positional-encoding", "seq2seq")
+    minutes = 15
+    level = 3
     invite = "Type a word of your own and see how it comes out."
     measures = {
         "loss/train": Measure("loss"),

@@ -139,6 +139,9 @@ class Architectures(Race[ArchitectureKnobs]):
 
     order = 20
     pace = 20.0
+    after = ("cnn-images", "batch-norm")
+    minutes = 16
+    level = 3
     invite = "Switch the shortcuts off, and watch the deep residual network become a plain one."
     batch_size = BATCH
     titles = RACERS

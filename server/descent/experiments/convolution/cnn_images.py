@@ -119,6 +119,9 @@ class CNNImages(Experiment[ImagesKnobs]):
 
     order = 10
     pace = 60.0
+    after = ("convolution", "mlp-digits")
+    minutes = 11
+    level = 2
     invite = "Click a pixel of a map, and see what it is made of. Then take a layer away."
     measures = TRAIN_AND_TEST
     steers = {"lr": "optimizer"}

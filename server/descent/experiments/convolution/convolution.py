@@ -168,6 +168,9 @@ class Convolution(Experiment[ConvolutionKnobs]):
 
     order = 0
     pace = 60.0
+    after = ("neural-playground",)
+    minutes = 13
+    level = 1
     invite = "Drag a number of the kernel up and down, and watch what becomes of the output."
     steers = {"lr": "optimizer"}
     measures = {"loss/train": Measure("loss")}

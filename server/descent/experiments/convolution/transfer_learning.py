@@ -97,6 +97,9 @@ class TransferLearning(Race[TransferKnobs]):
     order = 30
     pace = 100.0
     batch_size = BATCH
+    after = ("cnn-images",)
+    minutes = 10
+    level = 2
     invite = "Compare the curves' two ends: who leads with one label, and who with a hundred?"
     titles = LEARNERS
     measures = {

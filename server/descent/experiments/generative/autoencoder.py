@@ -156,6 +156,9 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
 
     order = -2
     pace = 100.0
+    after = ("mlp-digits",)
+    minutes = 12
+    level = 2
     invite = "Choose the variational kind, and raise β until all digits melt into one."
     steers = {"lr": "optimizer"}
     measures = {

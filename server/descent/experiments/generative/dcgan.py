@@ -196,6 +196,9 @@ def slerp(a: torch.Tensor, b: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
 class DCGAN(Experiment[DCGANKnobs]):
     """G and D, their two optimizers, and what can be seen of the game."""
 
+    after = ("gan-2d", "cnn-images", "batch-norm")
+    minutes = 17
+    level = 3
     invite = (
         "Once digits appear, drag the learning rate of D to its left end: G runs ahead and the samples "
         "melt into a few shapes."

@@ -105,6 +105,9 @@ class Diffusion(Experiment[DiffusionKnobs]):
     """ε_θ, its optimizer, and what noise becomes on the way back."""
 
     order = 1
+    after = ("autoencoder",)
+    minutes = 10
+    level = 3
     invite = "Let it train for some seconds, then drag the noise level from one end to the other."
     steers = {"lr": "optimizer"}
     measures = {"loss/train": Measure("loss")}

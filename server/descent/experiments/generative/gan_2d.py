@@ -144,6 +144,9 @@ class Gan2d(Experiment[GanKnobs]):
     """G and D, their optimizers, and what can be seen of the game in the plane."""
 
     order = -1
+    after = ("neural-playground",)
+    minutes = 15
+    level = 2
     invite = "Once the samples reach the modes, drag the learning rate of D to its left end."
     steers = {"lr_g": "optimizer_g", "lr_d": "optimizer_d"}
     measures = {

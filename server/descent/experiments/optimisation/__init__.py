@@ -3,6 +3,6 @@
 ORDER = 1  # place among the chapters
 TITLE = {"en": "Optimisation", "ko": "최적화"}
 ABOUT = {
-    "en": "How a learning rate and an optimizer find their way down.",
+    "en": "How optimizers find their way down.",
     "ko": "학습률과 옵티마이저가 손실의 골짜기를 내려가는 방법",
 }

@@ -117,6 +117,9 @@ class Descent2D(Race[DescentKnobs]):
     order = 1
     pace = 60.0
     titles = TITLES
+    after = ("linear-regression",)
+    minutes = 13
+    level = 2
     invite = "Drag the start, then drag the learning rate η of all to the right until it breaks."
     measures = {
         f"loss/{name}": Measure("loss", of=racer.title, knobs=(f"lr_{name}", *racer.tuned.values()))

@@ -197,6 +197,9 @@ class GradientCheck(Experiment[CheckKnobs]):
 
     order = 8
     pace = 20.0
+    after = ("linear-regression",)
+    minutes = 11
+    level = 2
     invite = (
         "A bug is planted: which layer is it in? Move it, choose another, or none, and see what stands up."
     )

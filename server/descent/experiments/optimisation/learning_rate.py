@@ -132,6 +132,9 @@ class LearningRate(Experiment[RateKnobs]):
 
     order = 2
     pace = 20.0
+    after = ("linear-regression",)
+    minutes = 10
+    level = 2
     invite = "Drag the learning rate η to the right: the loss falls faster, then swings, then is gone."
     measures = {"loss/train": Measure("loss")}
     steers = {"lr": "optimizer"}

@@ -141,6 +141,8 @@ class LinearRegression(Race[RegressionKnobs]):
     order = 0
     pace = 20.0
     titles = dict(zip(NAMES, NAMES, strict=True))
+    minutes = 11
+    level = 1
     invite = (
         "Drag the ring to another start, then drag the learning rate η to the right until the first learner "
         "flies off."

@@ -89,6 +89,9 @@ class MovingAverage(Experiment[AverageKnobs]):
 
     order = 3
     pace = 20.0
+    after = ("linear-regression",)
+    minutes = 10
+    level = 1
     invite = "Drag the weight of the past β to the right: the average gets smoother, but lags."
     measures = {
         "error/average": Measure("loss", of="average v"),

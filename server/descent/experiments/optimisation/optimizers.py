@@ -132,6 +132,9 @@ class Optimizers(Race[OptimizersKnobs]):
     order = 4
     pace = 30.0
     titles, training_samples = TITLES, TRAIN
+    after = ("descent-2d", "moving-average")
+    minutes = 12
+    level = 2
     invite = "Drag the learning rate η of all up and down: who breaks first, who never gets going?"
     measures = {
         f"loss/{name}": Measure("loss", of=racer.title, knobs=(f"lr_{name}", *racer.followed))

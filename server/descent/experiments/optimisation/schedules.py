@@ -131,6 +131,9 @@ class Schedules(Experiment[ScheduleKnobs]):
     """The race, on scikit-learn's digits."""
 
     order = 5
+    after = ("learning-rate",)
+    minutes = 8
+    level = 2
     invite = "Watch the loss fall by a stair where the rate drops, then pull Drop to 1: the stairs are gone."
     training_samples = TRAINED
     measures = losses_by_learner(TITLES)

@@ -150,6 +150,9 @@ class Search(Experiment[SearchKnobs]):
 
     order = 7
     pace = 6.0
+    after = ("linear-regression",)
+    minutes = 9
+    level = 1
     invite = "Give the grid more trials: how many does it need to catch up with random search?"
     measures = {f"best/{name}": Measure("loss", of=title) for name, title in STRATEGIES.items()}
     presets = {

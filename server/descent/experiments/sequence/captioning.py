@@ -197,6 +197,9 @@ class Captioning(Race[CaptioningKnobs]):
 
     order = 30
     pace = 30.0
+    after = ("seq2seq", "cnn-images")
+    minutes = 12
+    level = 3
     invite = "Change a colour in the scene, and see where it looks for the word."
     titles = TITLES
     steers = {"lr": "optimizers"}

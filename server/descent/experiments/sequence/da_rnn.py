@@ -120,6 +120,9 @@ class DualStage(Race[DARNNKnobs]):
 
     order = 25
     pace = 30.0
+    after = ("seq2seq",)
+    minutes = 13
+    level = 3
     invite = "Let it learn for fifteen seconds, then compare what each of the five says."
     titles = LEARNERS
     measures = {

@@ -156,6 +156,9 @@ class Embedding(Experiment[EmbeddingKnobs]):
 
     order = 3
     pace = 30.0
+    after = ("mlp-digits",)
+    minutes = 9
+    level = 2
     invite = "Let it learn for ten seconds, then ask: korea seoul france."
     steers = {"lr": "optimizer"}
     measures = {"loss/train": Measure("loss"), "loss/test": Measure("held-out")}

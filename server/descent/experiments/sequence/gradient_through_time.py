@@ -149,6 +149,9 @@ class GradientThroughTime(Race[TimeKnobs]):
 
     order = 1
     pace = 30.0
+    after = ("rnn", "activations")
+    minutes = 10
+    level = 2
     invite = "Watch the loss of the three, and then how much of the gradient reaches the beginning."
     titles = TITLES
     measures = losses_by_learner(TITLES)

@@ -137,6 +137,9 @@ class LSTMCells(Experiment[CellKnobs]):
     """A character model, trained by truncated back-propagation through time, and its cells."""
 
     order = 20
+    after = ("next-word",)
+    minutes = 17
+    level = 3
     invite = "Click a character in the text and read its gates, then pick another cell in the ranking."
     measures = {
         "bits/train": Measure("loss"),

@@ -162,6 +162,9 @@ class NextWord(Experiment[NextWordKnobs]):
 
     order = 10
     pace = 30.0
+    after = ("gradient-through-time",)
+    minutes = 14
+    level = 2
     invite = "Ask about “you hate”, and watch both networks make up their minds."
     measures = {
         "loss/rnn": Measure("loss", of="RNN"),

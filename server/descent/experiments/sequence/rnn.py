@@ -89,6 +89,9 @@ class RNN(Experiment[RNNKnobs]):
 
     order = 0
     pace = 120.0
+    after = ("mlp-digits",)
+    minutes = 10
+    level = 2
     invite = "Choose another shape, and another test sequence: see when the network knows."
     steers = {"lr": "optimizer"}
     measures = {"loss/train": Measure("loss"), "acc/test": Measure("accuracy")}

@@ -127,6 +127,9 @@ class Seq2Seq(Race[Seq2SeqKnobs]):
 
     order = 22
     pace = 15.0
+    after = ("next-word", "embedding")
+    minutes = 13
+    level = 3
     invite = "Type a number of your own, as it is said, and see who gets it right."
     titles = TITLES
     measures = losses_by_learner(TITLES) | {

@@ -137,6 +137,9 @@ class Activations(NetworkRace[ActivationKnobs]):
     order = 1
     pace = 60.0
     training_samples, batch_size = POINTS, BATCH
+    after = ("neural-playground",)
+    minutes = 10
+    level = 2
     invite = "Choose the sigmoid, and see what of its gradient is left at the first layer."
     far, titles = FAR, TITLES
     measures = losses_by_learner(TITLES)

@@ -172,6 +172,9 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
     order = 3
     pace = 60.0
     training_samples = TRAIN
+    after = ("initialisation",)
+    minutes = 13
+    level = 2
     invite = "Drag the learning rate η to the right until one of the two networks breaks."
     measures = {
         "loss/plain": Measure("loss", of="plain"),

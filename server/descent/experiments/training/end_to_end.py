@@ -128,6 +128,9 @@ class EndToEnd(Race[EndToEndKnobs]):
 
     order = 7
     pace = 80.0
+    after = ("mlp-digits",)
+    minutes = 12
+    level = 3
     invite = "Turn the number of strips down to 32, and see who can still read."
     batch_size = BATCH
     titles = LEARNERS

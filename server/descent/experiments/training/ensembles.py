@@ -137,6 +137,9 @@ class Ensembles(Experiment[EnsembleKnobs]):
     order = 5
     pace = 100.0
     batch_size = BATCH
+    after = ("regularisation", "schedules")
+    minutes = 11
+    level = 2
     invite = "Turn the members M down to 1 and up again, and watch the border."
     measures = {
         "loss/seeds": Measure("loss", of="seeds", knobs=("lr",)),

@@ -140,6 +140,9 @@ class Initialisation(NetworkRace[InitKnobs]):
 
     order = 2
     pace = 30.0
+    after = ("activations",)
+    minutes = 10
+    level = 2
     invite = "Choose another initialisation and compare its histograms with those of He."
     batch_size = BATCH
     far, titles = FAR, TITLES

@@ -118,6 +118,9 @@ class Losses(Experiment[LossKnobs]):
 
     order = 6
     pace = 60.0
+    after = ("mlp-digits",)
+    minutes = 13
+    level = 2
     invite = "Turn up the outliers and see whom they pull away."
     measures = {
         "loss/mse": Measure("loss", of=REGRESSORS["mse"], knobs=("lr",)),

@@ -103,6 +103,9 @@ class MLPDigits(Experiment[DigitsKnobs]):
 
     order = 0
     pace = 60.0
+    after = ("neural-playground",)
+    minutes = 9
+    level = 2
     invite = "Draw a digit and see what the network makes of it."
     measures = TRAIN_AND_TEST
     steers = {"lr": "optimizer"}

@@ -202,7 +202,10 @@ def losses(network: Network, batch: tuple[Tensor, Tensor], knobs: PlaygroundKnob
 class NeuralPlayground(Experiment[PlaygroundKnobs]):
     """A multilayer perceptron that learns points of the plane."""
 
-    order = 10
+    order = -1
+    after = ("linear-regression",)
+    minutes = 13
+    level = 1
     invite = "Drag η to the right until it breaks."
     measures = TRAIN_AND_TEST
     # fmt: off

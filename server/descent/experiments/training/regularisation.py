@@ -144,6 +144,9 @@ class Regularisation(Experiment[RegularisationKnobs]):
 
     order = 4
     pace = 200.0
+    after = ("mlp-digits",)
+    minutes = 12
+    level = 2
     invite = "Let the gap open, then raise dropout p to 0.7 or L2's λ₂ to 0.04."
     measures = {
         "objective/loss": Measure("loss"),
