@@ -178,10 +178,13 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
         )
         unfetchable = set(_strings(extra.get("x-data"))) - set(CATALOGUE)
         need(not unfetchable, f"knob {name!r}: there are no data sets {sorted(unfetchable)}")
+    need(sum(panel.size == "pair" for panel in own.values()) <= 1, "at most one panel goes beside the hero")
     for panel in own.values():
+        linked = panel.options.get("links")
+        need(linked is None or linked in own, f"panel {panel.name!r} links to an unknown panel {linked!r}")
         asked = {*panel.options.get("when", {}), *panel.options.get("above", {})}
-        unknown = asked - set(cls.knobs_type.model_fields)
-        need(not unknown, f"panel {panel.name!r} depends on unknown knobs {sorted(unknown)}")
+        unknown = {*asked, *panel.options.get("holds", ())} - set(cls.knobs_type.model_fields)
+        need(not unknown, f"panel {panel.name!r} names unknown knobs {sorted(unknown)}")
         need(not asked or panel.size != "hero", f"the hero {panel.name!r} must always have something to show")
     for name, preset in cls.presets.items():
         unknown = set(preset.knobs) - set(cls.knobs_type.model_fields)

@@ -51,6 +51,28 @@ def test_lines_show_the_heads_that_are_on_and_read_one_token(lab: Page) -> None:
     assert pressed == ["false", "true", *["false"] * (len(pressed) - 2)]
 
 
+def test_a_token_of_the_output_points_out_its_row_of_attention(lab: Page) -> None:
+    attention = lab.locator("[data-panel=cross_attention]")
+    attention.get_by_role("radio", name="map").click()
+    rows = attention.locator(".one canvas")
+    tokens = lab.locator(".panel.hero .text canvas")
+    before = rows.evaluate("canvas => canvas.toDataURL()")
+    tokens.focus()
+    lab.keyboard.press("Home")
+    expect(tokens).to_have_attribute("aria-label", re.compile("position 0"))
+    lab.wait_for_function(
+        "([selector, before]) => document.querySelector(selector).toDataURL() !== before",
+        arg=["[data-panel=cross_attention] .one canvas", before],
+        timeout=WITHIN,
+    )
+    lab.keyboard.press("Escape")
+    lab.wait_for_function(
+        "([selector, before]) => document.querySelector(selector).toDataURL() === before",
+        arg=["[data-panel=cross_attention] .one canvas", before],
+        timeout=WITHIN,
+    )
+
+
 def test_a_map_is_saved_as_a_page_that_needs_no_server(lab: Page, server: str, tmp_path: Path) -> None:
     lab.locator("[data-panel=cross_attention] button[aria-haspopup=menu]").click()
     with lab.expect_download(timeout=WITHIN) as waited:

@@ -22,6 +22,7 @@ AXE = REPOSITORY / "frontend/node_modules/axe-core/axe.min.js"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 LOOKS = {"desktop": [("light", "en"), ("dark", "ko")], "phone": [("dark", "en"), ("light", "ko")]}
 LABS = list(experiments())
+BESIDE_THE_HERO = {"transformer"}  # the picture on the card: the hero is a text
 VIEWS = ["gallery", "chapter", "history", "past", *LABS]
 
 
@@ -161,7 +162,8 @@ def test_pictures_for_the_gallery_and_the_readme(experiment: str, open_page: Ope
         page.wait_for_timeout(15_000)  # a picture of a run that has got somewhere
         if experiment == "neural-playground" and theme == "light":
             page.screenshot(path=REPOSITORY / "docs/screenshot.png")
-        canvases = page.locator(".panel.hero canvas")
+        beside = experiment in BESIDE_THE_HERO
+        canvases = page.locator(f".panel.{'pair' if beside else 'hero'} canvas")
         areas = canvases.evaluate_all("(all) => all.map((each) => each.clientWidth * each.clientHeight)")
         picture = canvases.nth(areas.index(max(areas))).screenshot()
         _save_card(picture, REPOSITORY / f"frontend/src/cards/{experiment}-{theme}.webp")

@@ -143,8 +143,11 @@ BROKEN = {
         "text": GOOD.replace("class GoodKnobs(Knobs):", "class GoodKnobs(Knobs):\n    bare: int = 3")
     },
     "preset 'fast' sets unknown knobs": {"text": GOOD.replace('{"lr": 1.0}', '{"speed": 1.0}')},
-    "panel 'loss' depends on unknown knobs ['speed']": {
+    "panel 'loss' names unknown knobs ['speed']": {
         "text": GOOD.replace('caption="It falls."', 'caption="It falls.", above={"speed": 0}')
+    },
+    "panel 'map' links to an unknown panel 'mop'": {
+        "text": GOOD.replace('size="hero"', 'size="hero", links="mop"')
     },
     "the hero 'map' must always have something to show": {
         "text": GOOD.replace('size="hero"', 'size="hero", when={"lr": [0.1]}')

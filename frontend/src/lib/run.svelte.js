@@ -60,6 +60,9 @@ export class RunView {
   /** The step of the pictures and values shown. */
   now = $derived(this.at ?? this.step);
 
+  /** What the pointer is at in a panel that others are linked to: the panel and the index of its row. */
+  pointed = $state.raw({ panel: '', row: -1 });
+
   /** @type {Frames} */
   #frames = new Frames(
     () => this.at !== null,

@@ -57,6 +57,12 @@ export class Session {
   branches = $derived(this.family.filter((info) => info.parent === this.run?.id));
   knobs = $derived(this.wanted ?? (this.run && { ...this.run.knobs, ...this.run.followed }));
 
+  /** What is wrong with a knob, or with what was asked. @type {Refusal | null} */
+  get error() {
+    const { run } = this;
+    return this.refused ?? run?.error ?? (run?.refused ? { code: 'bad-knob', ...run.refused } : null);
+  }
+
   /** @param {string} id  of the experiment */
   constructor(id) {
     this.id = id;

@@ -70,6 +70,6 @@
  * @property {Extract<Picture, {kind: K}> | null} frame  the latest frame, replaced at most once per animation frame
  * @property {import('./run.svelte.js').RunView} run  scalars, knobs, and setKnob(name, value) for panels that edit one
  * @property {import('./run.svelte.js').RunView[]} [others]  runs to compare with; charts draw their curves, too
- * @property {boolean} large  whether the panel is the hero or enlarged
+ * @property {boolean} large  whether the panel is the hero, beside it, or enlarged
  */
 export {};

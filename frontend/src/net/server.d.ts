@@ -1036,6 +1036,10 @@ export interface components {
             edits?: string;
             /** @description The knob of a marked stretch of the text. */
             selects?: string;
+            /** @description Knobs that lie in the panel. */
+            holds?: string[];
+            /** @description The panel whose rows are its tokens. */
+            links?: string;
             /** @description Values of knobs for which it has something to show. */
             when?: {
                 [key: string]: unknown[];
@@ -1052,7 +1056,7 @@ export interface components {
             title: string;
             caption: string;
             /** @enum {string} */
-            size: "hero" | "wide" | "small";
+            size: "hero" | "pair" | "wide" | "small";
             /** @description Empty for the experiment's own. */
             group: string;
             options: components["schemas"]["PanelOptions"];

@@ -137,6 +137,8 @@ class PanelOptions(TypedDict):
     filmstrip: NotRequired[bool]
     edits: NotRequired[Annotated[str, Field(description="The knob that is set in the picture.")]]
     selects: NotRequired[Annotated[str, Field(description="The knob of a marked stretch of the text.")]]
+    holds: NotRequired[Annotated[list[str], Field(description="Knobs that lie in the panel.")]]
+    links: NotRequired[Annotated[str, Field(description="The panel whose rows are its tokens.")]]
     when: NotRequired[
         Annotated[
             dict[str, list[Any]], Field(description="Values of knobs for which it has something to show.")

@@ -8,6 +8,9 @@ const FIRST = 4; // panels of a group that are shown at first
 /** @typedef {import('../../lib/types.js').PanelSpec} PanelSpec */
 /** @typedef {import('../../lib/types.js').Knobs} Knobs */
 
+/** The hero first, then the one beside it. @param {PanelSpec} panel */
+const rank = ({ size }) => (size === 'hero' ? 0 : size === 'pair' ? 1 : 2);
+
 /**
  * Whether a panel has something to show with these knobs.
  * @param {PanelSpec} panel
@@ -71,7 +74,7 @@ export class Layout {
         (panel) =>
           !this.hidden.includes(panel.name) && (panel.group ?? '') === this.group && able(panel, knobs),
       )
-      .sort((a, b) => Number(b.size === 'hero') - Number(a.size === 'hero'));
+      .sort((a, b) => rank(a) - rank(b));
   }
 
   /**
@@ -83,7 +86,10 @@ export class Layout {
     const found = this.#candidates(panels, knobs);
     if (this.all || found.length <= FIRST) return found;
     const [hero, ...sides] = found.slice(0, FIRST);
-    const wide = sides.find((panel) => panel.size === 'wide') ?? sides[0];
+    const wide =
+      sides.find((panel) => panel.size === 'pair') ??
+      sides.find((panel) => panel.size === 'wide') ??
+      sides[0];
     return [hero, wide, ...sides.filter((panel) => panel !== wide)];
   }
 

@@ -8,6 +8,7 @@ import { endsRow, visible } from '../../lib/text.js';
 
 export const MONO = '13px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
 export const SANS = `14px ${FAMILY}`;
+export const BIG = `22px ${FAMILY}`;
 const ROUND = 3; // px, corners of words
 export const FOOT = 4; // px below each row, for underlines
 
@@ -56,16 +57,17 @@ export function drawStretch(context, box, [from, to], colour) {
  * @param {{from: number, to: number}} part
  * @param {{
  *   values: ArrayLike<number>, marks: ArrayLike<number>, scale: Scale, box: (i: number) => Box, grid: boolean,
- *   colours: Record<string, string>,
- * }} style  `grid`: characters side by side, not words apart
+ *   big: boolean, colours: Record<string, string>,
+ * }} style  `grid`: characters side by side, not words apart; `big`: with each value under its token
  */
 export function drawTokens(context, tokens, { from, to }, style) {
-  const { values, marks, scale, box, grid, colours } = style;
-  context.font = grid ? MONO : SANS;
+  const { values, marks, scale, box, grid, big, colours } = style;
+  const font = big ? BIG : grid ? MONO : SANS;
   context.textAlign = 'center';
   context.textBaseline = 'middle';
   for (let i = from; i < to; i++) {
     const { x, y, width, height } = box(i);
+    context.font = font;
     const colour = Number.isNaN(values[i]) ? null : scale(values[i]);
     if (colour) {
       context.fillStyle = colour.fill;
@@ -87,7 +89,11 @@ export function drawTokens(context, tokens, { from, to }, style) {
     context.fillStyle = colour?.ink ?? colours.text;
     const sign = endsRow(tokens[i]) || tokens[i] === '\t';
     context.globalAlpha = sign && grid ? 0.4 : 1;
-    context.fillText(visible(tokens[i]), x + width / 2, y + height / 2 + 1, width);
+    context.fillText(visible(tokens[i]), x + width / 2, y + (big ? height * 0.36 : height / 2 + 1), width);
+    if (big && colour) {
+      context.font = FONT;
+      context.fillText(values[i].toFixed(2), x + width / 2, y + height * 0.76, width);
+    }
     context.globalAlpha = 1;
   }
 }

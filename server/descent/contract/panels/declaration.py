@@ -13,7 +13,7 @@ from descent.contract.panels.picture import Picture
 from descent.contract.panels.plane import Arrows, Contour, Field
 from descent.contract.panels.text import Tokens, Traces
 
-Size = Literal["hero", "wide", "small"]
+Size = Literal["hero", "pair", "wide", "small"]  # a pair is as large as the hero, beside it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,9 @@ def panel(picture: type[P]) -> Callable[..., Callable[[Probe[P]], Probe[P]]]:
     `size`, and options for the page: `edits="knob"` lets the learner set that live knob on the picture itself
     (a point, a token's position, a row's id), `selects="knob"` a stretch of its text (first token, one past
     the last), `filmstrip=True` keeps earlier images along a film, `legend=False` leaves out the names of
-    `Lines` that another panel shows; `when` ({knob: values}) and `above` ({knob: bound}) say with which
+    `Lines` that another panel shows; `holds=["knob"]` puts knobs into the panel, beside what they act on;
+    `links="panel"` of a text: what is pointed at is its row of attention there, and the other way
+    round; `when` ({knob: values}) and `above` ({knob: bound}) say with which
     knobs it has something to show: with others it is not there.
     """
 

@@ -232,7 +232,7 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         self.model.decode(output[:, :-1], self.model.encode(source), source, seen)
         return source[0], output[0], seen
 
-    @p.attention("Cross-attention", size="hero")
+    @p.attention("Cross-attention", size="pair")
     def cross_attention(self, knobs: TransformerKnobs) -> p.Attention:
         """Each row is the query that writes the token it is named after."""
         source, output, seen = self.attended(knobs)
@@ -242,7 +242,7 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
             keys=self.task.names(source),
         )
 
-    @p.tokens("Output")
+    @p.tokens("Your text and the output", size="hero", holds=["word", "date"], links="cross_attention")
     def output(self, knobs: TransformerKnobs) -> p.Tokens:
         """The greedy output, each token with its probability."""
         source = self.source(self.text(knobs))

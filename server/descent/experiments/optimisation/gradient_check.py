@@ -272,7 +272,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         steps = self.x.new_tensor(knobs.epsilon) if ε is None else ε.to(self.device)
         return differences(self.network(), self.x, self.y, knobs.activation, steps, dtype)
 
-    @p.lines("Relative error, for each ε", size="hero")
+    @p.lines("Relative error, for each ε", size="wide")
     def valley(self, knobs: CheckKnobs) -> p.Lines:
         """The relative error of all differences, by ε, and of what was written by hand."""
         θ = self.network()
@@ -341,7 +341,7 @@ class GradientCheck(Experiment[CheckKnobs]):
             log=True,
         )
 
-    @p.heatmap("Error by parameter", size="wide")
+    @p.heatmap("Error by parameter", size="hero")
     def parameters(self, knobs: CheckKnobs) -> p.Heatmap:
         """Of what was written by hand, against the two-sided differences."""
         errors = self._each(knobs)[0].clamp(min=LEAST).log10().round(decimals=1)

@@ -285,7 +285,7 @@ class LinearRegression(Race[RegressionKnobs]):
             out=self.gone(),
         )
 
-    @p.lines("The line")
+    @p.lines("The line", size="pair")
     def fit(self, knobs: RegressionKnobs) -> p.Lines:
         """The three lines, over x as it was given."""
         ends = margins(self.raw)

@@ -242,7 +242,7 @@ class NextWord(Experiment[NextWordKnobs]):
 
         return {"RNN": of(self.rnn), "LSTM": of(self.lstm)}
 
-    @p.bars("The next word", size="hero")
+    @p.bars("The next word", size="hero", holds=["ask"])
     def prediction(self, knobs: NextWordKnobs) -> p.Bars:
         """p of both networks."""
         words, x = self.asked(knobs)

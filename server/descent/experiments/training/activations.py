@@ -173,7 +173,7 @@ class Activations(NetworkRace[ActivationKnobs]):
         layers = {f"W{subscript(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
         return {"": Objective.of(network, self.optimizers[name], lambda: self.loss_of(name), layers)}
 
-    @p.lines("The gradient on its way down", size="hero")
+    @p.lines("The gradient on its way down", size="wide")
     def gradients(self, knobs: ActivationKnobs) -> p.Lines:
         """‖δ_l‖ / ‖δ_{L+1}‖ on all points, and ¼ to the power of the hidden layers between."""
         layers, last = torch.arange(1, knobs.depth + 2), knobs.depth + 1
@@ -194,7 +194,7 @@ class Activations(NetworkRace[ActivationKnobs]):
             notes=[note],
         )
 
-    @p.images("Six networks")
+    @p.images("Six networks", size="hero")
     def maps(self, knobs: ActivationKnobs) -> p.Images:
         """2σ(z) − 1 over the plane, with points on it."""
         answers = torch.stack([self.networks[name](self.plane) for name in NAMES])  # (6, MAP²)

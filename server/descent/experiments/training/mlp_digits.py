@@ -170,7 +170,7 @@ class MLPDigits(Experiment[DigitsKnobs]):
         ink = ink_of(knobs.drawing, PAD, PAD).to(self.device)
         return (as_sklearn(ink) if knobs.dataset == "digits" else as_mnist(ink)).flatten()
 
-    @p.images("What speaks for each digit", size="hero")
+    @p.images("What speaks for each digit", size="hero", holds=["drawing"])
     def evidence(self, knobs: DigitsKnobs) -> p.Images:
         """The image, and J_ki x_i for each class k, on one scale for all."""
         x = self._seen(knobs)
