@@ -100,6 +100,13 @@ class Settings(BaseSettings):
     probe_budget: float = Field(
         0.05, ge=0, le=1, description="Share of wall time that probes may take from a training run."
     )
+    opening: float = Field(
+        2.0,
+        ge=0,
+        le=60,
+        description="Seconds in which a run opened on the page trains at a pace that the eye can follow, "
+        "before it gets faster and faster; 0 for none.",
+    )
     idle_pause: float = Field(
         600, ge=0, description="Seconds after which a run that nobody watches is paused; 0 never."
     )

@@ -19,10 +19,14 @@ Open = Callable[..., Page]
 
 
 @contextlib.contextmanager
-def served(home: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A server with defaults that records in `home`, on a free port: its address, and its process."""
+def served(home: Path, opening: float = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server that records in `home`, on a free port: its address, and its process.
+
+    With defaults, but runs begin at full speed, or with so many seconds of a slow `opening`.
+    """
+    environment = {**os.environ, "DESCENT_OPENING": str(opening)}
     command = [sys.executable, "-m", "descent", "serve", "--port", "0", "--home", str(home)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ.copy()) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         address = re.search(r"http://\S+/", line)
@@ -57,6 +61,13 @@ def show_all(page: Page) -> None:
     more = page.get_by_test_id("more-panels")
     if more.count() and more.get_attribute("aria-expanded") == "false":
         more.click()
+
+
+def close_story(page: Page) -> None:
+    """Where there is a story, the sentence to watch is shown instead."""
+    page.locator("[data-testid=story-close], [data-testid=watch]").first.wait_for(timeout=WITHIN)
+    if (close := page.get_by_test_id("story-close")).count():
+        close.click()
 
 
 def run_id(page: Page) -> str:

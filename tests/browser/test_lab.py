@@ -10,7 +10,17 @@ from playwright.sync_api import Browser, expect
 
 from descent.registry import experiments
 from descent.web.experiments import describe
-from lab import WITHIN, Open, run_id, show_all, step_of, wait_for_hero, wait_past, wait_to_leave
+from lab import (
+    WITHIN,
+    Open,
+    close_story,
+    run_id,
+    show_all,
+    step_of,
+    wait_for_hero,
+    wait_past,
+    wait_to_leave,
+)
 
 
 def live_rate(experiment: str) -> str:
@@ -245,12 +255,16 @@ def test_what_to_watch_is_whole_on_every_screen(
         assert text.inner_text() == choice.get_attribute("title")
 
 
-def test_the_learning_rate_tab_says_what_to_do_there(open_page: Open) -> None:
-    page = open_page("/lab/descent-2d")
+def test_each_tool_says_what_to_do_there(open_page: Open) -> None:
+    page = open_page("/lab/architectures")
     wait_past(page, 1)
-    invite = page.get_by_test_id("watch").inner_text()
-    page.get_by_test_id("group-effects").click()
-    assert page.get_by_test_id("watch").inner_text() != invite
+    close_story(page)
+    said = {page.get_by_test_id("watch").inner_text()}
+    for view in ("effects", "sweep", "schedule"):
+        page.get_by_test_id("tools-lr").click()
+        page.get_by_role("menuitem").nth(("effects", "sweep", "schedule").index(view)).click()
+        said.add(page.get_by_test_id("watch").inner_text())
+    assert len(said) == 4
 
 
 def test_a_start_anew_keeps_the_run_before_within_reach(open_page: Open) -> None:

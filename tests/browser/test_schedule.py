@@ -15,7 +15,7 @@ def opened(open_page: Open, **options: Any) -> Page:
     page = open_page("/lab/neural-playground", **options)
     wait_for_hero(page)
     wait_past(page, 200)
-    page.get_by_test_id("group-effects").click()
+    page.get_by_test_id("group-schedule").click()
     page.get_by_test_id("schedule").scroll_into_view_if_needed()
     return page
 

@@ -13,9 +13,9 @@ def opened(open_page: Open, steps: int = 300, **options: object) -> Page:
     wait_for_hero(page)
     wait_past(page, steps)
     if options.get("width", 1440) > 640:  # type: ignore[operator]
-        page.get_by_test_id("group-effects").click()
+        page.get_by_test_id("group-sweep").click()
     else:
-        page.get_by_role("tab").nth(1).click()
+        page.get_by_role("tab").nth(2).click()
     page.get_by_test_id("sweep").scroll_into_view_if_needed()
     return page
 

@@ -20,7 +20,7 @@ const ROWS = {
 const PARTS = {
   'error.*.*': null, // anything: reasons are also pydantic's
   'history.*': ['export', 'script', 'csv', 'tensorboard'],
-  'lab.*': ['effects'],
+  'lab.*': ['effects', 'sweep', 'schedule'],
   'layers.*': [...ROWS.kinds, ...ROWS.settings],
   'layers.*.*': [...ROWS.settings, ...ROWS.options],
   'schedule.*': Object.keys(SCHEDULES),

@@ -25,6 +25,8 @@ export class RunView {
   scalarsVersion = $state(0);
   /** Before this step, recorded scalars are thinned to minimum, maximum and mean of intervals. */
   exactFrom = $state(0);
+  /** Called before knobs are set. @type {(values: import('./types.js').Knobs) => void} */
+  onset = () => {};
   /** Whether its curves are shown among the compared runs. */
   shown = $state(true);
   /** Its place among the compared runs, which decides its colour and dash. */
@@ -290,6 +292,7 @@ export class RunView {
    * @param {Knobs} values
    */
   setKnobs(values) {
+    this.onset(values);
     if (this.#knobs.set(values)) this.#sending.ask();
   }
 
@@ -307,6 +310,11 @@ export class RunView {
   send(command) {
     if (command.type === 'pause' || command.type === 'resume') this.wish = command.type;
     if (!this.#greeted || !this.stream.send(command)) this.#queue.add(command);
+  }
+
+  /** @param {number | null} pace  steps per second, null for as many as there can be */
+  setPace(pace) {
+    if (!this.ended) this.send({ type: 'pace', steps_per_second: pace });
   }
 
   #sendQueued() {

@@ -11,6 +11,7 @@ import { Compared } from './session/compared.svelte.js';
 import { lineageOf } from './session/lineage.js';
 import { isBusy } from './statuses.js';
 import { gestureOf } from './story.js';
+import { Undo } from './undo.js';
 import { Story } from './story.svelte.js';
 
 /** @typedef {import('./types.js').Experiment} Experiment */
@@ -45,6 +46,8 @@ export class Session {
   /** The preset whose hint is shown, until replaced or dismissed. */
   watched = $state('');
 
+  #undo = new Undo();
+  #undoing = false;
   #compared = new Compared();
   #branching = false;
   /** @type {Promise<void> | null} */
@@ -126,6 +129,7 @@ export class Session {
     const began = this.run?.parent ? null : this.run?.began;
     this.preset = began && this.experiment ? presetWith(this.experiment, began) : '';
     this.watched ||= this.preset;
+    this.story.aside ||= this.watched !== '' && !this.story.asksFor(this.watched);
     this.#compared.keep(this.others.filter((other) => compared?.includes(other.id)));
     for (const other of compared ?? (this.run?.parent ? [this.run.parent] : [])) await this.add(other);
   }
@@ -141,6 +145,7 @@ export class Session {
   #attach(info, began) {
     this.run?.close();
     this.run = new RunView(info, this.#described, began);
+    this.run.onset = this.#noteSetting;
     this.beside = this.wanted = this.refused = this.missing = this.previous = null;
     this.learnFamily();
   }
@@ -273,6 +278,36 @@ export class Session {
 
   /** Live knobs go to the run; a fixed one, or any after a refusal, starts a new run. @param {Knobs} values */
   setKnobs = (values) => {
+    const { run, experiment } = this;
+    if (!run || !experiment) return;
+    this.#noteSetting(values);
+    this.#set(values);
+  };
+
+  /** @param {Knobs} values */
+  #noteSetting = (values) => {
+    const before = { ...this.run?.knobs, ...this.wanted };
+    if (!this.#undoing) this.#undo.note(before, values, Date.now());
+  };
+
+  /** Set the knobs as they were before they were last set by hand; the run itself goes on. */
+  undoKnobs() {
+    this.#setAgain(this.#undo.undo());
+  }
+
+  redoKnobs() {
+    this.#setAgain(this.#undo.redo());
+  }
+
+  /** @param {Knobs | null} values */
+  #setAgain(values) {
+    this.#undoing = true;
+    if (values) this.#set(values);
+    this.#undoing = false;
+  }
+
+  /** @param {Knobs} values */
+  #set(values) {
     const { run, experiment, wanted } = this;
     if (!run || !experiment) return;
     const names = changed(wanted ?? run.knobs, values);
@@ -286,13 +321,14 @@ export class Session {
     } else if (fixed || wanted)
       this.begin(laidOver(wanted ?? run.knobs, values), run.seed, run.status === 'paused');
     else run.setKnobs(values);
-  };
+  }
 
   /** @param {Preset} choice */
   usePreset(choice) {
     if (!this.run || !this.experiment) return;
     this.preset = this.watched = choice.id;
     this.story.aside = !this.story.asksFor(choice.id);
+    this.#noteSetting(knobsOf(this.experiment, choice));
     this.begin(knobsOf(this.experiment, choice), this.run.seed, false);
   }
 

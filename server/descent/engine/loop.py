@@ -39,6 +39,7 @@ from descent.engine.messages import (
 )
 from descent.engine.objectives.effects import Effects
 from descent.engine.observe import ProbeWroteError, look, modules_of
+from descent.engine.pace import Pace
 from descent.engine.replay import CheckpointClock, go_back
 from descent.engine.scalars import ScalarBatch
 from descent.protocol import ENDED, Status
@@ -73,8 +74,6 @@ class Loop:
         self._emit = emit
         self._seq = spec.first_seq - 1
         self._steps_left = 0  # of `step` commands
-        self._pace = spec.pace
-        self._next_step_at = 0.0
         self._looking = Looking(entry.panels, spec.probe_budget, spec.record_budget)
         self._until_checkpoint = CheckpointClock(spec.record_budget, at_once=spec.replay is not None)
         self._watched = False
@@ -91,6 +90,7 @@ class Loop:
             self.experiment, self._checkpointer, self._knob_state = go_back(
                 self._build, spec.knobs, spec.replay
             )
+        self._pace = Pace(spec.pace, self.experiment.opening, spec.opening)
         self._effects = Effects(self.experiment, self._checkpointer)
         self._health = self._new_health()
         self._examine_soon = 0.0
@@ -133,7 +133,7 @@ class Loop:
                 self._examine()
             elif self.status == "paused" and not self._steps_left:
                 self._inbox.wait(None)
-            elif self._pace is not None and time.perf_counter() < self._next_step_at:
+            elif time.perf_counter() < self._pace.due(self.step):
                 self._rest()
             else:
                 self._train()
@@ -150,7 +150,8 @@ class Loop:
     def _train(self, most: float = inf) -> None:
         """Step until there is something else to do, or `most` steps were taken."""
         first = step = self.experiment.step_index
-        last = first + min(most, LONGEST_BATCH, self._steps_left or inf) if self._pace is None else first + 1
+        paced = self._pace.at(first) is not None
+        last = first + 1 if paced else first + min(most, LONGEST_BATCH, self._steps_left or inf)
         last = min(last, self.spec.max_steps or inf)
         begin = time.perf_counter()
         interrupt_at = min(
@@ -182,9 +183,7 @@ class Loop:
         if knob_state.pending and finite:
             with contextlib.suppress(KnobError, ValidationError):
                 self._set_knobs(knob_state.pending)
-        if self._pace is not None:
-            # A late step does not make the following ones hurry by more than one interval.
-            self._next_step_at = max(self._next_step_at + 1 / self._pace, now - 1 / self._pace)
+        self._pace.took(step, now)
         if now >= self._flush_at or not finite or len(self._batch) >= LONGEST_BATCH:
             self._flush()
         self._looking.collect(now)
@@ -199,7 +198,7 @@ class Loop:
     def _rest(self) -> None:
         """Until the next step is due, send waiting scalars and look at panels unseen since the last step."""
         now = time.perf_counter()
-        until = self._next_step_at
+        until = self._pace.due(self.step)
         if len(self._batch):
             if now >= self._flush_at:
                 self._flush()
@@ -329,8 +328,7 @@ class Loop:
                 except (KnobError, ValidationError) as error:
                     return refusal(error)
             case "pace":
-                self._pace = arguments["steps_per_second"]
-                self._next_step_at = time.perf_counter()
+                self._pace.set(arguments["steps_per_second"])
                 self._become(self.status)
             case "pause":
                 self._pause(arguments.get("reason", ""))
@@ -389,14 +387,15 @@ class Loop:
 
     def _become(self, status: Status, reason: str = "", **fields: Any) -> None:
         if status == "running":
-            self._next_step_at = self._flush_at = time.perf_counter()
+            self._flush_at = time.perf_counter()
+            self._pace.begin(self.step)
         self.status = status
         self._say_state(status=status, reason=reason, **fields)
 
     def _say_state(self, **fields: Any) -> None:
         each = self.experiment.steps_per_epoch(self.knobs)
         count = {"steps_per_epoch": each, "epoch": self._knob_state.epoch}
-        self._say("state", step=self.step, pace=self._pace, **count, **fields)
+        self._say("state", step=self.step, pace=self._pace.limit, **count, **fields)
 
     def _end(self, status: Status, reason: str = "") -> None:
         """End the run: emit the last scalars, the last picture of every panel, then the final state."""

@@ -67,6 +67,7 @@ class RunSpec:
     paused: bool = False
     max_steps: int | None = None
     pace: float | None = None
+    opening: float = 0.0  # seconds of a slow beginning
     probe_budget: float = 0.05
     first_seq: int = 1  # of the worker's first message
     data: tuple[str, ...] = ()  # folders with data sets

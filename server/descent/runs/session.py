@@ -80,6 +80,7 @@ class Sessions:
             paused=run.start_paused,
             max_steps=run.max_steps,
             pace=run.pace,
+            opening=self._settings.opening if run.viewed else 0.0,
             probe_budget=self._settings.probe_budget,
             first_seq=run.channel.last_seq + 1,
             data=tuple(map(str, self._settings.data_folders)),

@@ -3,6 +3,8 @@
 import { recall, remember } from '../../lib/storage.js';
 
 const LESSON_KEY = 'descent.lesson';
+/** Tools with a view of their own, beside the groups of panels. */
+export const TOOLS = ['sweep', 'schedule'];
 const FIRST = 4; // panels of a group that are shown at first
 
 /** @typedef {import('../../lib/types.js').PanelSpec} PanelSpec */
@@ -32,7 +34,7 @@ export class Layout {
   lesson = $state(false);
   /** Whether the knobs lie over the panels, on a phone. */
   sheet = $state(false);
-  /** The panel group shown: '' for the experiment's own. */
+  /** The view: a panel group, '' for the experiment's own, or a tool. */
   group = $state('');
   /** On a phone: panels or the lesson. @type {'panels' | 'lesson'} */
   tab = $state('panels');
@@ -50,6 +52,11 @@ export class Layout {
     this.#allKey = `descent.panels.${id}`;
     this.all = recall(this.#allKey) === 'all';
     this.fit(narrow);
+  }
+
+  /** The group of the panels shown; below a schedule they are the experiment's own. */
+  get panels() {
+    return TOOLS.includes(this.group) ? '' : this.group;
   }
 
   /** The lesson lies over the panels only when it is asked for. @param {boolean} narrow */
@@ -72,7 +79,7 @@ export class Layout {
     return panels
       .filter(
         (panel) =>
-          !this.hidden.includes(panel.name) && (panel.group ?? '') === this.group && able(panel, knobs),
+          !this.hidden.includes(panel.name) && (panel.group ?? '') === this.panels && able(panel, knobs),
       )
       .sort((a, b) => rank(a) - rank(b));
   }

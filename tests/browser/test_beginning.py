@@ -1,0 +1,82 @@
+"""The first minute: an untrained picture, a pace the eye can follow, a story; the film of a run; undo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from lab import WITHIN, Open, run_id, served, step_of, wait_for_hero, wait_past, wait_to_leave
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One whose runs begin slowly, as they do by default."""
+    with served(tmp_path_factory.mktemp("home"), opening=2) as (address, _):
+        yield address
+
+
+def test_a_lab_opens_untrained_and_gets_faster(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    page.wait_for_selector(".panel.hero[data-step='0']", timeout=WITHIN)
+    wait_past(page, 3)
+    assert step_of(page) < 400
+    wait_past(page, 3000)
+    page.get_by_test_id("slower").click()
+    expect(page.get_by_test_id("pace")).not_to_have_value("null", timeout=WITHIN)
+    page.keyboard.press(".")
+    page.keyboard.press(".")
+
+
+def test_the_record_is_replayed_as_a_film(open_page: Open) -> None:
+    page = open_page("/lab/linear-regression")
+    wait_past(page, 40)
+    page.keyboard.press("f")
+    expect(page.get_by_test_id("replay")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="4×").click()
+    timeline = page.get_by_test_id("timeline")
+    seen = {timeline.get_attribute("aria-valuenow") for _ in range(12) if page.wait_for_timeout(150) is None}
+    assert len(seen) >= 4, seen
+    expect(page.get_by_test_id("replay")).to_have_attribute("aria-pressed", "false", timeout=WITHIN)
+    expect(timeline).to_have_attribute("aria-valuetext", "now")
+
+
+def test_a_story_leads_to_the_broken_run_and_back(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_for_hero(page)
+    why, onward = page.get_by_test_id("story-why"), page.get_by_test_id("story-next")
+    expect(why).to_be_visible(timeout=WITHIN)
+    onward.click()
+    page.get_by_test_id("answer-faster").click()
+    page.get_by_test_id("story-show").click()
+    expect(why).to_contain_text("You guessed", timeout=WITHIN)
+    onward.click()
+    page.get_by_test_id("story-show").click()
+    expect(why).to_be_visible(timeout=WITHIN)
+    onward.click()
+    broken = run_id(page)
+    page.get_by_test_id("restore").first.click(timeout=WITHIN)
+    wait_to_leave(page, broken)
+    expect(why).to_be_visible(timeout=WITHIN)
+    page.reload()
+    wait_for_hero(page)
+    again = page.get_by_role("button", name=re.compile("^Step 1 of 4"))  # it is over, and begins anew
+    expect(again).to_have_attribute("aria-current", "step", timeout=WITHIN)
+    page.get_by_test_id("story-close").click()
+    expect(page.get_by_test_id("watch")).to_be_visible()
+
+
+def test_settings_are_undone_and_redone_by_keys(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_for_hero(page)
+    rate = page.locator("[data-knob=lr] input.typed")
+    before = rate.input_value()
+    rate.fill("0.5")
+    rate.press("Enter")
+    page.locator("[data-knob=lr] input[type=range]").focus()
+    page.keyboard.press("Control+z")
+    expect(rate).to_have_value(before, timeout=WITHIN)
+    page.keyboard.press("Control+Shift+z")
+    expect(rate).to_have_value("0.5", timeout=WITHIN)
