@@ -25,6 +25,8 @@ describe('the keys of the lab', () => {
     ['ArrowRight', 'step'],
     ['r', 'reset'],
     ['R', 'reset'],
+    ['l', 'link'],
+    ['p', 'present'],
     ['?', 'help'],
     ['Escape', 'shrink'],
     ['x', null],

@@ -96,3 +96,26 @@ describe('the lesson', () => {
     expect(layout.tab).toBe('panels');
   });
 });
+
+it('shows the panels that a link names', () => {
+  const layout = new Layout(false, 'link');
+  const experiment = {
+    groups: { effects: '' },
+    panels: ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => ({
+      name,
+      size: 'normal',
+      group: name < 'f' ? '' : 'effects',
+    })),
+  };
+  const shown = () => layout.shown(experiment.panels).map(({ name }) => name);
+  layout.restore({ group: '', panels: ['b', 'd'] }, experiment);
+  expect(shown()).toEqual(['b', 'd']);
+  layout.restore({ group: '', panels: ['nothing'] }, experiment);
+  expect(shown()).toEqual(['b', 'd']);
+  layout.restore({ group: '', panels: ['a', 'b', 'c', 'd', 'e'] }, experiment);
+  expect(shown()).toHaveLength(5);
+  layout.restore({ group: 'constructor', panels: [] }, experiment);
+  expect(layout.group).toBe('');
+  layout.restore({ group: 'effects', panels: [] }, experiment);
+  expect(shown()).toEqual(['f']);
+});

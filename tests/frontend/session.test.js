@@ -136,6 +136,47 @@ describe('a lab is opened', () => {
     expect(session.missing).toMatchObject({ id: 'c', experiment: 'dcgan', error: null });
   });
 
+  it('by a link with the run it was copied from', async () => {
+    recorded = { a: info('a') };
+    const session = new Session('lab');
+    session.describe(experiment);
+    await session.open(new URLSearchParams('run=a&seed=7&k.lr=5&step=40&story=2'));
+    expect([session.run?.id, session.run?.at]).toEqual(['a', 40]);
+    expect(api.createRun).not.toHaveBeenCalled();
+  });
+
+  it('by a link with the same run made again where there is none', async () => {
+    const session = new Session('lab');
+    session.describe(experiment);
+    await session.open(new URLSearchParams('run=a&seed=7&device=cpu&k.lr=5&log=10*lr*0.5&step=40&paused=1'));
+    expect(session.run?.id).toBe('new1');
+    expect(session.goal).toBe(40);
+    expect(api.createRun).toHaveBeenCalledWith({
+      ...{
+        experiment: 'lab',
+        knobs: { lr: 5 },
+        seed: 7,
+        device: 'cpu',
+        paused: true,
+        until: 40,
+        viewed: true,
+      },
+      changes: [{ step: 10, knobs: { lr: 0.5 } }],
+    });
+  });
+
+  it('by no link that says what cannot be', async () => {
+    const session = new Session('lab');
+    session.describe(experiment);
+    await session.open(new URLSearchParams('seed=7&step=1e99'));
+    expect(session.run).toBeNull();
+    expect(session.missing?.error).toMatchObject({ code: 'bad-link', params: { reason: 'step' } });
+    api.createRun.mockRejectedValue(new ApiError({ status: 422, code: 'bad-knob', field: 'lr' }));
+    await session.open(new URLSearchParams('seed=7&k.lr=-5'));
+    expect(session.missing?.error).toMatchObject({ code: 'bad-knob', field: 'lr' });
+    expect(session.run).toBeNull();
+  });
+
   it('with the preset whose knobs the run began with', async () => {
     const { session } = await sessionOf({ knobs: { lr: 5, probe: 0, layers: 2 } });
     expect([session.preset, session.watched]).toEqual(['wild', 'wild']);

@@ -100,4 +100,9 @@ test('a story goes on where it was left, and can be begun again', () => {
   later.restart();
   expect([later.at, later.shown, later.done]).toEqual([0, true, []]);
   expect(progressOf('never')).toBeNull();
+  later.close(true);
+  later.show('nowhere');
+  expect(later.shown).toBe(false);
+  later.show(STEPS[2].id);
+  expect([later.at, later.shown]).toEqual([2, true]);
 });

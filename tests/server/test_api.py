@@ -16,6 +16,7 @@ from descent.runs.channel import Viewer
 from descent.settings import Settings
 from descent.web.descriptions import ExperimentDescription
 from descent.web.experiments import describe
+from descent.web.runs import FARTHEST, MOST_CHANGES
 
 JSON = {"Content-Type": "application/json"}
 
@@ -231,6 +232,45 @@ async def test_too_many_runs_are_refused(api):
     await refused(api.post("/api/runs", json={"experiment": "tiny"}), 429, "too-many-runs", "experiment")
 
 
+async def test_a_new_run_takes_a_plan_over_rest(api):
+    changes = [{"step": 5, "knobs": {"lr": 0.25}}, {"step": 3, "knobs": {"word": "b"}}]
+    answer = await api.post(
+        "/api/runs",
+        json={"experiment": "tiny", "changes": changes, "until": 8, "paused": True, "knobs": {"lr": 0.2}},
+    )
+    assert answer.status_code == 201, answer.text
+    run = answer.json()
+    await until(api, run, lambda run: run.status == "paused")
+    shown = (await api.get(f"/api/runs/{run['id']}")).json()
+    assert (shown["status"], shown["step"], shown["knobs"]["lr"]) == ("paused", 8, 0.25)
+    log = (await api.get(f"/api/runs/{run['id']}/knobs")).json()
+    assert [(one["step"], one["knobs"]) for one in log[1:]] == [(3, {"word": "b"}), (5, {"lr": 0.25})]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"until": FARTHEST + 1}, "bad-field", "until"),
+        ({"until": -1}, "bad-field", "until"),
+        ({"changes": [{"step": -1, "knobs": {}}]}, "bad-field", "changes.0.step"),
+        ({"changes": [{"step": 1, "knobs": {}, "more": 1}]}, "bad-field", "changes.0.more"),
+        ({"changes": [{"step": 1, "knobs": {}}] * (MOST_CHANGES + 1)}, "bad-field", "changes"),
+        ({"changes": [{"step": 1, "knobs": {"lr": -1}}]}, "bad-knob", "lr"),
+        ({"changes": [{"step": 1, "knobs": {"nothing": 1}}]}, "bad-knob", "nothing"),
+        ({"changes": [{"step": 1, "knobs": {"size": 4}}]}, "fixed-knob", "size"),
+        (
+            {"changes": [{"step": 1, "knobs": {"schedules": {"lr": {"kind": "no"}}}}]},
+            "bad-schedule",
+            "schedules",
+        ),
+    ],
+)
+async def test_a_plan_that_cannot_be_followed_is_refused_by_its_field(api, body, code, field):
+    status = 409 if code == "fixed-knob" else 422
+    await refused(api.post("/api/runs", json={"experiment": "tiny", **body}), status, code, field)
+    assert (await api.get("/api/runs")).json() == []
+
+
 # Commands
 
 
@@ -277,7 +317,7 @@ async def test_pause_step_resume_and_stop(api):
     assert (await api.post(f"{path}/pause")).json()["status"] == "paused"
     assert (await api.post(f"{path}/stop")).json()["status"] == "stopped"
     await refused(api.post(f"{path}/step"), 409, "wrong-state", "status")
-    await refused(api.patch(path, json={"knobs": {"lr": 1}}), 409, "wrong-state", "status")
+    await refused(api.patch(path, json={"knobs": {"lr": 0.2}}), 409, "wrong-state", "status")
     await refused(api.post(f"{path}/pause"), 409, "wrong-state", "status")
 
 

@@ -22,6 +22,8 @@ class Locale {
 
 /** @returns {Language} */
 function initial() {
+  const asked = new URLSearchParams(globalThis.location?.search).get('lang');
+  if (asked === 'en' || asked === 'ko') return asked; // of a link, for as long as the page is open
   const kept = recall(KEY);
   if (kept === 'en' || kept === 'ko') return kept;
   return navigator.language.startsWith('ko') ? 'ko' : 'en';

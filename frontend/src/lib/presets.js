@@ -6,7 +6,7 @@ import { changed } from './knobs.js';
 /** @typedef {import('./types.js').Knobs} Knobs */
 
 /** @param {Experiment} experiment @returns {Knobs} */
-const defaultsOf = (experiment) =>
+export const defaultsOf = (experiment) =>
   Object.fromEntries(
     Object.entries(experiment.knobs.properties).map(([name, schema]) => [name, schema.default]),
   );

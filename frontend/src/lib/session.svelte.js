@@ -37,8 +37,15 @@ export class Session {
   experiments = $state.raw([]);
   /** A request that was refused. @type {Refusal | null} */
   refused = $state.raw(null);
-  /** The requested run that cannot be shown, and the reason. @type {{id: string, experiment: string, error: Refusal | null} | null} */
+  /**
+   * The requested run that cannot be shown, and the reason; `link`: the address asked to make it again.
+   * @type {{id: string, experiment: string, error: Refusal | null, link?: URLSearchParams} | null}
+   */
   missing = $state.raw(null);
+  /** What the link said that was opened. @type {import('./link.js').Link | null} */
+  link = $state.raw(null);
+  /** The step to which a run made from a link is trained; 0: none. */
+  goal = $state(0);
   /** Knobs of the run being created, while there is no run to show them. */
   wanted = $state.raw(/** @type {Knobs | null} */ (null));
   /** The preset whose knobs are set, if known. */
@@ -102,6 +109,7 @@ export class Session {
    * @param {URLSearchParams} query
    */
   async open(query) {
+    if (query.has('seed')) return this.#follow(query);
     const known = query.get('run');
     if (!known) {
       await this.begin({}, 0, false);
@@ -110,6 +118,34 @@ export class Session {
     const step = query.get('step');
     await this.show(known, query.get('with')?.split(',') ?? null);
     if (step !== null && Number.isFinite(Number(step))) this.run?.seek(Number(step));
+  }
+
+  /** Show the run that a link was copied from, or make it again where it is not recorded. @param {URLSearchParams} query */
+  async #follow(query) {
+    this.missing = null;
+    try {
+      const { readLink } = await import('./link.js');
+      const link = readLink(query);
+      this.link = link;
+      this.story.show(link.story);
+      const found = link.run ? await getRun(link.run).catch(() => null) : null;
+      if (found?.experiment === this.id) {
+        await this.show(link.run);
+        if (link.step) this.run?.seek(link.step);
+        return;
+      }
+      const { knobs, seed, device, changes, paused, step: until } = link;
+      const asked = { experiment: this.id, knobs, seed, device, changes, paused, until, viewed: true };
+      const info = await createRun(asked);
+      this.#attach(info, info.knobs);
+      this.goal = until;
+      if (this.experiment && !changes.length)
+        this.preset = this.watched = presetWith(this.experiment, info.knobs);
+    } catch (error) {
+      this.close();
+      this.run = null;
+      this.missing = { id: '', experiment: '', error: refusal(error), link: query };
+    }
   }
 
   /**
@@ -147,6 +183,7 @@ export class Session {
     this.run = new RunView(info, this.#described, began);
     this.run.onset = this.#noteSetting;
     this.beside = this.wanted = this.refused = this.missing = this.previous = null;
+    this.goal = 0;
     this.learnFamily();
   }
 

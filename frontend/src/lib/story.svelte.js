@@ -140,6 +140,14 @@ export class Story {
     this.#told = this.#run?.diagnoses.length ?? 0;
   }
 
+  /** Show a step, by its id; nothing if there is none such. @param {string} id */
+  show(id) {
+    const at = this.steps.findIndex((step) => step.id === id);
+    if (at < 0) return;
+    this.closed = this.aside = false;
+    this.turn(at);
+  }
+
   restart() {
     this.done = [];
     this.answers = this.right = {};

@@ -28,6 +28,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'The run “{id}” exists, but the address leads to the wrong experiment.',
     '‘{id}’ 실행은 있지만 주소가 다른 실험을 가리킵니다.',
   ],
+  'missing.link': ['This link cannot be opened', '링크를 열 수 없습니다'],
   'missing.there': ['Open it there', '그 실험에서 열기'],
   'missing.unread': ['This run could not be opened', '실행을 열지 못했습니다'],
   'missing.retry': ['Try again', '다시 시도'],

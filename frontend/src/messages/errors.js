@@ -11,6 +11,26 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   ],
   'error.unknown-experiment': ['There is no such experiment.', '존재하지 않는 실험입니다.'],
   'error.unknown-run': ['There is no such run.', '존재하지 않는 실행입니다.'],
+  'error.bad-link.long': [
+    'The link is too long: {n} characters, where at most {most} are read.',
+    '링크가 너무 깁니다. {n}자인데 {most}자까지만 읽습니다.',
+  ],
+  'error.bad-link.seed': [
+    'The link’s seed “{given}” is not a whole number from 0 to {most}.',
+    '링크의 시드 ‘{given}’은(는) 0에서 {most} 사이의 정수가 아닙니다.',
+  ],
+  'error.bad-link.step': [
+    'The link asks for step “{given}”. A link can lead to a whole step up to {most}.',
+    '링크가 가리키는 스텝 ‘{given}’을(를) 열 수 없습니다. 스텝은 {most} 이하의 정수여야 합니다.',
+  ],
+  'error.bad-link.device': [
+    'The link asks for the device “{given}”; there are cpu and cuda.',
+    '링크가 요청한 장치 ‘{given}’이(가) 없습니다. cpu나 cuda여야 합니다.',
+  ],
+  'error.bad-link.changes': [
+    'The link’s changes of settings cannot be read. Copy the link again, whole.',
+    '링크에 담긴 설정값 변경을 읽을 수 없습니다. 링크를 처음부터 끝까지 다시 복사하세요.',
+  ],
   'error.too-many-runs': [
     'Too many runs are active. Stop one first.',
     '실행이 너무 많습니다. 먼저 하나를 중지하세요.',

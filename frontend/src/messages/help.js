@@ -21,6 +21,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'undo or redo a change of settings (⌘ on a Mac)',
     '설정값 변경 되돌리기 / 다시 하기 (Mac은 ⌘)',
   ],
+  'help.link.key': ['L', 'L'],
+  'help.link': ['copy a link to what is shown', '지금 보는 화면의 링크 복사'],
   'help.help.key': ['?', '?'],
   'help.help': ['open this help', '이 도움말'],
   'help.slider.key': ['← → Page Up/Down', '← → Page Up/Down'],

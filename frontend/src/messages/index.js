@@ -11,6 +11,7 @@ import history from './history.js';
 import knobs from './knobs.js';
 import lab from './lab.js';
 import panels from './panels.js';
+import share from './share.js';
 import schedule from './schedule.js';
 import story from './story.js';
 import sweep from './sweep.js';
@@ -32,6 +33,7 @@ export const MESSAGES = joined(
   lab,
   panels,
   schedule,
+  share,
   story,
   sweep,
 );

@@ -1008,6 +1008,10 @@ export interface components {
             device?: "auto" | "cpu" | "cuda";
             paused?: boolean;
             max_steps?: number | null;
+            /** @description Made by the run itself, and recorded as usual. */
+            changes?: components["schemas"]["PlannedChange"][];
+            /** @description Steps to train as fast as it goes; then it goes on at its pace, or is `paused`. */
+            until?: number;
             /** @description Whether it is made to be watched: until it is, it makes room for others. */
             viewed?: boolean;
         };
@@ -1079,6 +1083,11 @@ export interface components {
         PlanResponse: {
             step: number[];
             value: number[];
+        };
+        /** @description Live knobs to set after `step` steps. */
+        PlannedChange: {
+            step: number;
+            knobs: components["schemas"]["KnobValues"];
         };
         /** @description Settings that make a point: `knobs` over the defaults, `watch` says what to look for. */
         Preset: {
@@ -1800,6 +1809,7 @@ export type PanelSpec = components['schemas']['PanelSpec'];
 export type Pixels = components['schemas']['Pixels'];
 export type PlanRequest = components['schemas']['PlanRequest'];
 export type PlanResponse = components['schemas']['PlanResponse'];
+export type PlannedChange = components['schemas']['PlannedChange'];
 export type Preset = components['schemas']['Preset'];
 export type PresetTerm = components['schemas']['PresetTerm'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];

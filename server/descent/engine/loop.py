@@ -22,7 +22,7 @@ from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer, CheckpointError
 from descent.engine.health import Finding, Health
 from descent.engine.inbox import Inbox
-from descent.engine.knobs import KnobState, refusal
+from descent.engine.knobs import KnobState, merged, refusal
 from descent.engine.looking import Looking
 from descent.engine.messages import (
     Applied,
@@ -90,7 +90,11 @@ class Loop:
             self.experiment, self._checkpointer, self._knob_state = go_back(
                 self._build, spec.knobs, spec.replay
             )
+        self._changes = [change for change in spec.plan.changes if change[0] >= self.step]  # to come
+        self._until = spec.plan.until if spec.plan.until > self.step else None
         self._pace = Pace(spec.pace, self.experiment.opening, spec.opening)
+        if self._until is not None:
+            self._pace = Pace(None, self.experiment.opening, 0)  # as fast as it goes
         self._effects = Effects(self.experiment, self._checkpointer)
         self._health = self._new_health()
         self._examine_soon = 0.0
@@ -125,6 +129,8 @@ class Loop:
         while self.status not in ENDED:
             if self._inbox.waiting:
                 self._obey()
+            elif self.step >= self._planned_at:
+                self._follow_plan()
             elif self._looking.waiting:
                 self._look_at(self._looking.waiting.pop(0))
             elif self._until_checkpoint.left <= 0:
@@ -152,7 +158,7 @@ class Loop:
         first = step = self.experiment.step_index
         paced = self._pace.at(first) is not None
         last = first + 1 if paced else first + min(most, LONGEST_BATCH, self._steps_left or inf)
-        last = min(last, self.spec.max_steps or inf)
+        last = min(last, self.spec.max_steps or inf, self._planned_at)
         begin = time.perf_counter()
         interrupt_at = min(
             self._flush_at,
@@ -194,6 +200,27 @@ class Loop:
                 self._looking.collect_watched()
         if (over is not None or step == self.spec.max_steps) and self.status not in ENDED:
             self._end("finished", over or "")
+
+    @property
+    def _planned_at(self) -> float:
+        """The step at which the plan has something to do."""
+        return min(self._changes[0][0] if self._changes else inf, inf if self._until is None else self._until)
+
+    def _follow_plan(self) -> None:
+        """Do what is planned for this step. Raises `KnobError` where the experiment refuses a change."""
+        while self._changes and self._changes[0][0] <= self.step:
+            now = self._knob_state.dump()
+            _, values = self._changes.pop(0)
+            if merged(now, values) != now:  # a plateau that is followed has changed its knob by itself
+                self._set_knobs(values)
+        if self._until is not None and self.step >= self._until:
+            self._until = None
+            if self._pace.limit is None:
+                self._pace.set(self.spec.pace)
+            if self.spec.plan.pause:
+                self._pause("")
+            else:
+                self._become(self.status)
 
     def _rest(self) -> None:
         """Until the next step is due, send waiting scalars and look at panels unseen since the last step."""

@@ -32,6 +32,17 @@ class Replay:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What a new run does by itself: `changes` of live knobs, each after so many steps, in order; and up to
+    `until` steps it trains as fast as it goes. There it pauses (`pause`), or goes on at its pace.
+    """
+
+    changes: Sequence[tuple[int, Mapping[str, Any]]] = ()
+    until: int = 0
+    pause: bool = False
+
+
+@dataclass(frozen=True)
 class Variant:
     """One way to go on: live knobs set to these values; `order` 0 is the run's own order of mini-batches and
     noise, each other number another one.
@@ -76,6 +87,7 @@ class RunSpec:
     record_budget: float = 0.0  # share of time for unwatched pictures, and as much again for checkpoints
     borrowed: Mapping[str, Borrowed] = field(default_factory=dict)  # by the id of the run it was taken of
     replay: Replay | None = None
+    plan: Plan = field(default_factory=Plan)
     sweep: SweepSpec | None = None  # instead of training
 
 

@@ -83,6 +83,20 @@ def looks(entry: Entry, knobs: Mapping[str, Any]) -> dict[str, Any]:
     return {name: knobs[name] for name in sorted(entry.knobs_type.looks()) if name in knobs}
 
 
+def planned_changes(
+    entry: Entry, began: Mapping[str, Any], changes: Sequence[tuple[int, Mapping[str, Any]]]
+) -> list[tuple[int, dict[str, Any]]]:
+    """Live knobs to set, each after so many steps, checked and in order; `began`: all knobs before.
+
+    Raises `BadKnob`, `FixedKnob` and `BadSchedule`.
+    """
+    found = []
+    for step, values in sorted(changes, key=lambda change: change[0]):
+        began = check(entry, values, before=began)
+        found.append((step, {name: began[name] for name in values}))
+    return found
+
+
 def planned(entry: Entry, name: str, told: Mapping[str, Any], own: Any, steps: Sequence[int]) -> list[float]:
     """A knob's scheduled values at `steps` counted from the schedule's start; `own`: its unscheduled value.
 

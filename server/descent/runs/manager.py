@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from descent import errors
 from descent.engine.borrowed import Borrowed
 from descent.engine.device import pick_device
-from descent.engine.messages import Applied
+from descent.engine.messages import Applied, Plan
 from descent.protocol import Device, Diagnosis, FindingParams, Recording, RunInfo
 from descent.registry import Registry, experiments
 from descent.runs import knobs as knob_check
@@ -158,9 +158,11 @@ class RunManager:
         max_steps: int | None = None,
         viewed: bool = False,
         borrowed: Mapping[str, Borrowed] | None = None,
+        changes: Sequence[tuple[int, Mapping[str, Any]]] = (),
+        until: int = 0,
     ) -> Run:
         """A new run, queued, or starting if there is room. `viewed`: it is made to be watched; `borrowed`:
-        what `borrow` gives.
+        what `borrow` gives; `changes`, `until`: see `Plan`, whose end is `paused`.
 
         Raises `BadKnob`, also where a data set is not on this machine, `NoDevice` and `TooManyRuns`.
         """
@@ -169,6 +171,7 @@ class RunManager:
         knob_check.need_data(entry, values, self.settings.data_folders)
         for knob, run in missing(entry, values, borrowed or {}).items():
             raise no_run(knob, run)
+        plan = Plan(knob_check.planned_changes(entry, values, changes), until, pause=paused)
         return self._add(
             Run(
                 id=(run_id := self._new_id()),
@@ -182,7 +185,8 @@ class RunManager:
                 channel=Channel(self._tape(run_id)),
                 max_steps=max_steps,
                 pace=entry.cls.pace,
-                start_paused=paused,
+                start_paused=paused and not until,
+                plan=plan,
                 viewed=viewed,
             )
         )

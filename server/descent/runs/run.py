@@ -18,7 +18,7 @@ from descent import __version__
 from descent.contract import STREAMS
 from descent.contract.entry import Entry
 from descent.engine.borrowed import Borrowed
-from descent.engine.messages import Replay, Reply
+from descent.engine.messages import Plan, Replay, Reply
 from descent.errors import BadKnob
 from descent.protocol import ENDED, RunInfo, Status
 from descent.runs.channel import Channel
@@ -78,6 +78,7 @@ class Run:
     branch_changes: dict[str, Any] | None = None  # {knob: {"before": …, "after": …}}
     imported: str = ""  # the id in the imported file, of this run or the one it branched from
     borrowed: Mapping[str, Borrowed] = field(default_factory=dict)  # by the run it was taken of
+    plan: Plan = field(default_factory=Plan)  # what it does by itself; until this server ends
     replay: Replay | None = None  # how the next worker restores the run's state
     recorded: RunRow | None = None  # as it is in the store
     worker: LocalWorker | None = None

@@ -88,6 +88,7 @@ class Sessions:
             max_fps=run.watching[1],
             record_budget=self._settings.record_budget if self._recorder else 0.0,
             replay=run.replay,
+            plan=run.plan,
         )
         run.replay = None  # it may be large
         ready = run.ready  # a resumed run gets a new event: messages of this worker are then stale

@@ -22,6 +22,8 @@ from descent.runs.sweeps import MOST_ORDERS, MOST_STEPS, MOST_VARIANTS, SweepReq
 from descent.runs.tags import TAG_LENGTH, Tags
 from descent.store.schema import ID_LENGTH, NAME_LENGTH
 
+MOST_CHANGES = 1000  # planned for a new run
+FARTHEST = 1_000_000  # step to train to at once: minutes of the fastest experiment
 MOST_RUNS = 1000  # of one answer
 RUNS_AT_ONCE = 200  # deleted or marked by one request: their ids fit in an address
 PLANNED = 240  # points of a plan: about one every other pixel
@@ -31,6 +33,15 @@ logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 _run_infos = TypeAdapter(list[RunInfo])
 RunId = Annotated[str, StringConstraints(max_length=ID_LENGTH)]
+
+
+class PlannedChange(BaseModel):
+    """Live knobs to set after `step` steps."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: int = Field(ge=0, le=LAST_STEP)
+    knobs: KnobValues
 
 
 class NewRun(BaseModel):
@@ -44,6 +55,15 @@ class NewRun(BaseModel):
     device: Device = "auto"
     paused: bool = False
     max_steps: int | None = Field(None, ge=1, le=10**12)
+    changes: list[PlannedChange] = Field(
+        [], max_length=MOST_CHANGES, description="Made by the run itself, and recorded as usual."
+    )
+    until: int = Field(
+        0,
+        ge=0,
+        le=FARTHEST,
+        description="Steps to train as fast as it goes; then it goes on at its pace, or is `paused`.",
+    )
     viewed: bool = Field(
         False,
         description="Whether it is made to be watched: until it is, it makes room for others.",
@@ -183,6 +203,8 @@ async def create(body: NewRun, manager: Manager) -> RunInfo:
         max_steps=body.max_steps,
         viewed=body.viewed,
         borrowed=await manager.borrow(body.experiment, body.knobs),
+        changes=[(change.step, change.knobs) for change in body.changes],
+        until=body.until,
     ).info()
 
 

@@ -58,7 +58,7 @@ function followAddress(session) {
     untrack(() => {
       const before = router.query.get('run');
       if (router.experiment !== id || before === run.id) return;
-      if (before) router.push(addressOf());
+      if (before && !router.query.has('seed')) router.push(addressOf());
       else router.replace(addressOf());
     });
   });

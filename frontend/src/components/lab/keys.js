@@ -1,6 +1,9 @@
 /** The lab's keyboard shortcuts. */
 
-/** @typedef {'help' | 'shrink' | 'play' | 'step' | 'reset' | 'film' | 'slower' | 'faster' | 'undo' | 'redo'} Action */
+/** @typedef {'help' | 'shrink' | 'play' | 'step' | 'reset' | 'film' | 'slower' | 'faster' | 'undo' | 'redo' | 'link' | 'present'} Action */
+
+/** @type {Record<string, Action>} */
+const LETTERS = { r: 'reset', l: 'link', p: 'present' };
 
 /**
  * The action of a key; null if it belongs to the focused element, or has none.
@@ -22,6 +25,6 @@ export function actionOf(event) {
   if (event.key === ',') return 'slower';
   if (event.key === '.') return 'faster';
   if (event.key.toLowerCase() === 'f' && !event.repeat) return 'film';
-  const again = event.key.toLowerCase() === 'r' && !event.repeat;
-  return again && !target.closest('input, [role="application"]') ? 'reset' : null;
+  const letter = event.repeat || target.closest('input, [role="application"]') ? '' : event.key.toLowerCase();
+  return LETTERS[letter] ?? null;
 }

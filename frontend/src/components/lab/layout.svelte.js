@@ -40,6 +40,8 @@ export class Layout {
   tab = $state('panels');
   /** Whether the panels beyond the first are shown, too. */
   all = $state(false);
+  /** What is open to share the run. @type {'' | 'menu' | 'link' | 'present' | 'print'} */
+  sharing = $state('');
   #narrow;
   #allKey;
 
@@ -68,6 +70,20 @@ export class Layout {
   toggleLesson() {
     this.lesson = !this.lesson;
     if (!this.#narrow) remember(LESSON_KEY, this.lesson ? 'open' : 'closed');
+  }
+
+  /**
+   * Show what a link shows.
+   * @param {{group: string, panels: string[]}} link
+   * @param {import('../../lib/types.js').Experiment} experiment
+   */
+  restore({ group, panels }, experiment) {
+    if (Object.hasOwn(experiment.groups, group)) this.group = group;
+    const own = experiment.panels.filter((panel) => (panel.group ?? '') === this.group);
+    const shown = own.filter((panel) => panels.includes(panel.name));
+    if (!shown.length) return;
+    this.hidden = own.filter((panel) => !shown.includes(panel)).map(({ name }) => name);
+    this.all = shown.length > FIRST;
   }
 
   /**

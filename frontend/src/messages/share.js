@@ -1,0 +1,28 @@
+/** Passing on what a lab shows: links, presenting, the lesson on paper. */
+
+export default /** @satisfies {import('./index.js').Texts} */ ({
+  'share.title': ['Share', '공유'],
+  'share.link': ['Copy link', '링크 복사'],
+  'share.copied': ['The link is copied.', '링크를 복사했습니다.'],
+  'share.byHand': ['Copy this link:', '아래 링크를 복사하세요.'],
+  'share.whole': [
+    'It opens this run here. On another machine Descent makes the same run again, with every change of settings, up to the step shown.',
+    '이 컴퓨터에서는 바로 이 실행이 열립니다. 다른 컴퓨터에서는 설정값을 바꾼 것까지 똑같이 되풀이해 지금 보는 스텝까지 다시 학습합니다.',
+  ],
+  'share.start': [
+    'It opens this run here. The settings were changed too often to fit into a link: on another machine it shows only how the run began.',
+    '이 컴퓨터에서는 바로 이 실행이 열립니다. 설정값을 바꾼 횟수가 많아 링크에 다 담지 못했으므로 다른 컴퓨터에서는 실행의 시작만 보입니다.',
+  ],
+  'share.here': [
+    'It opens only where this run is recorded: the run goes on from another one in a way that a link cannot repeat. To take it elsewhere, export it in the history.',
+    '이 실행이 기록된 컴퓨터에서만 열립니다. 다른 실행을 이어받은 방식을 링크로 되풀이할 수 없기 때문입니다. 다른 컴퓨터로 옮기려면 기록에서 내보내세요.',
+  ],
+  'share.own': [
+    'It needs a file or a recorded run of this machine, which the link does not contain.',
+    '이 컴퓨터에 있는 파일이나 기록된 실행이 필요하며, 링크에는 들어 있지 않습니다.',
+  ],
+  'share.goal': [
+    'Making the run of the link again: training to step {step}',
+    '링크의 실행을 다시 만드는 중: 스텝 {step}까지 학습합니다',
+  ],
+});
