@@ -70,7 +70,7 @@ docs: .venv/installed-dev
 types: .venv/installed-dev
 	$(BIN)/python frontend/server_types.py
 
-# Take the screenshot in README.md and the pictures on the gallery's cards anew.
+# Take the screenshot in README.md and the pictures and films on the gallery's cards anew.
 pictures: .venv/installed-dev
 	export DESCENT_UPDATE_PICTURES=1; $(WITH_CHROMIUM) $(BIN)/pytest tests/browser -k pictures
 

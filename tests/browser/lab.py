@@ -84,6 +84,31 @@ def wait_to_leave(page: Page, run: str) -> None:
     )
 
 
+def asked(page: Page, name: str) -> str | None:
+    return parse_qs(urlsplit(page.url).query).get(name, [None])[0]
+
+
+def drag_to(page: Page, share: float) -> None:
+    box = page.get_by_test_id("timeline").bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.9, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * share, y, steps=5)
+    page.mouse.up()
+
+
+def wait_for_past(page: Page) -> int:
+    """Until all pictures are of the past step looked at; that step."""
+    page.wait_for_selector("[data-shown]", timeout=WITHIN)
+    page.wait_for_function(
+        "() => new URL(location.href).searchParams.get('step') === "
+        "document.querySelector('[data-shown]')?.dataset.shown",
+        timeout=WITHIN,
+    )
+    return int(asked(page, "step") or -1)
+
+
 def chosen(page: Page, knob: str, value: str) -> str:
     """What is chosen from a list starts another run: its id, once it is there."""
     before = run_id(page)

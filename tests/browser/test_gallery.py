@@ -6,7 +6,7 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from descent.registry import experiments
 from lab import WITHIN, Open, run_id, wait_for_hero, wait_past
@@ -114,8 +114,38 @@ def test_the_cards_fill_the_width_evenly(width: int, open_page: Open) -> None:
     assert left < 80
 
 
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_card_moves_when_pointed_at_or_focused_and_never_with_less_motion(
+    motion: str, open_page: Open
+) -> None:
+    page = open_page("/", reduced_motion=motion)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith(".webp") else None)
+    card, film = page.get_by_test_id(f"card-{START}"), page.get_by_test_id("film")
+    wait_for_all_pictures(page)
+    stills = page.locator("main img").evaluate_all("(all) => all.map((each) => each.src)")
+    assert set(asked) <= set(stills), "a film is fetched before anybody points at its card"
+    asked.clear()
+    card.hover()
+    if motion == "reduce":
+        page.wait_for_timeout(500)
+        expect(film).to_have_count(0)
+        assert asked == []
+        return
+    expect(card.locator(film)).to_be_visible(timeout=WITHIN)
+    page.mouse.move(0, 0)
+    expect(film).to_have_count(0)
+    card.focus()
+    expect(card.locator(film)).to_be_visible()
+    assert len(set(asked)) == 1
+
+
 def test_all_pictures_are_there_to_be_printed(open_page: Open) -> None:
-    page = open_page("/")
+    wait_for_all_pictures(open_page("/"))
+
+
+def wait_for_all_pictures(page: Page) -> None:
+    """Without scrolling."""
     page.get_by_test_id("start").wait_for(timeout=WITHIN)
     page.wait_for_function(
         """() => {

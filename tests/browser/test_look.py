@@ -6,16 +6,18 @@ import io
 import itertools
 import os
 import re
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
-from PIL import Image, ImageOps
-from playwright.sync_api import Page, expect
+from PIL import Image, ImageChops, ImageOps
+from playwright.sync_api import Locator, Page, expect
 
 from descent.registry import experiments
-from lab import WITHIN, Open, show_all, wait_for_hero
+from lab import WITHIN, Open, drag_to, show_all, wait_for_hero, wait_for_past
 
 REPOSITORY = Path(__file__).parents[2]
 AXE = REPOSITORY / "frontend/node_modules/axe-core/axe.min.js"
@@ -23,6 +25,12 @@ SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 LOOKS = {"desktop": [("light", "en"), ("dark", "ko")], "phone": [("dark", "en"), ("light", "ko")]}
 LABS = list(experiments())
 BESIDE_THE_HERO = {"transformer"}  # the picture on the card: the hero is a text
+CARDS = REPOSITORY / "frontend/src"
+CARD, FILM = (640, 400), (400, 250)  # px
+FILM_BYTES = 29_000
+PAST = (0.0, 0.01, 0.04, 0.1, 0.2, 0.4, 0.7)  # of a run's steps, that a film shows before the last
+SHOWN = 450  # ms of each
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 VIEWS = ["gallery", "chapter", "history", "past", *LABS]
 
 
@@ -156,20 +164,62 @@ def test_on_a_phone_the_knobs_leave_the_hero_visible(open_page: Open) -> None:
 @pytest.mark.skipif(not os.environ.get("DESCENT_UPDATE_PICTURES"), reason="asked for by `make pictures`")
 @pytest.mark.parametrize("experiment", list(experiments()))
 def test_pictures_for_the_gallery_and_the_readme(experiment: str, open_page: Open) -> None:
-    for theme in ("light", "dark"):
-        page = open_page(f"/lab/{experiment}", theme=theme, width=1440, height=900)
-        show(page, experiment)
-        page.wait_for_timeout(15_000)  # a picture of a run that has got somewhere
-        if experiment == "neural-playground" and theme == "light":
-            page.screenshot(path=REPOSITORY / "docs/screenshot.png")
-        beside = experiment in BESIDE_THE_HERO
-        canvases = page.locator(f".panel.{'pair' if beside else 'hero'} canvas")
-        areas = canvases.evaluate_all("(all) => all.map((each) => each.clientWidth * each.clientHeight)")
-        picture = canvases.nth(areas.index(max(areas))).screenshot()
-        _save_card(picture, REPOSITORY / f"frontend/src/cards/{experiment}-{theme}.webp")
+    """Of one run, in either theme: what its largest picture is in the end, and how that came about."""
+    page = open_page(f"/lab/{experiment}", width=1440, height=900)
+    wait_for_hero(page)
+    page.wait_for_timeout(15_000)  # a picture of a run that has got somewhere
+    if experiment == "neural-playground":
+        page.screenshot(path=REPOSITORY / "docs/screenshot.png")
+    page.get_by_test_id("play").click()
+    page.wait_for_timeout(1000)
+    panel = page.locator(f".panel.{'pair' if experiment in BESIDE_THE_HERO else 'hero'}")
+    frames = [_in_both_themes(page, panel)]
+    for share in reversed(PAST):
+        drag_to(page, share)
+        wait_for_past(page)
+        frames.insert(0, _in_both_themes(page, panel))
+    for theme, taken in zip(THEMES, zip(*frames, strict=True), strict=True):
+        taken[-1].save(CARDS / "cards" / f"{experiment}-{theme}.webp", quality=80)
+        _save_film(taken, CARDS / "films" / f"{experiment}-{theme}.webp")
 
 
-def _save_card(png: bytes, path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
+def _in_both_themes(page: Page, panel: Locator) -> list[Image.Image]:
+    """The largest canvas of a panel, as on a card."""
+    canvases = panel.locator("canvas")
+    areas = canvases.evaluate_all("(all) => all.map((each) => each.clientWidth * each.clientHeight)")
+    found = []
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        page.wait_for_timeout(400)  # until it is drawn in the new colours
+        found.append(_card(canvases.nth(areas.index(max(areas))).screenshot()))
+    return found
+
+
+def _card(png: bytes) -> Image.Image:
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    ImageOps.pad(picture, (640, 400), color=picture.getpixel((0, 0))).save(path, quality=80)
+    return ImageOps.pad(picture, CARD, color=picture.getpixel((0, 0)))
+
+
+def _save_film(frames: Sequence[Image.Image], path: Path) -> None:
+    """As sharp as the limit allows; none where nothing moves."""
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    small = [frame.resize(FILM, Image.Resampling.LANCZOS) for frame in frames]
+    if not any(ImageChops.difference(one, small[-1]).getbbox() for one in small):
+        return
+    durations = [SHOWN] * (len(small) - 1) + [3 * SHOWN]
+    for quality in (75, 60, 45, 30, 15, 5):
+        made = io.BytesIO()
+        small[0].save(
+            made, "WEBP", save_all=True, append_images=small[1:], duration=durations, quality=quality
+        )
+        if made.tell() <= FILM_BYTES:
+            break
+    path.write_bytes(made.getvalue())
+
+
+def test_the_cards_pictures_are_small() -> None:
+    """Together they are a part of every installation, and one film is fetched when a card is pointed at."""
+    stills, films = (list((CARDS / kind).glob("*.webp")) for kind in ("cards", "films"))
+    assert max((film.stat().st_size for film in films), default=0) <= FILM_BYTES
+    assert sum(picture.stat().st_size for picture in [*stills, *films]) <= 3 << 20

@@ -6,44 +6,30 @@ import os
 import signal
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from lab import WITHIN, Open, run_id, served, step_of, wait_for_hero, wait_past, wait_to_leave
-
-
-def asked(page: Page, name: str) -> str | None:
-    return parse_qs(urlsplit(page.url).query).get(name, [None])[0]
+from lab import (
+    WITHIN,
+    Open,
+    asked,
+    drag_to,
+    run_id,
+    served,
+    step_of,
+    wait_for_hero,
+    wait_for_past,
+    wait_past,
+    wait_to_leave,
+)
 
 
 def label_of(page: Page, run: str) -> str:
     """What a run without a name is called on the page: the time at which it began."""
     began = httpx.get(f"{page.url.partition('/lab')[0]}/api/runs/{run}").json()["created_at"]
     return datetime.fromisoformat(began).astimezone().strftime("%H:%M:%S")
-
-
-def drag_to(page: Page, share: float) -> None:
-    box = page.get_by_test_id("timeline").bounding_box()
-    assert box
-    y = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + box["width"] * 0.9, y)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * share, y, steps=5)
-    page.mouse.up()
-
-
-def wait_for_past(page: Page) -> int:
-    """Until all pictures are of the past step looked at; that step."""
-    page.wait_for_selector("[data-shown]", timeout=WITHIN)
-    page.wait_for_function(
-        "() => new URL(location.href).searchParams.get('step') === "
-        "document.querySelector('[data-shown]')?.dataset.shown",
-        timeout=WITHIN,
-    )
-    return int(asked(page, "step") or -1)
 
 
 def hero_step(page: Page) -> int:

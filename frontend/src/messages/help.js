@@ -45,6 +45,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   ],
   'help.escape.key': ['Esc', 'Esc'],
   'help.escape': ['close a menu or an enlarged panel', '메뉴나 크게 본 패널 닫기'],
+  'help.search.key': ['/', '/'],
+  'help.search': ['search the list of experiments', '실험 목록에서 검색'],
   'help.truth': [
     'Looking never changes the numbers: the same seed gives the same run, watched or not. The step in a panel’s corner says when it was computed.',
     '관찰은 결과를 바꾸지 않습니다. 시드가 같으면 보든 보지 않든 같은 결과가 나옵니다. 패널 모서리의 스텝은 그림을 계산한 시점입니다.',
