@@ -40,7 +40,7 @@ def show(page: Page, view: str) -> None:
     elif view == "chapter":
         page.wait_for_selector("article .katex", timeout=WITHIN)
     elif view == "history":
-        page.locator("li .name").first.wait_for(timeout=WITHIN)
+        page.locator("tbody .title").first.wait_for(timeout=WITHIN)
     else:
         wait_for_hero(page)
         show_all(page)

@@ -201,8 +201,54 @@ def test_a_run_is_found_named_starred_compared_and_deleted(open_page: Open) -> N
     page.get_by_test_id("search").fill("")
     row.get_by_test_id("menu").click()
     row.get_by_role("menuitem", name="Delete").click()
-    row.get_by_role("menuitem", name="Delete for good?").click()
     expect(row).to_have_count(0)
+    page.get_by_test_id("undo").click()
+    expect(row).to_have_count(1)
+    row.get_by_test_id("menu").click()
+    row.get_by_role("menuitem", name="Delete").click()
+    page.get_by_test_id("deleted").wait_for(state="detached", timeout=WITHIN)
+    wait_until_gone(page, run)
+
+
+def wait_until_gone(page: Page, *runs: str) -> None:
+    """Until the server has none of these runs any more."""
+    server = page.url.partition("/history")[0]
+    for run in runs:
+        while httpx.get(f"{server}/api/runs/{run}").status_code != 404:
+            page.wait_for_timeout(50)
+
+
+def test_several_runs_are_tagged_sorted_and_deleted_as_the_page_is_left(open_page: Open, server: str) -> None:
+    body = {"experiment": "neural-playground", "max_steps": 5}
+    ids = [httpx.post(f"{server}/api/runs", json=body).json()["id"] for _ in range(3)]
+    page = open_page("/history")
+    boxes = [page.get_by_test_id(f"row-{run}").get_by_role("checkbox") for run in ids]
+    boxes[0].check(timeout=WITHIN)
+    boxes[2].click(modifiers=["Shift"])
+    expect(boxes[1]).to_be_checked()
+    page.get_by_test_id("tag-selected").click()
+    page.get_by_test_id("new-tag").fill("lesson 3, 기준")
+    page.get_by_test_id("new-tag").press("Enter")
+    expect(page.get_by_test_id(f"row-{ids[1]}").get_by_text("lesson 3")).to_be_visible(timeout=WITHIN)
+    assert httpx.get(f"{server}/api/runs/{ids[0]}").json()["tags"] == ["lesson 3", "기준"]
+    page.keyboard.press("Escape")
+    page.get_by_test_id("tag-filter").select_option("기준")
+    expect(page.get_by_role("status").filter(has_text="Runs: 3")).to_be_visible(timeout=WITHIN)
+
+    steps = page.get_by_role("columnheader", name="Steps")
+    steps.get_by_role("button").press("Enter")
+    expect(steps).to_have_attribute("aria-sort", "descending")
+    page.reload()
+    expect(steps).to_have_attribute("aria-sort", "descending", timeout=WITHIN)
+
+    for box in boxes[:2]:
+        box.check(timeout=WITHIN)
+    page.get_by_test_id("delete-selected").click()
+    expect(page.get_by_test_id("deleted")).to_contain_text("2 runs deleted")
+    assert httpx.get(f"{server}/api/runs/{ids[0]}").status_code == 200  # nothing has happened yet
+    page.goto("about:blank")
+    wait_until_gone(open_page("/history"), *ids[:2])
+    assert httpx.get(f"{server}/api/runs/{ids[2]}").status_code == 200
 
 
 def test_runs_are_compared_from_the_history(open_page: Open) -> None:

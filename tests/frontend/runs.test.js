@@ -1,13 +1,8 @@
-import { expect, it } from 'vitest';
-import {
-  differences,
-  families,
-  labAddress,
-  labelOf,
-  mainScalar,
-  moment,
-  tree,
-} from '../../frontend/src/lib/runs.js';
+import { expect, it, vi } from 'vitest';
+import { differences, labAddress, mainScalar, moment, tree } from '../../frontend/src/lib/runs.js';
+
+vi.stubGlobal('navigator', { language: 'en' });
+const { labelOf } = await import('../../frontend/src/lib/called.js');
 
 const run = (/** @type {string} */ id, /** @type {string | null} */ parent = null) => ({
   id,
@@ -49,17 +44,28 @@ it('names the knobs that differ, by their symbols where they have one', () => {
   expect(between({ schedules: {} }, { schedules: { lr: { kind: 'cosine' } } })).toEqual(['η: COSINE']);
 });
 
-it('lists the family with the newest run first', () => {
-  const dated = (
-    /** @type {string} */ id,
-    /** @type {number} */ day,
-    /** @type {string | null} */ parent = null,
-  ) => ({
-    ...run(id, parent),
-    created_at: `2026-01-0${day}`,
-  });
-  const rows = families([dated('a1', 4, 'a'), dated('c', 3), dated('b', 2), dated('a', 1)]);
-  expect(rows.map(({ run, depth }) => `${depth}${run.id}`)).toEqual(['0a', '1a1', '0c', '0b']);
+it('calls a branch by what it changed, unless it was given a name', () => {
+  const experiment = {
+    knobs: {
+      properties: {
+        lr: { title: 'Learning rate', 'x-symbol': 'η' },
+        activation: { title: 'Activation', 'x-options': { relu: 'ReLU', tanh: 'Tanh' } },
+        noise: { title: 'Noise' },
+      },
+    },
+  };
+  const named = (/** @type {any} */ branch_changes, name = '') =>
+    labelOf({ name, created_at: '2026-01-01T00:00:00Z', branched_at: 1200, branch_changes }, experiment);
+  const lr = { before: 0.03, after: 0.3 };
+  const activation = { before: 'tanh', after: 'relu' };
+  expect(named({ lr })).toBe('η 0.03 → 0.3 at step 1\u202f200');
+  expect(named({ lr, activation })).toBe('η 0.03 → 0.3, Activation Tanh → ReLU at step 1\u202f200');
+  expect(named({ lr, activation, noise: { before: 0, after: 1 } })).toMatch(/ReLU \+1 at step/);
+  expect(named({ schedules: { before: {}, after: { lr: { kind: 'cosine' } } } })).toMatch(/^η → .+ at step/);
+  expect(named({ schedules: { before: { lr: { kind: 'cosine' } }, after: {} } })).toMatch(/^η → constant/);
+  expect(named({})).toBe('Branch at step 1\u202f200');
+  expect(named(null)).toBe('Branch at step 1\u202f200');
+  expect(named({ lr }, 'mine')).toBe('mine');
 });
 
 it('says what a run came to by its loss, or by what it measures first', () => {

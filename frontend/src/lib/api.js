@@ -94,6 +94,21 @@ export const getKnobLog = (id) => call('get', '/api/runs/{run_id}/knobs', { run_
 export const listRuns = (which = {}) => call('get', '/api/runs', {}, { query: which });
 
 /**
+ * A page of recorded runs, and how many there are on all pages.
+ * @param {QueryOf<Paths['/api/runs']['get']>} which
+ * @returns {Promise<{runs: RunInfo[], total: number}>}
+ */
+export async function pageOfRuns(which) {
+  const asks = Object.entries(which).map(([name, value]) => [name, String(value)]);
+  const response = await ask(`/runs?${new URLSearchParams(asks)}`);
+  const runs = await response.json();
+  return { runs, total: Number(response.headers.get('X-Total-Count') ?? runs.length) };
+}
+
+/** Every tag that a run has. */
+export const listTags = () => call('get', '/api/runs/tags', {});
+
+/**
  * The tree of branches a run belongs to, the oldest first.
  * @param {string} id
  */
@@ -149,8 +164,40 @@ export async function bringFile(file, kind) {
 /** @param {string} id */
 export const removeFile = (id) => call('delete', '/api/files/{file_id}', { file_id: id });
 
-/** @param {string} id */
-export const deleteRun = (id) => call('delete', '/api/runs/{run_id}', { run_id: id });
+const AT_ONCE = 200; // runs in one request
+
+/** @template T @param {T[]} all @returns {T[][]} */
+const inParts = (all) =>
+  Array.from({ length: Math.ceil(all.length / AT_ONCE) }, (_, i) =>
+    all.slice(i * AT_ONCE, (i + 1) * AT_ONCE),
+  );
+
+/**
+ * Star runs, or add and remove tags.
+ * @param {string[]} ids
+ * @param {{starred?: boolean, add_tags?: string[], remove_tags?: string[]}} marks
+ * @returns {Promise<RunInfo[]>} as they are now
+ */
+export async function markRuns(ids, marks) {
+  const runs = [];
+  for (const some of inParts(ids))
+    runs.push(...(await call('patch', '/api/runs', {}, { body: { ids: some, ...marks } })));
+  return runs;
+}
+
+/**
+ * @param {string[]} ids
+ * @param {boolean} leaving  the page, which the request is to outlive
+ */
+export const deleteRuns = (ids, leaving) =>
+  Promise.all(
+    inParts(ids).map((some) =>
+      ask(`/runs?${new URLSearchParams(some.map((id) => ['id', id]))}`, {
+        method: 'DELETE',
+        keepalive: leaving,
+      }),
+    ),
+  );
 
 /**
  * The steps of a run's recorded pictures and checkpoints.

@@ -89,6 +89,8 @@ export class RunView {
     this.seed = info.seed;
     this.device = info.device;
     this.parent = info.parent;
+    this.branched_at = info.branched_at;
+    this.branch_changes = info.branch_changes;
     this.first = info.branched_at ?? 0;
     this.name = $state(info.name);
     this.created_at = info.created_at;

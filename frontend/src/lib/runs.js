@@ -1,4 +1,4 @@
-/** Names, colours and order of runs shown together. No DOM. */
+/** Colours, order and differences of runs shown together. No DOM. */
 
 import { DASHES, categorical } from '../charts/colour.js';
 import { changed } from './knobs.js';
@@ -9,7 +9,7 @@ import { brief, symbolOf } from './names.js';
 /** @typedef {import('./types.js').RunInfo} RunInfo */
 
 export const MOST = 4; // compared runs, beside the main one
-const FIRST = 4; // of the categorical colours: those before are mostly taken by series
+const FIRST = 3; // of the categorical colours: those before are mostly taken by series
 
 /**
  * The colour of a run by its place among the compared runs, from 1 on.
@@ -24,12 +24,6 @@ export const colourOf = (place, theme) => categorical(FIRST + place - 1, theme);
  * @param {number} series
  */
 export const dashOf = (place, series) => DASHES[(place + series) % DASHES.length];
-
-/**
- * The title of a run: its name, else the time it began.
- * @param {{name: string, created_at: string}} run
- */
-export const labelOf = (run) => run.name || moment(new Date(run.created_at), new Date());
 
 /**
  * A time of today as hours, minutes, seconds; of another day with its date.
@@ -84,24 +78,6 @@ export function tree(runs) {
   };
   walk(null, 0);
   return rows;
-}
-
-/**
- * Families in the order of their newest run, each from its root down.
- * @template {{id: string, parent: string | null, branched_at: number | null, created_at: string}} R
- * @param {R[]} runs  the newest first
- * @returns {{run: R, depth: number}[]}
- */
-export function families(runs) {
-  /** @type {{run: R, depth: number}[][]} */
-  const found = [];
-  for (const row of tree([...runs].reverse())) {
-    if (row.depth === 0) found.push([]);
-    found[found.length - 1].push(row);
-  }
-  const newest = (/** @type {{run: R}[]} */ family) =>
-    family.reduce((latest, { run }) => (run.created_at > latest ? run.created_at : latest), '');
-  return found.sort((a, b) => (newest(a) < newest(b) ? 1 : -1)).flat();
 }
 
 /**

@@ -183,6 +183,11 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '그 실행의 가중치가 층의 크기와 맞지 않습니다. 다른 실행을 고르세요.',
   ],
   'error.bad-knob.no-number': ['{field} is not a number.', '{field} 값이 숫자가 아닙니다.'],
+  'error.bad-field.bad-tag': [
+    'A tag has 1 to 30 characters and no comma.',
+    '태그는 쉼표 없이 1자 이상 30자 이하로 쓰세요.',
+  ],
+  'error.bad-field.many-tags': ['A run has at most 10 tags.', '태그는 실행마다 10개까지 붙일 수 있습니다.'],
   'error.bad-field.sweep-empty': ['There are no values to try.', '시도할 값이 없습니다.'],
   'error.bad-field.sweep-inverted': ['{low} is not below {high}.', '{low}이(가) {high}보다 작지 않습니다.'],
   'error.bad-field.sweep-zero': [

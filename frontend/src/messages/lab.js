@@ -84,6 +84,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   ],
 
   'runs.own': ['The run you are looking at', '지금 보고 있는 실행'],
+  'runs.this': ['This run', '이 실행'],
+  'runs.changed': ['{what} at step {step}', '{what} (스텝 {step}부터)'],
+  'runs.branch': ['Branch at step {step}', '스텝 {step}에서 분기'],
+  'runs.constant': ['constant', '고정'],
   'runs.toggle': ['Show or hide its curves', '곡선 보이기 / 숨기기'],
   'runs.beside': ['Pictures of {name} side by side', '{name}의 그림을 나란히 보기'],
   'runs.open': ['Open {name}', '{name} 열기'],

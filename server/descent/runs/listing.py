@@ -90,8 +90,9 @@ def main_scalar(latest: Mapping[str, float]) -> str | None:
 
 
 def changed(entry: Entry, knobs: Mapping[str, Any]) -> list[str]:
-    """The knobs that differ from their defaults."""
-    return [name for name, value in knobs.items() if value != _defaults(entry).get(name, {})]
+    """The knobs that affect training and differ from their defaults."""
+    defaults, looks = _defaults(entry), entry.knobs_type.looks()
+    return [name for name, value in knobs.items() if name not in looks and value != defaults.get(name, {})]
 
 
 @cache

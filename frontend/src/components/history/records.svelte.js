@@ -1,43 +1,76 @@
-/** The recorded runs that match a search: edited, deleted, and selected for comparison. No DOM. */
+/** The recorded runs that match a search, a page at a time: named, tagged, selected and deleted. No DOM. */
 
-import { describeRun, importRun, listRuns } from '../../lib/api.js';
+import { describeRun, importRun, listTags, markRuns, pageOfRuns } from '../../lib/api.js';
 import { refusal } from '../../lib/refusal.js';
-import { MOST, families, labAddress } from '../../lib/runs.js';
+import { Removal } from './removal.svelte.js';
+import { Selection } from './selection.svelte.js';
 
 /** @typedef {import('../../lib/types.js').RunInfo} RunInfo */
 /** @typedef {import('../../lib/types.js').ImportedRun} ImportedRun */
+/** @typedef {Omit<import('./columns.js').Query, 'limit' | 'offset'>} Which */
 
-export const MOST_SHOWN = 1000; // runs in one response
+export const ON_PAGE = 50; // runs
 
 export class Records {
-  /** The newest first. @type {RunInfo[]} */
+  /** Of this page, as the server sorted them. @type {RunInfo[]} */
   runs = $state.raw([]);
+  /** How many match, on all pages. */
+  total = $state(0);
+  /** The number of the first run of this page. */
+  offset = $state(0);
+  /** Every tag in use. @type {string[]} */
+  tags = $state.raw([]);
   /** Whether the first request has finished, with or without success. */
   asked = $state(false);
   /** @type {import('../../lib/types.js').Refusal | null} */
   problem = $state.raw(null);
   /** The last import, if the same run was here before. @type {ImportedRun | null} */
   repeated = $state.raw(null);
-  /** The ids of the runs to compare; the first is the main one. @type {string[]} */
-  chosen = $state.raw([]);
 
-  rows = $derived(families(this.runs));
-  #first = $derived(this.runs.find((run) => run.id === this.chosen[0]));
-  /** The address that compares the chosen runs; '' with fewer than two. */
-  comparison = $derived(
-    this.chosen.length > 1 && this.#first ? labAddress(this.#first, this.chosen.slice(1)) : '',
+  selection = new Selection();
+  removal = new Removal(
+    () => this.again(),
+    (error) => (this.problem = refusal(error)),
   );
+  rows = $derived(this.runs.filter((run) => !this.removal.hides(run.id)));
+  count = $derived(Math.max(this.rows.length, this.total - this.removal.hidden.length));
 
-  /** @param {{experiment: string, search: string, starred: boolean}} which */
+  /** @type {Which} */
+  #which = {};
+  #last = 0; // request
+
+  /** Show the first page of the runs that match. @param {Which} which */
   async look(which) {
+    this.#which = which;
+    await this.turn(0);
+  }
+
+  /**
+   * Show the page that begins with a run.
+   * @param {number} offset
+   * @returns {Promise<void>}
+   */
+  async turn(offset) {
+    const request = ++this.#last;
     try {
-      this.runs = await listRuns(which);
+      const found = await pageOfRuns({ ...this.#which, limit: ON_PAGE, offset });
+      if (request !== this.#last) return; // a later one was answered first, or will be
+      if (!found.runs.length && found.total && offset)
+        return await this.turn(Math.floor((found.total - 1) / ON_PAGE) * ON_PAGE);
+      this.runs = found.runs;
+      this.total = found.total;
+      this.offset = offset;
+      this.selection.renew(found.runs);
       this.problem = null;
+      this.tags = await listTags();
     } catch (error) {
-      this.problem = refusal(error);
+      if (request === this.#last) this.problem = refusal(error);
     }
     this.asked = true;
   }
+
+  /** Show the same page anew. */
+  again = () => this.turn(this.offset);
 
   /**
    * @param {string} id
@@ -46,16 +79,39 @@ export class Records {
   async describe(id, changes) {
     try {
       await describeRun(id, changes);
-      this.runs = this.runs.map((run) => (run.id === id ? { ...run, ...changes } : run));
+      this.#renew(this.runs.filter((run) => run.id === id).map((run) => ({ ...run, ...changes })));
     } catch (error) {
       this.problem = refusal(error);
     }
   }
 
-  /** Remove a deleted run. @param {string} id */
-  forget(id) {
-    this.runs = this.runs.filter((run) => run.id !== id);
-    this.chosen = this.chosen.filter((other) => other !== id);
+  /**
+   * Star or tag runs.
+   * @param {RunInfo[]} runs
+   * @param {{starred?: boolean, add_tags?: string[], remove_tags?: string[]}} marks
+   */
+  async mark(runs, marks) {
+    try {
+      const ids = runs.map((run) => run.id);
+      this.#renew(await markRuns(ids, marks));
+      if (marks.add_tags || marks.remove_tags) this.tags = await listTags();
+      this.problem = null;
+    } catch (error) {
+      this.problem = refusal(error);
+    }
+  }
+
+  /** @param {RunInfo[]} changed */
+  #renew(changed) {
+    const found = new Map(changed.map((run) => [run.id, run]));
+    this.runs = this.runs.map((run) => found.get(run.id) ?? run);
+    this.selection.renew(changed);
+  }
+
+  /** Delete runs, which can be undone for a while. @param {RunInfo[]} runs */
+  remove(runs) {
+    this.selection.set(runs, false);
+    this.removal.begin(runs);
   }
 
   /**
@@ -69,24 +125,12 @@ export class Records {
       const run = await importRun(archive);
       if (!run.already) return run;
       this.runs = [run, ...this.runs];
+      this.total++;
       this.repeated = run;
       return null;
     } catch (error) {
       this.problem = refusal(error);
       return null;
     }
-  }
-
-  /** Only runs of one experiment can be compared, up to a limit. @param {RunInfo} run */
-  isChoosable(run) {
-    if (this.chosen.includes(run.id)) return true;
-    return this.chosen.length <= MOST && (!this.chosen.length || this.#first?.experiment === run.experiment);
-  }
-
-  /** Select a run for comparison, or deselect it. @param {string} id */
-  toggle(id) {
-    this.chosen = this.chosen.includes(id)
-      ? this.chosen.filter((other) => other !== id)
-      : [...this.chosen, id];
   }
 }
