@@ -80,3 +80,31 @@ def test_settings_are_undone_and_redone_by_keys(open_page: Open) -> None:
     expect(rate).to_have_value(before, timeout=WITHIN)
     page.keyboard.press("Control+Shift+z")
     expect(rate).to_have_value("0.5", timeout=WITHIN)
+
+
+def test_charts_are_zoomed_together_and_count_epochs(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 400)
+    charts = page.locator(".scalars .chart")
+    box = charts.nth(0).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 40, box["y"] + 60, steps=4)
+    page.mouse.up()
+    expect(page.get_by_test_id("chart-whole")).to_have_count(charts.count(), timeout=WITHIN)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40)
+    for chart in charts.all():
+        crosshair = chart.locator(".u-cursor-x")
+        expect(crosshair).to_be_visible()
+        assert crosshair.evaluate("line => new DOMMatrix(getComputedStyle(line).transform).e") > 0
+    charts.nth(0).focus()
+    for _ in range(12):
+        page.keyboard.press("-")
+    expect(page.get_by_test_id("chart-whole")).to_have_count(0)
+    page.get_by_test_id("chart-controls").first.click()
+    page.get_by_test_id("chart-unit").first.click()
+    page.reload()
+    wait_for_hero(page)
+    page.get_by_test_id("chart-controls").first.click()
+    expect(page.get_by_test_id("chart-unit").first).to_have_text("epochs")

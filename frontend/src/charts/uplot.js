@@ -53,7 +53,7 @@ export function base({
     height: 100,
     padding: [above, 20, 0, 0],
     legend: { show: false },
-    select: { show: false, left: 0, top: 0, width: 0, height: 0 },
+    select: { show: Boolean(cursor.drag?.x), left: 0, top: 0, width: 0, height: 0 },
     cursor: {
       y: false,
       drag: { x: false, y: false },

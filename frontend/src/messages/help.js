@@ -36,6 +36,11 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'see an earlier or later step; Page Up and Page Down go from mark to mark, End and Esc to now',
     '앞뒤 스텝 보기. Page Up/Down은 표시에서 표시로, End와 Esc는 현재로',
   ],
+  'help.chart.key': ['+ −, Shift ← →', '+ −, Shift ← →'],
+  'help.chart': [
+    'on a chart: zoom, and move along it; all charts follow (or drag over it, double click for the whole run)',
+    '차트 확대·축소와 옆으로 옮기기. 모든 차트가 함께 움직입니다(끌어서 확대, 더블 클릭하면 전체)',
+  ],
   'help.heads.key': ['[ ]', '[ ]'],
   'help.heads': ['show another attention head', '다른 어텐션 헤드 보기'],
   'help.signs.key': ['+ −', '+ −'],

@@ -38,6 +38,20 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '0보다 큰 값이 없어 로그 축 대신 선형 축으로 그립니다.',
   ],
   'scalars.logHelp': ['Logarithmic axis', '로그 축'],
+  'scalars.controls': ['Chart settings', '차트 설정'],
+  'scalars.hold': ['hold y', 'y 고정'],
+  'scalars.holdHelp': [
+    'Keep the range of the y axis while the curves go on',
+    '곡선이 이어져도 y축의 범위를 그대로 둡니다',
+  ],
+  'scalars.steps': ['steps', '스텝'],
+  'scalars.epochs': ['epochs', '에포크'],
+  'scalars.unitHelp': ['The x axis in steps or in epochs', 'x축을 스텝 또는 에포크로'],
+  'scalars.whole': ['whole run', '전체 보기'],
+  'scalars.wholeHelp': [
+    'Show all steps again (double click). Drag over a chart, or turn the wheel with Ctrl, to zoom; with Shift to pan',
+    '모든 스텝 다시 보기(더블 클릭). 차트 위를 끌거나 Ctrl과 휠로 확대하고, Shift와 휠로 옆으로 옮깁니다',
+  ],
   'scalars.thinned': ['min, mean and max of an interval', '구간의 최솟값, 평균, 최댓값'],
 
   'images.count': ['{count} images', '이미지 {count}장'],

@@ -3,7 +3,7 @@
 import uPlot from 'uplot';
 import { DASHES, categorical } from '../../charts/colour.js';
 import { cross, diamond, lineAt } from '../../charts/marks.js';
-import { base, curve, whole, xLabels } from '../../charts/uplot.js';
+import { base, curve, linearRange, logRange, span } from '../../charts/uplot.js';
 import { colourOf, dashOf } from '../../lib/runs.js';
 import { nearest } from '../../lib/series.js';
 
@@ -16,7 +16,10 @@ const DIAMONDS = 10; // px above the plot
  * @property {string[]} names  one curve each; its place decides colour and dash
  * @property {boolean} smoothed  draw each name twice: raw and faint, then smoothed
  * @property {boolean} log
- * @property {(step: number) => string} step  how a step is written on the x axis, with its word
+ * @property {(step: number, first: boolean) => string} x  how a step is written on the x axis, the first with its unit
+ * @property {() => [number, number] | null} stretch  the steps shown; null: all there are
+ * @property {() => [number, number] | null} held  the range of y, if it is held
+ * @property {(low: number, high: number) => void} onStretch  a stretch was dragged over
  * @property {'light' | 'dark'} theme
  * @property {Record<string, string>} colours  of the theme
  * @property {() => number[]} changes  steps at which knobs changed
@@ -41,7 +44,9 @@ export function chartOptions(chart) {
   return base({
     colours,
     yLog: log,
-    xLabels: xLabels((_, step) => chart.step(step), whole),
+    xLabels: (xs) => xs.map((x, i) => chart.x(x, i === 0)),
+    xRange: (low, high) => chart.stretch() ?? span(low, high),
+    yRange: (low, high) => chart.held() ?? (log ? logRange : linearRange)(low, high),
     curves: [
       ...(smoothed ? names.map(faint) : []),
       ...names.map(clear),
@@ -49,9 +54,18 @@ export function chartOptions(chart) {
     ],
     above: DIAMONDS,
     cursor: {
+      drag: { x: true, y: false, dist: 5, setScale: false },
       points: { fill: (u, i) => (i > names.length || !smoothed ? strokeOf(u, i) : 'transparent') },
     },
     hooks: {
+      setSelect: [
+        (u) => {
+          const { left, width } = u.select;
+          if (!width) return;
+          chart.onStretch(u.posToVal(left, 'x'), u.posToVal(left + width, 'x'));
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
       draw: [
         (u) => markChanges(u, chart.changes(), colours.accent),
         (u) => markEnds(u, chart.ends(), colours.text),
