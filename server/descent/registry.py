@@ -180,8 +180,10 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
         need(not unfetchable, f"knob {name!r}: there are no data sets {sorted(unfetchable)}")
     need(sum(panel.size == "pair" for panel in own.values()) <= 1, "at most one panel goes beside the hero")
     for panel in own.values():
-        linked = panel.options.get("links")
-        need(linked is None or linked in own, f"panel {panel.name!r} links to an unknown panel {linked!r}")
+        for linked in (panel.options.get("links"), panel.options.get("shows")):
+            need(
+                linked is None or linked in own, f"panel {panel.name!r} links to an unknown panel {linked!r}"
+            )
         asked = {*panel.options.get("when", {}), *panel.options.get("above", {})}
         unknown = {*asked, *panel.options.get("holds", ())} - set(cls.knobs_type.model_fields)
         need(not unknown, f"panel {panel.name!r} names unknown knobs {sorted(unknown)}")

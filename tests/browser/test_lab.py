@@ -193,6 +193,37 @@ def test_four_panels_are_shown_at_first_and_the_others_on_request_or_when_they_h
     expect(panels).to_have_count(4)
 
 
+def test_a_unit_fills_the_map_beside_and_a_weight_is_set_where_it_is_drawn(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_for_hero(page)
+    page.keyboard.press("Space")
+    expect(page.get_by_test_id("status")).to_have_text("paused", timeout=WITHIN)
+    network = page.locator("[data-panel=network] canvas").first
+    plane = "[data-panel=decision_map] canvas"
+    page.wait_for_selector(f"{plane}", timeout=WITHIN)
+    page.wait_for_timeout(500)  # the last pictures of the run are drawn
+    shown = page.locator(plane).first.evaluate("canvas => canvas.toDataURL()")
+    differs = "([plane, shown]) => document.querySelector(plane).toDataURL() !== shown"
+    network.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(differs, arg=[plane, shown], timeout=WITHIN)
+    page.keyboard.press("Escape")
+    page.wait_for_function(differs.replace("!==", "==="), arg=[plane, shown], timeout=WITHIN)
+    box = network.bounding_box()
+    assert box
+    for part in range(10, 30):  # of the height; some weight of the first layer is hit
+        network.click(position={"x": box["width"] * 0.2, "y": box["height"] * part / 40})
+        page.wait_for_timeout(150)
+        if page.get_by_role("dialog").count():
+            break
+    page.get_by_role("dialog").get_by_role("slider").focus()
+    page.keyboard.press("End")
+    expect(page.locator("[data-knob=weight] input").last).to_have_value("5", timeout=WITHIN)
+    expect(page.locator(".timeline .mark.knob").first).to_be_attached(timeout=WITHIN)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_dragging_the_start_restarts_the_race(open_page: Open) -> None:
     page = open_page("/lab/descent-2d")
     wait_past(page, 20)

@@ -50,7 +50,7 @@ def test_dragging_the_timeline_shows_the_pictures_of_then_and_one_click_those_of
     assert 0 < step < step_of(page)
     assert hero_step(page) <= step
     kept = httpx.get(f"{page.url.partition('/lab')[0]}/api/runs/{run_id(page)}/frames").json()
-    assert hero_step(page) == max(at for at in kept["frames"]["decision_map"] if at <= step)
+    assert hero_step(page) == max(at for at in kept["frames"]["network"] if at <= step)
     page.get_by_test_id("live").click()
     page.wait_for_function(
         "(step) => Number(document.querySelector('.panel.hero').dataset.step) > step",

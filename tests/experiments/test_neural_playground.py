@@ -64,6 +64,32 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(7)
 
 
+# --- a weight set by hand
+
+
+def test_a_weight_is_set_by_hand_at_the_start_or_in_mid_run_and_trained_on() -> None:
+    begun = Playground(weight=(2, 3, 5, -1.5))
+    assert begun.weights()[1][2, 4] == -1.5
+    driven = Playground()
+    driven.train(5)
+    before = driven.weights()
+    driven.change(weight=(1, 2, 8, 4.0))
+    after = driven.weights()
+    assert after[0][1, 7] == 4
+    after[0][1, 7] = before[0][1, 7]
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    driven.train(1)
+    assert 3 < driven.weights()[0][1, 7] < 5
+
+
+def test_a_weight_that_the_network_has_not_is_left_alone() -> None:
+    driven = Playground()
+    before = driven.weights()
+    for place in ((0, 1, 1), (4, 1, 1), (1, 3, 1), (3, 1, 2), (1, 0, 1)):
+        driven.change(weight=(*place, 1.0))
+    assert all(torch.equal(one, other) for one, other in zip(before, driven.weights(), strict=True))
+
+
 # --- data
 
 

@@ -62,7 +62,11 @@ export class RunView {
   /** The step of the pictures and values shown. */
   now = $derived(this.at ?? this.step);
 
-  /** What the pointer is at in a panel that others are linked to: the panel and the index of its row. */
+  /**
+   * What the pointer is at in a panel that another is linked with: that one, the index of the row or map, −1 for
+   * none, and the panel whose map it is.
+   * @type {{panel: string, row: number, from?: string, name?: string}}
+   */
   pointed = $state.raw({ panel: '', row: -1 });
 
   /** @type {Frames} */

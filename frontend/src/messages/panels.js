@@ -164,6 +164,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'arrows.show': ['Show {name}', '{name} 보이기'],
   'arrows.hide': ['Hide {name}', '{name} 숨기기'],
 
+  'graph.set': ['Click to set it.', '클릭하면 값을 정할 수 있습니다.'],
+  'graph.weight': ['Weight {name}', '가중치 {name}'],
   'graph.summary': [
     '{title} at step {step}, units per layer {layers}, largest weight {most}',
     '{title}, 스텝 {step}, 층별 유닛 수 {layers}, 가장 큰 가중치 {most}',

@@ -929,6 +929,14 @@ export interface components {
              * @enum {string}
              */
             "x-own"?: "text" | "table";
+            /** @description A picture for each value: points x, y and label, all within ±1. */
+            "x-pictures"?: {
+                [key: string]: [
+                    number,
+                    number,
+                    number
+                ][];
+            };
             /** @description The fewest and the most rows, and columns, of a matrix of numbers. */
             "x-grid"?: [
                 [
@@ -1042,6 +1050,8 @@ export interface components {
             selects?: string;
             /** @description Knobs that lie in the panel. */
             holds?: string[];
+            /** @description The panel that shows what is pointed at, large. */
+            shows?: string;
             /** @description The panel whose rows are its tokens. */
             links?: string;
             /** @description Values of knobs for which it has something to show. */

@@ -120,7 +120,7 @@ class Experiment(ABC, Generic[K]):
     probes. `self.step_index` is the number of steps taken so far.
 
     Its place on the learner's path: `after` names the experiments to understand before, none of which comes
-    later in learning order, and only the nearest ones; `minutes` is how long its lesson and presets take;
+    later in learning order, and only the nearest ones; `minutes` is how long it takes with its lesson;
     `level` is what has to be known.
     """
 

@@ -131,6 +131,7 @@ def _knob(
     data: Sequence[str] = (),
     recorded: str = "",
     own: Literal["text", "table"] | None = None,
+    pictures: Mapping[str, Sequence[Sequence[float]]] | None = None,
 ) -> Any:
     assert not (range and log), f"{name}: its slider is either plain or logarithmic"
     low, high = range or log or (None, None)
@@ -158,6 +159,7 @@ def _knob(
         "x-data": list(data),
         "x-recorded": recorded,
         "x-own": own,
+        "x-pictures": pictures and {k: [list(point) for point in v] for k, v in pictures.items()},
     }.items():
         if value:
             extra[key] = value
@@ -191,7 +193,8 @@ def live(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     nothing of one after); `data` (its values that are names of data sets to fetch); `recorded` (of a fixed
     one, a text: the id of an experiment with one `model`, of which it names a recorded run, empty for none;
     `build` finds the run in `self.lent`); `own` (of a fixed one, a text: the kind of file that the learner
-    brings for it, of which it holds the digest, empty for none; see `descent.kit.data.own`).
+    brings for it, of which it holds the digest, empty for none; see `descent.kit.data.own`); `pictures` (of
+    its values, each as points x, y, label within ±1, see `descent.kit.data.planar.pictured`).
     """
     return _knob(default, name, symbol, live=True, **rest)
 

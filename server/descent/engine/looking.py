@@ -18,7 +18,7 @@ class Looking:
     def __init__(self, panels: Mapping[str, Panel], share: float, record_share: float) -> None:
         """`share`: of the time, for watched panels; `record_share`: for the others."""
         self._panels = {name: panel for name, panel in panels.items() if panel.kind != "scalars"}
-        self._heroes = [name for name, panel in panels.items() if panel.size == "hero"]
+        self._heroes = [name for name, panel in panels.items() if panel.size in ("hero", "pair")]
         self._watched = Budget(share, self._heroes)
         self._unwatched = Budget(record_share)
         self._seen_at: dict[str, int] = {}  # panel → step of its last picture, with the present knobs

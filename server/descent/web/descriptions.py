@@ -95,6 +95,12 @@ KnobSchema = TypedDict(
                 Field(description="It is the id of a file of this kind that a learner brought, or empty."),
             ]
         ],
+        "x-pictures": NotRequired[
+            Annotated[
+                dict[str, list[tuple[float, float, float]]],
+                Field(description="A picture for each value: points x, y and label, all within ±1."),
+            ]
+        ],
         "x-grid": NotRequired[
             Annotated[
                 tuple[tuple[int, int], tuple[int, int]],
@@ -138,6 +144,7 @@ class PanelOptions(TypedDict):
     edits: NotRequired[Annotated[str, Field(description="The knob that is set in the picture.")]]
     selects: NotRequired[Annotated[str, Field(description="The knob of a marked stretch of the text.")]]
     holds: NotRequired[Annotated[list[str], Field(description="Knobs that lie in the panel.")]]
+    shows: NotRequired[Annotated[str, Field(description="The panel that shows what is pointed at, large.")]]
     links: NotRequired[Annotated[str, Field(description="The panel whose rows are its tokens.")]]
     when: NotRequired[
         Annotated[

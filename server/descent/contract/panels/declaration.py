@@ -45,12 +45,13 @@ def panel(picture: type[P]) -> Callable[..., Callable[[Probe[P]], Probe[P]]]:
 
     Its arguments: `title`; `caption` (one line that says what to look for, here or in the English lesson),
     `size`, and options for the page: `edits="knob"` lets the learner set that live knob on the picture itself
-    (a point, a token's position, a row's id), `selects="knob"` a stretch of its text (first token, one past
-    the last), `filmstrip=True` keeps earlier images along a film, `legend=False` leaves out the names of
-    `Lines` that another panel shows; `holds=["knob"]` puts knobs into the panel, beside what they act on;
-    `links="panel"` of a text: what is pointed at is its row of attention there, and the other way
-    round; `when` ({knob: values}) and `above` ({knob: bound}) say with which
-    knobs it has something to show: with others it is not there.
+    (a point, a token's position, a row's id, a weight), `selects="knob"` a stretch of its text (first token,
+    one past the last), `filmstrip=True` keeps earlier images along a film, `legend=False` leaves out the
+    names of `Lines` that another panel shows. `holds=["knob"]` puts knobs into the panel, beside what they
+    act on. `links="panel"` of a text: a token that is pointed at is its row of attention there, and the other
+    way round; `shows="panel"` of a graph: the map of the unit that is pointed at is shown there. `when`
+    ({knob: values}) and `above` ({knob: bound}) say with which knobs it has something to show: with others
+    it is not there.
     """
 
     def declare(

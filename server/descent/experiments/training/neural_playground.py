@@ -38,7 +38,16 @@ from descent.contract import Experiment, Objective, Preset, Scalars
 from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import batches_per_epoch
-from descent.kit.data.planar import CLASSIFICATION, EXTENT, REGRESSION, Samples, ShuffledBatches, encode, grid
+from descent.kit.data.planar import (
+    CLASSIFICATION,
+    EXTENT,
+    REGRESSION,
+    Samples,
+    ShuffledBatches,
+    encode,
+    grid,
+    pictured,
+)
 from descent.kit.measures import TRAIN_AND_TEST
 from descent.kit.nn.layers import UniformLayers
 from descent.kit.nn.lean import backward, lean_optimizer, tune_optimizer, update
@@ -59,6 +68,9 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 Feature = Literal["x1", "x2", "x1^2", "x2^2", "x1*x2", "sin x1", "sin x2"]
 Units = Annotated[int, Item(ge=1, le=32)]
 Point = Annotated[list[Annotated[float, Item(ge=-EXTENT, le=EXTENT)]], Item(min_length=3, max_length=3)]
+
+Place = Annotated[int, Item(ge=0, le=32)]  # from 1; 0 for none
+Value = Annotated[float, Item(ge=-10, le=10)]
 
 NO_CLASS = "the label of point {number} is {label}; it must be −1 or 1"
 OUT_OF_RANGE = "the label of point {number} is {label}; it must be from −1 to 1"
@@ -83,7 +95,8 @@ class PlaygroundKnobs(Knobs):
         0.001, "Regularisation rate", "λ", log=(1e-5, 10.0), typical=(0.001, 0.1),
         when={"regularisation": ["l1", "l2"]}, group="training")
     dataset: Literal["circle", "xor", "gauss", "spiral", "plane", "multi-gauss"] = fixed(
-        "spiral", "Data set", options={"circle": "circle", "xor": "exclusive or", "gauss": "two clouds",
+        "spiral", "Data set", pictures=pictured(CLASSIFICATION | REGRESSION),
+        options={"circle": "circle", "xor": "exclusive or", "gauss": "two clouds",
         "spiral": "spiral", "plane": "plane (regression)", "multi-gauss": "six hills (regression)"},
         group="data")
     noise: int = fixed(
@@ -97,6 +110,7 @@ class PlaygroundKnobs(Knobs):
     activation: Literal["tanh", "relu", "sigmoid", "linear"] = live(
         "tanh", "Activation", "φ",
         options={"tanh": "tanh", "relu": "ReLU", "sigmoid": "sigmoid", "linear": "linear"}, group="network")
+    weight: tuple[Place, Place, Place, Value] = live((0, 0, 0, 0.0), "Set a weight", group="network")
     dropout: float = live(0.0, "Dropout", "p", range=(0.0, 0.9), step=0.05, group="network")
     # fmt: on
 
@@ -246,7 +260,17 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         self.plane = encode(grid(self.side), knobs.features).to(self.device)  # (side², F)
         self.small_plane = encode(grid(UNIT_MAP), knobs.features).to(self.device)  # (UNIT_MAP², F)
         self.model = Network([len(knobs.features), *knobs.hidden, 1]).to(self.device)
+        self._set_weight(knobs)
         self._new_optimizer(knobs)
+
+    def _set_weight(self, knobs: PlaygroundKnobs) -> None:
+        """Write the weight that the learner set, where the network has it."""
+        layer, source, target, value = knobs.weight
+        if not 1 <= layer <= len(self.model.weights):
+            return
+        weight = self.model.weights[layer - 1].data  # (in, out)
+        if 1 <= source <= weight.shape[0] and 1 <= target <= weight.shape[1]:
+            weight[source - 1, target - 1] = value
 
     def _new_optimizer(self, knobs: PlaygroundKnobs) -> None:
         self.optimizer = lean_optimizer(knobs.optimizer, [*self.model.weights], [*self.model.biases])
@@ -256,6 +280,8 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         """Take over live knobs; only a new optimizer loses the old one's moments."""
         if "points" in names:
             self._split(knobs)
+        if "weight" in names:
+            self._set_weight(knobs)
         if "optimizer" in names:
             self._new_optimizer(knobs)
         tune(self.optimizer, knobs)
@@ -308,7 +334,20 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             self.inputs[: self.train_count], self.targets[: self.train_count], self.seed
         )
 
-    @p.field_map("Decision map", size="hero", edits="points")
+    @p.graph("Network", size="hero", edits="weight", shows="decision_map")
+    def network(self, knobs: PlaygroundKnobs) -> p.Graph:
+        """Every unit's map, weight and bias."""
+        *below, z = self.model.units(self.small_plane, ACTIVATIONS[knobs.activation])
+        maps = torch.cat([*below, prediction(z, knobs)], 1)  # (UNIT_MAP², units)
+        return p.Graph(
+            layers=[layer.shape[1] for layer in (*below, z)],
+            weights=torch.cat([weight.t().flatten() for weight in self.model.weights]),
+            biases=torch.cat([torch.zeros(len(knobs.features), device=self.device), *self.model.biases]),
+            maps=maps.t().reshape(-1, UNIT_MAP, UNIT_MAP),
+            labels=[FEATURE_LABELS[name] for name in knobs.features],
+        )
+
+    @p.field_map("Decision map", size="pair", edits="points")
     def decision_map(self, knobs: PlaygroundKnobs) -> p.Field:
         """The prediction over the plane, with every point."""
         z = self.model(self.plane, ACTIVATIONS[knobs.activation])
@@ -320,19 +359,6 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             labels=self.targets.flatten(),
             split=self.split,
             boundary=0.0 if knobs.classifies else None,
-        )
-
-    @p.graph("Network", size="wide")
-    def network(self, knobs: PlaygroundKnobs) -> p.Graph:
-        """Every unit's map, weight and bias."""
-        *below, z = self.model.units(self.small_plane, ACTIVATIONS[knobs.activation])
-        maps = torch.cat([*below, prediction(z, knobs)], 1)  # (UNIT_MAP², units)
-        return p.Graph(
-            layers=[layer.shape[1] for layer in (*below, z)],
-            weights=torch.cat([weight.t().flatten() for weight in self.model.weights]),
-            biases=torch.cat([torch.zeros(len(knobs.features), device=self.device), *self.model.biases]),
-            maps=maps.t().reshape(-1, UNIT_MAP, UNIT_MAP),
-            labels=[FEATURE_LABELS[name] for name in knobs.features],
         )
 
     loss = p.scalars({"loss/train": "training", "loss/test": "test"}, "Loss", size="wide", smoothing=0.9)

@@ -11,7 +11,7 @@ Source: tensorflow/playground, `src/dataset.ts`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -106,6 +106,17 @@ def multi_gauss(count: int, noise: float, generator: torch.Generator) -> Samples
 
 CLASSIFICATION: dict[str, Maker] = {"circle": circle, "xor": xor, "gauss": gauss, "spiral": spiral}
 REGRESSION: dict[str, Maker] = {"plane": plane, "multi-gauss": multi_gauss}
+
+
+def pictured(makers: Mapping[str, Maker], points: int = 64) -> dict[str, list[list[float]]]:
+    """What each data set looks like without noise: points x, y and label, all within ±1."""
+    found = {}
+    for name, maker in makers.items():
+        drawn = maker(points, 0.0, torch.Generator().manual_seed(0))
+        rows = torch.cat([drawn.points / EXTENT, drawn.labels], 1)  # (N, 3)
+        found[name] = [[round(number, 2) for number in row] for row in rows.tolist()]
+    return found
+
 
 PLANE_FEATURES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "x1": lambda x1, x2: x1,
