@@ -130,3 +130,16 @@ def test_saving_is_cancelled_and_what_is_no_picture_says_so(open_page: Open, ser
     expect(page.get_by_role("menuitem", name="Save as animation")).to_contain_text("curves of all steps")
     page.wait_for_timeout(1000)
     assert not downloads
+
+
+def test_the_last_ten_seconds_are_saved_with_one_click(open_page: Open, server: str) -> None:
+    page = open_page("/lab/neural-playground")
+    pause_after(page, server, 40)
+    menu(page, "decision_map")
+    with page.expect_download(timeout=WITHIN) as waited:
+        page.get_by_role("menuitem", name="Save the last ten seconds").click()
+    film = Image.open(io.BytesIO(waited.value.path().read_bytes()))
+    steps = httpx.get(f"{server}/api/runs/{run_id(page)}/frames").json()["frames"]["decision_map"]
+    frames = [frame.info["duration"] for frame in ImageSequence.Iterator(film)]
+    assert 1 < len(frames) <= min(len(steps), 120)
+    assert sum(frames[:-1]) <= 10_500

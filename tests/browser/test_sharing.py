@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from lab import WITHIN, Open, run_id, step_of, wait_for_hero, wait_past
+from lab import WITHIN, Open, run_id, step_of, wait_for_hero, wait_past, wait_to_leave
 
+AXE = Path(__file__).parents[2] / "frontend/node_modules/axe-core/axe.min.js"
 LAB = "/lab/neural-playground"
 
 
@@ -115,3 +117,61 @@ def test_a_link_is_never_trusted(open_page: Open, asked: dict[str, str], says: s
     expect(page.get_by_test_id("missing")).to_contain_text(says)
     page.get_by_test_id("new-run").click()
     wait_for_hero(page)
+
+
+@pytest.mark.parametrize(("width", "height", "language"), [(1366, 768, "en"), (1920, 1080, "ko")])
+def test_a_class_is_held_from_the_projector(
+    open_page: Open, server: str, width: int, height: int, language: str
+) -> None:
+    page = open_page("/lab/learning-rate", width=width, height=height, language=language)
+    wait_for_hero(page)
+    run = run_id(page)
+    page.keyboard.press("p")
+    stage = page.get_by_test_id("present")
+    expect(stage.locator(".panel[data-step]").first).to_be_visible(timeout=WITHIN)
+    expect(page.get_by_test_id("share")).to_have_count(0)  # no other chrome
+    expect(page.locator(".lab")).to_be_hidden()
+    assert page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
+    assert stage.locator(".panel h2").first.evaluate(
+        "(e) => parseFloat(getComputedStyle(e).fontSize) * e.currentCSSZoom"
+    ) == pytest.approx(19.5)
+
+    chart = stage.locator(".u-over").first  # the pointer is where it points
+    box = chart.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.5)
+    page.wait_for_function(
+        """([x, slack]) => {
+          const line = document.querySelector('.present .u-cursor-x').getBoundingClientRect();
+          return Math.abs(line.right - x) < slack;
+        }""",
+        arg=[box["x"] + box["width"] * 0.7, 6],
+        timeout=WITHIN,
+    )
+
+    page.get_by_test_id("present-choose").click()
+    pressed = stage.locator(".chooser [role=group]").first.locator("[aria-pressed=true]")
+    expect(pressed).to_have_count(2)
+    pressed.first.click()
+    expect(stage.locator(".panel")).to_have_count(1)
+    page.evaluate(AXE.read_text())
+    assert page.evaluate("() => axe.run().then((found) => found.violations.map((one) => one.id))") == []
+    page.keyboard.press("Escape")  # closes the chooser alone
+    expect(stage).to_be_visible()
+
+    with page.expect_popup() as opened:
+        page.keyboard.press("n")
+    notes = opened.value
+    expect(notes.locator("article h2").first).to_be_visible(timeout=WITHIN)
+    page.keyboard.press("2")
+    wait_to_leave(page, run)
+    expect(stage.locator(".panel")).to_have_count(1)
+    title = httpx.get(f"{server}/api/experiments/learning-rate?lang={language}").json()["presets"][1]["title"]
+    expect(notes.get_by_test_id("notes-now")).to_contain_text(title, timeout=WITHIN)
+    assert notes.evaluate("document.documentElement.lang") == language
+
+    page.keyboard.press("Escape")
+    expect(stage).to_have_count(0)
+    expect(page.locator(".board .panel.hero")).to_be_visible()
+    page.keyboard.press("p")  # what was chosen is remembered
+    expect(stage.locator(".panel")).to_have_count(1)

@@ -2,7 +2,7 @@
 
 import uPlot from 'uplot';
 import { FONT, short } from './draw.js';
-import { zoomOf } from './zoom.js';
+import { cursorOf } from './zoom.js';
 import { logSplits } from './ticks.js';
 import { count, number } from '../lib/format.js';
 
@@ -57,7 +57,7 @@ export function base({
     cursor: {
       y: false,
       drag: { x: false, y: false },
-      move: (u, left, top) => [left / zoomOf(u.over), top / zoomOf(u.over)],
+      move: cursorOf,
       dataIdx: (u, i, index) => lastKnown(u.data[i], index),
       ...cursor,
       points: { size: 7, width: 1.5, ...cursor.points },

@@ -23,6 +23,11 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   ],
   'help.link.key': ['L', 'L'],
   'help.link': ['copy a link to what is shown', '지금 보는 화면의 링크 복사'],
+  'help.present.key': ['P', 'P'],
+  'help.present': [
+    'present on a projector; there 1–9 choose presets, ← → steps of the story, N opens the speaker’s notes, Esc leaves',
+    '프로젝터용 발표 화면. 1–9는 프리셋, ← →는 이야기 단계, N은 발표자 노트, Esc는 끝내기',
+  ],
   'help.help.key': ['?', '?'],
   'help.help': ['open this help', '이 도움말'],
   'help.slider.key': ['← → Page Up/Down', '← → Page Up/Down'],

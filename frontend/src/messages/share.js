@@ -21,6 +21,18 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'It needs a file or a recorded run of this machine, which the link does not contain.',
     '이 컴퓨터에 있는 파일이나 기록된 실행이 필요하며, 링크에는 들어 있지 않습니다.',
   ],
+  'share.present': ['Present', '발표 화면'],
+
+  'present.choose': ['Choose panels and settings', '패널과 설정값 고르기'],
+  'present.panels': ['Panels (up to two)', '패널 (두 개까지)'],
+  'present.knobs': ['Settings (up to three)', '설정값 (세 개까지)'],
+  'present.notes': ['Speaker’s notes', '발표자 노트'],
+  'present.leave': ['Leave the presentation', '발표 끝내기'],
+  'present.nothing': [
+    'Nothing is being presented. Press P in the lab of this experiment.',
+    '발표 중이 아닙니다. 이 실험 화면에서 P를 누르세요.',
+  ],
+
   'share.goal': [
     'Making the run of the link again: training to step {step}',
     '링크의 실행을 다시 만드는 중: 스텝 {step}까지 학습합니다',
