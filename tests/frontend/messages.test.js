@@ -2,8 +2,12 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import SCHEDULES from '../fixtures/schedules.json';
-import { MESSAGES, joined } from '../../frontend/src/messages/index.js';
+import gallery from '../../frontend/src/messages/gallery.js';
+import help from '../../frontend/src/messages/help.js';
+import { MESSAGES as FIRST, joined } from '../../frontend/src/messages/index.js';
 
+/** All of them, also those that are loaded later. */
+const MESSAGES = joined(FIRST, gallery, help);
 const ROOT = join(import.meta.dirname, '../..');
 const AREAS = join(ROOT, 'frontend/src/messages');
 const PAGE = sourcesIn(join(ROOT, 'frontend/src'), /(?<!\.test)\.(js|svelte)$/, AREAS);

@@ -5,6 +5,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'app.skip': ['Skip to the pictures', '그림으로 건너뛰기'],
   'app.breadcrumb': ['Where you are', '현재 위치'],
   'app.theme': ['Light or dark', '밝게 / 어둡게'],
+  'app.help': ['Help', '도움말'],
   'app.close': ['Close', '닫기'],
 
   'connection.open': ['connected', '연결됨'],

@@ -1,7 +1,6 @@
 /** The help: a key of the keyboard, and what it does. */
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
-  'help.title': ['Help', '도움말'],
   'help.intro': [
     'Press play, then change a setting. Settings with a green dot act on the running model at its next step.',
     '재생을 누르고 설정값을 바꾸어 보세요. 초록 점이 붙은 설정값은 학습 중인 모델의 다음 스텝부터 적용됩니다.',

@@ -4,9 +4,7 @@ import animation from './animation.js';
 import app from './app.js';
 import data from './data.js';
 import errors from './errors.js';
-import gallery from './gallery.js';
 import health from './health.js';
-import help from './help.js';
 import history from './history.js';
 import knobs from './knobs.js';
 import lab from './lab.js';
@@ -17,17 +15,16 @@ import story from './story.js';
 import sweep from './sweep.js';
 
 /** @typedef {Record<string, [string, string]>} Texts */
-/** @typedef {keyof typeof MESSAGES} Key  of a text; a misspelt one fails the type check */
+/** Areas that are loaded with what shows them. @typedef {typeof import('./gallery.js').default & typeof import('./help.js').default} Later */
+/** @typedef {keyof typeof FIRST | keyof Later} Key  of a text; a misspelt one fails the type check */
 /** The keys of any of these. @template T @typedef {T extends unknown ? keyof T & string : never} KeyOf */
 
-export const MESSAGES = joined(
+const FIRST = joined(
   animation,
   app,
   data,
   errors,
-  gallery,
   health,
-  help,
   history,
   knobs,
   lab,
@@ -37,6 +34,12 @@ export const MESSAGES = joined(
   story,
   sweep,
 );
+
+/** All texts that are loaded. */
+export const MESSAGES = /** @type {Record<Key, [string, string]>} */ (FIRST);
+
+/** Take in an area that is loaded later. @param {Texts} area */
+export const add = (area) => void Object.assign(MESSAGES, area);
 
 /**
  * All areas as one. Throws where two of them have the same key.

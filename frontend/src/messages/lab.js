@@ -28,6 +28,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'watch.again': ['What to watch', '관찰할 점'],
 
   'transport.title': ['Run controls', '실행 제어'],
+  'transport.space': ['space', '스페이스'],
   'transport.play': ['Play', '재생'],
   'transport.pause': ['Pause', '일시정지'],
   'transport.step': ['One step', '한 스텝'],
