@@ -16,7 +16,7 @@ from torch import nn
 
 import driving
 from descent.contract import KnobError
-from descent.contract.panels import panels_of
+from descent.contract.panels import Flow, panels_of
 from descent.experiments.generative.dcgan import (
     DCGAN,
     DCGANKnobs,
@@ -503,3 +503,21 @@ def test_mnist_trains_once_its_files_are_there(monkeypatch: pytest.MonkeyPatch, 
     (row,) = train(experiment, knobs, 1)
     assert all(map(math.isfinite, row.values()))
     assert set(probe(experiment, knobs)) >= {"samples", "neighbours"}
+
+
+def test_the_diagram_of_the_game_tells_the_losses_and_verdicts_of_the_pictures_it_shows() -> None:
+    experiment, knobs = built(**SMALL)
+    train(experiment, knobs, 3)
+    experiment.G.eval()
+    experiment.D.eval()
+    with torch.no_grad():
+        flow = experiment.game(knobs)
+        fake = experiment.D(experiment.G(experiment.noise))
+        real = experiment.D(experiment.digits.images[experiment.examples])
+    told = dict(zip(flow.names, flow.notes, strict=True))
+    assert told["D(G(z))"] == f"{float(fake.sigmoid().mean()):.2f}"
+    assert told["D(x)"] == f"{float(real.sigmoid().mean()):.2f}"
+    assert told["G"] == f"L(G) {float(-fake.sigmoid().log().mean()):.2f}"
+    assert len(flow.pictures) == sum(flow.shows) == 8
+    with pytest.raises(ValueError, match="arrows"):
+        Flow(names=["a"], places=[(0, 0)], notes=[""], arrows=[(0, 1)])

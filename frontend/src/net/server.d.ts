@@ -1532,6 +1532,11 @@ export interface components {
                 tensors: never;
                 meta: components["schemas"]["BlueprintMeta"];
             };
+            flow: {
+                /** @enum {string} */
+                tensors: "pictures";
+                meta: components["schemas"]["FlowMeta"];
+            };
             field: {
                 /** @enum {string} */
                 tensors: "values" | "points" | "labels" | "split";
@@ -1671,6 +1676,23 @@ export interface components {
                 number
             ];
             boundary: number | null;
+        };
+        FlowMeta: {
+            names: string[];
+            places: [
+                number,
+                number
+            ][];
+            notes: string[];
+            arrows: [
+                number,
+                number
+            ][];
+            back: [
+                number,
+                number
+            ][];
+            shows: number[];
         };
         GraphMeta: {
             layers: number[];
@@ -1865,6 +1887,7 @@ export type BlueprintMeta = components['schemas']['BlueprintMeta'];
 export type ContourMeta = components['schemas']['ContourMeta'];
 export type ConvolutionMeta = components['schemas']['ConvolutionMeta'];
 export type FieldMeta = components['schemas']['FieldMeta'];
+export type FlowMeta = components['schemas']['FlowMeta'];
 export type GraphMeta = components['schemas']['GraphMeta'];
 export type HeatmapMeta = components['schemas']['HeatmapMeta'];
 export type HistogramMeta = components['schemas']['HistogramMeta'];

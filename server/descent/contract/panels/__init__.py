@@ -19,6 +19,7 @@ from descent.contract.panels.declaration import (
     contour,
     convolution,
     field_map,
+    flow,
     graph,
     heatmap,
     histogram,
@@ -33,7 +34,7 @@ from descent.contract.panels.declaration import (
     traces,
 )
 from descent.contract.panels.images import Heatmap, Images
-from descent.contract.panels.network import Attention, Blueprint, Convolution, Graph, Maps
+from descent.contract.panels.network import Attention, Blueprint, Convolution, Flow, Graph, Maps
 from descent.contract.panels.picture import Array, LayerType, Note, Picture, Range, Scale, split
 from descent.contract.panels.plane import Arrows, Contour, Field
 from descent.contract.panels.text import Tokens, Traces
@@ -47,6 +48,7 @@ __all__ = [
     "Contour",
     "Convolution",
     "Field",
+    "Flow",
     "Graph",
     "Heatmap",
     "Histogram",
@@ -71,6 +73,7 @@ __all__ = [
     "contour",
     "convolution",
     "field_map",
+    "flow",
     "graph",
     "heatmap",
     "histogram",

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from descent.contract.panels.charts import Bars, Histogram, Lines, Ranking
 from descent.contract.panels.images import Heatmap, Images
-from descent.contract.panels.network import Attention, Blueprint, Convolution, Graph, Maps
+from descent.contract.panels.network import Attention, Blueprint, Convolution, Flow, Graph, Maps
 from descent.contract.panels.picture import Picture
 from descent.contract.panels.plane import Arrows, Contour, Field
 from descent.contract.panels.text import Tokens, Traces
@@ -89,6 +89,7 @@ lines = panel(Lines)
 convolution = panel(Convolution)
 maps = panel(Maps)
 blueprint = panel(Blueprint)
+flow = panel(Flow)
 
 
 class scalars:

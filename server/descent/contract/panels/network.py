@@ -167,3 +167,29 @@ class Blueprint(Picture):
         for name in ("names", "types", "formulas", "parameters", "products"):
             if len(getattr(self, name)) != len(self.shapes) - 1:
                 raise ValueError(f"invalid Blueprint.{name}: one per layer, of {len(self.shapes) - 1}")
+
+
+@dataclass(kw_only=True)
+class Flow(Picture):
+    """Who hands what to whom: boxes with arrows between them, and in the boxes what is there now.
+
+    Each of the N boxes has a place, column and row, a name and a note, and may show `pictures`, uint8
+    (M, H, W) or (M, H, W, 3): as many as `shows` says, one box after the other. `arrows`: from and to, by
+    number; those in `back` carry gradients.
+    """
+
+    names: Sequence[str]
+    places: Sequence[tuple[float, float]]
+    notes: Sequence[str]
+    arrows: Sequence[tuple[int, int]]
+    back: Sequence[tuple[int, int]] = ()
+    shows: Sequence[int] = ()
+    pictures: Array = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8))
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.places) == len(self.notes) == len(self.shows or self.names):
+            raise ValueError("invalid Flow: names, places, notes and shows differ in length")
+        if sum(self.shows) != len(self.pictures):
+            raise ValueError(f"invalid Flow.pictures: {len(self.pictures)}, shown are {sum(self.shows)}")
+        if any(not 0 <= end < len(self.names) for arrow in (*self.arrows, *self.back) for end in arrow):
+            raise ValueError(f"invalid Flow.arrows: an end is none of the {len(self.names)} boxes")

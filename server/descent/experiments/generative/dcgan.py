@@ -216,6 +216,32 @@ class DCGAN(Experiment[DCGANKnobs]):
         "two-numbers": Preset("A latent space of two numbers", {"latent": 2}),
     }
 
+    @p.flow("Who feeds whom", size="wide")
+    def game(self, knobs: DCGANKnobs) -> p.Flow:
+        """Four of the fixed samples and four real pictures, with losses and mean verdicts on all 64."""
+        real, fake = self.digits.images[self.examples], self.G(self.noise)
+        on_real, on_fake = self.D(real), self.D(fake)
+        loss_d, loss_g = discriminator_loss(on_real, on_fake, knobs.smoothing), generator_loss(on_fake)
+        boxes = [
+            ("z", (0, 0), "N(0, I)"),
+            ("G", (1, 0), f"L(G) {float(loss_g):.2f}"),
+            ("G(z)", (2, 0), ""),
+            ("x", (2, 1), ""),
+            ("D", (3, 0.5), f"L(D) {float(loss_d):.2f}"),
+            ("D(G(z))", (4, 0), f"{float(on_fake.sigmoid().mean()):.2f}"),
+            ("D(x)", (4, 1), f"{float(on_real.sigmoid().mean()):.2f}"),
+        ]
+        names, places, notes = zip(*boxes, strict=True)
+        return p.Flow(
+            names=names,
+            places=places,
+            notes=notes,
+            arrows=[(0, 1), (1, 2), (2, 4), (3, 4), (4, 5), (4, 6)],
+            back=[(5, 1)],
+            shows=[0, 0, 4, 4, 0, 0, 0],
+            pictures=shown(torch.cat([fake[:4], real[:4]])),
+        )
+
     losses = p.scalars({"loss/d": "L(D)", "loss/g": "L(G)"}, "Losses")
     discriminator = p.scalars({"d/real": "D(x)", "d/fake": "D(G(z))"}, "What D believes")
     diversity = p.scalars(
