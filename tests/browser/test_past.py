@@ -100,7 +100,9 @@ def test_a_branch_with_another_rate_is_drawn_beside_its_parent(open_page: Open) 
     branch = httpx.get(f"{server}/api/runs/{run_id(page)}").json()
     assert (branch["parent"], branch["branched_at"], branch["knobs"]["lr"]) == (parent, step, 0.3)
     assert httpx.get(f"{server}/api/runs/{parent}").json()["knobs"]["lr"] != 0.3
-    expect(page.get_by_test_id("runs")).to_contain_text(label_of(page, parent))
+    runs = page.get_by_test_id("runs")
+    expect(runs).to_contain_text(label_of(page, parent))
+    expect(runs.locator(".own")).to_contain_text("This run η 0.03 → 0.3 at step")
 
 
 def test_a_fixed_knob_that_changes_the_models_shape_is_refused_for_a_branch(open_page: Open) -> None:

@@ -31,9 +31,9 @@ class Branching:
         before = knobs_after(parent.built_with, replay)
         looks = knob_check.looks(parent.entry, parent.knobs)
         values = knob_check.check(parent.entry, knobs, before={**before, **looks}, fixed_too=True)
-        differ = {name for name in values if values[name] != before.get(name)}
+        differ = [name for name in values if values[name] != before.get(name)]
         fixed = {name: values[name] for name in differ if not knob_check.is_live(parent.entry, name)}
-        override = {name: values[name] for name in differ - fixed.keys()}
+        override = {name: values[name] for name in differ if name not in fixed}
         return cls(parent, replay, fixed, override, before)
 
     def fields(self) -> dict[str, Any]:
