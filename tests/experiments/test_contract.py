@@ -465,19 +465,24 @@ def test_values_its_lesson_quotes_exist(entry: Entry, language: str) -> None:
     assert quoted <= set(entry.knobs_type.model_fields) | series
 
 
-SAYING = {"KnobError": 1, "Note": 0, "Finished": 0}  # where among its arguments each has the message
+SAYING = {
+    "KnobError": 1,
+    "Note": 0,
+    "Finished": 0,
+    "says": 1,
+}  # where among its arguments each has the message
 
 
 def messages_in(tree: ast.AST) -> Iterator[str]:
-    """What every `KnobError`, `Note` and `Finished` says; fails where that is put together at run time."""
+    """What each `KnobError`, `Note`, `Finished`, `says` says; fails where it is put together at run time."""
     constants = {
         node.targets[0].id: node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SAYING:
-            message = node.args[SAYING[node.func.id]]
+        if isinstance(node, ast.Call) and (called := ast.unparse(node.func)) in SAYING:
+            message = node.args[SAYING[called]]
             if isinstance(message, ast.Name):
                 message = constants.get(message.id, message)
             for text in [message.body, message.orelse] if isinstance(message, ast.IfExp) else [message]:

@@ -11,6 +11,8 @@ from descent.contract import Objective
 from descent.contract.panels import Lines
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.objectives.effects import (
+    ABOVE,
+    BELOW,
     BELOW_ROUNDING,
     PANELS,
     SILENT_OVER,
@@ -154,6 +156,17 @@ def test_every_word_of_what_if_and_sharpness_is_translated():
     what_if, sharpness = effects.look("what_if", knobs), effects.look("sharpness", knobs)
     words = {name for name, _ in what_if.marks[0]} | {*what_if.series, *sharpness.series, BELOW_ROUNDING}
     assert words - {"λ"} <= set(lesson.words["words"])
+
+
+def test_what_is_read_from_a_panel_follows_the_rate_and_is_translated():
+    """The parabola's curvature is 4: steps up to ½ are stable."""
+    words = read_lesson("ko", "effects").words["words"]
+    for lr, text, times in ((0.1, BELOW, "5"), (1.0, ABOVE, "2")):
+        _, effects, knobs = looked(lr=lr)
+        assert effects.look("what_if", knobs).reading == (text, {"times": times})
+        for panel in PANELS:
+            reading = effects.look(panel, knobs).reading
+            assert reading is None or reading.text in words
 
 
 def test_sharpness_against_its_bound():

@@ -1588,10 +1588,12 @@ export interface components {
                 number
             ];
             gain: number;
+            reading?: components["schemas"]["Note"];
         };
         AttentionMeta: {
             queries: string[];
             keys: string[];
+            reading?: components["schemas"]["Note"];
         };
         BarsMeta: {
             labels: string[];
@@ -1602,6 +1604,7 @@ export interface components {
             ] | null;
             log: boolean;
             note: string;
+            reading?: components["schemas"]["Note"];
         };
         BlueprintMeta: {
             shapes: [
@@ -1614,6 +1617,7 @@ export interface components {
             formulas: string[];
             parameters: number[];
             products: number[];
+            reading?: components["schemas"]["Note"];
         };
         ContourMeta: {
             x: [
@@ -1640,6 +1644,7 @@ export interface components {
                 string,
                 string
             ];
+            reading?: components["schemas"]["Note"];
         };
         ConvolutionMeta: {
             range: [
@@ -1661,6 +1666,7 @@ export interface components {
             divisor: number;
             /** @enum {string} */
             scale: "sequential" | "diverging";
+            reading?: components["schemas"]["Note"];
         };
         FieldMeta: {
             x: [
@@ -1676,6 +1682,7 @@ export interface components {
                 number
             ];
             boundary: number | null;
+            reading?: components["schemas"]["Note"];
         };
         FlowMeta: {
             names: string[];
@@ -1693,6 +1700,7 @@ export interface components {
                 number
             ][];
             shows: number[];
+            reading?: components["schemas"]["Note"];
         };
         GraphMeta: {
             layers: number[];
@@ -1701,6 +1709,7 @@ export interface components {
                 number,
                 number
             ];
+            reading?: components["schemas"]["Note"];
         };
         HeatmapMeta: {
             rows: string[];
@@ -1714,13 +1723,16 @@ export interface components {
                 number
             ] | null;
             annotate: boolean;
+            reading?: components["schemas"]["Note"];
         };
         HistogramMeta: {
             names: string[];
+            reading?: components["schemas"]["Note"];
         };
         ImagesMeta: {
             columns: number | null;
             captions: string[];
+            reading?: components["schemas"]["Note"];
         };
         LinesMeta: {
             series: string[];
@@ -1738,6 +1750,7 @@ export interface components {
                 number
             ][];
             remarks: components["schemas"]["Note"][];
+            reading?: components["schemas"]["Note"];
         };
         MapsMeta: {
             shapes: [
@@ -1763,6 +1776,7 @@ export interface components {
                 number,
                 number
             ][];
+            reading?: components["schemas"]["Note"];
         };
         Note: [
             string,
@@ -1780,6 +1794,7 @@ export interface components {
             ids: number[];
             sort: number;
             chosen: number | null;
+            reading?: components["schemas"]["Note"];
         };
         /** @description A variant in a frame: the knobs that it sets, and which order of the data. */
         SweptVariant: {
@@ -1796,6 +1811,7 @@ export interface components {
             mark_name: string;
             name: string;
             notes: components["schemas"]["Note"][];
+            reading?: components["schemas"]["Note"];
         };
         TracesMeta: {
             names: string[];
@@ -1805,6 +1821,7 @@ export interface components {
             ][];
             tokens: string | string[];
             position: number | null;
+            reading?: components["schemas"]["Note"];
         };
     };
     responses: never;

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, get_type_hints
+from typing import Any, NotRequired, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from descent.contract.panels import Array, Picture
+from descent.contract.panels import Array, Note, Picture
 from descent.engine.sweep.sweep import SweepMeta
 
 EXACT = ConfigDict(extra="forbid")
@@ -47,7 +47,8 @@ def meta_of(picture: type[Picture]) -> Any:
     """The type of a picture's other fields, which travel as JSON."""
     hints, arrays = get_type_hints(picture), arrays_of(picture)
     names = [field.name for field in fields(picture) if field.name not in arrays]  # type: ignore[arg-type]
-    meta = TypedDict(f"{picture.__name__}Meta", {name: hints[name] for name in names})  # type: ignore[misc]
+    kept: dict[str, Any] = {name: hints[name] for name in names} | {"reading": NotRequired[Note]}
+    meta = TypedDict(f"{picture.__name__}Meta", kept)  # type: ignore[misc]
     return with_config(EXACT)(meta)
 
 

@@ -35,7 +35,7 @@ from descent.contract.panels.declaration import (
 )
 from descent.contract.panels.images import Heatmap, Images
 from descent.contract.panels.network import Attention, Blueprint, Convolution, Flow, Graph, Maps
-from descent.contract.panels.picture import Array, LayerType, Note, Picture, Range, Scale, split
+from descent.contract.panels.picture import Array, LayerType, Note, Picture, Range, Scale, says, split
 from descent.contract.panels.plane import Arrows, Contour, Field
 from descent.contract.panels.text import Tokens, Traces
 
@@ -83,6 +83,7 @@ __all__ = [
     "panel",
     "panels_of",
     "ranking",
+    "says",
     "scalars",
     "split",
     "tokens",

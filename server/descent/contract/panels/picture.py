@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ Array = np.ndarray | torch.Tensor
 Scale = Literal["sequential", "diverging"]
 Range = tuple[float, float]
 LayerType = Literal["convolution", "pooling", "norm", "dense"]
+
+
+Pictured = TypeVar("Pictured", bound="Picture")
 
 
 def check_dims(kind: str, name: str, value: Array, dims: int) -> None:
@@ -33,10 +36,17 @@ class Picture:
 
     kind: ClassVar[str]
     kinds: ClassVar[dict[str, type[Picture]]] = {}
+    reading: Note | None = None  # what is to be read from it: no field of its kind, set by `says`
 
     def __init_subclass__(cls) -> None:
         cls.kind = cls.__name__.lower()
         Picture.kinds[cls.kind] = cls
+
+
+def says(picture: Pictured, text: str, **values: str | int) -> Pictured:
+    """The picture with one sentence that is read from it: numbers as words (`descent.kit.text.rough`)."""
+    picture.__dict__["reading"] = Note(text, values)
+    return picture
 
 
 def split(picture: Picture) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -46,4 +56,6 @@ def split(picture: Picture) -> tuple[dict[str, Array], dict[str, Any]]:
     for spec in fields(picture):  # type: ignore[arg-type]
         value = getattr(picture, spec.name)
         (arrays if isinstance(value, np.ndarray | torch.Tensor) else rest)[spec.name] = value
+    if picture.reading:
+        rest["reading"] = picture.reading
     return arrays, rest

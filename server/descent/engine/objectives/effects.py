@@ -16,18 +16,27 @@ import torch
 from torch import Tensor
 
 from descent.contract import Experiment, Finished, Knobs, Objective
-from descent.contract.panels import Lines, Panel, Picture, Range, Size, panels_of
+from descent.contract.panels import Lines, Panel, Picture, Range, Size, panels_of, says
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.objectives.curvature import Sharpness, Vector, curvature_of, dot, norm
 from descent.engine.objectives.layers import layers_of, units_of
 from descent.engine.objectives.optimizers import bound, is_yet_to_rescale, rate_of, stable_rate
 from descent.engine.observe import borrowed
 from descent.kit.history import History
-from descent.kit.text import term
+from descent.kit.text import rough, term
 
 GROUP = "effects"
 BELOW_ROUNDING = "No rate lowers the loss by more than rounding."
+ABOVE = "η is {times} times the largest stable one: steps overshoot."
+BELOW = "η could be {times} times larger before steps overshoot."
+FLOW = "{least} hears {times} times less of the loss than {most}."
+UPDATE = "{most} moves by {percent}% of its size in a step."
+SILENT_NOW = "{layer}: {percent}% of the units are silent."
+ALIVE = "Every unit gets a gradient."
+ONWARD = "The slope keeps its direction: a longer step would do."
+BACK = "The slope turns back: the step goes beyond the bottom."
 RATES = torch.logspace(-5, 1, 48, dtype=torch.float64).tolist()
+STRAIGHT, TURNED = 0.9, 0.1  # cosines: a longer step would do; the step overshot
 SILENT = 1e-3  # of the layer's largest gradient: a unit with less is silent
 SILENT_OVER = 4  # looks in a row
 ITERATIONS = 20  # of the power iteration, at most; it goes on from the last look's eigenvector
@@ -111,7 +120,7 @@ class Effects:
             marks.append([(word, at) for word, at in places if math.isfinite(at) and at > 0])
             ranges.append(_around(found.losses, found.before))
             notes.append(BELOW_ROUNDING if found.lost_in_rounding and rate else "")
-        return Lines(
+        picture = Lines(
             x=np.array(RATES, np.float32),
             values=_finite(np.array(values)),
             groups=list(objectives),
@@ -122,6 +131,16 @@ class Effects:
             notes=notes,
             y_ranges=ranges,
         )
+        limits = [
+            (steps[name].rate, stable_rate(objective.optimizer, curvatures[name]))
+            for name, objective in objectives.items()
+        ]
+        (rate, stable), *others = limits
+        if others or not (rate > 0 and 0 < stable < math.inf):
+            return picture
+        if rate > stable:
+            return says(picture, ABOVE, times=rough(rate / stable))
+        return says(picture, BELOW, times=rough(stable / rate))
 
     @effect(
         "Sharpness",
@@ -154,7 +173,15 @@ class Effects:
         """‖∇L‖ of each layer."""
         objectives = self._objectives(knobs)
         gradients = {name: curvature_of(objective).gradient() for name, objective in objectives.items()}
-        return self._by_layer("gradient_norms", objectives, gradients, lambda g, weights: norm(g))
+        picture = self._by_layer("gradient_norms", objectives, gradients, lambda g, weights: norm(g))
+        sizes = _last(picture)
+        least, most = (
+            min(sizes, key=sizes.__getitem__, default=""),
+            max(sizes, key=sizes.__getitem__, default=""),
+        )
+        if len(sizes) < 2 or not sizes[least] > 0:
+            return picture
+        return says(picture, FLOW, least=least, most=most, times=rough(sizes[most] / sizes[least]))
 
     @effect(
         "Anatomy of a step",
@@ -185,7 +212,12 @@ class Effects:
             length = norm(weights)
             return norm(step) / length if length else math.nan
 
-        return self._by_layer("update_ratios", self._objectives(knobs), steps, ratio)
+        picture = self._by_layer("update_ratios", self._objectives(knobs), steps, ratio)
+        sizes = _last(picture)
+        if not sizes:
+            return picture
+        most = max(sizes, key=sizes.__getitem__)
+        return says(picture, UPDATE, most=most, percent=rough(100 * sizes[most]))
 
     @effect(
         "Silent units",
@@ -206,7 +238,16 @@ class Effects:
             rows.append(row)
         names = names or [""]
         values = [row + [math.nan] * (len(names) - len(row)) for row in rows]
-        return self._running("silent_units", list(objectives), names, values, y_range=(0.0, 1.0))
+        picture = self._running("silent_units", list(objectives), names, values, y_range=(0.0, 1.0))
+        shares = _last(picture)
+        most = max(shares, key=shares.__getitem__, default="")
+        if not shares or not most:
+            return picture
+        return (
+            says(picture, SILENT_NOW, layer=most, percent=rough(100 * shares[most]))
+            if shares[most]
+            else says(picture, ALIVE)
+        )
 
     def _share(self, layer: str, gradient: Tensor) -> float:
         sizes = gradient.detach().abs()
@@ -229,7 +270,11 @@ class Effects:
             before, after = curvature_of(objective).around(steps[name].step)
             length = norm(before) * norm(after)
             rows.append([dot(before, after) / length if length else math.nan])
-        return self._running("turn", list(objectives), ["cos"], rows, y_range=(-1.05, 1.05))
+        picture = self._running("turn", list(objectives), ["cos"], rows, y_range=(-1.05, 1.05))
+        cosines = list(_last(picture).values())
+        if not cosines or -TURNED < cosines[0] < STRAIGHT:
+            return picture
+        return says(picture, ONWARD if cosines[0] > 0 else BACK)
 
     def _by_layer(
         self,
@@ -304,6 +349,15 @@ class Effects:
         for parameter, gradient in gradients:
             parameter.grad = gradient
         return coming
+
+
+def _last(picture: Lines) -> dict[str, float]:
+    """The newest finite value by series, of a picture about a single objective; else nothing."""
+    values = np.asarray(picture.values)
+    if len(picture.groups) != 1 or not values.shape[-1]:
+        return {}
+    newest = values.reshape(len(picture.series), -1)[:, -1]
+    return {name: float(v) for name, v in zip(picture.series, newest, strict=True) if math.isfinite(v)}
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

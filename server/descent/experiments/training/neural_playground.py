@@ -51,6 +51,7 @@ from descent.kit.data.planar import (
 from descent.kit.measures import TRAIN_AND_TEST
 from descent.kit.nn.layers import UniformLayers
 from descent.kit.nn.lean import backward, lean_optimizer, tune_optimizer, update
+from descent.kit.text import rough
 
 SAMPLES = 500  # points in a data set, training and test together
 UNIT_MAP = 16  # cells along a side of a unit's map
@@ -351,7 +352,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
     def decision_map(self, knobs: PlaygroundKnobs) -> p.Field:
         """The prediction over the plane, with every point."""
         z = self.model(self.plane, ACTIVATIONS[knobs.activation])
-        return p.Field(
+        picture = p.Field(
             values=prediction(z, knobs).view(self.side, self.side),
             x=(-EXTENT, EXTENT),
             y=(-EXTENT, EXTENT),
@@ -359,6 +360,16 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             labels=self.targets.flatten(),
             split=self.split,
             boundary=0.0 if knobs.classifies else None,
+        )
+        if not knobs.classifies:
+            return picture
+        seen = slice(self.train_count)
+        right = (self.model(self.inputs[seen], ACTIVATIONS[knobs.activation]) > 0) == (self.targets[seen] > 0)
+        return p.says(
+            picture,
+            "{right} of {all} training points lie on the side of their colour.",
+            right=int(right.sum()),
+            all=self.train_count,
         )
 
     loss = p.scalars({"loss/train": "training", "loss/test": "test"}, "Loss", size="wide", smoothing=0.9)
@@ -385,11 +396,18 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             assert new.grad is not None
             norms.append(new.grad.norm())
             ratios.append((new - old).norm() / old.norm().clamp(min=1e-12))
-        return p.Bars(
+        picture = p.Bars(
             values=torch.stack([torch.stack(norms), torch.stack(ratios)]),
             labels=_layer_names(knobs),
             series=["‖∇W‖", "‖ΔW‖ / ‖W‖"],
             log=True,
+        )
+        if len(norms) == 1 or not norms[0] > 0:
+            return picture
+        return p.says(
+            picture,
+            "The first layer hears {share}% of what the output hears.",
+            share=rough(100 * float(norms[0] / norms[-1].clamp(min=1e-30))),
         )
 
     @p.histogram("Weights")
