@@ -50,7 +50,7 @@ class ScalarTerm(_Bounded):
 
 
 class StepsTerm(_Strict):
-    """So many steps of training since the step of the story began, or since a new run did."""
+    """So many steps of training since the step of the story or a new run began, or a knob was last set."""
 
     steps: Annotated[int, Field(gt=0)]
 

@@ -86,6 +86,7 @@ class Learner:
         if all(schema[name]["x-live"] for name in act.knobs):
             assert not self.run.over, "a run that is over takes no knobs"
             self.run.turn(**act.knobs)
+            self.first = self.run.experiment.step_index
         else:
             self.begin({**self.run.knobs.model_dump(), **act.knobs})
 

@@ -38,6 +38,7 @@ function run(more = {}) {
   const values = { loss: 1 };
   return {
     first: 0,
+    touched: 0,
     step: 0,
     at: null,
     status: 'running',
@@ -85,6 +86,10 @@ test('a branch counts for the step that asked for it, though it is another run',
   story.follow(branch, {});
   expect(story.ticked).toBe(false);
   branch.step = 110;
+  branch.touched = 105; // a knob was set
+  story.follow(branch, {});
+  expect(story.ticked).toBe(false);
+  branch.step = 115;
   story.follow(branch, {});
   expect(story.ticked).toBe(true);
 });

@@ -9,7 +9,7 @@
  * @property {Knobs} knobs
  * @property {(name: string) => number} scalar  the last value, NaN if there is none
  * @property {string} status
- * @property {number} steps  of training
+ * @property {number} steps  of training, since a knob was last set, too
  * @property {Record<string, number>} began  scalars then
  * @property {ReadonlySet<string>} findings
  * @property {ReadonlySet<string>} gestures  `point` as `point:panel`

@@ -110,7 +110,7 @@ export class Story {
       knobs: run.knobs,
       scalar: latest,
       status: run.status,
-      steps: run.step - this.#first,
+      steps: run.step - Math.max(this.#first, run.touched),
       began: /** @type {Record<string, number>} */ (this.#began),
       findings: new Set(run.diagnoses.slice(this.#told).map((found) => found.code)),
       gestures: this.#gestures,

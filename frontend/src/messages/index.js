@@ -2,7 +2,6 @@
 
 import animation from './animation.js';
 import app from './app.js';
-import data from './data.js';
 import errors from './errors.js';
 import health from './health.js';
 import history from './history.js';
@@ -12,28 +11,17 @@ import panels from './panels.js';
 import share from './share.js';
 import schedule from './schedule.js';
 import story from './story.js';
-import sweep from './sweep.js';
 
 /** @typedef {Record<string, [string, string]>} Texts */
-/** Areas that are loaded with what shows them. @typedef {typeof import('./gallery.js').default & typeof import('./help.js').default} Later */
+/**
+ * Areas that are loaded with what shows them.
+ * @typedef {typeof import('./data.js').default & typeof import('./gallery.js').default & typeof import('./help.js').default &
+ *   typeof import('./sweep.js').default} Later
+ */
 /** @typedef {keyof typeof FIRST | keyof Later} Key  of a text; a misspelt one fails the type check */
 /** The keys of any of these. @template T @typedef {T extends unknown ? keyof T & string : never} KeyOf */
 
-const FIRST = joined(
-  animation,
-  app,
-  data,
-  errors,
-  health,
-  history,
-  knobs,
-  lab,
-  panels,
-  schedule,
-  share,
-  story,
-  sweep,
-);
+const FIRST = joined(animation, app, errors, health, history, knobs, lab, panels, schedule, share, story);
 
 /** All texts that are loaded. */
 export const MESSAGES = /** @type {Record<Key, [string, string]>} */ (FIRST);

@@ -2,7 +2,7 @@
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
   'story.title': ['Story', '따라 하기'],
-  'story.step': ['Step {n} of {all}', '{all}단계 중 {n}단계'],
+  'story.step': ['Step {n} of {all}', '{n} / {all}단계'],
   'story.ticked': ['done', '완료'],
   'story.show': ['Show me', '대신 해 주기'],
   'story.next': ['Next', '다음'],

@@ -1218,7 +1218,7 @@ export interface components {
         StepsPerSecond: {
             steps_per_second: number | null;
         };
-        /** @description So many steps of training since the step of the story began, or since a new run did. */
+        /** @description So many steps of training since the step of the story or a new run began, or a knob was last set. */
         StepsTerm: {
             steps: number;
         };

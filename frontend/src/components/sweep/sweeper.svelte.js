@@ -1,5 +1,7 @@
 /** A sweep: the form's fields, the frames as they arrive, and the selected curve. No DOM. */
 
+import { add } from '../../messages/index.js';
+import texts from '../../messages/sweep.js';
 import { sweepRun } from '../../lib/api.js';
 import { explain } from '../../lib/errors.js';
 import { number } from '../../lib/format.js';
@@ -8,6 +10,8 @@ import { isLook } from '../../lib/knobs.js';
 import { readNumber } from '../../lib/numbers.js';
 import { ApiError } from '../../lib/refusal.js';
 import { around, inOrder, read, seriesFor, sweepable } from '../../lib/sweep.js';
+
+add(texts);
 
 const STEPS = [100, 50, 20]; // suggestions: the first that takes at most PATIENCE seconds
 const PATIENCE = 30;
