@@ -19,7 +19,6 @@ from descent.web.descriptions import (
     ExperimentSummary,
     KnobsSchema,
     PanelSpec,
-    StoryStep,
 )
 
 router = APIRouter(prefix="/api/experiments", tags=["experiments"])
@@ -119,18 +118,22 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
     }
 
 
-def _story(entry: Entry, say: Any) -> list[StoryStep]:
+def _story(entry: Entry, say: Any) -> Any:
     return [
         {
             "id": id,
             "do": say(step.do, "story", id, "do"),
             "see": say(step.see, "story", id, "see"),
             "why": say(step.why, "story", id, "why"),
-            "done": step.done,
-            "act": step.act,
+            "done": [term.model_dump() for term in step.done],
+            "act": step.act and step.act.model_dump(),
             "ask": say(step.ask, "story", id, "ask"),
             "answers": [
-                {"id": key, "say": say(answer.say, "story", id, "answers", key), "when": answer.when}
+                {
+                    "id": key,
+                    "say": say(answer.say, "story", id, "answers", key),
+                    "when": [term.model_dump() for term in answer.when],
+                }
                 for key, answer in step.answers.items()
             ],
         }
