@@ -23,10 +23,13 @@ FOLDER = files("descent") / "lessons"
 
 @dataclass(frozen=True)
 class Lesson:
-    """`html`: the text, formulas as `<span class="math">` of TeX. `words`: the front matter."""
+    """`html`: the text, formulas as `<span class="math">` of TeX. `words`: the front matter. `markdown`: the
+    text as it was written.
+    """
 
     html: str
     words: Mapping[str, Any]
+    markdown: str = ""
 
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -46,4 +49,4 @@ def read_lesson(language: str, name: str) -> Lesson | None:
     if text.startswith("+++\n"):
         front, _, text = text.removeprefix("+++\n").partition("\n+++\n")
         words = tomllib.loads(front)
-    return Lesson(html=_markdown.render(text), words=words)
+    return Lesson(html=_markdown.render(text), words=words, markdown=text)

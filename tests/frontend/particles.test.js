@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import data from '../../frontend/src/messages/data.js';
+import paper from '../../frontend/src/messages/paper.js';
 import sweep from '../../frontend/src/messages/sweep.js';
 import gallery from '../../frontend/src/messages/gallery.js';
 import help from '../../frontend/src/messages/help.js';
@@ -33,7 +34,14 @@ describe('Korean particles', () => {
 
   it('never stand in one form only after a name or number that is filled in', () => {
     const bare = /\{\w+\}(은|는|이|가|을|를|과|와|으로|로)(?=[\s.,)]|$)/;
-    for (const [key, [, korean]] of Object.entries({ ...MESSAGES, ...data, ...gallery, ...help, ...sweep }))
+    for (const [key, [, korean]] of Object.entries({
+      ...MESSAGES,
+      ...data,
+      ...gallery,
+      ...help,
+      ...paper,
+      ...sweep,
+    }))
       expect(bare.test(korean), `${key}: ${korean}`).toBe(false);
   });
 });

@@ -81,6 +81,14 @@ export const searchTexts = (text, lang) => call('get', '/api/search', {}, { quer
  */
 export const getExperiment = (id, lang) => call('get', '/api/experiments/{id}', { id }, { query: { lang } });
 
+/**
+ * A lesson as Markdown.
+ * @param {string} id  of the experiment
+ * @param {import('./i18n.svelte.js').Language} lang
+ */
+export const getLesson = async (id, lang) =>
+  (await ask(`/experiments/${encodeURIComponent(id)}/lesson?lang=${lang}`)).text();
+
 /** @param {string} id */
 export const getRun = (id) => call('get', '/api/runs/{run_id}', { run_id: id });
 

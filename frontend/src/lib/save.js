@@ -32,13 +32,12 @@ export function paintLayers(context, element) {
 }
 
 /**
- * The panel's picture, on the panel's background.
+ * The panel's picture, on the panel's background; null where it draws on no canvas.
  * @param {HTMLElement} card
- * @param {PanelSpec} panel
- * @param {RunView} run
  */
-export function savePicture(card, panel, run) {
+export function pictureOf(card) {
   const body = /** @type {HTMLElement} */ (card.querySelector('.body'));
+  if (!body.querySelector('canvas')) return null;
   const box = body.getBoundingClientRect();
   const canvas = document.createElement('canvas');
   const ratio = window.devicePixelRatio || 1;
@@ -49,7 +48,19 @@ export function savePicture(card, panel, run) {
   context.fillStyle = getComputedStyle(card).backgroundColor;
   context.fillRect(0, 0, box.width, box.height);
   paintLayers(context, body);
-  canvas.toBlob((blob) => blob && download(blob, `${run.experiment.id}-${panel.name}-${run.now}.png`));
+  return canvas;
+}
+
+/**
+ * Save the panel's picture as PNG.
+ * @param {HTMLElement} card
+ * @param {PanelSpec} panel
+ * @param {RunView} run
+ */
+export function savePicture(card, panel, run) {
+  pictureOf(card)?.toBlob(
+    (blob) => blob && download(blob, `${run.experiment.id}-${panel.name}-${run.now}.png`),
+  );
 }
 
 /**

@@ -16,7 +16,7 @@ import story from './story.js';
 /**
  * Areas that are loaded with what shows them.
  * @typedef {typeof import('./data.js').default & typeof import('./gallery.js').default & typeof import('./help.js').default &
- *   typeof import('./sweep.js').default} Later
+ *   typeof import('./paper.js').default & typeof import('./sweep.js').default} Later
  */
 /** @typedef {keyof typeof FIRST | keyof Later} Key  of a text; a misspelt one fails the type check */
 /** The keys of any of these. @template T @typedef {T extends unknown ? keyof T & string : never} KeyOf */

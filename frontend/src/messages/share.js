@@ -22,6 +22,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '이 컴퓨터에 있는 파일이나 기록된 실행이 필요하며, 링크에는 들어 있지 않습니다.',
   ],
   'share.present': ['Present', '발표 화면'],
+  'share.paper': ['Lesson on paper …', '레슨 인쇄 …'],
 
   'present.choose': ['Choose panels and settings', '패널과 설정값 고르기'],
   'present.panels': ['Panels (up to two)', '패널 (두 개까지)'],

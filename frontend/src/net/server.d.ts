@@ -44,6 +44,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/experiments/{id}/lesson": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lesson
+         * @description The lesson's text as Markdown, formulas between `$`, `{{name}}` for the value of a knob or a scalar.
+         */
+        get: operations["lesson_api_experiments__id__lesson_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/chapters": {
         parameters: {
             query?: never;
@@ -1962,6 +1982,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExperimentDescription"];
+                };
+            };
+        };
+    };
+    lesson_api_experiments__id__lesson_get: {
+        parameters: {
+            query?: {
+                /** @description Language of titles, help and lesson. */
+                lang?: "en" | "ko";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
         };

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 from pydantic_core import to_json
 
 from descent.contract.entry import Entry
@@ -45,6 +46,12 @@ async def list_experiments(registry: TheRegistry, lang: Language = "en") -> Resp
 async def show(id: str, registry: TheRegistry, lang: Language = "en") -> Response:
     """One experiment, with its lesson."""
     return _json(describe(registry.find(id), lang))
+
+
+@router.get("/{id}/lesson", response_class=PlainTextResponse)
+async def lesson(id: str, registry: TheRegistry, lang: Language = "en") -> str:
+    """The lesson's text as Markdown, formulas between `$`, `{{name}}` for the value of a knob or a scalar."""
+    return registry.find(id).lessons[lang].markdown
 
 
 def _json(body: Any) -> Response:
