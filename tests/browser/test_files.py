@@ -94,7 +94,7 @@ def test_a_lab_says_which_other_runs_train_and_can_pause_them(open_page: Open) -
     other = open_page("/lab/descent-2d")
     wait_past(other, 1)
     crowd = other.get_by_test_id("entry-crowd")
-    more = other.get_by_test_id("more")
+    more = other.get_by_test_id("happened").get_by_test_id("more")
     expect(crowd.or_(more).first).to_be_visible(timeout=WITHIN)
     if crowd.count() == 0:
         more.click()

@@ -561,6 +561,11 @@ def frame_of(
     return {**sample(), name: data}
 
 
+def read_off(text: Any, **values: Any) -> Any:
+    """The rest of the sample's picture of `weights`, with what is read from it."""
+    return {**wire.decode(sample()["frames/weights/8.safetensors"]).meta, "reading": [text, values]}
+
+
 def checkpoint_of(tensors: Mapping[str, np.ndarray] | None = None, **header: str) -> dict[str, bytes]:
     name = "checkpoints/4.safetensors"
     kept = wire.metadata_of(sample()[name])
@@ -713,6 +718,8 @@ MALFORMED: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
     ),
     "a picture without an array": (lambda: frame_of({}, {"values": [[1.0]]}), "its fields are"),
     "a picture without its rest": (lambda: frame_of(rest={}), "its fields are values"),
+    "an endless sentence": (lambda: frame_of(rest=read_off("…" * 201)), "at most 200 characters"),
+    "a sentence that is none": (lambda: frame_of(rest=read_off({"html": "…"})), "it is no picture"),
     "a list for its rest": (lambda: frame_of(rest=[1]), "it is no picture"),
     # Checkpoints
     "a pickle for a checkpoint": (
@@ -778,6 +785,15 @@ def test_the_sample_of_these_tests_is_sound(tmp_path):
     (checkpoint,) = store.checkpoints(row.id, 8)
     before = [m for m in store.messages(row.id) if m.kind == "knobs" and m.seq <= checkpoint.seq]
     assert len(before) == 1
+    store.close()
+
+
+def test_what_is_read_from_a_picture_travels(tmp_path):
+    store = Store("", tmp_path)
+    run = taken(zipped(frame_of(rest=read_off("{n} of them are dead.", n=3))), store=store)
+    found = store.frame(run, "weights", 8)
+    assert found
+    assert wire.decode(found[1]).meta["reading"] == ["{n} of them are dead.", {"n": 3}]
     store.close()
 
 

@@ -26,7 +26,7 @@ from descent.archive.bundle.tensors import Tensor, TensorFile
 from descent.archive.bundle.zip import Entries, bad
 from descent.cells import plain
 from descent.contract.entry import Entry
-from descent.contract.panels import Picture
+from descent.contract.panels import Picture, says
 from descent.engine import checkpoint as engine
 from descent.engine.borrowed import MOST_BYTES, unpacked
 from descent.errors import DescentError
@@ -49,6 +49,10 @@ M = TypeVar("M")
 _run_file = TypeAdapter(bundle.RunFile)
 _beside = TypeAdapter(bundle.CheckpointFile)
 _event: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+_Text = Annotated[str, Field(max_length=LONGEST_NAME)]
+_reading: TypeAdapter[tuple[str, dict[str, str | int]]] = TypeAdapter(
+    tuple[_Text, Annotated[dict[_Text, _Text | int], Field(max_length=20)]]
+)
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, SafetensorError)
 
 Word = Annotated[int, Field(ge=0, lt=2**32)]
@@ -290,13 +294,16 @@ def _picture(frame: wire.Frame, panel: str, kind: str, step: int) -> Picture:
         raise ValueError(f"it says {frame.kind} {frame.panel!r} at step {frame.step}")
     specs = fields(Picture.kinds[kind])  # type: ignore[arg-type]
     arrays = {spec.name for spec in specs if spec.type == "Array"}
-    rest = frame.meta or {}
+    rest, reading = dict(frame.meta or {}), None
+    if "reading" in rest:
+        reading = _reading.validate_python(rest.pop("reading"))
     if frame.arrays.keys() != arrays or rest.keys() != {spec.name for spec in specs} - arrays:
         raise ValueError(f"its fields are {', '.join([*frame.arrays, *rest])}")
     for name, array in frame.arrays.items():
         if array.dtype not in (np.float32, np.int32, np.uint8) or max(array.shape, default=0) > LONGEST_SIDE:
             raise ValueError(f"{name} is {array.dtype} {array.shape}")
-    return Picture.kinds[kind](**frame.arrays, **rest)
+    picture = Picture.kinds[kind](**frame.arrays, **rest)
+    return says(picture, reading[0], **reading[1]) if reading else picture
 
 
 def _check_checkpoint(file: BinaryIO, step: int) -> None:
