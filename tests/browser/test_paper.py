@@ -26,7 +26,7 @@ def test_a_lesson_is_printed_and_saved_with_its_story_and_pictures(open_page: Op
     assert "{{" not in text
     assert "[picture-1]: data:image/png;base64," in text
     page.get_by_test_id("paper-print").click()
-    page.wait_for_function("window.printed", timeout=WITHIN)
+    page.wait_for_function("() => window.printed", timeout=WITHIN)
     page.emulate_media(media="print")
     sheet = page.get_by_test_id("paper-sheet")
     expect(sheet.locator("img").first).to_be_visible()
