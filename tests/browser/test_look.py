@@ -145,7 +145,7 @@ def test_the_gallery_opens_an_experiment_that_already_plays(open_page: Open) -> 
 def test_on_a_phone_the_knobs_leave_the_hero_visible(open_page: Open) -> None:
     page = open_page("/lab/neural-playground", width=390, height=844, has_touch=True)
     show(page, "neural-playground")
-    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("button", name="Settings", exact=True).click()
     sheet = page.locator(".knobs.open").bounding_box()
     hero = page.locator(".panel.hero").bounding_box()
     assert sheet
