@@ -352,9 +352,11 @@ def test_pictures_in_colour_are_drawn_in_colour(
     assert experiment.digits.labels[:12].tolist() == [*range(10), 0, 1]
     (row,) = train(experiment, knobs, 1)
     assert all(map(math.isfinite, row.values()))
-    assert set(probe(experiment, knobs)) == {"samples", "latent_walk", "neighbours", "coverage", "verdicts"}
+    panels = {"samples", "latent_walk", "neighbours", "coverage", "verdicts", "game"}
+    assert set(probe(experiment, knobs)) == panels
     with torch.no_grad():
         assert experiment.samples(knobs).pixels.shape == (64, resolution, resolution, 3)
+        assert experiment.game(knobs).pictures.shape == (8, resolution, resolution, 3)
         assert experiment.neighbours(knobs).pixels.shape == (24, resolution, resolution, 3)
         real = torch.as_tensor(experiment.neighbours(knobs).pixels)[1]
         assert (real == torch.as_tensor(shown(images))).flatten(1).all(1).any(), "no real picture"
