@@ -108,3 +108,13 @@ def test_charts_are_zoomed_together_and_count_epochs(open_page: Open) -> None:
     wait_for_hero(page)
     page.get_by_test_id("chart-controls").first.click()
     expect(page.get_by_test_id("chart-unit").first).to_have_text("epochs")
+
+
+def test_pause_is_three_keys_away(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_for_hero(page)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.get_by_test_id("skip-controls")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("play")).to_be_focused()
