@@ -9,7 +9,7 @@ frames, such as class names.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -30,6 +30,14 @@ class Lesson:
     html: str
     words: Mapping[str, Any]
     markdown: str = ""
+
+
+def at(words: Mapping[str, Any], path: Iterable[str]) -> Any:
+    """What a lesson's front matter has at a path, None where it has nothing."""
+    here: Any = words
+    for key in path:
+        here = here.get(key) if isinstance(here, Mapping) else None
+    return here
 
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")

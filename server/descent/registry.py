@@ -25,7 +25,7 @@ from descent.contract.panels import Panel, panels_of
 from descent.datasets.catalogue import CATALOGUE
 from descent.engine.objectives import effects
 from descent.errors import UnknownExperiment
-from descent.lessons import LANGUAGES, read_lesson
+from descent.lessons import LANGUAGES, at, read_lesson
 from descent.stories import Story, faults, read_story, texts
 
 LONGEST_SIGN = 2  # letters: units such as % and px are the same in any language
@@ -266,10 +266,7 @@ def untranslated(
 
 def has(words: Mapping[str, Any], path: Path) -> bool:
     """Whether a lesson's front matter has this text."""
-    here: Any = words
-    for key in path:
-        here = here.get(key) if isinstance(here, Mapping) else None
-    return bool(here)
+    return bool(at(words, path))
 
 
 def leaves(words: Mapping[str, Any], *above: str) -> Iterator[Path]:

@@ -16,7 +16,7 @@ import { isLook } from './knobs.js';
 /** @typedef {{step: number, knobs: Knobs, time?: number}} Change  `time`: ms; missing for recorded changes */
 /** @typedef {{run: string, step: number, before: Knobs, time?: number}} Move  `before`: values before it */
 
-const ONE_PULL = 1500; // ms between two changes of a slider that is being dragged
+export const ONE_PULL = 1500; // ms between two changes of a slider that is being dragged
 const CLOSE = 50; // steps, for recorded changes, which have no times
 const CLOSE_SHARE = 0.02; // of the step
 
@@ -106,5 +106,5 @@ function onePull(one, next) {
   return next.step - one.step <= Math.max(CLOSE, CLOSE_SHARE * next.step);
 }
 
-/** @param {unknown} one @param {unknown} other */
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+/** Whether two values of knobs are equal. @param {unknown} one @param {unknown} other */
+export const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);

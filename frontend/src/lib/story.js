@@ -1,5 +1,7 @@
 /** Stories: which terms hold, as `descent/stories.py` has it; held to it by shared cases. Pure. */
 
+import { same } from './changes.js';
+
 /** @typedef {import('../net/server.js').StoryStep} StoryStep */
 /** @typedef {StoryStep['done'][number]} Term */
 /** @typedef {import('./types.js').Knobs} Knobs */
@@ -42,9 +44,6 @@ function one(term, seen) {
 /** @param {{above?: number | null, below?: number | null}} bounds @param {number} value */
 const within = ({ above, below }, value) =>
   !Number.isNaN(value) && (above == null || value > above) && (below == null || value < below);
-
-/** @param {unknown} value @param {unknown} other */
-const same = (value, other) => JSON.stringify(value) === JSON.stringify(other);
 
 /** The names of scalars that terms compare with the beginning. @param {StoryStep} step */
 export const compared = (step) =>

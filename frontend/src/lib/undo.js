@@ -1,9 +1,10 @@
 /** Settings as they were set by hand, to be undone and redone. Pure. */
 
+import { ONE_PULL, same } from './changes.js';
+
 /** @typedef {import('./types.js').Knobs} Knobs */
 /** @typedef {{before: Knobs, after: Knobs, time: number}} Setting  the values of the knobs it set */
 
-const ONE_PULL = 1500; // ms between two changes of a slider that is being dragged
 const MOST = 100;
 
 export class Undo {
@@ -46,6 +47,3 @@ export class Undo {
     return last?.after ?? null;
   }
 }
-
-/** @param {unknown} one @param {unknown} other */
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -13,7 +12,7 @@ from pydantic_core import to_json
 from descent.contract.entry import Entry
 from descent.engine import schedules
 from descent.engine.objectives import effects
-from descent.lessons import Lesson, read_lesson
+from descent.lessons import Lesson, at, read_lesson
 from descent.registry import Registry, chapter_of
 from descent.web.descriptions import (
     ExperimentDescription,
@@ -71,9 +70,7 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
 
     def say(english: str, *path: str) -> str:
         for table in (words, common):
-            here: Any = table
-            for key in path:
-                here = here.get(key) if isinstance(here, Mapping) else None
+            here = at(table, path)
             if isinstance(here, str):
                 return here
         return english

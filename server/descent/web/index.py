@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from descent.contract.entry import Entry
-from descent.lessons import LANGUAGES
+from descent.lessons import LANGUAGES, at
 from descent.registry import texts_of
 
 Where = Literal["title", "summary", "preset", "panel", "lesson", "knob"]  # the best place first
@@ -245,9 +245,7 @@ def _read(entry: Entry) -> Iterator[tuple[Where, str, str]]:
 
 
 def _said(words: Mapping[str, Any], path: tuple[str, ...]) -> str:
-    here: Any = words
-    for key in path:
-        here = here.get(key) if isinstance(here, Mapping) else None
+    here = at(words, path)
     return here if isinstance(here, str) else ""
 
 
