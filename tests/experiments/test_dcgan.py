@@ -240,7 +240,7 @@ def test_probes_change_neither_parameters_nor_buffers_nor_the_run() -> None:
 def test_panels_are_there_before_any_step_and_in_the_other_settings() -> None:
     experiment, knobs = built(resolution=32)
     frames = probe(experiment, knobs)
-    assert set(frames) == {"samples", "latent_walk", "neighbours", "coverage", "verdicts"}
+    assert set(frames) == {"game", "samples", "latent_walk", "neighbours", "coverage", "verdicts"}
     with torch.no_grad():
         assert experiment.samples(knobs).pixels.shape == (64, 32, 32)
         assert experiment.latent_walk(knobs).pixels.shape == (48, 32, 32)
