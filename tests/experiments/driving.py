@@ -47,6 +47,12 @@ def change(experiment: Experiment[Any], knobs: Knobs, **values: Any) -> Any:
     return new
 
 
+def said_of(experiment: Experiment[Any], knobs: Knobs, panel: str) -> tuple[Any, dict[str, Any]]:
+    """A panel's picture, and the values in the sentence read from it; none without a sentence."""
+    picture: Any = look(experiment, knobs, panel)
+    return picture, dict(picture.reading.values) if picture.reading else {}
+
+
 def assert_steps_are_adams(experiment: Any, twin: Any, knobs: Any) -> None:
     """The first five steps are torch's Adam on the objective, which `twin`, built alike, is taken down by."""
     reference = torch.optim.Adam(twin.model.parameters(), knobs.lr)

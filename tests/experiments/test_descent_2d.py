@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from descent.engine.observe import look
 from descent.experiments.optimisation.descent_2d import NAMES, TRAIL, Descent2D, DescentKnobs
 from descent.kit.data.surfaces import STEEPEST, make_surface
-from driving import built, change
+from descent.kit.text import rough
+from driving import built, change, said_of
 from driving import take as run
 
 SURFACES = ["bowl", "rosenbrock", "beale", "himmelblau", "saddle", "rastrigin"]
@@ -383,3 +384,26 @@ def test_the_picture_says_who_is_out_and_who_never_entered() -> None:
     run(experiment, knobs, 200)
     out = dict(zip(NAMES, experiment.surface(knobs).out, strict=True))
     assert [name for name, left in out.items() if left] == ["sgd"]
+
+
+def test_what_is_said_of_the_race_and_of_the_bounds_is_drawn() -> None:
+    experiment, knobs = built(Descent2D)
+    run(experiment, knobs, 5)
+    picture, said = said_of(experiment, knobs, "surface")
+    now = picture.heights[:, -1].tolist()
+    assert said["low"] == picture.names[np.argmin(now)]
+    assert said["high"] == picture.names[np.argmax(now)]
+    assert (said["least"], said["most"]) == (rough(min(now)), rough(max(now)))
+    terms, said = said_of(experiment, knobs, "taylor_terms")
+    assert said == {"percent": rough(100 * float(-terms.values[0, 1] / terms.values[0, 0]))}
+    bars, said = said_of(experiment, knobs, "bounds")
+    shares = (100 * bars.values[0] / bars.values[1]).tolist()
+    assert (said["high"], said["most"]) == (bars.labels[np.argmax(shares)], rough(max(shares)))
+
+
+def test_nothing_is_said_of_racers_that_are_out() -> None:
+    experiment, knobs = built(Descent2D, lr=100.0, racers=["sgd", "momentum"])
+    run(experiment, knobs, 50)
+    assert experiment.gone()[0]
+    for panel in ("surface", "taylor_terms", "bounds"):
+        assert said_of(experiment, knobs, panel)[1] == {}

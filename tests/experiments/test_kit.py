@@ -13,8 +13,10 @@ from descent.experiments.optimisation.optimizers import NAMES, TITLES, Optimizer
 from descent.experiments.training.activations import Activations
 from descent.experiments.training.initialisation import Initialisation
 from descent.kit.data.batches import minibatch
+from descent.kit.extremes import extremes
 from descent.kit.history import latest_rows, room_for_row
 from descent.kit.nn.layers import UniformLayers
+from descent.kit.text import rough
 from driving import built, change, take
 
 
@@ -79,3 +81,17 @@ def test_the_epoch_follows_the_batch_size() -> None:
     knobs = change(experiment, knobs, batch_size=512)
     assert experiment.steps_per_epoch(knobs) == 1
     assert experiment.ends_epoch(knobs)
+
+
+def test_the_least_and_the_largest_are_named_where_they_look_different() -> None:
+    nan, inf = float("nan"), float("inf")
+    found = extremes([nan, 3.0, 0.5, inf, 12.0], list("abcde"))
+    assert found == {"low": "c", "least": "0.5", "high": "e", "most": "12"}
+    for alike in ([1.0, 1.0004], [nan, 2.0], [nan, inf]):
+        assert extremes(alike, list("ab")) is None
+
+
+def test_a_number_is_written_roughly_without_an_exponent_where_it_needs_none() -> None:
+    written = {0.0: "0", 0.012345: "0.012", -3.44: "−3.4", 99.4: "99", 99.7: "100", 1234.0: "1234"}
+    assert {value: rough(value) for value in written} == written
+    assert [rough(value) for value in (1e-9, 12345.0, float("nan"))] == ["1e−9", "1.2e4", "–"]

@@ -21,7 +21,8 @@ from descent.experiments.optimisation.learning_rate import (
     sweep,
     taylor,
 )
-from driving import built
+from descent.kit.text import rough
+from driving import built, said_of
 
 PROBES = ["rates", "fit", "factors", "along"]
 
@@ -166,3 +167,29 @@ def test_a_new_rate_moves_no_parameter_and_scales_the_very_next_step() -> None:
         run(experiment, knobs, 1)
         moved.append(experiment.network.θ.detach() - before)
     torch.testing.assert_close(moved[1], 2 * moved[0])
+
+
+def test_what_is_said_is_what_the_pictures_show() -> None:
+    experiment, knobs = make(lr=0.35)
+    picture, said = said_of(experiment, knobs, "rates")
+    lowest = picture.values[0, 2]
+    assert said["best"] == rough(float(picture.x[lowest.argmin()]))
+    assert said["least"] == rough(float(lowest.min()))
+    assert said["now"] == rough(float(picture.dots[0, 3]))
+    bars, said = said_of(experiment, knobs, "factors")
+    factors = bars.values[0].tolist()
+    assert said["swing"] == sum(-1 <= factor < 0 for factor in factors) > 0
+    assert said["grow"] == sum(abs(factor) > 1 for factor in factors)
+    fit, said = said_of(experiment, knobs, "fit")
+    x, y = fit.dots[:, 2], fit.dots[:, 3]
+    for name, curve in zip(("now", "then"), fit.values[0], strict=True):
+        away = np.interp(x, fit.x, curve.detach()) - y.numpy()
+        assert float(said[name]) == pytest.approx(float(np.sqrt(np.mean(away**2))), rel=0.06)
+
+
+def test_nothing_is_said_of_a_loss_that_has_blown_up() -> None:
+    experiment, knobs = make(lr=10.0)
+    for _ in range(60):
+        experiment.step(knobs)
+    for panel in ("rates", "fit"):
+        assert said_of(experiment, knobs, panel)[1] == {}

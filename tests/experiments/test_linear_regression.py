@@ -26,9 +26,10 @@ from descent.experiments.optimisation.linear_regression import (
 )
 from descent.kit.data import points
 from descent.kit.data.points import points_of
+from descent.kit.text import rough
 from descent.registry import experiments
 from descent.runs.knobs import check
-from driving import built, change
+from driving import built, change, said_of
 from driving import take as run
 
 
@@ -374,3 +375,38 @@ def test_a_table_of_large_numbers_is_learned_at_the_default_rate() -> None:
     run(experiment, knobs, 300)
     np.testing.assert_allclose(experiment._places()[0], experiment.best, rtol=1e-9)
     run(*make(data="custom", csv=years, standardise="never"), 2)  # at once out of reach, but finite
+
+
+# What is read from the pictures
+
+
+def test_what_is_said_of_the_race_is_what_the_pictures_show() -> None:
+    experiment, knobs = make()
+    assert said_of(experiment, knobs, "bowl")[1] == {}  # all at the start
+    run(experiment, knobs, 3)
+    bowl, said = said_of(experiment, knobs, "bowl")
+    above = (bowl.heights[:, -1] - experiment.floor).tolist()
+    assert (said["low"], said["least"]) == (NAMES[np.argmin(above)], rough(min(above)))
+    assert (said["high"], said["most"]) == (NAMES[np.argmax(above)], rough(max(above)))
+    line = experiment.learners[0]
+    now = float((line(experiment.x) - experiment.y).detach().square().mean().sqrt())
+    best = np.polyval(np.polyfit(experiment.x.numpy(), experiment.y.numpy(), 1), experiment.x.numpy())
+    least = float(np.sqrt(np.mean((best - experiment.y.numpy()) ** 2)))
+    assert said_of(experiment, knobs, "fit")[1] == {"now": rough(now), "best": rough(least)}
+    assert said_of(experiment, knobs, "by_points")[1] == {"batch": 180, "some": 24, "one": 3}
+    singles, said = said_of(experiment, knobs, "singles")
+    pulls, mean = singles.dots[:-1, 2], singles.dots[-1, 2]
+    assert said == {"against": int((pulls.sign() == -mean.sign()).sum()), "all": 60}
+    rates, said = said_of(experiment, knobs, "shrinking")
+    left = [np.interp(knobs.lr, rates.x.numpy(), row.numpy()) for row in rates.values[0]]
+    assert [float(said[name]) for name in ("steep", "flat")] == pytest.approx(100 * np.array(left), rel=0.02)
+
+
+def test_a_wrong_formula_is_called_wrong_and_who_is_out_is_not_compared() -> None:
+    for slip, verdict in (("right", "agree"), ("minus", "wrong"), ("no-x", "wrong")):
+        experiment, knobs = make(derivative=slip, lr=0.01)
+        run(experiment, knobs, 3)
+        assert verdict in look(experiment, knobs, "derivatives").reading.text
+    experiment, knobs = make(lr=5.0)
+    run(experiment, knobs, 10)
+    assert said_of(experiment, knobs, "bowl")[1] == {}

@@ -19,7 +19,8 @@ from descent.experiments.optimisation.moving_average import (
     corrected,
     truth_at,
 )
-from driving import built
+from descent.kit.text import rough
+from driving import built, said_of
 from driving import take as run
 
 
@@ -164,3 +165,26 @@ def test_where_the_truth_never_changes_there_is_no_lag_to_measure() -> None:
     experiment, knobs = begun(truth="constant")
     run(experiment, knobs, 300)
     assert np.isnan(experiment.numbers(knobs).values[:, 1]).all()
+
+
+def test_what_is_said_of_the_averages_is_what_the_pictures_show() -> None:
+    experiment, knobs = begun(beta=0.95)
+    assert said_of(experiment, knobs, "temperature")[1] == {}
+    assert said_of(experiment, knobs, "trade_off")[1] == {}
+    run(experiment, knobs, 90)
+    picture, said = said_of(experiment, knobs, "temperature")
+    truth, _, v_hat, _ = picture.values[0]
+    assert said["average"] == rough(float(np.sqrt(np.mean((v_hat - truth) ** 2))))
+    assert said["day"] == rough(float(np.sqrt(np.mean((picture.dots[:, 3] - truth) ** 2))))
+    picture, said = said_of(experiment, knobs, "weights")
+    assert said == {"days": "20", "percent": rough(100 * float(np.nansum(picture.values[0, 0]) / 2))}
+    picture, said = said_of(experiment, knobs, "several")
+    away = np.sqrt(np.mean((picture.values[0, 1:] - picture.values[0, 0]) ** 2, 1)).tolist()
+    names = picture.series[1:]
+    assert (said["low"], said["high"]) == (names[np.argmin(away)], names[np.argmax(away)])
+    picture, said = said_of(experiment, knobs, "trade_off")
+    assert said == {"best": rough(float(picture.x[np.argmin(picture.values[0, 2])])), "now": "20"}
+    assert said_of(experiment, knobs, "bias")[1] == {"day": 90, "percent": rough(100 * (1 - 0.95**90))}
+    picture, said = said_of(experiment, knobs, "numbers")
+    errors = picture.values[:, 3].tolist()
+    assert (said["low"], said["least"]) == (picture.names[np.argmin(errors)], rough(min(errors)))

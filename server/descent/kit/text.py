@@ -23,7 +23,7 @@ def rough(value: float) -> str:
     """Two significant digits, or all those before the point; a dash for what is not finite."""
     if not math.isfinite(value):
         return "–"
-    return _written(f"{value:.0f}" if 100 <= abs(value) < 1e4 else f"{value:.2g}")
+    return _written(f"{value:.0f}" if 99.5 <= abs(value) < 1e4 else f"{value:.2g}")
 
 
 def subscript(number: int) -> str:

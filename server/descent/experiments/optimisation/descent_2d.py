@@ -42,8 +42,10 @@ from torch import Tensor, nn, optim
 from descent.contract import Knobs, Measure, Objective, Preset, Scalars, live, rate
 from descent.contract import panels as p
 from descent.kit.data.surfaces import Surface, SurfaceName, make_surface
+from descent.kit.extremes import extremes
 from descent.kit.history import latest_rows
 from descent.kit.nn.race import Race, by_learner
+from descent.kit.text import rough
 
 TRAIL = 1500  # latest points of a path that are kept
 GRID = 96  # samples along either side of the drawn surface
@@ -260,18 +262,22 @@ class Descent2D(Race[DescentKnobs]):
     def surface(self, knobs: DescentKnobs) -> p.Contour:
         """The surface, and the latest `TRAIL` points of every path."""
         paths = latest_rows(self.trail, self.race_steps + 1).transpose(0, 1)  # (P, T, 2)
-        return p.Contour(
+        heights = self.landscape.loss(paths)
+        picture = p.Contour(
             values=self.values,
             x=self.landscape.x,
             y=self.landscape.y,
             paths=paths,
-            heights=self.landscape.loss(paths),
+            heights=heights,
             names=list(TITLES.values()),
             surface=self.landscape.name,
             minima=self.landscape.minima,
             start=knobs.start,
             out=self.gone(),
         )
+        found = extremes(heights[:, -1], picture.names)
+        text = "{low} is lowest now, at L = {least}; {high} is highest, at {most}."
+        return p.says(picture, text, **found) if found else picture
 
     losses = p.scalars(by_learner("loss", TITLES), "Loss", size="wide", log=True)
     step_lengths = p.scalars(by_learner("step", TITLES), "Step length ‖Δθ‖", size="wide", log=True)
@@ -279,7 +285,7 @@ class Descent2D(Race[DescentKnobs]):
         {"taylor/predicted": "predicted −η‖∇L‖²", "taylor/actual": "actual ΔL"}, "SGD: ΔL foretold and actual"
     )
 
-    @p.bars("SGD's next step, term by term")
+    @p.bars("Will SGD's next step go down?")
     def taylor_terms(self, knobs: DescentKnobs) -> p.Bars:
         """The Taylor terms of the loss change of the next step, without noise, and the change itself."""
         point, lr = self.points[PLAIN].detach(), self._lr(PLAIN, knobs)
@@ -287,12 +293,22 @@ class Descent2D(Race[DescentKnobs]):
         first = -lr * gradient.dot(gradient)
         second = 0.5 * lr**2 * gradient.dot(hessian @ gradient)
         actual = self.landscape.loss(point - lr * gradient) - self.landscape.loss(point)
-        return p.Bars(
+        picture = p.Bars(
             values=torch.stack([first, second, first + second, actual])[None],
             labels=["−η‖∇L‖²", "½η²∇LᵀH∇L", "sum", "actual ΔL"],
         )
+        if not first < 0 or not second.isfinite():
+            return picture
+        share = rough(100 * abs(float(second / first)))
+        if second < 0:
+            return p.says(
+                picture, "The curvature adds {percent}% to the fall that the slope promises.", percent=share
+            )
+        return p.says(
+            picture, "The curvature takes back {percent}% of the fall that the slope promises.", percent=share
+        )
 
-    @p.bars("η against its stability bound")
+    @p.bars("Is η below its bound?")
     def bounds(self, knobs: DescentKnobs) -> p.Bars:
         """η beside the largest stable one on a quadratic of the Hessian's largest eigenvalue, at each θ."""
         names: tuple[RacerName, ...] = ("sgd", "momentum", "nag")
@@ -303,9 +319,18 @@ class Descent2D(Race[DescentKnobs]):
         mu = knobs.momentum
         factor = steepest.new_tensor([2, 2 * (1 + mu), 2 * (1 + mu) / (1 + 2 * mu)])
         rates = steepest.new_tensor([self._lr(i, knobs) for i in chosen])
-        return p.Bars(
+        picture = p.Bars(
             values=torch.stack([rates, torch.where(steepest > 0, factor / steepest, math.nan)]),
             labels=[TITLES[name] for name in names],
             series=["η", "bound"],
             log=True,
         )
+        shares = (100 * steepest * rates / factor).where(steepest > 0, math.nan).tolist()
+        near = {
+            name: share
+            for i, name, share in zip(chosen, picture.labels, shares, strict=True)
+            if i in self.racing
+        }
+        found = extremes([0, *near.values()], ["", *near])  # beside 0, one alone is the largest
+        text = "{high} is nearest its bound: its η is {most}% of it."
+        return p.says(picture, text, **found) if found else picture

@@ -31,7 +31,7 @@ from torch import Tensor, nn, optim
 
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, rate
 from descent.contract import panels as p
-from descent.kit.text import figure, term
+from descent.kit.text import figure, rough, term
 
 POINTS = 40
 SPREAD, LEVEL = 0.5, 0.3  # standard deviations of the first w and b, and of the first v times √D
@@ -191,7 +191,7 @@ class LearningRate(Experiment[RateKnobs]):
         start = self._loss(self.first).item()
         here = self._here()
         edge = 2 / here.curvatures()[-1].item()
-        return p.Lines(
+        picture = p.Lines(
             x=torch.tensor(RATES, dtype=torch.float64),
             values=torch.cat([torch.full((1, len(RATES)), start), found]),
             series=["at the start", *(f"{steps} steps" for steps in PATIENCE)],
@@ -202,6 +202,17 @@ class LearningRate(Experiment[RateKnobs]):
             y_ranges=[(0.6 * found.min().item(), 4 * start)],
             dots=drawable(torch.tensor([[0, 0, knobs.lr, here.loss.item()]], dtype=torch.float64)),
         )
+        if not here.loss < BLOWN:
+            return picture
+        best = int(found[-1].argmin())
+        return p.says(
+            picture,
+            "In {steps} steps, η = {best} gets lowest: L = {least}. This run is at {now}.",
+            steps=PATIENCE[-1],
+            best=rough(RATES[best]),
+            least=rough(float(found[-1, best])),
+            now=rough(here.loss.item()),
+        )
 
     @p.lines("What it has learned")
     def fit(self, knobs: RateKnobs) -> p.Lines:
@@ -210,7 +221,7 @@ class LearningRate(Experiment[RateKnobs]):
         after = θ - knobs.lr * self._here().g
         x = torch.linspace(-3.2, 3.2, SAMPLES, dtype=torch.float64, device=self.device)
         dots = torch.stack([torch.zeros_like(self.x), -torch.ones_like(self.x), self.x, self.y], 1)
-        return p.Lines(
+        picture = p.Lines(
             x=x,
             values=drawable(torch.stack([network(θ, x), network(after, x)])[None]),
             series=["now", "after the step"],
@@ -218,22 +229,33 @@ class LearningRate(Experiment[RateKnobs]):
             y_ranges=[(-2.0, 2.0)],
             dots=dots,
         )
+        now, then = (self._loss(place).sqrt().item() for place in (θ, after))
+        if not max(now, then) < BLOWN:
+            return picture
+        text = "It misses the points by {now} (root mean square); after the coming step by {then}."
+        return p.says(picture, text, now=rough(now), then=rough(then))
 
-    @p.bars("1 − ηλ in each direction")
+    @p.bars("Does it creep, swing or grow?")
     def factors(self, knobs: RateKnobs) -> p.Bars:
         """What a step multiplies the way to the bottom by, in the steepest directions."""
         λ = self._here().curvatures().flip(0)[:DIRECTIONS]  # (DIRECTIONS,)
-        return p.Bars(
+        picture = p.Bars(
             values=drawable((1 - knobs.lr * λ)[None]),
             labels=[figure(value) for value in λ.tolist()],
             range=(-2.0, 1.25),
         )
+        shown = 1 - knobs.lr * λ
+        if not shown.isfinite().all():
+            return picture
+        swing, grow = int(((shown < 0) & (shown >= -1)).sum()), int((shown.abs() > 1).sum())
+        text = "Of the {all} steepest directions, {swing} swing and {grow} grow."
+        return p.says(picture, text, all=len(shown), swing=swing, grow=grow)
 
-    edge = p.scalars({"rate/now": "η", "rate/edge": "2/λₘₐₓ"}, "η and the edge", log=True)
+    edge = p.scalars({"rate/now": "η", "rate/edge": "2/λₘₐₓ"}, "Is η below the edge?", log=True)
 
     losses = p.scalars({"loss/train": "L"}, "Loss", size="wide", log=True)
 
-    @p.lines("L along the coming step", size="wide")
+    @p.lines("Where will the coming step land?", size="wide")
     def along(self, knobs: RateKnobs) -> p.Lines:
         """L(θ − η∇L) over η, with its tangent and its parabola at η = 0."""
         θ, here = self.network.θ, self._here()

@@ -35,9 +35,11 @@ from descent.contract import Knobs, Measure, Objective, Preset, Scalars, fixed, 
 from descent.contract import panels as p
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.points import MOST, hubble, points_of
+from descent.kit.extremes import extremes
 from descent.kit.history import latest_rows
 from descent.kit.nn.lean import update
 from descent.kit.nn.race import Race, by_learner
+from descent.kit.text import rough
 
 NAMES = ("batch", "stochastic", "mini-batch")
 POINTS = 60  # of the line that is made up
@@ -227,6 +229,11 @@ class LinearRegression(Race[RegressionKnobs]):
         away = places - self.best
         return factor(knobs) * 0.5 * (away @ self.hessian * away).sum(-1)
 
+    def _missed(self) -> Tensor:
+        """The mean squared error of batch's line."""
+        away = self._places()[0] - self.best
+        return self.floor + 0.5 * away @ self.hessian @ away
+
     def step(self, knobs: RegressionKnobs) -> Scalars:
         """One step of every learner that is not out. Losses are over all points, whatever it looks at."""
         if not self.racing:
@@ -271,7 +278,7 @@ class LinearRegression(Race[RegressionKnobs]):
         floor = factor(knobs) * self.floor
         paths = latest_rows(self.trail, self.race_steps + 1).transpose(0, 1)  # (P, T, 2)
         w, b = self.best.tolist()
-        return p.Contour(
+        picture = p.Contour(
             values=self._above(plane, knobs) + floor,
             x=(-half, half),
             y=(-half, half),
@@ -284,6 +291,10 @@ class LinearRegression(Race[RegressionKnobs]):
             start=knobs.start,
             out=self.gone(),
         )
+        above = self._above(paths[:, -1], knobs)  # NaN for who is out
+        found = extremes(torch.where(above < SETTLED, 0, above), NAMES)
+        text = "{low} is {least} above the bottom, {high} is {most} above it."
+        return p.says(picture, text, **found) if found else picture
 
     @p.lines("The line", size="pair")
     def fit(self, knobs: RegressionKnobs) -> p.Lines:
@@ -293,7 +304,7 @@ class LinearRegression(Race[RegressionKnobs]):
         ŷ = w[:, None] * (ends - self.shift) / self.scale + b[:, None]  # (P, 2)
         low, high = margins(self.y).tolist()
         seen = [(-1, self.x, self.y), *((i, *self._batch(i, knobs)) for i in (2, 1))]
-        return p.Lines(
+        picture = p.Lines(
             x=ends,
             values=ŷ,
             series=NAMES,
@@ -301,8 +312,11 @@ class LinearRegression(Race[RegressionKnobs]):
             y_ranges=[(low, high)],
             dots=torch.cat([p.Lines.dot(x * self.scale + self.shift, y, series=i) for i, x, y in seen]),
         )
+        now, best = (away.sqrt().item() for away in (self._missed(), self.floor))
+        text = "Batch's line misses the points by {now} (root mean square), the best line by {best}."
+        return p.says(picture, text, now=rough(now), best=rough(best))
 
-    @p.heatmap("Slopes by hand and autograd")
+    @p.heatmap("Are the slopes by hand right?")
     def derivatives(self, knobs: RegressionKnobs) -> p.Heatmap:
         """∂L/∂w and ∂L/∂b, by the formula, by autograd, and their difference."""
         line = self.learners[0]
@@ -314,7 +328,7 @@ class LinearRegression(Race[RegressionKnobs]):
         # The slopes of a flat line at 0, near enough: rounding, far below, is not to be as red as they are.
         scale = float(self.y.abs().mean() * self.x.abs().mean().clamp(min=1))
         end = max(float(values.detach().abs().max()), FAINT * scale)
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=values,
             rows=["∂L/∂w", "∂L/∂b"],
             columns=["by hand", "autograd", "difference"],
@@ -322,8 +336,15 @@ class LinearRegression(Race[RegressionKnobs]):
             range=(-end, end) if math.isfinite(end) and end > 0 else None,
             annotate=True,
         )
+        if not math.isfinite(end):
+            return picture
+        wrong = bool((values[:, 2].abs() > FAINT * end).any())
+        text = (
+            "By hand and autograd differ: the formula is wrong." if wrong else "By hand and autograd agree."
+        )
+        return p.says(picture, text)
 
-    @p.lines("Loss by points looked at", size="wide")
+    @p.lines("Who learns most from few points?", size="wide")
     def by_points(self, knobs: RegressionKnobs) -> p.Lines:
         """Each path's loss over the points it took, on logarithmic axes."""
         above = self._above(latest_rows(self.trail, self.race_steps + 1), knobs)  # (T, P)
@@ -336,7 +357,7 @@ class LinearRegression(Race[RegressionKnobs]):
         drawn = x > 0
         order = x[drawn].argsort()
         values = values[:, drawn][:, order]
-        return p.Lines(
+        picture = p.Lines(
             x=x[drawn][order],
             values=torch.where(values > SETTLED, values, math.nan),
             series=NAMES,
@@ -344,6 +365,9 @@ class LinearRegression(Race[RegressionKnobs]):
             x_log=True,
             y_log=True,
         )
+        text = "Points looked at so far: batch {batch}, mini-batch {some}, stochastic {one}."
+        batch, one, some = self.looked_at
+        return p.says(picture, text, batch=batch, some=some, one=one)
 
     parameters = p.scalars(
         {"w": "w", "b": "b", "slope/w": "∂L/∂w", "slope/b": "∂L/∂b"}, "Batch: w, b and their slopes"
@@ -362,7 +386,7 @@ class LinearRegression(Race[RegressionKnobs]):
         low, high = margins(with_origin[:, 1]).tolist()
         arrow = sorted([(0.0, 0.0), (mean[0].item(), mean[1].item())])
         x, y = zip((left, math.nan), *arrow, (right, math.nan), strict=True)
-        return p.Lines(
+        picture = p.Lines(
             x=torch.tensor(x),
             values=torch.tensor(y).view(1, 1, -1),
             series=["mean"],
@@ -370,14 +394,19 @@ class LinearRegression(Race[RegressionKnobs]):
             y_ranges=[(low, high)],
             dots=torch.cat([p.Lines.dot(*each.T), p.Lines.dot(*mean, series=0)]),
         )
+        if not mean.isfinite().all():
+            return picture
+        against = int((each[:, 0] * mean[0] < 0).sum())
+        text = "{against} of {all} points pull w the other way than their mean does."
+        return p.says(picture, text, against=against, all=len(each))
 
-    @p.lines("What a step leaves, for each η")
+    @p.lines("How much of the way does a step leave?")
     def shrinking(self, knobs: RegressionKnobs) -> p.Lines:
         """|1 − ηλ| of both eigenvalues of H, around the largest η that converges."""
         flat, steep = (factor(knobs) * torch.linalg.eigvalsh(self.hessian)).tolist()
         bound = 2 / steep
         η = torch.logspace(-3, 0.7, 120, dtype=torch.float64) * bound
-        return p.Lines(
+        picture = p.Lines(
             x=η,
             values=(1 - torch.outer(torch.tensor([steep, flat], dtype=torch.float64), η)).abs(),
             series=["steepest", "flattest"],
@@ -387,3 +416,6 @@ class LinearRegression(Race[RegressionKnobs]):
             notes=[f"λ = {steep:.3g}, {flat:.3g};  2/λₘₐₓ = {bound:.4g}"],
             y_ranges=[(0.0, 1.6)],
         )
+        steep_left, flat_left = (rough(100 * abs(1 - knobs.lr * λ)) for λ in (steep, flat))
+        text = "Now a step leaves {steep}% of the way where it is steepest, {flat}% where it is flattest."
+        return p.says(picture, text, steep=steep_left, flat=flat_left)

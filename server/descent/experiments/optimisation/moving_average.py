@@ -29,7 +29,8 @@ import torch
 
 from descent.contract import Experiment, Knobs, Measure, Preset, Scalars, fixed, live
 from descent.contract import panels as p
-from descent.kit.text import superscript, term
+from descent.kit.extremes import extremes
+from descent.kit.text import rough, superscript, term
 
 YEAR = 365  # days on show
 KEPT = 5000  # latest days that averages are taken of; 0.995^4635 < 1e-10
@@ -149,7 +150,7 @@ class MovingAverage(Experiment[AverageKnobs]):
         v_hat = corrected(v, beta, self.step_index)
         values = [truth_at(x, knobs.truth), v[-YEAR:], v_hat[-YEAR:], np.full_like(x, math.nan)]
         dots = [np.zeros_like(x), np.full_like(x, READINGS), x, np.array(theta[-YEAR:])]
-        return p.Lines(
+        picture = p.Lines(
             x=x if len(x) else np.zeros(1),
             values=np.array(values)[None] if len(x) else np.full((1, 4, 1), math.nan),
             groups=["°C"],
@@ -158,6 +159,12 @@ class MovingAverage(Experiment[AverageKnobs]):
             dots=np.stack(dots, 1),
             notes=[self._spelled(v, theta, beta)],
         )
+        if not len(x):
+            return picture
+        truth, day = values[0], np.array(theta[-YEAR:])
+        text = "Here v̂ is {average} °C off the truth (root mean square), a single day {day} °C."
+        away = rough(_size(v_hat[-YEAR:] - truth))
+        return p.says(picture, text, average=away, day=rough(_size(day - truth)))
 
     def _spelled(self, v: Vector, theta: Sequence[float], beta: float) -> str:
         """The last day's average with its numbers."""
@@ -178,7 +185,7 @@ class MovingAverage(Experiment[AverageKnobs]):
         height = np.repeat((1 - beta) * beta**k, 2)
         inside = np.repeat(k < window - 1e-9, 2)
         values = np.where([inside, ~inside], height, math.nan)[None]
-        return p.Lines(
+        picture = p.Lines(
             x=x,
             values=values,
             low=0 * values,
@@ -189,6 +196,9 @@ class MovingAverage(Experiment[AverageKnobs]):
             marks=[[("1/(1 − β)", window)]],
             notes=[f"{beta:g}{superscript(round(window))} = {beta ** round(window):.3f},  1/e = 0.368"],
         )
+        share = 100 * float(height[::2][k < window - 1e-9].sum())
+        text = "The latest 1/(1 − β) = {days} days have {percent}% of the weight."
+        return p.says(picture, text, days=rough(window), percent=rough(share))
 
     @p.lines("Several β at once", size="wide")
     def several(self, knobs: AverageKnobs) -> p.Lines:
@@ -196,13 +206,17 @@ class MovingAverage(Experiment[AverageKnobs]):
         x, theta = self._days(YEAR), self.theta.tolist()
         rows = [corrected(averages(theta, beta), beta, self.step_index)[-YEAR:] for beta in COMPARED]
         values = np.array([truth_at(x, knobs.truth), *rows])
-        return p.Lines(
+        picture = p.Lines(
             x=x if len(x) else np.zeros(1),
             values=values[None] if len(x) else np.full((1, len(values), 1), math.nan),
             groups=["°C"],
             series=["truth", *(f"β = {beta:g}" for beta in COMPARED)],
             x_label="day",
         )
+        away = [_size(row - values[0]) if len(x) else math.nan for row in rows]
+        found = extremes(away, picture.series[1:])
+        text = "{low} is nearest the truth: {least} °C off; {high} is {most} °C off."
+        return p.says(picture, text, **found) if found else picture
 
     def _apart(self, knobs: AverageKnobs, beta: float) -> tuple[Vector, Vector, Vector]:
         """The truth of the latest days, the average of it, and that of the noise: averaging is linear."""
@@ -212,7 +226,7 @@ class MovingAverage(Experiment[AverageKnobs]):
         smooth, rest = (corrected(averages(part.tolist(), beta), beta) for part in (truth, noise))
         return truth, smooth, rest
 
-    @p.lines("Lag against noise")
+    @p.lines("Late, or noisy?")
     def trade_off(self, knobs: AverageKnobs) -> p.Lines:
         """Root mean square of the two errors and of both together, by the window 1/(1 − β)."""
         rows = np.full((3, len(WINDOWS)), math.nan)
@@ -220,7 +234,7 @@ class MovingAverage(Experiment[AverageKnobs]):
             if len(self.theta):
                 truth, smooth, noise = self._apart(knobs, float(beta))
                 rows[:, i] = [_size(smooth - truth), _size(noise), _size(smooth + noise - truth)]
-        return p.Lines(
+        picture = p.Lines(
             x=WINDOWS,
             values=rows,
             groups=["°C"],
@@ -229,6 +243,11 @@ class MovingAverage(Experiment[AverageKnobs]):
             x_log=True,
             marks=[[("β", window_of(knobs.beta))]],
         )
+        if np.isnan(rows[2]).any():
+            return picture
+        best = WINDOWS[rows[2].argmin()]
+        text = "1/(1 − β) = {best} errs least; yours is {now}."
+        return p.says(picture, text, best=rough(best), now=rough(window_of(knobs.beta)))
 
     @p.lines("The first days")
     def bias(self, knobs: AverageKnobs) -> p.Lines:
@@ -239,7 +258,7 @@ class MovingAverage(Experiment[AverageKnobs]):
         x = np.arange(1.0, t + 1)
         dots = [np.zeros(len(theta)), np.full(len(theta), READINGS), x[: len(theta)], np.array(theta)]
         note = f"v̂ = {term(v[-1])} / (1 − {beta:g}{superscript(t)}) = {term(v_hat[-1])}"
-        return p.Lines(
+        picture = p.Lines(
             x=x,
             values=np.array([truth_at(x, knobs.truth), v, v_hat, np.full(t, math.nan)]),
             groups=["°C"],
@@ -248,6 +267,9 @@ class MovingAverage(Experiment[AverageKnobs]):
             dots=np.stack(dots, 1),
             notes=[note if theta else ""],
         )
+        share = rough(100 * (1 - beta**t))
+        text = "Day {day}: the weights sum to {percent}%; v lacks the rest."
+        return p.says(picture, text, day=t, percent=share) if theta else picture
 
     @p.ranking("Each β in numbers")
     def numbers(self, knobs: AverageKnobs) -> p.Ranking:
@@ -261,12 +283,15 @@ class MovingAverage(Experiment[AverageKnobs]):
             rows.append([window_of(beta), _lag(truth, smooth), *errors])
         values = np.array(rows)
         largest = [max(1.0, float(np.nan_to_num(column).max())) for column in values.T]
-        return p.Ranking(
+        picture = p.Ranking(
             values=values,
             names=[f"{beta:g}" for beta in betas],
             columns=["1/(1 − β)", "days late", "noise °C", "error °C"],
             ranges=[(0.0, most) for most in largest],
         )
+        found = extremes(values[:, 3].tolist(), picture.names)
+        text = "β = {low} is least off the truth, by {least} °C; β = {high} most, by {most} °C."
+        return p.says(picture, text, **found) if found else picture
 
     today = p.scalars(
         {
