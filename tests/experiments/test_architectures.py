@@ -102,6 +102,45 @@ def test_the_layers_are_those_of_the_network_and_size_chosen() -> None:
     assert sum(run.change(network="resnet-50", papers_size=True).look("classic").parameters) == 25_557_032
 
 
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(Architectures, n=1)
+    assert run.look("error").reading is None  # nothing is drawn yet
+    run.train(3)
+    picture = run.look("error")
+    assert picture.reading.values == {
+        key: f"{100 * picture.values[0, place, -1]:.0f}" for key, place in (("plain", 1), ("residual", 2))
+    }
+    picture = run.look("gradient")
+    assert float(picture.reading.values["times"]) == pytest.approx(
+        float(picture.values[1, 1, 0] / picture.values[1, 1, -1]), rel=0.06
+    )
+    picture = run.look("tested")
+    wrong = (picture.values[0] * 200).round()
+    assert picture.reading.values == {"least": int(wrong.min()), "most": int(wrong.max()), "all": 200}
+    millions = dict(zip(run.look("totals").labels, run.look("totals").values.T.tolist(), strict=True))
+    expected = [f"{100 * a / b:.0f}" for a, b in zip(millions["ResNet-18"], millions["VGG-16"], strict=True)]
+    values = run.look("totals").reading.values
+    assert [values["parameters"], values["products"], values["largest"]] == [*expected, "VGG-16"]
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_of_a_network_that_is_out_no_error_is_read(gone: int) -> None:
+    run = Driven(Architectures, n=1).train(1)
+    run.experiment.racing.remove([*RACERS][gone])
+    run.train(1)
+    assert run.look("error").reading is None
+
+
+def test_the_largest_layer_is_named_where_there_is_one() -> None:
+    run = Driven(Architectures, n=1, network="vgg-16")
+    text, values = run.look("classic").reading
+    assert (text.split()[0], values["layer"], values["share"]) == ("{layer}", "fc6", "74")
+    text, values = run.change(network="resnet-18").look("classic").reading
+    counts = [layer.parameters for layer in layers_of("resnet-18")]
+    assert counts.count(max(counts)) > 1  # several convolutions of the last stage
+    assert (text.split()[0], values["share"]) == ("No", f"{100 * max(counts) / sum(counts):.0f}")
+
+
 def test_only_dense_layers_on_maps_depend_on_the_input_size() -> None:
     for name in CLASSIC:
         changed = [

@@ -61,6 +61,7 @@ FORBIDDEN = {
 }
 HEAVY = {"sklearn", "scipy", "pandas", "matplotlib", "optuna"}
 LARGEST_FRAME = 1 << 20  # bytes
+LONGEST_READING = 100  # letters
 
 every = pytest.mark.parametrize("entry", experiments().values(), ids=list(experiments()))
 
@@ -220,6 +221,10 @@ def assert_shows(picture: Picture, name: str, entry: Entry) -> None:
         assert (picture.kind, field) in MAY_HOLD_NAN or not np.isnan(array).any(), f"{name}.{field}"
         sent = wire.to_numpy(getattr(picture, field))
         assert np.array_equal(array, sent, equal_nan=array.dtype == np.float32), f"{name}.{field}"
+    if picture.reading:
+        text, values = picture.reading
+        assert len(text.format(**values)) <= LONGEST_READING, f"{name}: {text}"
+        assert entry.panels[name].group or text in entry.lessons["ko"].words["words"], f"{name}: {text}"
 
 
 def own_probes_of(entry: Entry) -> list[str]:
@@ -470,6 +475,7 @@ SAYING = {
     "Note": 0,
     "Finished": 0,
     "says": 1,
+    "p.says": 1,
 }  # where among its arguments each has the message
 
 
@@ -483,9 +489,9 @@ def messages_in(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and (called := ast.unparse(node.func)) in SAYING:
             message = node.args[SAYING[called]]
-            if isinstance(message, ast.Name):
-                message = constants.get(message.id, message)
             for text in [message.body, message.orelse] if isinstance(message, ast.IfExp) else [message]:
+                if isinstance(text, ast.Name):
+                    text = constants.get(text.id, text)
                 assert isinstance(text, ast.Constant), f"line {node.lineno}: the message is no fixed text"
                 yield text.value
 

@@ -16,6 +16,7 @@ from descent.kit.data.batches import minibatch
 from descent.kit.extremes import extremes
 from descent.kit.history import latest_rows, room_for_row
 from descent.kit.nn.layers import UniformLayers
+from descent.kit.reading import foremost, in_percent
 from descent.kit.text import rough
 from driving import built, change, take
 
@@ -95,3 +96,24 @@ def test_a_number_is_written_roughly_without_an_exponent_where_it_needs_none() -
     written = {0.0: "0", 0.012345: "0.012", -3.44: "−3.4", 99.4: "99", 99.7: "100", 1234.0: "1234"}
     assert {value: rough(value) for value in written} == written
     assert [rough(value) for value in (1e-9, 12345.0, float("nan"))] == ["1e−9", "1.2e4", "–"]
+
+
+def test_what_stands_out_is_one_finite_number_or_nothing() -> None:
+    nan, inf = float("nan"), float("inf")
+    assert foremost([1, 3, 2]) == 1
+    assert foremost(torch.tensor([nan, -2.0, -inf, -1.0])) == 3
+    assert [foremost(values) for values in ([2, 2, 1], [nan, nan], [inf, -inf], [])] == [None] * 4
+
+
+def test_a_share_is_none_or_all_only_if_it_is() -> None:
+    shares = {
+        0.0: "0",
+        1e-9: "<1",
+        0.0099: "<1",
+        0.014: "1",
+        0.715: "72",
+        0.99: "99",
+        0.9999: ">99",
+        1.0: "100",
+    }
+    assert {share: in_percent(share) for share in shares} == shares

@@ -45,6 +45,7 @@ from descent.kit.nn.inception import GoogLeNet, SmallInception
 from descent.kit.nn.layout import LaidOut, laid_out
 from descent.kit.nn.race import Race, by_learner, step_all
 from descent.kit.nn.residual import BasicBlock, Bottleneck, ResNet, SmallResNet, kaiming
+from descent.kit.reading import foremost, in_percent
 from descent.kit.text import rough, subscript
 
 BATCH = 32
@@ -262,13 +263,18 @@ class Architectures(Race[ArchitectureKnobs]):
     def error(self, knobs: ArchitectureKnobs) -> p.Lines:
         """Share of the mini-batches misread, as a running mean."""
         steps = torch.arange(len(self.errors)) * self.stride
-        return p.Lines(
+        picture = p.Lines(
             x=steps.float(),
             values=self.errors.t(),
             series=list(RACERS.values()),
             x_label="step",
             y_ranges=[(0.0, 1.0)],
         )
+        plain, residual = self.errors[-1, 1:3].tolist() if len(self.errors) else (math.nan, math.nan)
+        if math.isnan(plain + residual):
+            return picture
+        text = "Of the two deep ones, the plain misreads {plain}%, the residual {residual}%."
+        return p.says(picture, text, plain=in_percent(plain), residual=in_percent(residual))
 
     @p.lines("The gradient, layer by layer", size="wide")
     def gradient(self, knobs: ArchitectureKnobs) -> p.Lines:
@@ -276,7 +282,7 @@ class Architectures(Race[ArchitectureKnobs]):
         norms = torch.stack([self._norms(knobs), self.first])  # (2, 3, 6n + 1)
         last = subscript(norms.shape[2])
         ratios = (norms[:, 1:, 0] / norms[:, 1:, -1]).tolist()
-        return p.Lines(
+        picture = p.Lines(
             x=torch.arange(1.0, norms.shape[2] + 1),
             values=torch.where(norms > 0, norms, math.nan),
             groups=["now", "before the first step"],
@@ -285,25 +291,48 @@ class Architectures(Race[ArchitectureKnobs]):
             y_log=True,
             notes=[f"‖∂W₁‖/‖∂W{last}‖ = {rough(plain)}, {rough(residual)}" for plain, residual in ratios],
         )
+        times = ratios[1][0]
+        if not math.isfinite(times):
+            return picture
+        text = "At the start, the deep plain network's first layer got {times} times the last one's gradient."
+        return p.says(picture, text, times=rough(times))
 
-    @p.bars("What they take", log=True)
+    @p.bars("How much does each network take?", log=True)
     def totals(self, knobs: ArchitectureKnobs) -> p.Bars:
         """Millions of parameters and of multiply-adds, each network at its own size."""
         layers = [layers_of(name) for name in CLASSIC]
         counts = [[sum(one.parameters for one in of), sum(one.products for one in of)] for of in layers]
-        return p.Bars(
+        picture = p.Bars(
             values=torch.tensor(counts, dtype=torch.float64).t() / 1e6,
             labels=[classic.title for classic in CLASSIC.values()],
             series=["M parameters", "M multiply-adds"],
             log=True,
+        )
+        largest = max(counts)
+        mine = counts[list(CLASSIC).index(knobs.network)]
+        shares = [in_percent(one / most) for one, most in zip(mine, largest, strict=True)]
+        return p.says(
+            picture,
+            "{network} has {parameters}% of the parameters of {largest}, and {products}% of its work.",
+            network=CLASSIC[knobs.network].title,
+            largest=picture.labels[counts.index(largest)],
+            parameters=shares[0],
+            products=shares[1],
         )
 
     @p.bars("Test error")
     def tested(self, knobs: ArchitectureKnobs) -> p.Bars:
         """Share of test pictures misread, by network."""
         said = [self._scores(name, self.test_x, knobs).argmax(1) for name in RACERS]
-        errors = [(one != self.test_y).float().mean() for one in said]
-        return p.Bars(values=torch.stack(errors)[None], labels=list(RACERS.values()), range=(0.0, 1.0))
+        wrong = torch.stack([(one != self.test_y).sum() for one in said])
+        shares = wrong[None] / len(self.test_y)
+        return p.says(
+            p.Bars(values=shares, labels=list(RACERS.values()), range=(0.0, 1.0)),
+            "The best network misreads {least} of {all} pictures, the worst {most}.",
+            least=int(wrong.min()),
+            most=int(wrong.max()),
+            all=len(self.test_y),
+        )
 
     @p.blueprint("A classic network, layer by layer", size="wide")
     def classic(self, knobs: ArchitectureKnobs) -> p.Blueprint:
@@ -311,13 +340,24 @@ class Architectures(Race[ArchitectureKnobs]):
         classic = CLASSIC[knobs.network]
         side = classic.side if knobs.papers_size else knobs.side
         layers = layers_of(knobs.network, side)
-        return p.Blueprint(
+        counts = [layer.parameters for layer in layers]
+        picture = p.Blueprint(
             shapes=[(classic.channels, side, side), *(layer.shape for layer in layers)],
             names=[layer.name for layer in layers],
             types=[layer.type for layer in layers],
             formulas=[layer.formula for layer in layers],
-            parameters=[layer.parameters for layer in layers],
+            parameters=counts,
             products=[layer.products for layer in layers],
+        )
+        place = foremost(counts)
+        return p.says(
+            picture,
+            "{layer} holds {share}% of the {total} parameters."
+            if place is not None
+            else "No layer holds more than {share}% of the {total} parameters.",
+            layer="" if place is None else layers[place].name,
+            share=in_percent(max(counts) / sum(counts)),
+            total=f"{sum(counts):,}",
         )
 
     losses = p.scalars(by_learner("loss", RACERS), "Loss", size="wide", log=True, smoothing=0.9)
