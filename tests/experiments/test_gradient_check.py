@@ -27,7 +27,8 @@ from descent.experiments.optimisation.gradient_check import (
     relative_error,
     suspect,
 )
-from driving import built
+from descent.kit.text import rough
+from driving import built, said_of
 from driving import take as run
 
 ACTIVATIONS = ["tanh", "sigmoid", "relu"]
@@ -236,3 +237,30 @@ def test_the_table_names_the_parameter_that_is_picked() -> None:
     moved = experiment.network().detach()
     before, _, _ = at(make()[0])
     assert (moved != before).nonzero().tolist() == [[i]]
+
+
+def test_what_is_said_of_the_check_is_what_the_pictures_show() -> None:
+    experiment, knobs = built(GradientCheck, bug="sign", bug_layer=2)
+    bars, said = said_of(experiment, knobs, "layers")
+    assert said == {"layer": 2}
+    assert any("✗" in label for label in bars.labels[2:4])
+    picture, said = said_of(experiment, knobs, "parameters")
+    assert said == {"wrong": int((10**picture.values > 1.1 * WRONG).sum()), "all": P}
+    picture, said = said_of(experiment, knobs, "worst")
+    worst = int(picture.values[:, 0].argmax())
+    assert said == {"name": picture.names[worst], "ratio": rough(float(picture.values[worst, 1]))}
+    picture, said = said_of(experiment, knobs, "valley")
+    best = int(picture.values[0, 1].argmin())
+    assert said["at"] == rough(float(picture.x[best]))
+    assert said["hand"] == rough(float(picture.values[0, 0, best]))
+
+
+def test_no_bug_is_told_of_without_one_and_nothing_of_numbers_that_are_none() -> None:
+    experiment, knobs = built(GradientCheck, bug="none")
+    assert "no bug" in said_of(experiment, knobs, "layers")[0].reading.text
+    assert said_of(experiment, knobs, "parameters")[1]["wrong"] == 0
+    with torch.no_grad():
+        for parameter in experiment.network.parameters():
+            parameter.fill_(float("nan"))
+    assert said_of(experiment, knobs, "layers")[0].reading is None
+    assert said_of(experiment, knobs, "parameters")[1] == {}

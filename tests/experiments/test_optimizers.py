@@ -24,8 +24,9 @@ from descent.experiments.optimisation.optimizers import (
     OptimizersKnobs,
     losses_of,
 )
+from descent.kit.extremes import extremes
 from descent.kit.nn.plane import through
-from driving import built
+from driving import built, said_of
 from driving import take as run
 
 
@@ -304,3 +305,25 @@ def test_the_watched_weights_history_is_the_latest_oldest_first() -> None:
     assert picture.x.tolist() == list(range(4, LAST + 4))
     np.testing.assert_allclose(picture.values[0, 1], moved[4:], rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(picture.values[0, 0], picture.values[0, 1], rtol=1e-2, atol=1e-5)  # SGD: g
+
+
+def test_what_is_said_of_the_race_is_what_the_pictures_show() -> None:
+    experiment, knobs = built(Optimizers)
+    for panel in ("surface", "standings", "moves", "by_second", "times", "memory"):
+        assert said_of(experiment, knobs, panel)[1] == {}  # all alike, nothing measured
+    run(experiment, knobs, 40)
+    picture, said = said_of(experiment, knobs, "surface")
+    assert said == extremes(picture.heights[:, -1], picture.names)
+    picture, said = said_of(experiment, knobs, "standings")
+    assert said == extremes(picture.values[:, 1], picture.names)
+    picture, said = said_of(experiment, knobs, "moves")
+    typical = [float(each[each > 0].median()) for each in experiment.moved.abs()]
+    assert said["high"] == picture.names[np.argmax(typical)]
+    assert float(said["most"]) == pytest.approx(max(typical), rel=0.06)
+    picture, said = said_of(experiment, knobs, "by_second")
+    ends = [row[np.isfinite(row)][-1] for row in np.asarray(picture.values)[0]]
+    assert float(said["least"]) >= min(ends) * 0.95  # others have gone on since
+    picture, said = said_of(experiment, knobs, "times")
+    assert said == extremes(picture.values[1].tolist(), picture.labels)
+    _, said = said_of(experiment, knobs, "memory")
+    assert (said["high"], said["most"], said["low"], said["least"]) == ("Adadelta", "2", "SGD", "0")

@@ -11,7 +11,9 @@ from torch.optim import lr_scheduler
 
 import driving
 from descent.experiments.optimisation.schedules import NAMES, ScheduleKnobs, Schedules, losses_of, rates
-from driving import latest, take
+from descent.kit.extremes import extremes
+from descent.kit.text import rough
+from driving import latest, said_of, take
 
 
 def built(**values: Any) -> tuple[Schedules, ScheduleKnobs]:
@@ -95,3 +97,19 @@ def test_measurements_are_kept_evenly_when_there_are_too_many() -> None:
     steps = experiment.history_steps[:257]
     assert set(steps.diff().tolist()) == {20.0}
     assert steps[-1] == experiment.step_index == 5121
+
+
+def test_what_is_said_of_the_race_is_what_the_pictures_show() -> None:
+    experiment, knobs = built()
+    for panel in ("race", "standing", "floor"):
+        assert said_of(experiment, knobs, panel)[1] == {}  # nothing is measured yet
+    take(experiment, knobs, 101)
+    picture, said = said_of(experiment, knobs, "race")
+    assert said == extremes(picture.values[0, :, -1], picture.series)
+    picture, said = said_of(experiment, knobs, "standing")
+    assert said == extremes(100 * picture.values[:, 0], picture.names)
+    picture, said = said_of(experiment, knobs, "floor")
+    _, _, rates, losses = picture.dots[-len(picture.series) :].T
+    assert said["above"] == rough(float(losses[picture.series.index(said["high"])]))
+    assert said["below"] == rough(float(losses[picture.series.index(said["low"])]))
+    assert rates[picture.series.index(said["low"])] == rates.min()

@@ -26,9 +26,10 @@ from descent.experiments.optimisation.search import (
     train,
     valley,
 )
+from descent.kit.text import rough
 from descent.registry import experiments
 from descent.runs.knobs import check
-from driving import built
+from driving import built, said_of, take
 from driving import take as run
 
 NOTHING = torch.zeros(0, 3)
@@ -264,3 +265,25 @@ def test_an_empty_or_inverted_search_space_is_refused_at_its_field(
     with pytest.raises(BadKnob) as refused:
         check(experiments()["search"], values)
     assert refused.value.field == knob
+
+
+def test_what_is_said_of_the_trials_is_what_the_pictures_show() -> None:
+    experiment, knobs = built(Search, side=2, steps=10)
+    for panel in ("points", "by_rate", "best_so_far", "rounds", "importance"):
+        assert said_of(experiment, knobs, panel)[1] == {}
+    take(experiment, knobs, 6)  # a round and a half
+    picture, said = said_of(experiment, knobs, "by_rate")
+    _, strategies, rates, losses = picture.dots.T
+    best = int(losses.argmin())
+    near = rates[losses <= 1.25 * losses.min()]
+    assert (said["low"], said["high"]) == (rough(float(near.min())), rough(float(near.max())))
+    _, said = said_of(experiment, knobs, "points")
+    assert said["name"] == picture.series[int(strategies[best])]
+    assert (said["loss"], said["rate"]) == (rough(float(losses[best])), rough(float(rates[best])))
+    picture, said = said_of(experiment, knobs, "best_so_far")
+    assert (said["done"], said["all"]) == (2, 4)
+    assert said["least"] == rough(float(picture.values[0, :, 1].min()))
+    picture, said = said_of(experiment, knobs, "rounds")
+    assert (said["rounds"], said["random"]) == (1, rough(float(picture.values[1, 2])))
+    picture, said = said_of(experiment, knobs, "distinct")
+    assert [said["grid"], said["random"], said["tpe"]] == picture.values[:, 0].int().tolist()

@@ -35,7 +35,7 @@ from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scal
 from descent.contract import panels as p
 from descent.kit.data.planar import circle, encode
 from descent.kit.nn.activations import ACTIVATION_TITLES, ACTIVATIONS
-from descent.kit.text import figure
+from descent.kit.text import figure, rough
 
 POINTS = 32
 FEATURES = ("x1", "x2", "x1^2", "x2^2", "x1*x2", "sin x1")
@@ -272,7 +272,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         steps = self.x.new_tensor(knobs.epsilon) if ε is None else ε.to(self.device)
         return differences(self.network(), self.x, self.y, knobs.activation, steps, dtype)
 
-    @p.lines("Relative error, for each ε", size="wide")
+    @p.lines("Which ε is best?", size="wide")
     def valley(self, knobs: CheckKnobs) -> p.Lines:
         """The relative error of all differences, by ε, and of what was written by hand."""
         θ = self.network()
@@ -285,7 +285,7 @@ class GradientCheck(Experiment[CheckKnobs]):
             relative_error(right, double.one_sided),
             relative_error(right, single.one_sided),
         ]
-        return p.Lines(
+        picture = p.Lines(
             x=EPSILONS,
             values=torch.stack(curves).clamp(min=LEAST),
             series=["by hand", "two-sided", "two-sided, float32", "one-sided", "one-sided, float32"],
@@ -294,6 +294,14 @@ class GradientCheck(Experiment[CheckKnobs]):
             y_log=True,
             marks=[[("ε", knobs.epsilon)]],
             y_ranges=[(1e-12, 3.0)],
+        )
+        best = int(curves[1].argmin())
+        return p.says(
+            picture,
+            "Two-sided is best at ε = {at}, off by {least}; by hand is off by {hand} there.",
+            at=rough(float(EPSILONS[best])),
+            least=rough(max(LEAST, float(curves[1][best]))),
+            hand=rough(max(LEAST, float(curves[0][best]))),
         )
 
     @p.lines("f between the two points")
@@ -320,7 +328,7 @@ class GradientCheck(Experiment[CheckKnobs]):
             dots=p.Lines.dot(t[[20, 40]], exact[[20, 40]], series=2),
         )
 
-    @p.bars("Error by layer", log=True)
+    @p.bars("Which layer is wrong?", log=True)
     def layers(self, knobs: CheckKnobs) -> p.Bars:
         """The relative error of the weights and of the biases of each layer, at the ε of the knob."""
         θ = self.network()
@@ -333,20 +341,27 @@ class GradientCheck(Experiment[CheckKnobs]):
             "" if error <= WRONG else "✗ " if i // 2 + 1 == found else "↓ "
             for i, error in enumerate(values[0].tolist())
         ]
-        return p.Bars(
+        picture = p.Bars(
             values=values.clamp(min=LEAST),
             labels=[sign + name for sign, name in zip(signs, names, strict=True)],
             series=["by hand", "autograd"],
             range=(1e-12, 1.0),
             log=True,
         )
+        if not gradients[0].isfinite().all():
+            return picture
+        if not found:
+            return p.says(picture, "All layers agree with the differences: no bug shows.")
+        text = "Layer {layer} is wrong, and nothing above it is: look for the bug there."
+        return p.says(picture, text, layer=found)
 
     @p.heatmap("Error by parameter", size="hero")
     def parameters(self, knobs: CheckKnobs) -> p.Heatmap:
         """Of what was written by hand, against the two-sided differences."""
-        errors = self._each(knobs)[0].clamp(min=LEAST).log10().round(decimals=1)
-        parts = errors.split([rows * columns for rows, columns in SHAPES])
-        return p.Heatmap(
+        errors = self._each(knobs)[0]
+        shown = errors.clamp(min=LEAST).log10().round(decimals=1)
+        parts = shown.split([rows * columns for rows, columns in SHAPES])
+        picture = p.Heatmap(
             values=torch.cat([part.view(shape) for part, shape in zip(parts, SHAPES, strict=True)], 1),
             rows=[*(f"w{i}" for i in range(1, SIZES[0] + 1)), "b"],
             columns=[f"{layer}·{unit}" for layer, n in enumerate(SIZES[1:], 1) for unit in range(1, n + 1)],
@@ -354,6 +369,10 @@ class GradientCheck(Experiment[CheckKnobs]):
             range=(-12.0, 0.0),
             annotate=True,
         )
+        wrong = int((errors > WRONG).sum())
+        if not errors.isfinite().all():
+            return picture
+        return p.says(picture, "{wrong} of {all} derivatives are wrong.", wrong=wrong, all=P)
 
     def _each(self, knobs: CheckKnobs) -> tuple[Tensor, Tensor]:
         """Of every single parameter the relative error, and by hand over differences, NaN for 0/0: (P,) each.
@@ -369,20 +388,26 @@ class GradientCheck(Experiment[CheckKnobs]):
     @p.ranking("Parameters, the worst first", edits="parameter")
     def worst(self, knobs: CheckKnobs) -> p.Ranking:
         """Every parameter: W₂31 leads from the third unit below to the first of layer 2."""
+        errors, ratios = self._each(knobs)
         names = [
             f"W{SUBSCRIPTS[layer]}{row}{unit}" if row < rows else f"b{SUBSCRIPTS[layer]}{unit}"
             for layer, (rows, columns) in enumerate(SHAPES)
             for row in range(1, rows + 1)
             for unit in range(1, columns + 1)
         ]
-        return p.Ranking(
-            values=torch.stack(self._each(knobs), 1),
+        picture = p.Ranking(
+            values=torch.stack([errors, ratios], 1),
             names=names,
             columns=["error", "ratio"],
             ranges=[(0.0, 1.0), (-2.0, 2.0)],
             ids=list(range(P)),
             chosen=knobs.parameter,
         )
+        place = int(errors.argmax())
+        if not ratios[place].isfinite():
+            return picture
+        text = "{name} is off most: by hand is {ratio} times the measured slope."
+        return p.says(picture, text, name=names[place], ratio=rough(float(ratios[place])))
 
     losses = p.scalars({"loss/hand": "by hand", "loss/autograd": "autograd"}, "Loss", size="wide", log=True)
     checks = p.scalars(

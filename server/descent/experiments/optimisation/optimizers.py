@@ -46,11 +46,13 @@ from descent.contract import Knobs, Measure, Objective, Preset, Scalars, batch_o
 from descent.contract import panels as p
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
+from descent.kit.extremes import extremes
 from descent.kit.history import latest_rows, room_for_row
 from descent.kit.nn.plane import Landscape, Plane, landscape_of, through
 from descent.kit.nn.race import Race, by_learner
 from descent.kit.nn.rules import NAG, SGD, Adadelta, Adagrad, Adam, AdamW, Momentum, RMSprop, Rule
 from descent.kit.nn.stopwatch import Stopwatch
+from descent.kit.text import rough
 
 PIXELS, HIDDEN, CLASSES = 64, 8, 10
 TRAIN = 512  # digits; the other 1,285 are the test split
@@ -284,7 +286,7 @@ class Optimizers(Race[OptimizersKnobs]):
         points = torch.cat([self.history[: self.recorded], theta[None]])  # (T, P, D)
         heights = torch.cat([self.heights[: self.recorded], self._losses(theta)[None]])  # (T, P)
         places = laid.plane.project(points)  # (T, P, 2)
-        return p.Contour(
+        picture = p.Contour(
             values=laid.values,
             x=laid.plane.x,
             y=laid.plane.y,
@@ -295,6 +297,9 @@ class Optimizers(Race[OptimizersKnobs]):
             start=tuple(places[0, 0].tolist()),
             out=self.gone(),
         )
+        found = extremes(heights[-1], picture.names)
+        text = "{low} is lowest: loss {least} on all training digits; {high} is highest: {most}."
+        return p.says(picture, text, **found) if found else picture
 
     @p.ranking("Standings")
     def standings(self, knobs: OptimizersKnobs) -> p.Ranking:
@@ -305,20 +310,27 @@ class Optimizers(Race[OptimizersKnobs]):
         right = (said == self.test_labels).float().mean(1)
         right[self.gone()] = math.nan
         values = torch.stack([loss, 100 * right, theta.norm(dim=1)], 1)  # (P, 3)
-        return p.Ranking(
+        picture = p.Ranking(
             values=values,
             names=list(TITLES.values()),
             columns=["loss", "test %", "‖θ‖"],
             ranges=[(0.0, max(1e-6, float(column.nan_to_num().max()))) for column in values.T],
             sort=1,
         )
+        found = extremes(values[:, 1], picture.names)
+        text = "{high} reads most unseen digits right, {most}%; {low} fewest, {least}%."
+        return p.says(picture, text, **found) if found else picture
 
     @p.histogram("How far each weight moved last")
     def moves(self, knobs: OptimizersKnobs) -> p.Histogram:
         """The distribution of log₁₀ |Δθ| over the weights of each racer."""
         lengths = dict(zip(TITLES.values(), self.moved.abs().cpu(), strict=True))
         moved = {title: length[length > 0].log10() for title, length in lengths.items()}
-        return p.Histogram.of(moved, 36, (-6.0, 0.0))
+        picture = p.Histogram.of(moved, 36, (-6.0, 0.0))
+        typical = [10 ** float(length.median()) if len(length) else math.nan for length in moved.values()]
+        found = extremes(typical, list(moved))
+        text = "{high} moves a typical weight furthest, by {most}; {low} least, by {least}."
+        return p.says(picture, text, **found) if found else picture
 
     losses = p.scalars(by_learner("loss", TITLES), "Loss by step", size="wide", log=True, smoothing=0.9)
 
@@ -348,7 +360,7 @@ class Optimizers(Race[OptimizersKnobs]):
             np.interp(x, each * steps, heights, right=math.nan) if each else np.full_like(x, heights[0])
             for each, heights in zip(seconds, self.heights[: self.recorded].T.cpu().numpy(), strict=True)
         ]
-        return p.Lines(
+        picture = p.Lines(
             x=x,
             values=np.array(values),
             groups=["loss"],
@@ -356,13 +368,21 @@ class Optimizers(Race[OptimizersKnobs]):
             x_label="s",
             y_log=True,
         )
+        drawn = np.isfinite(values).sum(0)
+        all_had = np.flatnonzero(drawn == drawn.max())[-1]  # seconds that everybody in the race has had
+        found = extremes([row[all_had] for row in values], picture.series)
+        text = "In {seconds} s of computing, {low} got lowest, to {least}; {high} got to {most}."
+        return p.says(picture, text, seconds=rough(x[all_had]), **found) if found else picture
 
     @p.bars("Time of a step")
     def times(self, knobs: OptimizersKnobs) -> p.Bars:
         """Mean microseconds for the gradient and for the rule."""
-        return p.Bars(
+        picture = p.Bars(
             values=1e6 * self.clock.means().T, labels=list(TITLES.values()), series=["gradient µs", "rule µs"]
         )
+        found = extremes(picture.values[1].tolist(), picture.labels)
+        text = "The quickest rule is {low}'s, with {least} µs; the slowest {high}'s, with {most} µs."
+        return p.says(picture, text, **found) if found else picture
 
     @p.lines("One weight, step by step", size="wide")
     def weight(self, knobs: OptimizersKnobs) -> p.Lines:
@@ -390,6 +410,9 @@ class Optimizers(Race[OptimizersKnobs]):
             for optimizer in self.optimizers
         ]
         parameters = self.moved.shape[1]
-        return p.Bars(
+        picture = p.Bars(
             values=torch.tensor(kept)[None] / parameters, labels=list(TITLES.values()), range=(0.0, 2.0)
         )
+        found = extremes([count / parameters for count in kept], picture.labels)
+        text = "For each weight, {high} keeps {most} numbers, {low} keeps {least}."
+        return p.says(picture, text, **found) if found else picture

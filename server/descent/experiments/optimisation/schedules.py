@@ -35,9 +35,11 @@ from descent.contract import Experiment, Knobs, Objective, Preset, Scalars, batc
 from descent.contract import panels as p
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
+from descent.kit.extremes import extremes
 from descent.kit.history import room_for_row
 from descent.kit.nn.race import by_learner, losses_by_learner
 from descent.kit.nn.schedules import value
+from descent.kit.text import rough
 
 TITLES = {
     "constant": "constant",
@@ -226,7 +228,7 @@ class Schedules(Experiment[ScheduleKnobs]):
         ]
         if knobs.steps <= self.step_index:
             drops.append(("T", float(knobs.steps)))
-        return p.Lines(
+        picture = p.Lines(
             x=steps,
             values=values,
             groups=["loss", "accuracy"],
@@ -234,6 +236,9 @@ class Schedules(Experiment[ScheduleKnobs]):
             x_label="step",
             marks=[drops, drops],
         )
+        found = extremes(values[0, :, -1], picture.series)
+        text = "{low} has the lowest loss now, {least}; {high} the highest, {most}."
+        return p.says(picture, text, **found) if found else picture
 
     @p.ranking("Who is ahead")
     def standing(self, knobs: ScheduleKnobs) -> p.Ranking:
@@ -243,21 +248,24 @@ class Schedules(Experiment[ScheduleKnobs]):
             loss, accuracy, _ = self.history[self.kept - 1]
         else:
             loss = accuracy = torch.full((len(NAMES),), float("nan"))
-        return p.Ranking(
+        picture = p.Ranking(
             values=torch.stack([accuracy, loss, now], 1),
             names=list(TITLES.values()),
             columns=["accuracy", "loss", "η"],
             ranges=[(0.0, 1.0), (0.0, 2.5), (0.0, knobs.lr)],
         )
+        found = extremes(100 * accuracy, picture.names)
+        text = "{high} reads most unseen digits right, {most}%; {low} fewest, {least}%."
+        return p.says(picture, text, **found) if found else picture
 
-    @p.lines("Loss against rate: the floor", legend=False)
+    @p.lines("Does a higher rate hover higher?", legend=False)
     def floor(self, knobs: ScheduleKnobs) -> p.Lines:
         """Loss against rate of the latest measurements, by racer."""
         latest = self.history[max(0, self.kept - FLOOR_SHOWN) : self.kept]  # (K, 3, R)
         racers = torch.arange(len(NAMES)).expand(len(latest), -1)
         dots = torch.stack([torch.zeros_like(racers), racers, latest[:, 2], latest[:, 0]], -1).float()
         ends = torch.tensor([LOWEST * knobs.lr, knobs.lr])
-        return p.Lines(
+        picture = p.Lines(
             x=ends,
             values=torch.full((1, len(NAMES), 2), float("nan")),
             groups=["loss"],
@@ -266,6 +274,13 @@ class Schedules(Experiment[ScheduleKnobs]):
             x_log=True,
             dots=dots.flatten(0, 1),
         )
+        found = extremes(latest[-1, 2], picture.series) if len(latest) else None
+        if not found:
+            return picture
+        losses = dict(zip(picture.series, latest[-1, 0].tolist(), strict=True))
+        above, below = rough(losses[found["high"]]), rough(losses[found["low"]])
+        text = "The highest rate is {high}'s, with loss {above}; the lowest {low}'s, with {below}."
+        return p.says(picture, text, above=above, below=below, **found)
 
     rate = p.scalars(by_learner("rate", TITLES), "Learning rates", size="wide", log=True)
     losses = p.scalars(by_learner("loss", TITLES), "Loss, on a logarithmic axis", log=True)

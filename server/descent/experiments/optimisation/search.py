@@ -35,6 +35,8 @@ from torch.nn import functional as F
 from descent.contract import Experiment, KnobError, Knobs, Measure, Preset, Scalars, fixed, live
 from descent.contract import panels as p
 from descent.kit.data.digits import sklearn_digits
+from descent.kit.extremes import extremes
+from descent.kit.text import rough
 
 STRATEGIES = {"grid": "grid", "random": "random", "tpe": "TPE"}
 PIXELS, HIDDEN, CLASSES = 64, 16, 10
@@ -248,7 +250,7 @@ class Search(Experiment[SearchKnobs]):
         high = low.copy()
         high[0, -1, 2:4] = top + margin
         best = [("best", float(rate.flatten()[loss.argmin()]))] if loss.numel() else []
-        return p.Lines(
+        picture = p.Lines(
             x=x,
             values=np.full(shape, math.nan),
             low=low,
@@ -261,13 +263,24 @@ class Search(Experiment[SearchKnobs]):
             y_ranges=[(bottom - margin, top + margin)],
             dots=self._dots(rate, decay.log10()),
         )
+        if not loss.numel():
+            return picture
+        place = int(loss.argmin())
+        return p.says(
+            picture,
+            "{name} has the lowest loss, {loss}, at η = {rate}, λ = {decay}.",
+            name=list(STRATEGIES.values())[place // loss.shape[1]],
+            loss=rough(float(loss.min())),
+            rate=rough(float(rate.flatten()[place])),
+            decay=rough(float(decay.flatten()[place])),
+        )
 
     def _marginal(self, knobs: SearchKnobs, knob: str, label: str) -> p.Lines:
         """The losses of the latest trials by one knob; the lines are at each strategy's lowest."""
         tried = self._latest(knobs)
         values, loss = tried[:, :, list(knobs.limits).index(knob)], tried[:, :, 2]  # (3, n)
         lowest = loss.amin(1) if loss.numel() else loss.new_full((len(STRATEGIES),), math.nan)
-        return p.Lines(
+        picture = p.Lines(
             x=np.array(widened(knobs.limits[knob])),
             values=lowest[None, :, None].expand(1, -1, 2),
             groups=["loss"],
@@ -277,6 +290,12 @@ class Search(Experiment[SearchKnobs]):
             y_log=True,
             dots=self._dots(values, loss),
         )
+        if not loss.numel():
+            return picture
+        good = values[loss <= NEARLY * loss.min()]
+        text = "The losses within {percent}% of the lowest have {label} from {low} to {high}."
+        ends = {"low": rough(float(good.min())), "high": rough(float(good.max()))}
+        return p.says(picture, text, percent=rough(100 * (NEARLY - 1)), label=label, **ends)
 
     @p.lines("Loss by rate")
     def by_rate(self, knobs: SearchKnobs) -> p.Lines:
@@ -297,7 +316,7 @@ class Search(Experiment[SearchKnobs]):
         if len(self.bests) >= 3:
             low, high = self.bests.quantile(torch.tensor([0.25, 0.75], dtype=torch.float64), 0)
             bands = {"low": low[None], "high": high[None]}
-        return p.Lines(
+        picture = p.Lines(
             x=np.arange(1, knobs.budget + 1),
             values=values,
             groups=["loss"],
@@ -306,6 +325,10 @@ class Search(Experiment[SearchKnobs]):
             y_log=True,
             **bands,
         )
+        done = self.tried.shape[1]
+        found = extremes(values[0, :, done - 1], picture.series) if done else None
+        text = "After {done} of {all} trials, {low} has the lowest loss, {least}; {high} has {most}."
+        return p.says(picture, text, done=done, all=knobs.budget, **found) if found else picture
 
     @p.ranking("Who won how many rounds")
     def rounds(self, knobs: SearchKnobs) -> p.Ranking:
@@ -319,7 +342,7 @@ class Search(Experiment[SearchKnobs]):
             better[0] = math.nan  # the grid itself
         values = torch.stack([now, mean, better], 1)
         most = max(0.5, float(values[:, :2].nan_to_num().max()))
-        return p.Ranking(
+        picture = p.Ranking(
             values=values,
             names=list(STRATEGIES.values()),
             columns=["now", "mean", "beats grid %"],
@@ -327,27 +350,40 @@ class Search(Experiment[SearchKnobs]):
             baseline=torch.tensor([math.nan, math.nan, 50.0]),
             sort=2,
         )
+        if not len(self.bests):
+            return picture
+        text = "Rounds done: {rounds}. Random beat the grid in {random}% of them, TPE in {tpe}%."
+        _, random, tpe = map(rough, better.tolist())
+        return p.says(picture, text, rounds=len(self.bests), random=random, tpe=tpe)
 
     @p.bars("Different values tried")
     def distinct(self, knobs: SearchKnobs) -> p.Bars:
         """How many different η and λ each strategy has among the latest trials."""
         counts = [[len(tried[:, knob].unique()) for knob in range(2)] for tried in self._latest(knobs)]
-        return p.Bars(
+        picture = p.Bars(
             values=torch.tensor(counts, dtype=torch.float32),
             labels=["η", "λ"],
             series=list(STRATEGIES.values()),
         )
+        text = "Of η, the grid tried {grid} values, random search {random}, TPE {tpe}."
+        grid, random, tpe = (rate for rate, _ in counts)
+        return p.says(picture, text, grid=grid, random=random, tpe=tpe)
 
     @p.bars("Which knob matters")
     def importance(self, knobs: SearchKnobs) -> p.Bars:
         """The adjusted share of the variance of ln loss between `BINS` bins of each knob."""
-        return p.Bars(
+        picture = p.Bars(
             values=torch.tensor(
                 [[100 * explained(self.pool[:, knob], self.pool[:, 2]) for knob in range(2)]]
             ),
             labels=["η", "λ"],
             range=(0.0, 100.0),
         )
+        rate, decay = picture.values[0].tolist()
+        if not rate + decay:  # too few trials to tell
+            return picture
+        text = "η alone explains {rate}% of how the losses differ, λ alone {decay}%."
+        return p.says(picture, text, rate=rough(rate), decay=rough(decay))
 
     best = p.scalars(
         {f"best/{strategy}": title for strategy, title in STRATEGIES.items()}, "Round after round", log=True
