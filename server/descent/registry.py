@@ -26,7 +26,7 @@ from descent.datasets.catalogue import CATALOGUE
 from descent.engine.objectives import effects
 from descent.errors import UnknownExperiment
 from descent.lessons import LANGUAGES, at, read_lesson
-from descent.stories import Story, faults, read_story, texts
+from descent.stories import End, Story, faults, read_end, read_story, texts
 
 LONGEST_SIGN = 2  # letters: units such as % and px are the same in any language
 
@@ -88,6 +88,10 @@ def _check_path(found: Mapping[str, Entry]) -> None:
     """Every prerequisite comes earlier in learning order, so there is no circle. Raises `ContractError`."""
     before: set[str] = set()
     for entry in found.values():
+        if onward := set(entry.end.next if entry.end else ()) - entry.cls.presets.keys() - found.keys():
+            raise ContractError(
+                f"{entry.cls.__module__}: `end.next`: no presets or experiments {sorted(onward)}"
+            )
         where = f"{entry.cls.__module__}: `after`"
         if unknown := set(entry.cls.after) - found.keys():
             raise ContractError(f"{where}: there are no experiments {sorted(unknown)}")
@@ -201,17 +205,17 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
     said, english = dict(texts_of(cls, own)), lessons["en"].words
     twice = [path for path, text in said.items() if text and has(english, path)]
     unsaid = [path for path, text in said.items() if not text and not has(english, path)]
-    astray = [path for path in leaves(english) if path not in said and path[0] != "story"]
+    astray = [path for path in leaves(english) if path not in said and path[0] not in ("story", "end")]
     need(not twice, f"{_listed(twice)}: said here and in lessons/en/{name}.md, once is enough")
     need(not unsaid, f"{_listed(unsaid)}: said neither here nor in lessons/en/{name}.md")
     need(not astray, f"lessons/en/{name}.md has {_listed(astray)}, which is no text of the experiment's")
     try:
-        story = read_story(english)
+        story, end = read_story(english), read_end(english)
     except ValidationError as error:
-        raise ContractError(f"{cls.__module__}: the story in lessons/en/{name}.md: {error}") from error
-    wrong = list(faults(story, cls.knobs_type.model_fields, cls.presets, panels))
+        raise ContractError(f"{cls.__module__}: the story or end in lessons/en/{name}.md: {error}") from error
+    wrong = list(faults(story, cls.knobs_type.model_fields, cls.presets, panels, end))
     need(not wrong, f"lessons/en/{name}.md: {'; '.join(wrong)}")
-    missing = untranslated(cls, own, story, lessons["ko"].words)
+    missing = untranslated(cls, own, story, end, lessons["ko"].words)
     need(not missing, f"lessons/ko/{name}.md does not translate {', '.join(missing)}")
     return Entry(
         id=slug,
@@ -222,6 +226,7 @@ def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) 
         panels=panels,
         lessons=lessons,
         story=story,
+        end=end,
     )
 
 
@@ -257,10 +262,14 @@ def texts_of(cls: type[Experiment[Any]], panels: Mapping[str, Panel]) -> Iterato
 
 
 def untranslated(
-    cls: type[Experiment[Any]], panels: Mapping[str, Panel], story: Story, words: Mapping[str, Any]
+    cls: type[Experiment[Any]],
+    panels: Mapping[str, Panel],
+    story: Story,
+    end: End | None,
+    words: Mapping[str, Any],
 ) -> list[str]:
     """The texts of an experiment that `words` (a lesson's front matter) leaves in English."""
-    paths = [*(path for path, _ in texts_of(cls, panels)), *texts(story)]
+    paths = [*(path for path, _ in texts_of(cls, panels)), *texts(story, end)]
     return [".".join(path) for path in paths if not has(words, path)]
 
 

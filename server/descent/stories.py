@@ -5,6 +5,9 @@ The table `story` of a lesson's front matter holds the steps in order, each by a
 for a learner who asks to be shown. `ask` is a question put before the step, whose `answers` each say `when`
 they are right: the run decides at the moment the step is done. The English lesson has the whole story, every
 other language its texts alone.
+
+The table `end` beside it is where a run has an end: the race is over, the task is solved. It says so when all
+its terms hold, and what to try `next`.
 """
 
 from __future__ import annotations
@@ -109,6 +112,14 @@ class Step(_Strict):
     answers: dict[str, Answer] = {}
 
 
+class End(_Strict):
+    """What to `say` of a run when all terms of `done` hold, and ids of presets or experiments to try next."""
+
+    say: str
+    done: Annotated[list[Term], Field(min_length=1)]
+    next: Annotated[list[str], Field(min_length=1, max_length=3)]
+
+
 Story = Mapping[str, Step]
 _story: TypeAdapter[dict[str, Step]] = TypeAdapter(dict[str, Step])
 
@@ -129,6 +140,11 @@ class Seen:
 def read_story(words: Mapping[str, Any]) -> Story:
     """The story in an English lesson's front matter, empty if there is none. Raises `ValidationError`."""
     return _story.validate_python(words.get("story", {}))
+
+
+def read_end(words: Mapping[str, Any]) -> End | None:
+    """The end in an English lesson's front matter, if there is one. Raises `ValidationError`."""
+    return End.model_validate(words["end"]) if "end" in words else None
 
 
 def holds(terms: Iterable[Term], seen: Seen, presets: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -165,8 +181,10 @@ def _plain(value: Any) -> Any:
     )
 
 
-def texts(story: Story) -> Iterator[tuple[str, ...]]:
-    """The paths of a story's texts in a lesson's front matter."""
+def texts(story: Story, end: End | None = None) -> Iterator[tuple[str, ...]]:
+    """The paths of the texts of a story and an end in a lesson's front matter."""
+    if end is not None:
+        yield "end", "say"
     for id, step in story.items():
         for name in (*TEXTS, *(("ask",) if step.ask else ())):
             yield "story", id, name
@@ -179,16 +197,31 @@ def faults(
     knobs: Collection[str],
     presets: Collection[str],
     panels: Collection[str],
+    end: End | None = None,
 ) -> Iterator[str]:
-    """What a story speaks of that its experiment does not have."""
+    """What a story and an end speak of that their experiment does not have."""
+    named = {"knob": knobs, "preset": presets, "panel": panels}
+    if end is not None:
+        yield from _unknown("end", _names(end.done, named), named)
     for id, step in story.items():
         if bool(step.ask) != bool(step.answers) or len(step.answers) == 1:
             yield f"story.{id}: a question needs two answers or more, and answers a question"
-        named = {"knob": knobs, "preset": presets, "panel": panels}
-        terms = [*step.done, *(term for answer in step.answers.values() for term in answer.when)]
-        said = [(kind, getattr(term, kind, "")) for term in terms for kind in named]
+        said = _names(
+            [*step.done, *(term for answer in step.answers.values() for term in answer.when)], named
+        )
         if step.act:
             said += [("preset", step.act.preset), *(("knob", name) for name in step.act.knobs)]
-        for kind, name in said:
-            if name and name not in named[kind]:
-                yield f"story.{id}: there is no {kind} {name!r}"
+        yield from _unknown(f"story.{id}", said, named)
+
+
+def _names(terms: Iterable[Term], kinds: Iterable[str]) -> list[tuple[str, str]]:
+    """What terms speak of: its kind, and its name."""
+    return [(kind, name) for term in terms for kind in kinds if (name := getattr(term, kind, ""))]
+
+
+def _unknown(
+    where: str, said: Iterable[tuple[str, str]], named: Mapping[str, Collection[str]]
+) -> Iterator[str]:
+    for kind, name in said:
+        if name and name not in named[kind]:
+            yield f"{where}: there is no {kind} {name!r}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from lab import WITHIN, Open, run_id, served, step_of, wait_for_hero, wait_past, wait_to_leave
+from lab import WITHIN, Open, close_story, run_id, served, step_of, wait_for_hero, wait_past, wait_to_leave
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +118,33 @@ def test_pause_is_three_keys_away(open_page: Open) -> None:
     expect(page.get_by_test_id("skip-controls")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("play")).to_be_focused()
+
+
+def test_beginning_anew_is_undone(open_page: Open) -> None:
+    page = open_page("/lab/linear-regression")
+    wait_past(page, 20)
+    first, reached = run_id(page), step_of(page)
+    page.get_by_test_id("reset").click()
+    wait_to_leave(page, first)
+    page.get_by_test_id("unbegin").click()
+    page.wait_for_url(f"**run={first}*", timeout=WITHIN)
+    wait_past(page, reached + 5)
+
+
+def test_a_run_that_has_come_to_its_end_says_what_to_try(open_page: Open) -> None:
+    page = open_page("/lab/convolution")
+    close_story(page)
+    page.get_by_test_id("entry-end").wait_for(timeout=WITHIN)
+    first = run_id(page)
+    page.get_by_test_id("try-too-few").click()
+    wait_to_leave(page, first)
+    assert page.get_by_test_id("try-cnn-images").count() == 0
+
+
+def test_a_term_is_explained_where_it_stands(open_page: Open) -> None:
+    page = open_page("/lab/learning-rate?lang=ko")
+    term = page.locator("h2 .term").first
+    term.focus(timeout=WITHIN)
+    expect(page.get_by_test_id("explanation")).to_contain_text("그래디언트 반대쪽")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("explanation")).to_have_count(0)

@@ -14,6 +14,7 @@ from descent.contract.entry import Entry
 from descent.lessons import LANGUAGES
 from descent.registry import experiments
 from descent.stories import Act, GestureTerm, Seen, Step, holds
+from driving import built, take
 
 pytestmark = pytest.mark.slow
 
@@ -124,6 +125,27 @@ def play(entry: Entry) -> None:
 @pytest.mark.parametrize("id", [id for id, entry in experiments().items() if entry.story])
 def test_a_story_can_be_played_through(id: str) -> None:
     play(experiments()[id])
+
+
+TRIED = 2100  # steps in which a run comes to its end
+SOONER = {"regularisation": {"stop_early": True}}  # knobs without which it has none
+
+
+@pytest.mark.parametrize("id", [id for id, entry in experiments().items() if entry.end])
+def test_a_run_comes_to_the_end_that_it_tells_of(id: str) -> None:
+    entry = experiments()[id]
+    assert entry.end is not None
+    run, knobs = built(entry.cls, **SOONER.get(id, {}))
+    seen = Seen(knobs.model_dump(), {})
+    assert not holds(entry.end.done, seen, {})
+    while not holds(entry.end.done, seen, {}):
+        assert seen.steps < TRIED, seen.scalars
+        try:
+            (row,) = take(run, knobs, 1)
+        except Finished:
+            row, seen.status = {}, "finished"
+        seen.scalars = {**seen.scalars, **row}
+        seen.steps += 1
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

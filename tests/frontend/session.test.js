@@ -4,6 +4,7 @@ const api = vi.hoisted(() => ({
   branchRun: vi.fn(),
   command: vi.fn(),
   createRun: vi.fn(),
+  deleteRuns: vi.fn(),
   getFamily: vi.fn(),
   getKnobLog: vi.fn(),
   getRun: vi.fn(),
@@ -202,9 +203,23 @@ describe('a knob', () => {
       knobs: { layers: 3, lr: 0.1 },
     });
     expect(api.command).toHaveBeenCalledWith('a', 'stop');
-    expect(session.previous).toEqual({ id: 'a', step: 100 });
+    expect(session.previous).toMatchObject({ id: 'a', step: 100 });
     await session.goBack();
     expect(session.run?.id).toBe('a');
+  });
+
+  it('a beginning is undone: the run before goes on, and the new one is gone', async () => {
+    api.deleteRuns.mockResolvedValue(undefined);
+    const { session } = await sessionOf();
+    session.reset();
+    await vi.waitFor(() => expect(session.run?.id).toBe('new1'));
+    expect(session.fresh).toBe(true);
+    recorded.a = info('a', { status: 'stopped', resumable: true });
+    await session.unbegin();
+    expect(session.run?.id).toBe('a');
+    expect(session.fresh).toBe(false);
+    expect(api.command).toHaveBeenLastCalledWith('a', 'resume');
+    expect(api.deleteRuns).toHaveBeenCalledWith(['new1'], false);
   });
 
   it('that was refused is kept for the next try, with what is set meanwhile', async () => {

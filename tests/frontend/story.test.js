@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import TERMS from '../fixtures/story_terms.json';
 import { holds } from '../../frontend/src/lib/story.js';
-import { progressOf, Story } from '../../frontend/src/lib/story.svelte.js';
+import { Ending, progressOf, Story } from '../../frontend/src/lib/story.svelte.js';
 
 test('a term holds here where it holds on the server', () => {
   /** @type {any} */
@@ -37,6 +37,7 @@ const STEPS = [
 function run(more = {}) {
   const values = { loss: 1 };
   return {
+    id: 'one',
     first: 0,
     touched: 0,
     step: 0,
@@ -110,4 +111,27 @@ test('a story goes on where it was left, and can be begun again', () => {
   expect(later.shown).toBe(false);
   later.show(STEPS[2].id);
   expect([later.at, later.shown]).toEqual([2, true]);
+});
+
+test('a run has ended once its terms hold, until it is read or training is changed', () => {
+  const ending = new Ending();
+  const end = { say: 'There.', done: [{ scalar: 'loss', below: 0.5, above: null, times: false }], next: [] };
+  const now = run();
+  ending.follow(now, end, {});
+  expect(ending.tells(now)).toBe(false);
+  now.values.loss = 0.1;
+  ending.follow(now, end, {});
+  now.values.loss = 2;
+  ending.follow(now, end, {});
+  expect(ending.tells(now)).toBe(true);
+  expect(ending.tells({ ...now, status: 'diverged' })).toBe(false);
+  ending.dismiss();
+  expect(ending.tells(now)).toBe(false);
+  now.touched = 30;
+  ending.follow(now, end, {});
+  expect(ending.tells(now)).toBe(false);
+  now.values.loss = 0.1;
+  ending.follow(now, end, {});
+  expect(ending.tells(now)).toBe(true);
+  expect(ending.tells(run({ id: 'other' }))).toBe(false);
 });

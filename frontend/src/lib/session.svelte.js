@@ -1,6 +1,6 @@
 /** The state of a lab: the main run, the compared runs, and the moves from one run to another. */
 
-import { branchRun, command, createRun, getFamily, getKnobLog, getRun, listRuns } from './api.js';
+import { branchRun, command, createRun, deleteRuns, getFamily, getKnobLog, getRun, listRuns } from './api.js';
 import { lastMove } from './changes.js';
 import { changed, isLook, laidOver } from './knobs.js';
 import { knobsOf, presetWith } from './presets.js';
@@ -12,7 +12,7 @@ import { lineageOf } from './session/lineage.js';
 import { isBusy } from './statuses.js';
 import { gestureOf } from './story.js';
 import { Undo } from './undo.js';
-import { Story } from './story.svelte.js';
+import { Ending, Story } from './story.svelte.js';
 
 /** @typedef {import('./types.js').Experiment} Experiment */
 /** @typedef {import('./types.js').ExperimentSummary} ExperimentSummary */
@@ -21,6 +21,7 @@ import { Story } from './story.svelte.js';
 /** @typedef {import('./types.js').Refusal} Refusal */
 /** @typedef {import('./types.js').RunInfo} RunInfo */
 
+const PATIENCE = 5000; // ms in which a beginning can be undone
 const LOOKED_AT = 100; // newest runs, searched for those that train
 
 export class Session {
@@ -29,8 +30,10 @@ export class Session {
   run = $state.raw(/** @type {RunView | null} */ (null));
   /** The tree of branches that the run belongs to. @type {RunInfo[]} */
   family = $state.raw([]);
-  /** The run that the current one replaced. @type {{id: string, step: number} | null} */
+  /** The run that the current one replaced; `trained`: until then. @type {{id: string, step: number, trained: boolean} | null} */
   previous = $state.raw(null);
+  /** Whether it did so just now, so that this can be undone. */
+  fresh = $state(false);
   /** Other runs on this machine, training or queued. @type {RunInfo[]} */
   crowd = $state.raw([]);
   /** All experiments, for their titles. @type {ExperimentSummary[]} */
@@ -54,6 +57,8 @@ export class Session {
   watched = $state('');
 
   #undo = new Undo();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #fresh;
   #undoing = false;
   #compared = new Compared();
   #branching = false;
@@ -77,6 +82,7 @@ export class Session {
   constructor(id) {
     this.id = id;
     this.story = new Story(id);
+    this.ending = new Ending();
   }
 
   /** The compared runs, whose curves are drawn, too. */
@@ -184,6 +190,7 @@ export class Session {
     this.run.onset = this.#noteSetting;
     this.beside = this.wanted = this.refused = this.missing = this.previous = null;
     this.goal = 0;
+    this.fresh = false;
     this.learnFamily();
   }
 
@@ -286,6 +293,7 @@ export class Session {
 
   async #beginAsked() {
     const first = this.run;
+    const trained = first?.status === 'running';
     while (this.#asked) {
       const { values, seed, paused } = this.#asked;
       this.#asked = null;
@@ -303,7 +311,8 @@ export class Session {
         const wanted = this.#asked && this.wanted;
         this.#attach(info, info.knobs);
         this.wanted = wanted;
-        this.previous = first && { id: first.id, step: first.step };
+        this.previous = first && { id: first.id, step: first.step, trained };
+        this.#begun();
       } catch (error) {
         this.refused = refusal(error);
         this.wanted = laidOver(before?.knobs ?? {}, values);
@@ -311,6 +320,24 @@ export class Session {
     }
     if (!this.refused) this.run?.setKnobs(this.#meanwhile);
     this.#meanwhile = {};
+  }
+
+  /** For a while, beginning anew can be undone. */
+  #begun() {
+    clearTimeout(this.#fresh);
+    this.fresh = this.previous !== null;
+    this.#fresh = setTimeout(() => (this.fresh = false), PATIENCE);
+  }
+
+  /** Undo a beginning: the run before it goes on, and the new one is deleted. */
+  async unbegin() {
+    const { previous, run: begun } = this;
+    this.fresh = false;
+    if (!previous || !begun) return;
+    await this.show(previous.id);
+    if (this.run?.id !== previous.id) return;
+    if (previous.trained && this.run.resumable) this.play();
+    deleteRuns([begun.id], false).catch((error) => (this.refused = refusal(error)));
   }
 
   /** Live knobs go to the run; a fixed one, or any after a refusal, starts a new run. @param {Knobs} values */

@@ -32,8 +32,10 @@ const PAUSES = ['unwatched', 'made-room']; // reasons shown to the learner
 /**
  * @param {Seen | null} run
  * @param {{
- *   refused?: Refusal | null, dismissed?: Set<unknown>, previous?: boolean, crowd?: number, known?: (code: string) => boolean,
- * }} [around]  `known`: whether there is a text for a finding; `previous`: whether this run replaced another;
+ *   refused?: Refusal | null, dismissed?: Set<unknown>, previous?: boolean, fresh?: boolean, over?: boolean, crowd?: number,
+ *   known?: (code: string) => boolean,
+ * }} [around]  `known`: whether there is a text for a finding; `previous`: whether this run replaced another; `fresh`: just now;
+ *   `over`: whether it has come to its end;
  *   `crowd`: how many other runs train
  * @returns {{errors: Refusal[], now: Entry[], earlier: Entry[]}}
  */
@@ -44,7 +46,13 @@ export function stackOf(run, around = {}) {
   if (run.connection === 'gone')
     return { errors, now: [{ kind: 'gone', tone: 'bad', action: 'leave' }], earlier: [] };
   const now = [...states(run), ...current];
-  if (around.previous) now.push({ kind: 'previous', tone: 'quiet' });
+  if (around.over && run.at === null) {
+    const ended = now.findIndex((entry) => entry.kind === 'finished');
+    if (ended >= 0) now[ended].kind = 'end';
+    else now.push({ kind: 'end', tone: 'good' });
+  }
+  if (around.previous && around.fresh) now.unshift({ kind: 'anew', tone: 'quiet' });
+  else if (around.previous) now.push({ kind: 'previous', tone: 'quiet' });
   if (run.parent && run.at === null && !current.length) now.push({ kind: 'branched', tone: 'quiet' });
   if (around.crowd && run.status !== 'queued') now.push({ kind: 'crowd', tone: 'quiet' });
   return { errors: unlike(errors), now, earlier };

@@ -104,17 +104,12 @@ export class Story {
     const { step } = this;
     if (run !== this.#run) this.#meet(run);
     if (!step || this.ticked || run.at !== null) return;
-    const latest = (/** @type {string} */ name) => run.scalars.latest(name);
-    for (const name of compared(step)) this.#began[name] ??= finite(latest(name));
+    for (const name of compared(step)) this.#began[name] ??= finite(run.scalars.latest(name));
     const seen = {
-      knobs: run.knobs,
-      scalar: latest,
-      status: run.status,
-      steps: run.step - Math.max(this.#first, run.touched),
+      ...seenOf(run, presets, this.#first),
       began: /** @type {Record<string, number>} */ (this.#began),
       findings: new Set(run.diagnoses.slice(this.#told).map((found) => found.code)),
       gestures: this.#gestures,
-      presets,
     };
     if (!holds(step.done, seen)) return;
     const right = step.answers.find((answer) => holds(answer.when, seen))?.id ?? '';
@@ -168,6 +163,51 @@ export class Story {
     remember(keyOf(this.#id), JSON.stringify({ done, closed, of: steps.length }));
   }
 }
+
+/** Whether a run has come to the end that its experiment declares, and since when. */
+export class Ending {
+  /** The change of training after which it came, by run; what is trained on after another has yet to. */
+  #reached = $state.raw({ run: '', touched: -1 });
+  /** The learner has read it. */
+  #read = $state(false);
+
+  /** Whether to tell of it. @param {RunView | null} run */
+  tells(run) {
+    return run !== null && !this.#read && this.#is(run) && !['diverged', 'failed'].includes(run.status);
+  }
+
+  /** @param {RunView} run */
+  #is = (run) => this.#reached.run === run.id && this.#reached.touched === run.touched;
+
+  /** @param {RunView} run @param {import('../net/server.js').End} end @param {Record<string, import('./types.js').Knobs>} presets */
+  follow(run, end, presets) {
+    if (run.at !== null || this.#is(run) || !holds(end.done, seenOf(run, presets, run.first))) return;
+    this.#reached = { run: run.id, touched: run.touched };
+    this.#read = false;
+  }
+
+  dismiss() {
+    this.#read = true;
+  }
+}
+
+/**
+ * What terms are held against, of the run alone.
+ * @param {RunView} run
+ * @param {Record<string, import('./types.js').Knobs>} presets
+ * @param {number} first  the step from which steps count
+ * @returns {import('./story.js').Seen}
+ */
+const seenOf = (run, presets, first) => ({
+  knobs: run.knobs,
+  scalar: (name) => run.scalars.latest(name),
+  status: run.status,
+  steps: run.step - Math.max(first, run.touched),
+  began: {},
+  findings: new Set(run.diagnoses.map((found) => found.code)),
+  gestures: new Set(),
+  presets,
+});
 
 /** @param {number} value @returns {any} */
 const finite = (value) => (Number.isFinite(value) ? value : undefined);

@@ -33,6 +33,8 @@ export function tell(entry, run, around) {
       return t('reason.failed', { reason: whyFailed(run) });
     case 'finished':
       return finished(run);
+    case 'end':
+      return `${run.status === 'finished' ? finished(run) : ''} ${run.experiment.end?.say ?? ''}`.trim();
     case 'interrupted':
       return t('reason.interrupted', { step: count(run.step) });
     case 'damaged':

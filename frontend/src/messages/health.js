@@ -169,6 +169,11 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '다른 실행에 자리를 내주려고 일시정지했습니다.',
   ],
 
+  'reason.anew': ['A new run has begun.', '새 실행을 시작했습니다.'],
+  'anew.undo': ['Undo: on with the run before', '되돌리기: 이전 실행 계속'],
+  'end.try': ['Try: {title}', '해 보기: {title}'],
+  'end.go': ['Next: {title}', '다음 실험: {title}'],
+
   'previous.open': ['Back to the previous run', '이전 실행으로 돌아가기'],
 
   'crowd.who': ['Show which', '어떤 실행인지 보기'],

@@ -733,6 +733,13 @@ export interface components {
             /** @description Why the last fetch failed, as problem details with the `code` `fetch-failed`. */
             problem: components["schemas"]["ProblemDetails"] | null;
         };
+        /** @description What to say once all terms of `done` hold: a run has come to an end. */
+        End: {
+            say: string;
+            done: (components["schemas"]["KnobTerm"] | components["schemas"]["ScalarTerm"] | components["schemas"]["StepsTerm"] | components["schemas"]["PresetTerm"] | components["schemas"]["FindingTerm"] | components["schemas"]["StatusTerm"] | components["schemas"]["GestureTerm"])[];
+            /** @description Ids of presets and experiments to try. */
+            next: string[];
+        };
         /** @description An experiment with its lesson, in HTML. */
         ExperimentDescription: {
             id: string;
@@ -766,6 +773,7 @@ export interface components {
             };
             lesson: string;
             story: components["schemas"]["StoryStep"][];
+            end: components["schemas"]["End"] | null;
             /** @description The kinds of schedules that a knob can follow. */
             schedules: {
                 [key: string]: components["schemas"]["Setting"][];
@@ -1855,6 +1863,7 @@ export type BranchPoint = components['schemas']['BranchPoint'];
 export type Changes = components['schemas']['Changes'];
 export type ChapterInfo = components['schemas']['ChapterInfo'];
 export type DataSetInfo = components['schemas']['DataSetInfo'];
+export type End = components['schemas']['End'];
 export type ExperimentDescription = components['schemas']['ExperimentDescription'];
 export type ExperimentSummary = components['schemas']['ExperimentSummary'];
 export type FindingTerm = components['schemas']['FindingTerm'];

@@ -11,7 +11,7 @@ from descent.contract.knobs import Knobs
 from descent.contract.panels import Panel
 from descent.errors import UnknownPanel
 from descent.lessons import Lesson
-from descent.stories import Story
+from descent.stories import End, Story
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,7 @@ class Entry:
     panels: Mapping[str, Panel]
     lessons: Mapping[str, Lesson]
     story: Story
+    end: End | None = None
 
     @property
     def knobs_type(self) -> type[Knobs]:

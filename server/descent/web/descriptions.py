@@ -203,6 +203,15 @@ class StoryStep(TypedDict):
 
 
 @with_config(EXACT)
+class End(TypedDict):
+    """What to say once all terms of `done` hold: a run has come to an end."""
+
+    say: str
+    done: list[Term]
+    next: Annotated[list[str], Field(description="Ids of presets and experiments to try.")]
+
+
+@with_config(EXACT)
 class ExperimentSummary(TypedDict):
     """An experiment without its lesson, as in the list of all."""
 
@@ -233,6 +242,7 @@ class ExperimentDescription(ExperimentSummary):
 
     lesson: str
     story: list[StoryStep]
+    end: End | None
     schedules: Annotated[
         dict[str, list[Setting]], Field(description="The kinds of schedules that a knob can follow.")
     ]

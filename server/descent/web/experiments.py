@@ -117,6 +117,7 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
         "pace": entry.cls.pace,
         "lesson": lesson.html,
         "story": _story(entry, say),
+        "end": _end(entry, say),
         "schedules": schedules.kinds(),
         "groups": {group: generic(lang).html for group in groups},
     }
@@ -143,6 +144,17 @@ def _story(entry: Entry, say: Any) -> Any:
         }
         for id, step in entry.story.items()
     ]
+
+
+def _end(entry: Entry, say: Any) -> Any:
+    end = entry.end
+    if end is None:
+        return None
+    return {
+        "say": say(end.say, "end", "say"),
+        "done": [term.model_dump() for term in end.done],
+        "next": end.next,
+    }
 
 
 @cache

@@ -121,6 +121,13 @@ function followStory(session) {
     untrack(() => story.follow(run, presets));
   });
   $effect(() => {
+    const { run, ending, experiment } = session;
+    if (!run || !experiment?.end) return;
+    const { end } = experiment;
+    void [run.scalarsVersion, run.status, run.knobs, run.at];
+    untrack(() => ending.follow(run, end, presets));
+  });
+  $effect(() => {
     if (typeof session.run?.at === 'number') untrack(() => session.story.note('look-back'));
   });
 }
