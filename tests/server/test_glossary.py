@@ -40,6 +40,7 @@ NORMALISATION = {
     "health.js",
     "knobs.js",
     "panels.js",
+    "terms.js",
 }
 
 
