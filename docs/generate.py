@@ -26,6 +26,7 @@ from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
 from descent.web import files, stream
 from descent.web import gallery as gallery_routes
+from descent.web import own as own_routes
 from descent.web import runs as run_routes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,6 +84,7 @@ def rest() -> str:
     app = FastAPI()
     app.include_router(experiment_routes.router)
     app.include_router(gallery_routes.router)
+    app.include_router(own_routes.router)
     app.include_router(run_routes.router)
     app.include_router(archive_routes.router)
     app.include_router(data_routes.router)

@@ -51,6 +51,20 @@ class UnknownExperiment(DescentError):
     code = "unknown-experiment"
 
 
+class BrokenExperiment(DescentError):
+    """The file of an experiment of one's own does not load; `file`, `line` and `reason` say where and why."""
+
+    status = 409
+    code = "broken-experiment"
+
+
+class CodeChanged(DescentError):
+    """The file of a run's experiment is not what it was when the run was made."""
+
+    status = 409
+    code = "code-changed"
+
+
 class UnknownRun(DescentError):
     """No run has this id (any more)."""
 

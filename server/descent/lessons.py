@@ -2,7 +2,7 @@
 
 A file may open with TOML front matter between two lines `+++`. In English it adds the texts that the
 experiment's Python file leaves out, such as captions and what a preset shows; in any other language it
-translates all texts (see `registry.texts_of`). Its table `words` translates labels that travel inside
+translates all texts (see `checking.texts_of`). Its table `words` translates labels that travel inside
 frames, such as class names.
 """
 
@@ -50,9 +50,11 @@ def read_lesson(language: str, name: str) -> Lesson | None:
     Raises `tomllib.TOMLDecodeError` where the front matter is not TOML.
     """
     path = FOLDER / language / f"{name}.md"
-    if not path.is_file():
-        return None
-    text = path.read_text(encoding="utf-8")
+    return lesson_from(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def lesson_from(text: str) -> Lesson:
+    """A lesson as it was written. Raises `tomllib.TOMLDecodeError` where the front matter is not TOML."""
     words: dict[str, Any] = {}
     if text.startswith("+++\n"):
         front, _, text = text.removeprefix("+++\n").partition("\n+++\n")

@@ -10,36 +10,34 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_args
-
-from pydantic import ValidationError
+from typing import Any
 
 import descent.experiments
+from descent.checking import ContractError, checked, experiments_in
 from descent.contract import Experiment
-from descent.contract.entry import Entry
-from descent.contract.experiment import Level
-from descent.contract.panels import Panel, panels_of
-from descent.datasets.catalogue import CATALOGUE
-from descent.engine.objectives import effects
-from descent.errors import UnknownExperiment
-from descent.lessons import LANGUAGES, at, read_lesson
-from descent.stories import End, Story, faults, read_end, read_story, texts
-
-LONGEST_SIGN = 2  # letters: units such as % and px are the same in any language
-
-
-class ContractError(Exception):
-    """An experiment that does not keep the contract, and how."""
+from descent.contract.entry import Broken, Entry
+from descent.errors import BrokenExperiment, UnknownExperiment
+from descent.lessons import LANGUAGES, read_lesson
 
 
 class Registry(Mapping[str, Entry]):
-    """Experiments by id, in learning order."""
+    """Experiments by id, in learning order: those that come with Descent, then those of one's own."""
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
-        self._entries = dict(entries)
+        self.shipped = dict(entries)
+        self.broken: Sequence[Broken] = ()
+        self.version = 0  # counts the changes of what is one's own
+        self._entries = self.shipped
+
+    def take(self, own: Mapping[str, Entry], broken: Sequence[Broken]) -> None:
+        """Have these of one's own, and know why these files give none; instead of those before."""
+        entries = {**self.shipped, **own}
+        if entries != self._entries or tuple(broken) != self.broken:
+            self._entries, self.broken = entries, tuple(broken)
+            self.version += 1
 
     def __getitem__(self, id: str) -> Entry:
         return self._entries[id]
@@ -51,10 +49,13 @@ class Registry(Mapping[str, Entry]):
         return len(self._entries)
 
     def find(self, id: str) -> Entry:
-        """The experiment `id`. Raises `UnknownExperiment`."""
+        """The experiment `id`. Raises `UnknownExperiment` and `BrokenExperiment`."""
         try:
             return self._entries[id]
         except KeyError:
+            for broken in self.broken:
+                if broken.id == id:
+                    raise BrokenExperiment(str(broken), "experiment", **broken.params()) from None
             known = ", ".join(self._entries)
             raise UnknownExperiment(
                 f"there is no experiment {id[:64]!r}; there are {known}", "experiment"
@@ -70,12 +71,11 @@ def experiments() -> Registry:
             continue
         chapter, _, stem = module_info.name.removeprefix("descent.experiments.").partition(".")
         module = importlib.import_module(module_info.name)
-        for cls in vars(module).values():
-            if _is_experiment_of(cls, module_info.name):
-                entry = _entry(cls, chapter, stem.replace("_", "-"), inspect.getdoc(module) or "")
-                if entry.id in found:
-                    raise ContractError(f"{module_info.name}: the id {entry.id!r} is taken")
-                found[entry.id] = entry
+        for cls in experiments_in(module):
+            entry = _entry(cls, chapter, stem, inspect.getdoc(module) or "")
+            if entry.id in found:
+                raise ContractError(f"{module_info.name}: the id {entry.id!r} is taken")
+            found[entry.id] = entry
     for entry in found.values():
         if unknown := set(entry.knobs_type.lenders().values()) - found.keys():
             raise ContractError(f"{entry.cls.__module__}: there are no experiments {sorted(unknown)}")
@@ -100,20 +100,16 @@ def _check_path(found: Mapping[str, Entry]) -> None:
         before.add(entry.id)
 
 
-def _is_experiment_of(value: object, module: str) -> bool:
-    return (
-        inspect.isclass(value)
-        and issubclass(value, Experiment)
-        and value.__module__ == module
-        and not inspect.isabstract(value)
-    )
-
-
 def _learning_order(item: tuple[str, Entry]) -> tuple[int, str, int, str]:
     entry = item[1]
     chapter = chapter_of(entry.chapter)
     assert chapter is not None, entry.chapter
     return chapter.order, entry.chapter, entry.cls.order, entry.id
+
+
+def chapters() -> list[str]:
+    """The ids of the chapters that come with Descent."""
+    return sorted({entry.chapter for entry in experiments().values()})
 
 
 @dataclass(frozen=True)
@@ -123,6 +119,24 @@ class Chapter:
     order: int
     title: Mapping[str, str]
     about: Mapping[str, str]
+
+
+def chapter_with(entry: Entry) -> Chapter:
+    """The chapter of an experiment."""
+    if entry.code is not None:
+        folder = entry.code.called
+        return Chapter(len(chapters()), dict.fromkeys(LANGUAGES, folder), own_about(folder))
+    chapter = chapter_of(entry.chapter)
+    assert chapter is not None, entry.chapter
+    return chapter
+
+
+def own_about(called: str) -> dict[str, str]:
+    """What a chapter of one's own is about."""
+    return {
+        "en": f"Experiments of your own, from {called}.",
+        "ko": f"{called}에 있는 직접 만든 실험입니다.",
+    }
 
 
 def chapter_of(name: str) -> Chapter | None:
@@ -138,158 +152,16 @@ def chapter_of(name: str) -> Chapter | None:
     return Chapter(order, title, about)
 
 
-def _entry(cls: type[Experiment[Any]], chapter: str, slug: str, docstring: str) -> Entry:
-    def need(condition: object, what: str) -> None:
-        if not condition:
-            raise ContractError(f"{cls.__module__}: {what}")
-
-    title, _, rest = docstring.partition("\n\n")
-    summary = " ".join(rest.partition("\n\n")[0].split())
-    need(
-        chapter_of(chapter),
-        f"chapter {chapter!r}: its __init__.py needs ORDER, TITLE and ABOUT by language",
-    )
-    need(title and summary, "the docstring needs a title line and a summary paragraph")
-    need(hasattr(cls, "knobs_type"), "derive from Experiment[Knobs], with your Knobs class")
-    need(getattr(cls, "invite", ""), "`invite` is missing: the sentence that invites the first move")
-    need(
-        getattr(cls, "minutes", 0) > 0,
-        "`minutes` is missing: how long lesson and presets take",
-    )
-    need(
-        getattr(cls, "level", 0) in get_args(Level),
-        "`level` is missing: 1 for school mathematics, 2 for derivatives and vectors, 3 for reading a paper",
-    )
-    own = panels_of(cls)
-    need(own, "it declares no panel")
-    need(
-        not own.keys() & effects.PANELS.keys(),
-        f"{', '.join(effects.PANELS)} are names of panels of every experiment",
-    )
-    common = effects.PANELS if cls.objectives is not Experiment.objectives else {}
-    panels = {**own, **common}
-    need(sum(panel.size == "hero" for panel in own.values()) == 1, "exactly one panel must be the hero")
-    for name in cls.knobs_type.model_fields:
-        info = cls.knobs_type.model_fields[name]
-        extra = info.json_schema_extra
-        need(
-            isinstance(extra, dict) and "x-live" in extra, f"knob {name!r}: declare it with live() or fixed()"
+def _entry(cls: type[Experiment[Any]], chapter: str, name: str, docstring: str) -> Entry:
+    if chapter_of(chapter) is None:
+        raise ContractError(
+            f"{cls.__module__}: chapter {chapter!r}: its __init__.py needs ORDER, TITLE and ABOUT by language"
         )
-        assert isinstance(extra, dict)
-        need(
-            not {"x-recorded", "x-own"} & extra.keys() or (not extra["x-live"] and info.annotation is str),
-            f"knob {name!r}: declare it with fixed(), as a str",
-        )
-        unfetchable = set(_strings(extra.get("x-data"))) - set(CATALOGUE)
-        need(not unfetchable, f"knob {name!r}: there are no data sets {sorted(unfetchable)}")
-    need(sum(panel.size == "pair" for panel in own.values()) <= 1, "at most one panel goes beside the hero")
-    for panel in own.values():
-        for linked in (panel.options.get("links"), panel.options.get("shows")):
-            need(
-                linked is None or linked in own, f"panel {panel.name!r} links to an unknown panel {linked!r}"
-            )
-        asked = {*panel.options.get("when", {}), *panel.options.get("above", {})}
-        unknown = {*asked, *panel.options.get("holds", ())} - set(cls.knobs_type.model_fields)
-        need(not unknown, f"panel {panel.name!r} names unknown knobs {sorted(unknown)}")
-        need(not asked or panel.size != "hero", f"the hero {panel.name!r} must always have something to show")
-    for name, preset in cls.presets.items():
-        unknown = set(preset.knobs) - set(cls.knobs_type.model_fields)
-        need(not unknown, f"preset {name!r} sets unknown knobs {sorted(unknown)}")
-    lessons = {}
-    for language in LANGUAGES:
-        lesson = read_lesson(language, slug.replace("-", "_"))
-        need(lesson, f"lessons/{language}/{slug.replace('-', '_')}.md is missing")
-        assert lesson is not None
-        lessons[language] = lesson
-    name = slug.replace("-", "_")
-    said, english = dict(texts_of(cls, own)), lessons["en"].words
-    twice = [path for path, text in said.items() if text and has(english, path)]
-    unsaid = [path for path, text in said.items() if not text and not has(english, path)]
-    astray = [path for path in leaves(english) if path not in said and path[0] not in ("story", "end")]
-    need(not twice, f"{_listed(twice)}: said here and in lessons/en/{name}.md, once is enough")
-    need(not unsaid, f"{_listed(unsaid)}: said neither here nor in lessons/en/{name}.md")
-    need(not astray, f"lessons/en/{name}.md has {_listed(astray)}, which is no text of the experiment's")
-    try:
-        story, end = read_story(english), read_end(english)
-    except ValidationError as error:
-        raise ContractError(f"{cls.__module__}: the story or end in lessons/en/{name}.md: {error}") from error
-    wrong = list(faults(story, cls.knobs_type.model_fields, cls.presets, panels, end))
-    need(not wrong, f"lessons/en/{name}.md: {'; '.join(wrong)}")
-    missing = untranslated(cls, own, story, end, lessons["ko"].words)
-    need(not missing, f"lessons/ko/{name}.md does not translate {', '.join(missing)}")
-    return Entry(
-        id=slug,
-        chapter=chapter,
-        title=title.rstrip("."),
-        summary=summary,
-        cls=cls,
-        panels=panels,
-        lessons=lessons,
-        story=story,
-        end=end,
+    return checked(
+        cls,
+        chapter,
+        name,
+        docstring,
+        lesson_of=lambda language: read_lesson(language, name),
+        file_of=lambda language: f"lessons/{language}/{name}.md",
     )
-
-
-Path = tuple[str, ...]  # of a text in a lesson's front matter
-
-
-def texts_of(cls: type[Experiment[Any]], panels: Mapping[str, Panel]) -> Iterator[tuple[Path, str]]:
-    """Every text of an experiment that the page shows, from its Python file; empty if it is not there."""
-    yield ("title",), "of the docstring"
-    yield ("summary",), "of the docstring"
-    yield ("invite",), cls.invite
-    for name, info in cls.knobs_type.model_fields.items():
-        yield ("knobs", name, "name"), info.title or ""
-        yield ("knobs", name, "help"), info.description or ""
-        extra = info.json_schema_extra
-        assert isinstance(extra, dict)
-        options = extra.get("x-options")
-        if isinstance(options, dict):
-            for option, label in options.items():
-                yield ("knobs", name, "options", option), str(label)
-        if len(unit := str(extra.get("x-unit", ""))) > LONGEST_SIGN:
-            yield ("words", unit), unit
-        if group := str(extra.get("x-group", "")):
-            yield ("groups", group), group
-    for panel in panels.values():
-        yield ("panels", panel.name, "title"), panel.title
-        yield ("panels", panel.name, "caption"), panel.caption
-        for series, label in panel.options.get("series", {}).items():
-            yield ("scalars", series), label
-    for id, preset in cls.presets.items():
-        yield ("presets", id, "title"), preset.title
-        yield ("presets", id, "watch"), preset.watch
-
-
-def untranslated(
-    cls: type[Experiment[Any]],
-    panels: Mapping[str, Panel],
-    story: Story,
-    end: End | None,
-    words: Mapping[str, Any],
-) -> list[str]:
-    """The texts of an experiment that `words` (a lesson's front matter) leaves in English."""
-    paths = [*(path for path, _ in texts_of(cls, panels)), *texts(story, end)]
-    return [".".join(path) for path in paths if not has(words, path)]
-
-
-def has(words: Mapping[str, Any], path: Path) -> bool:
-    """Whether a lesson's front matter has this text."""
-    return bool(at(words, path))
-
-
-def leaves(words: Mapping[str, Any], *above: str) -> Iterator[Path]:
-    """The paths of all texts in a lesson's front matter."""
-    for key, value in words.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, *above, key)
-        else:
-            yield (*above, key)
-
-
-def _strings(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else []
-
-
-def _listed(paths: Iterable[Path]) -> str:
-    return ", ".join(map(".".join, paths))

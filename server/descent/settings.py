@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 import platformdirs
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
@@ -80,6 +81,14 @@ class Settings(BaseSettings):
         description="Address of a mirror from which data sets are fetched, each as <mirror>/<set>/<file> and "
         "not from the set's usual address.",
     )
+    experiments: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (),
+        description="Folders with experiments of one's own, or single files; a folder is a chapter. In the "
+        "variable they are separated as in PATH, the option is given once for each.",
+    )
+    reload: bool = Field(
+        False, description="Whether files in EXPERIMENTS are taken up by new runs as soon as they are saved."
+    )
     max_running: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,
@@ -138,6 +147,11 @@ class Settings(BaseSettings):
     send_timeout: float = Field(
         30, gt=0, description="Seconds after which a client that reads nothing is cut off."
     )
+
+    @field_validator("experiments", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        return tuple(filter(None, value.split(os.pathsep))) if isinstance(value, str) else value
 
     @property
     def data_folders(self) -> tuple[Path, ...]:

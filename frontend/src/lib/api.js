@@ -65,6 +65,9 @@ async function call(method, path, places, { query = undefined, body } = {}) {
 /** @param {import('./i18n.svelte.js').Language} lang */
 export const listExperiments = (lang) => call('get', '/api/experiments', {}, { query: { lang } });
 
+/** What has become of the files of one's own. @param {import('./i18n.svelte.js').Language} lang */
+export const getOwn = (lang) => call('get', '/api/own', {}, { query: { lang } });
+
 /** @param {import('./i18n.svelte.js').Language} lang */
 export const listChapters = (lang) => call('get', '/api/chapters', {}, { query: { lang } });
 

@@ -3,22 +3,30 @@
 /** @typedef {import('./types.js').ExperimentSummary} ExperimentSummary */
 /** @typedef {Pick<ExperimentSummary, 'id' | 'after'>} Step */
 
+/** @typedef {import('./own.svelte.js').BrokenFile} BrokenFile */
+
 /**
- * Experiments by chapter, both in learning order.
+ * Experiments by chapter, both in learning order; in a chapter of one's own also the files that give none.
  * @param {ExperimentSummary[]} experiments
+ * @param {BrokenFile[]} [broken]
  */
-export function chaptersOf(experiments) {
-  /** @type {Map<string, ExperimentSummary[]>} */
-  const found = new Map();
-  for (const one of experiments) found.set(one.chapter, [...(found.get(one.chapter) ?? []), one]);
-  return [...found].map(([id, within], place) => ({
-    id,
-    number: place + 1,
-    title: within[0].chapter_title,
-    about: within[0].chapter_about,
-    minutes: within.reduce((sum, { minutes }) => sum + minutes, 0),
-    experiments: within,
-  }));
+export function chaptersOf(experiments, broken = []) {
+  const all = [...experiments, ...broken];
+  return [...new Set(all.map(({ chapter }) => chapter))].map((id, place) => {
+    const within = experiments.filter(({ chapter }) => chapter === id);
+    const { chapter_title, chapter_about } = /** @type {typeof all[0]} */ (
+      all.find(({ chapter }) => chapter === id)
+    );
+    return {
+      id,
+      number: place + 1,
+      title: chapter_title,
+      about: chapter_about,
+      minutes: within.reduce((sum, { minutes }) => sum + minutes, 0),
+      experiments: within,
+      broken: broken.filter(({ chapter }) => chapter === id),
+    };
+  });
 }
 
 /**

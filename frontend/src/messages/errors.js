@@ -10,6 +10,18 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '서버가 예상하지 못한 응답을 보냈습니다({status}).',
   ],
   'error.unknown-experiment': ['There is no such experiment.', '존재하지 않는 실험입니다.'],
+  'error.unknown-experiment.run': [
+    'The run is of the experiment “{experiment}”, which this server does not have. Start it with the folder that holds the experiment: descent serve --experiments FOLDER.',
+    '이 실행은 ‘{experiment}’ 실험의 것인데 이 서버에는 그 실험이 없습니다. 실험이 있는 폴더를 지정해 서버를 시작하세요: descent serve --experiments 폴더',
+  ],
+  'error.broken-experiment': [
+    'The experiment’s file does not load. {detail}',
+    '실험 파일을 불러올 수 없습니다. {detail}',
+  ],
+  'error.code-changed': [
+    'The experiment’s file {file} is not what it was when this run was made, so the run cannot go on from its record. Begin a new run, or put the file back as it was.',
+    '실험 파일 {file}의 내용이 이 실행을 만들 때와 달라서 기록에서 이어 갈 수 없습니다. 새로 시작하거나 파일을 그때 내용으로 되돌리세요.',
+  ],
   'error.unknown-run': ['There is no such run.', '존재하지 않는 실행입니다.'],
   'error.bad-link.long': [
     'The link is too long: {n} characters, where at most {most} are read.',

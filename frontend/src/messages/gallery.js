@@ -33,6 +33,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'gallery.openedOf': ['{n} opened', '{n}개 열어 봄'],
   'gallery.size': ['{n} experiments, {minutes} min', '실험 {n}개, {minutes}분'],
 
+  'gallery.size.one': ['1 experiment, {minutes} min', '실험 1개, {minutes}분'],
+
   'gallery.search': ['Search topics, texts, formulas', '주제, 본문, 수식 검색'],
   'gallery.results': ['What was found', '검색 결과'],
   'gallery.found': ['{n} found for “{text}”', '‘{text}’ 검색 결과 {n}개'],
@@ -48,6 +50,33 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'gallery.where.panel': ['panel:', '패널:'],
   'gallery.where.lesson': ['lesson:', '레슨:'],
   'gallery.where.knob': ['setting:', '설정값:'],
+
+  'gallery.own.syntax': ['Python cannot read this file.', '파이썬이 이 파일을 읽지 못합니다.'],
+  'gallery.own.import': [
+    'This file ends with an error as it is loaded.',
+    '이 파일은 불러오는 중에 오류가 납니다.',
+  ],
+  'gallery.own.contract': [
+    'This file lacks something that an experiment needs.',
+    '이 파일에는 실험에 필요한 것이 빠져 있습니다.',
+  ],
+  'gallery.own.lesson': [
+    'The lesson is missing, or not as it should be.',
+    '레슨이 없거나 형식이 맞지 않습니다.',
+  ],
+  'gallery.own.name': ['The file’s name cannot be an id.', '파일 이름을 실험의 이름으로 쓸 수 없습니다.'],
+  'gallery.own.taken': ['There is an experiment of this name already.', '같은 이름의 실험이 이미 있습니다.'],
+  'gallery.own.unreadable': ['This file cannot be read.', '이 파일을 읽을 수 없습니다.'],
+  'gallery.own.slow': ['This file takes too long to load.', '이 파일을 불러오는 데 너무 오래 걸립니다.'],
+  'gallery.own.ended': [
+    'Loading this file ends its process.',
+    '이 파일을 불러오면 프로세스가 끝나 버립니다.',
+  ],
+  'gallery.own.line': ['Line {n}', '{n}번째 줄'],
+  'gallery.own.mend': [
+    'Mend and save it. With --reload it is taken up at once, else when the server starts again.',
+    '고쳐서 저장하세요. --reload를 켰다면 바로, 아니면 서버를 다시 시작할 때 반영됩니다.',
+  ],
 
   'gallery.all': ['All chapters', '전체 목록'],
   'gallery.path': ['The path', '학습 순서'],

@@ -104,6 +104,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/own": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Report
+         * @description The files of one's own that give no experiment, and whether what there is may change.
+         */
+        get: operations["report_api_own_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/import": {
         parameters: {
             query?: never;
@@ -697,6 +717,19 @@ export interface components {
             /** @description Whether it is made to be watched: until it is, it makes room for others. */
             viewed?: boolean;
         };
+        /** @description A file that gives no experiment, with the line to mend: 0 where none is to blame. */
+        BrokenFile: {
+            id: string;
+            chapter: string;
+            chapter_title: string;
+            chapter_about: string;
+            file: string;
+            line: number;
+            /** @enum {string} */
+            reason: "syntax" | "import" | "contract" | "lesson" | "name" | "taken" | "unreadable" | "slow" | "ended";
+            /** @description As Python, or the contract, says it. */
+            detail: string;
+        };
         /** @description New values of live knobs; the run's name, its tags, and whether it is starred. */
         Changes: {
             knobs?: components["schemas"]["KnobValues"];
@@ -751,6 +784,8 @@ export interface components {
             invite: string;
             /** @description Ids of experiments to understand before. */
             after: string[];
+            /** @description Whether it is a file of one's own, of which there is no picture. */
+            own: boolean;
             /** @description How long its lesson and presets take a learner. */
             minutes: number;
             /**
@@ -790,6 +825,8 @@ export interface components {
             invite: string;
             /** @description Ids of experiments to understand before. */
             after: string[];
+            /** @description Whether it is a file of one's own, of which there is no picture. */
+            own: boolean;
             /** @description How long its lesson and presets take a learner. */
             minutes: number;
             /**
@@ -1062,6 +1099,14 @@ export interface components {
             size: number;
             /** @description Seconds since the epoch. */
             added: number;
+        };
+        /** @description The state of the experiments of one's own. */
+        OwnReport: {
+            /** @description Counts their changes. */
+            version: number;
+            /** @description Whether it is worth asking again in a moment. */
+            changing: boolean;
+            broken: components["schemas"]["BrokenFile"][];
         };
         /** @description Options of a panel that its kind needs before the first frame. */
         PanelOptions: {
@@ -1860,6 +1905,7 @@ export interface components {
 }
 export type Act = components['schemas']['Act'];
 export type BranchPoint = components['schemas']['BranchPoint'];
+export type BrokenFile = components['schemas']['BrokenFile'];
 export type Changes = components['schemas']['Changes'];
 export type ChapterInfo = components['schemas']['ChapterInfo'];
 export type DataSetInfo = components['schemas']['DataSetInfo'];
@@ -1882,6 +1928,7 @@ export type KnobsSchema = components['schemas']['KnobsSchema'];
 export type Marks = components['schemas']['Marks'];
 export type NewRun = components['schemas']['NewRun'];
 export type OwnFileInfo = components['schemas']['OwnFileInfo'];
+export type OwnReport = components['schemas']['OwnReport'];
 export type PanelOptions = components['schemas']['PanelOptions'];
 export type PanelSpec = components['schemas']['PanelSpec'];
 export type Pixels = components['schemas']['Pixels'];
@@ -2064,6 +2111,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Found"][];
+                };
+            };
+        };
+    };
+    report_api_own_get: {
+        parameters: {
+            query?: {
+                /** @description Language of titles, help and lesson. */
+                lang?: "en" | "ko";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnReport"];
                 };
             };
         };

@@ -20,6 +20,7 @@ import typer
 
 from descent.cli.archive import register
 from descent.cli.data import data
+from descent.cli.new import new
 from descent.cli.runs import runs
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -33,6 +34,7 @@ cli = typer.Typer(
 register(runs)
 cli.add_typer(runs, name="runs")
 cli.add_typer(data, name="data")
+cli.command("new")(new)
 OPEN_TO_ALL = """\
 Descent listens on {host}, beyond this machine, and it has no password: whoever reaches it can see, change and
 delete every run, and fill the disk. To limit it, listen on 127.0.0.1 (--host) and come by an SSH tunnel, or
@@ -53,15 +55,19 @@ def _serve(open: bool = False, **options: Any) -> None:
 
     from pydantic import ValidationError
 
+    from descent.own.places import absent
     from descent.settings import Settings
     from descent.workers import forks
 
     try:
-        settings = Settings(**{name: value for name, value in options.items() if value is not None})
+        settings = Settings(**{name: value for name, value in options.items() if value not in (None, [])})
     except ValidationError as error:
         first = error.errors()[0]
         typer.echo(f"descent: setting {first['loc'][0]}: {first['msg']} (given: {first['input']})", err=True)
         raise typer.Exit(2) from error
+    for path in absent(settings.experiments):
+        typer.echo(f"descent: experiments: {path} is neither a folder nor a file of Python", err=True)
+        raise typer.Exit(2)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         listening = socket.create_server((settings.host, settings.port), family=family)
@@ -109,12 +115,18 @@ def _with_settings_as_options() -> None:
     """Give `serve` an option for every setting, with the setting's own help."""
     from descent.settings import Settings
 
+    kinds: dict[str, Any] = {"experiments": list[str], "reload": bool}  # given again and again; a flag
     parameters = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=typer.Option(None, help=field.description, show_default=False),
-            annotation=field.annotation if field.annotation in (int, float) else str,
+            default=typer.Option(
+                None,
+                *([f"--{name}"] if kinds.get(name) is bool else []),
+                help=field.description,
+                show_default=False,
+            ),
+            annotation=field.annotation if field.annotation in (int, float) else kinds.get(name, str),
         )
         for name, field in Settings.model_fields.items()
     ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from descent.contract import STREAMS
+from descent.contract.entry import Code
 from descent.engine.borrowed import Borrowed
 from descent.errors import BadKnob
 
@@ -74,6 +75,7 @@ class RunSpec:
     knobs: Mapping[str, Any]
     seed: int
     device: str  # "cpu" or "cuda"
+    code: Code | None = None  # of an experiment of one's own
     streams: int = STREAMS
     paused: bool = False
     max_steps: int | None = None

@@ -26,6 +26,7 @@ from descent.store.schema import RunRow
 from descent.workers.process import LocalWorker
 
 _ENDINGS: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed"})
+CODE = "code"  # key in the environment: a digest of the file, of an experiment of one's own
 IMPORTED = "imported"  # key in the environment of an imported run and its branches: the id in the file
 RESUMABLE: frozenset[Status] = frozenset({"interrupted", "failed", "stopped"})
 NEXT: Mapping[Status, frozenset[Status]] = {
@@ -138,6 +139,8 @@ class Run:
         columns = RunRow.__table__.columns.keys()
         own = {name: getattr(self, name) for name in columns if hasattr(self, name)}
         came = {IMPORTED: self.imported} if self.imported else {}
+        if self.entry.code is not None:
+            came[CODE] = self.entry.code.digest
         own |= {"experiment": self.entry.id, "environment": environment() | came}
         if self.recorded is not None:  # keeps the `environment` it began in
             own |= {name: getattr(self.recorded, name) for name in columns if not hasattr(self, name)}

@@ -72,6 +72,7 @@ class Sessions:
         spec = RunSpec(
             run=run.id,
             experiment=run.entry.id,
+            code=run.entry.code,
             knobs=run.built_with,
             seed=run.seed,
             streams=run.streams,

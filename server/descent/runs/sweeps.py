@@ -83,6 +83,7 @@ class Sweeps:
             spec = RunSpec(
                 run=run.id,
                 experiment=run.entry.id,
+                code=run.entry.code,
                 knobs=run.built_with,
                 seed=run.seed,
                 streams=run.streams,

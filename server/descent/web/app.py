@@ -23,8 +23,10 @@ from descent.datasets.fetches import Fetches
 from descent.datasets.own import OwnFiles
 from descent.datasets.shelf import Shelf
 from descent.errors import DescentError
-from descent.registry import Registry, experiments
+from descent.own.places import places
+from descent.registry import Registry, chapters, experiments
 from descent.runs.manager import RunManager
+from descent.runs.own import OwnExperiments
 from descent.settings import Settings
 from descent.store.store import Store
 from descent.web import archive as archive_routes
@@ -32,6 +34,7 @@ from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
 from descent.web import files, frames, pictures, problems, stream
 from descent.web import gallery as gallery_routes
+from descent.web import own as own_routes
 from descent.web import runs as run_routes
 from descent.web import scalars as scalar_routes
 from descent.web.gate import Gate
@@ -63,7 +66,10 @@ def create_app(
     It opens the store when it starts, unless it is given one, and closes it when it ends.
     """
     settings = settings or Settings(**{})
-    registry = experiments() if registry is None else registry  # a broken one raises before it listens
+    registry = (
+        Registry(experiments()) if registry is None else registry
+    )  # a broken one raises before it listens
+    own = OwnExperiments(registry, places(settings.experiments, chapters()), follows=settings.reload)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -71,8 +77,10 @@ def create_app(
         trains.warm_up()
         recorded = store or open_store(settings)
         manager = app.state.manager = RunManager(settings, trains, recorded, registry)
+        await own.begin()
         await manager.start()
         yield
+        await own.end()
         app.state.fetches.close()
         await manager.close()
 
@@ -85,6 +93,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.registry = registry
+    app.state.own = own
     app.state.index = Index(registry)
     app.state.fetches = Fetches(Shelf(settings, catalogue))
     app.state.imports = Gate()
@@ -101,6 +110,7 @@ def create_app(
     app.add_middleware(Guard, settings=settings, uploads=uploads)
     app.include_router(experiment_routes.router)
     app.include_router(gallery_routes.router)
+    app.include_router(own_routes.router)
     app.include_router(archive_routes.router)  # before `runs`: `import` is no run's id
     app.include_router(run_routes.router)
     app.include_router(scalar_routes.router)

@@ -223,6 +223,9 @@ class ExperimentSummary(TypedDict):
     summary: str
     invite: str
     after: Annotated[list[str], Field(description="Ids of experiments to understand before.")]
+    own: Annotated[
+        bool, Field(description="Whether it is a file of one's own, of which there is no picture.")
+    ]
     minutes: Annotated[int, Field(description="How long its lesson and presets take a learner.")]
     level: Annotated[
         Level,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -13,7 +13,7 @@ from descent.contract.entry import Entry
 from descent.engine import schedules
 from descent.engine.objectives import effects
 from descent.lessons import Lesson, at, read_lesson
-from descent.registry import Registry, chapter_of
+from descent.registry import Registry, chapter_with
 from descent.web.descriptions import (
     ExperimentDescription,
     ExperimentSummary,
@@ -58,11 +58,10 @@ def _json(body: Any) -> Response:
     return Response(to_json(body), media_type="application/json")
 
 
-@cache
+@lru_cache(256)  # files of one's own come and go
 def describe(entry: Entry, lang: str) -> ExperimentDescription:
     """An experiment as the page needs it, every text in `lang`."""
-    chapter = chapter_of(entry.chapter)
-    assert chapter is not None, entry.chapter
+    chapter = chapter_with(entry)
     lesson = entry.lessons[lang]
     words = lesson.words
     groups = {panel.group for panel in entry.panels.values() if panel.group}
@@ -100,6 +99,7 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
         "summary": say(entry.summary, "summary"),
         "invite": say(entry.cls.invite, "invite"),
         "after": list(entry.cls.after),
+        "own": entry.code is not None,
         "minutes": entry.cls.minutes,
         "level": entry.cls.level,
         "knobs": _knobs(entry, say),

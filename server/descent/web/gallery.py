@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from descent.lessons import read_lesson
-from descent.registry import chapter_of
+from descent.registry import chapter_with
 from descent.web.experiments import Language, TheRegistry
 from descent.web.index import Index, Where
 
@@ -45,10 +45,9 @@ def _index(request: Request) -> Index:
 def list_chapters(registry: TheRegistry, lang: Language = "en") -> list[ChapterInfo]:
     """All chapters in learning order, each with its introduction."""
     found = []
-    for id in dict.fromkeys(entry.chapter for entry in registry.values()):
-        chapter = chapter_of(id)
-        assert chapter is not None, id
-        lesson = read_lesson(lang, f"chapters/{id}")
+    for id, entry in {entry.chapter: entry for entry in registry.values()}.items():
+        chapter = chapter_with(entry)
+        lesson = None if entry.code else read_lesson(lang, f"chapters/{id}")
         found.append(
             ChapterInfo(
                 id=id,

@@ -11,14 +11,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
+from descent.checking import texts_of
 from descent.contract.entry import Entry
 from descent.lessons import LANGUAGES, at
-from descent.registry import texts_of
 
 Where = Literal["title", "summary", "preset", "panel", "lesson", "knob"]  # the best place first
 AROUND = 60  # letters of an excerpt on either side
@@ -160,13 +159,17 @@ class Index:
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         self._entries = entries
+        self._kept: dict[str, tuple[Entry, list[Text]]] = {}
 
-    @cached_property
     def _texts(self) -> dict[str, list[Text]]:
-        return {
-            id: [Text.of(where, lang, text) for where, lang, text in _read(entry) if text]
-            for id, entry in self._entries.items()
-        }
+        """The texts of each; those read before are kept."""
+        self._kept = {id: self._kept_of(id, entry) for id, entry in self._entries.items()}
+        return {id: texts for id, (_, texts) in self._kept.items()}
+
+    def _kept_of(self, id: str, entry: Entry) -> tuple[Entry, list[Text]]:
+        if (before := self._kept.get(id)) and before[0] is entry:
+            return before
+        return entry, [Text.of(where, lang, text) for where, lang, text in _read(entry) if text]
 
     def search(self, query: str, lang: str) -> list[Match]:
         """The experiments whose texts have the query, or else all its words somewhere: the best first.
@@ -178,7 +181,7 @@ class Index:
             return []
         whole, each = pattern(folded), [pattern([word]) for word in folded]
         found: list[tuple[int, Match]] = []
-        for id, texts in self._texts.items():
+        for id, texts in self._texts().items():
             best = _best(texts, whole, lang)
             if best is None and len(each) > 1:
                 bests = [_best(texts, one, lang) for one in each]

@@ -28,7 +28,7 @@ MOST_UNREAD = 4 << 20  # bytes of unread commands, above which a worker counts a
 
 # multiprocessing reads an exit status once, and looks for ended children whenever it starts another: two
 # threads that do so at the same time would lose it.
-_reaping = threading.Lock()
+reaping = threading.Lock()
 
 
 class Commands(Protocol):
@@ -125,7 +125,7 @@ def _cause(process: BaseProcess) -> str:
     if not wait([process.sentinel], GRACE):
         process.kill()
         wait([process.sentinel])
-    with _reaping:
+    with reaping:
         process.join()
     if process.exitcode is not None and process.exitcode < 0:
         return f"the worker process was killed by signal {-process.exitcode}"
@@ -175,7 +175,7 @@ class LocalExecutor:
         process = self._context.Process(
             target=worker.main, args=(its_commands, its_outputs, spec), name=f"run-{spec.run}", daemon=True
         )
-        with its_commands, its_outputs, _reaping:
+        with its_commands, its_outputs, reaping:
             before = forks.server_pid()
             process.start()
         if before not in (None, forks.server_pid()):

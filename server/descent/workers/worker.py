@@ -22,6 +22,7 @@ from descent.engine.knobs import refusal
 from descent.engine.loop import Loop, failure
 from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.sweep.sweep import sweep
+from descent.own.load import NotLoaded, loaded
 from descent.registry import experiments
 from descent.workers.outbox import Outbox
 
@@ -37,7 +38,12 @@ def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
     inbox = Inbox()
     outbox = Outbox(outputs)
     threading.Thread(target=_read, args=(commands, inbox), name="inbox", daemon=True).start()
-    train(experiments()[spec.experiment], spec, inbox, outbox.put)
+    try:
+        entry = loaded(spec.code) if spec.code else experiments()[spec.experiment]
+    except NotLoaded as error:  # it did load when it was tried
+        outbox.put(failure(spec, str(error), None))
+    else:
+        train(entry, spec, inbox, outbox.put)
     outbox.close()
 
 

@@ -1,0 +1,1 @@
+"""Experiments of one's own: files outside Descent, found, read and loaded."""
