@@ -19,13 +19,13 @@ Open = Callable[..., Page]
 
 
 @contextlib.contextmanager
-def served(home: Path, opening: float = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def served(home: Path, *options: str, opening: float = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server that records in `home`, on a free port: its address, and its process.
 
     With defaults, but runs begin at full speed, or with so many seconds of a slow `opening`.
     """
     environment = {**os.environ, "DESCENT_OPENING": str(opening)}
-    command = [sys.executable, "-m", "descent", "serve", "--port", "0", "--home", str(home)]
+    command = [sys.executable, "-m", "descent", "serve", "--port", "0", "--home", str(home), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -113,9 +113,10 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(home: Path) -> Iterator[Server]:
+def serving(home: Path, *options: str) -> Iterator[Server]:
     """A `descent serve` with its own store on a free port."""
     command = [sys.executable, "-m", "descent", "serve", "--port=0", f"--home={home}", "--max-running=4"]
+    command += options
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment

@@ -19,8 +19,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '실험 파일을 불러올 수 없습니다. {detail}',
   ],
   'error.code-changed': [
-    'The experiment’s file {file} is not what it was when this run was made, so the run cannot go on from its record. Begin a new run, or put the file back as it was.',
-    '실험 파일 {file}의 내용이 이 실행을 만들 때와 달라서 기록에서 이어 갈 수 없습니다. 새로 시작하거나 파일을 그때 내용으로 되돌리세요.',
+    'The experiment’s file {file} is not what it was when this run was made, so it can be looked at, but not go on, nor be written as a script. Begin a new run, or put the file back as it was.',
+    '실험 파일 {file}의 내용이 이 실행을 만들 때와 달라서, 볼 수는 있지만 이어 가거나 스크립트로 내보낼 수는 없습니다. 새로 시작하거나 파일을 그때 내용으로 되돌리세요.',
   ],
   'error.unknown-run': ['There is no such run.', '존재하지 않는 실행입니다.'],
   'error.bad-link.long': [

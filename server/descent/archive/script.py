@@ -21,7 +21,7 @@ from descent.engine.knobs import KEY, apart
 from descent.engine.schedules import range_of
 from descent.errors import NoScript, UnknownRun
 from descent.registry import Registry
-from descent.runs.run import IMPORTED, environment
+from descent.runs.run import IMPORTED, environment, need_code
 from descent.store.schema import RunRow
 from descent.store.store import Store
 
@@ -161,6 +161,7 @@ def recipe(store: Store, run_id: str, registry: Registry) -> Recipe:
     if row is None:
         raise UnknownRun(f"there is no recorded run {run_id[:64]!r}", "run")
     entry = registry.find(row.experiment)
+    need_code(entry, row)
     events = list(_knobs(store, row))
     root, imported = row, IMPORTED in row.environment
     while root.branched_at is not None:
@@ -241,7 +242,7 @@ def text(recipe: Recipe) -> str:
     cls, knobs = recipe.entry.cls, recipe.knobs
     follows = any(KEY in values for _, values in recipe.changes)
     try:
-        source_of = sources(cls, knobs)
+        source_of = sources(cls, knobs, recipe.entry.code.beside if recipe.entry.code else None)
         own = source_of(cls.__module__)
         assert own is not None
         said, own.about = own.about or recipe.entry.title, ""

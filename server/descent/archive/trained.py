@@ -27,14 +27,19 @@ class Knobs:
     """What the learner sets. The values are those the run began with."""'''
 
 
-def sources(cls: type[Experiment[Any]], knobs: Knobs) -> Callable[[str], Source | None]:
-    """A look-up of these modules by name; None for any other."""
+def sources(
+    cls: type[Experiment[Any]], knobs: Knobs, beside: Mapping[str, str] | None = None
+) -> Callable[[str], Source | None]:
+    """A look-up of these modules by name; None for any other. `beside`: texts of helpers of one's own."""
+    helpers = beside or {}
     checks = type(knobs).__pydantic_decorators__
     dropped = {*checks.model_validators, *checks.field_validators}
     unused = unreached(cls)
 
     @cache
     def source(module: str) -> Source | None:
+        if module in helpers:
+            return Source(module, FOR_TOOLS.sub("", helpers[module]))
         if module != cls.__module__ and module.partition(".")[0] != "descent":
             return None
         text = FOR_TOOLS.sub("", inspect.getsource(sys.modules[module]))

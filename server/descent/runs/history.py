@@ -21,7 +21,7 @@ from descent.registry import Registry
 from descent.runs.channel import Channel, Latest
 from descent.runs.listing import COLUMNS, Order
 from descent.runs.recorder import Recorder
-from descent.runs.run import CODE, IMPORTED, Run, info_of
+from descent.runs.run import IMPORTED, Run, info_of, need_code
 from descent.runs.tape import Tape, TapeEntry
 from descent.store.database import StoreError, cause
 from descent.store.packing import DamagedError
@@ -206,7 +206,7 @@ class History:
         row = self.store.run(run.id)
         if row is None:
             raise errors.NotRecorded(f"run {run.id} is not recorded", "run")
-        _need_code(run, row)
+        need_code(run.entry, row)
         last = max(self.store.last_step(run.id) + 1, row.branched_at or 0)
         step = last if step is None else step
         first = row.branched_at or 0
@@ -258,19 +258,6 @@ class History:
             for name, value in knobs.items()
             if name == KEY or (name in knobs_type.model_fields and knobs_type.is_live(name))
         }
-
-
-def _need_code(run: Run, row: RunRow) -> None:
-    """Raises `CodeChanged` where going back would run other code than what trained the run."""
-    here = run.entry.code.digest if run.entry.code else None
-    if row.environment.get(CODE) != here:
-        file = run.entry.code.shown if run.entry.code else ""
-        raise errors.CodeChanged(
-            f"{file or run.entry.id} is not what it was when run {run.id} was made, so the run cannot go on "
-            "from its record; begin a new run, or put the file back as it was",
-            "run",
-            file=file,
-        )
 
 
 def _at_rest(row: RunRow) -> RunRow:

@@ -19,7 +19,7 @@ from descent.contract import STREAMS
 from descent.contract.entry import Entry
 from descent.engine.borrowed import Borrowed
 from descent.engine.messages import Plan, Replay, Reply
-from descent.errors import BadKnob
+from descent.errors import BadKnob, CodeChanged
 from descent.protocol import ENDED, RunInfo, Status
 from descent.runs.channel import Channel
 from descent.store.schema import RunRow
@@ -162,6 +162,18 @@ def recorded_of(row: RunRow) -> dict[str, Any]:
         "scalars_exact_from": row.scalars_exact_from,
         "recorded_bytes": row.frame_bytes + row.checkpoint_bytes + row.scalar_bytes,
     }
+
+
+def need_code(entry: Entry, row: RunRow) -> None:
+    """Raises `CodeChanged` where the file of the experiment is not what trained the recorded run."""
+    if row.environment.get(CODE) != (entry.code.digest if entry.code else None):
+        file = entry.code.shown if entry.code else entry.id
+        raise CodeChanged(
+            f"{file} is not what it was when run {row.id} was made, so the run can be looked at, but not go "
+            "on from its record, nor be written as a script; begin a new run, or put the file back as it was",
+            "run",
+            file=file,
+        )
 
 
 @cache
