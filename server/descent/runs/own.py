@@ -149,11 +149,12 @@ class OwnExperiments:
         return found
 
     def _placed(self, found: Found, known: set[str]) -> Found:
-        """The experiment, unless it is to come after ones that there are not."""
+        """The experiment, unless it names others that there are not."""
         if isinstance(found, Broken) or found.code is None:
             return found
-        if unknown := sorted(set(found.cls.after) - known):
-            detail = f"`after`: there are no experiments {unknown}"
+        onward = set(found.end.next if found.end else ()) - found.cls.presets.keys()
+        if unknown := sorted({*found.cls.after, *onward} - known):
+            detail = f"`after`, or what comes next at the end: there are no experiments {unknown}"
             line = line_in(found.code.text, found.cls.__name__, detail)
             return not_loaded(found.code, "contract", detail, line)
         return found
