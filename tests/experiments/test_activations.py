@@ -24,6 +24,8 @@ from descent.experiments.training.activations import (
     loss_of,
     slope,
 )
+from descent.kit.text import rough
+from driving import said_of, take
 from driving import take as train
 
 Rows = list[dict[str, float]]
@@ -247,3 +249,24 @@ def test_the_histograms_count_every_unit_and_point_or_nearly() -> None:
     counts = torch.as_tensor(look(experiment, knobs, "sums").counts)
     assert counts.shape == (3, 41)
     assert (counts.sum(1) > 0.94 * POINTS * 16).all()
+
+
+def test_what_is_said_of_the_networks_is_what_the_pictures_show() -> None:
+    experiment, knobs = built()
+    take(experiment, knobs, 10)
+    picture, said = said_of(experiment, knobs, "gradients")
+    shares = dict(zip(picture.series[:-1], picture.values[0, :-1, 0].tolist(), strict=True))
+    assert said["low"] == min(shares, key=shares.__getitem__)
+    assert (said["high"], said["most"]) == (max(shares, key=shares.__getitem__), rough(max(shares.values())))
+    bars, said = said_of(experiment, knobs, "asleep")
+    assert said["most"] == rough(100 * float(bars.values.max()))
+    said = said_of(experiment, knobs, "maps")[1]
+    name = next(name for name, title in Activations.titles.items() if title == said["high"])
+    right = ((experiment.networks[name](experiment.x) > 0) == (experiment.y > 0)).float().mean()
+    assert said["most"] == rough(100 * float(right))
+
+
+def test_only_layers_without_a_function_are_one_matrix() -> None:
+    for activation, verdict in (("none", "Yes"), ("tanh", "No")):
+        experiment, knobs = built(activation=activation)
+        assert look(experiment, knobs, "collapse").reading.text.startswith(verdict)

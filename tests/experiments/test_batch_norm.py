@@ -24,7 +24,8 @@ from descent.experiments.training.batch_norm import (
     losses,
     shown,
 )
-from driving import Driven
+from descent.kit.text import rough
+from driving import Driven, built, said_of, take
 
 
 class Run(Driven):
@@ -290,3 +291,26 @@ def test_the_unit_shown_is_the_one_that_is_measured() -> None:
 def test_what_is_beyond_the_charts_is_drawn_at_their_edge() -> None:
     values = torch.tensor([0.5, 7.0, math.inf, math.nan])
     assert shown(values).tolist() == [0.5, CEILING, CEILING, CEILING]
+
+
+def test_what_is_said_of_the_layers_is_what_the_pictures_show() -> None:
+    experiment, knobs = built(BatchNormalisation)
+    assert said_of(experiment, knobs, "tolerance")[1] == {}
+    take(experiment, knobs, 30)
+    picture, said = said_of(experiment, knobs, "tolerance")
+    low = (picture.values[0, :2] < math.log(10) / 2).sum(1).tolist()
+    assert said == {"all": len(picture.x), "plain": low[0], "norm": low[1]}
+    picture, said = said_of(experiment, knobs, "drift")
+    spread = (picture.high - picture.values)[0, :, -1].tolist()
+    assert [float(said["plain"]), float(said["norm"])] == pytest.approx(spread, rel=0.06)
+    picture, said = said_of(experiment, knobs, "learnt")
+    ends = [rough(float(end)) for edges in picture.edges for end in (edges[0], edges[-1])]
+    assert [said["low"], said["high"], said["below"], said["above"]] == ends
+
+
+def test_nothing_is_said_of_a_network_of_no_numbers() -> None:
+    experiment, knobs = built(BatchNormalisation)
+    with torch.no_grad():
+        for parameter in experiment.plain.parameters():
+            parameter.fill_(float("nan"))
+    assert said_of(experiment, knobs, "distributions")[1] == said_of(experiment, knobs, "drift")[1] == {}

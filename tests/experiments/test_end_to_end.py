@@ -32,7 +32,8 @@ from descent.kit.data.strips import (
     plan_strips,
 )
 from descent.kit.nn.ctc import ctc_of, greedy_reading, packed_left
-from driving import Driven, built, take
+from descent.kit.text import rough
+from driving import Driven, built, said_of, take
 
 
 def collapsed(path: tuple[int, ...] | list[int]) -> list[int]:
@@ -332,3 +333,20 @@ def test_mistakes_add_up_to_what_is_not_right() -> None:
     for shares, way in zip(run.look("mistakes").values, ("pipeline", "ctc"), strict=True):
         assert float(shares.sum()) == pytest.approx(1 - float(rights[way].float().mean()), abs=1e-6)
     assert len(rights["ctc"]) == TESTED
+
+
+def test_what_is_said_of_the_strips_is_what_the_pictures_show() -> None:
+    experiment, knobs = built(EndToEnd)
+    picture, said = said_of(experiment, knobs, "readings")
+    marks = [[part.endswith("✓") for part in caption.split(" · ")[1:]] for caption in picture.captions]
+    assert said == {
+        "all": len(marks),
+        "pipeline": sum(a for a, _ in marks),
+        "whole": sum(b for _, b in marks),
+    }
+    picture, said = said_of(experiment, knobs, "columns")
+    assert said["cuts"] == int((picture.values[0] > 0.5).sum())
+    assert said["percent"] == rough(100 * float(picture.values[2].mean()))
+    picture, said = said_of(experiment, knobs, "mistakes")
+    shares = [rough(100 * float(row.sum())) for row in picture.values]
+    assert [said["pipeline"], said["whole"]] == shares

@@ -28,7 +28,8 @@ from descent.experiments.training.ensembles import (
     subsets,
 )
 from descent.kit.data.planar import encode, grid
-from driving import built, change, latest, take
+from descent.kit.text import rough
+from driving import built, change, latest, said_of, take
 
 
 def made(seed: int = 0, **knobs: Any) -> tuple[Ensembles, EnsembleKnobs]:
@@ -333,3 +334,22 @@ def test_by_default_the_average_is_better_than_its_members() -> None:
     members = [row[f"acc/{member}"] for member in range(1, MEMBERS + 1)]
     assert row["acc/average"] > sum(members) / MEMBERS + 0.005
     assert row["acc/average"] > 0.88
+
+
+def test_what_is_said_of_the_members_is_what_the_pictures_show() -> None:
+    experiment, knobs = built(Ensembles)
+    take(experiment, knobs, 20)
+    picture, said = said_of(experiment, knobs, "disagreement")
+    assert (said["mean"], said["most"]) == (
+        rough(float(picture.values.mean())),
+        rough(float(picture.values.max())),
+    )
+    picture, said = said_of(experiment, knobs, "pairs")
+    seeds = picture.values[:MEMBERS, :MEMBERS]
+    assert said == {"percent": rough(100 * float(seeds.sum()) / (MEMBERS**2 - MEMBERS))}
+    picture, said = said_of(experiment, knobs, "by_size")
+    assert said["one"] == rough(100 * float(picture.values[0, 0, 0]))
+    assert said["all"] == rough(100 * float(picture.values[0, 0, -1]))
+    picture, said = said_of(experiment, knobs, "average")
+    alike = experiment._shown(knobs, experiment.plane) > 0.5
+    assert said["percent"] == rough(100 * float((alike.all(0) | ~alike.any(0)).double().mean()))

@@ -24,6 +24,8 @@ from descent.experiments.training.initialisation import (
     Scheme,
     deviation,
 )
+from descent.kit.text import rough
+from driving import said_of
 from driving import take as train
 
 Rows = list[dict[str, float]]
@@ -272,3 +274,21 @@ def test_preset_gain_doubles_in_each_layer_and_breaks(seed: int) -> None:
     assert deviations[-1] / deviations[0] > 300
     train(experiment, knobs, 10)
     assert "own" not in experiment.racing
+
+
+def test_what_is_said_of_the_chosen_start_is_what_the_pictures_show() -> None:
+    experiment, knobs = built()
+    picture, said = said_of(experiment, knobs, "signal")
+    forward, backward = picture.values[:2, list(picture.series).index(said["scheme"])]
+    assert said["forward"] == rough(float(forward[-1] / forward[0]))
+    assert said["back"] == rough(float(backward[0] / backward[-1]))
+    picture, said = said_of(experiment, knobs, "different")
+    assert said["count"] == picture.values[0, list(picture.labels).index(said["scheme"])]
+    picture, said = said_of(experiment, knobs, "accuracy")
+    assert said["most"] == rough(100 * float(picture.values.max()))
+
+
+def test_nothing_is_said_of_a_signal_that_is_none() -> None:
+    experiment, knobs = built(scheme="zeros")
+    assert said_of(experiment, knobs, "signal")[1] == said_of(experiment, knobs, "sizes")[1] == {}
+    assert said_of(experiment, knobs, "different")[1]["count"] == 1

@@ -27,7 +27,8 @@ from descent.experiments.training.losses import (
     regression_loss,
 )
 from descent.kit.data.noisy import OUTLIER, draw, true_probability, true_sigma, truth
-from driving import built, change, latest, take
+from descent.kit.text import rough
+from driving import built, change, latest, said_of, take
 
 CPU = torch.device("cpu")
 
@@ -363,3 +364,22 @@ def test_preset_few_makes_the_learnt_spread_certain_and_wrong() -> None:
         "gaussian", experiment.regressors["gaussian"](experiment.drawn.x), experiment.y
     )
     assert training < -0.8
+
+
+def test_what_is_said_of_the_losses_is_what_the_pictures_show() -> None:
+    experiment, knobs = built(Losses)
+    take(experiment, knobs, 20)
+    picture, said = said_of(experiment, knobs, "spreads")
+    ends = [rough(float(end)) for end in picture.values[0, :, -1]]
+    assert [said["truth"], said["constant"], said["learnt"]] == ends
+    picture, said = said_of(experiment, knobs, "calibration")
+    apart = (picture.values[1:] - picture.values[0]).abs().amax(1).tolist()
+    assert said["high"] == picture.series[1 + apart.index(max(apart))]
+    assert said["least"] == rough(100 * min(apart))
+    picture, said = said_of(experiment, knobs, "probabilities")
+    away = (picture.values[0, 1:] - picture.values[0, 0]).abs().mean(1).tolist()
+    assert said["squared"] == rough(away[1])
+    picture, said = said_of(experiment, knobs, "residuals")
+    slope = picture.values[1, :, -1]
+    assert float(said["mse"]) == pytest.approx(float(slope[0]), rel=0.06)
+    assert float(said["one"]) == pytest.approx(float(slope[2]), rel=0.06)

@@ -19,7 +19,8 @@ from descent.engine.observe import look
 from descent.experiments.training.mlp_digits import PAD, PLUS, DigitsKnobs, MLPDigits, Perceptron
 from descent.kit.data.digits import mnist, sklearn_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, ink_of, is_drawing
-from driving import assert_steps_are_adams
+from descent.kit.text import rough
+from driving import assert_steps_are_adams, said_of, take
 from driving import take as train
 
 MNIST = Path(os.environ.get("DESCENT_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -296,3 +297,26 @@ def test_mnist_without_its_files_says_what_was_expected(
 
 
 # --- what the presets promise
+
+
+def test_what_is_said_of_the_digits_is_what_the_pictures_show() -> None:
+    experiment, knobs = built()
+    take(experiment, knobs, 20)
+    confusion, said = said_of(experiment, knobs, "confusion")
+    right, every = int(confusion.values.trace()), int(confusion.values.sum())
+    assert said == {"right": right, "all": every}
+    _, said = said_of(experiment, knobs, "hardest")
+    assert (said["wrong"], said["all"]) == (every - right, every)
+    bars, said_p = said_of(experiment, knobs, "probabilities")[0], said_of(experiment, knobs, "evidence")[1]
+    most, place = bars.values[0].max(0)
+    assert (said_p["first"], said_p["most"]) == (bars.labels[int(place)], rough(100 * float(most)))
+    ranking, said = said_of(experiment, knobs, "parameters")
+    counts = ranking.values[:, 0].tolist()
+    assert said == {"percent": rough(100 * counts[0] / counts[-1]), "total": int(counts[-1])}
+
+
+def test_nothing_is_said_of_probabilities_that_are_none() -> None:
+    experiment, knobs = built()
+    with torch.no_grad():
+        experiment.model.first.weight.fill_(float("nan"))
+    assert said_of(experiment, knobs, "evidence")[1] == said_of(experiment, knobs, "hardest")[1] == {}

@@ -30,9 +30,10 @@ from descent.experiments.training.regularisation import (
     l2_penalty,
     shrink,
 )
+from descent.kit.text import rough
 from descent.registry import experiments
 from descent.runs.knobs import check
-from driving import Driven
+from driving import Driven, built, said_of, take
 
 SMALL = {"width": 16, "train_size": 50, "batch_size": 25}  # two steps an epoch
 
@@ -375,3 +376,20 @@ def test_the_history_of_losses_is_bounded() -> None:
 def test_histograms_count_every_weight() -> None:
     picture = Run(**SMALL).look("weights")
     assert picture.counts.sum(1).tolist() == [64 * 16, 16 * 16, 16 * 10]
+
+
+def test_what_is_said_of_the_regularisers_is_what_the_pictures_show() -> None:
+    experiment, knobs = built(Regularisation, dropout=0.5)
+    take(experiment, knobs, 12)
+    picture, said = said_of(experiment, knobs, "curves")
+    train, validation, _ = picture.values[0, :, -1].tolist()
+    assert said["gap"] == rough(abs(validation - train))
+    assert said["best"] == int(picture.dots[0, 2])
+    picture, said = said_of(experiment, knobs, "expectation")
+    scaled, unscaled, z = picture.values.reshape(3, -1)[:, -1].tolist()
+    assert said == {"scaled": rough(scaled), "unscaled": rough(unscaled), "z": rough(z)}
+    picture, said = said_of(experiment, knobs, "masks")
+    orange = (picture.pixels[2] == picture.pixels[2].new_tensor(ORANGE)).all(-1).sum()
+    assert said["dropped"] == int(orange)
+    picture, said = said_of(experiment, knobs, "restored")
+    assert said == {"best": rough(float(picture.values[0, 2])), "last": rough(float(picture.values[1, 2]))}

@@ -40,6 +40,7 @@ from descent.contract import Knobs, Objective, Preset, fixed, live, rate
 from descent.contract import panels as p
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, grid
+from descent.kit.extremes import extremes
 from descent.kit.nn.race import NetworkRace, by_learner, losses_by_learner
 from descent.kit.text import rough, subscript, superscript
 
@@ -173,7 +174,7 @@ class Activations(NetworkRace[ActivationKnobs]):
         layers = {f"W{subscript(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
         return {"": Objective.of(network, self.optimizers[name], lambda: self.loss_of(name), layers)}
 
-    @p.lines("The gradient on its way down", size="wide")
+    @p.lines("How much gradient reaches layer 1?", size="wide")
     def gradients(self, knobs: ActivationKnobs) -> p.Lines:
         """‖δ_l‖ / ‖δ_{L+1}‖ on all points, and ¼ to the power of the hidden layers between."""
         layers, last = torch.arange(1, knobs.depth + 2), knobs.depth + 1
@@ -185,7 +186,7 @@ class Activations(NetworkRace[ActivationKnobs]):
         note = f"‖δ₁‖ / ‖δ{subscript(last)}‖ = {rough(left)}"
         if left == left:
             note += f" = {left ** (1 / knobs.depth):.3f}{superscript(knobs.depth)}"
-        return p.Lines(
+        picture = p.Lines(
             x=layers,
             values=values,
             series=[*TITLES.values(), "¼ a layer"],
@@ -193,13 +194,21 @@ class Activations(NetworkRace[ActivationKnobs]):
             y_log=True,
             notes=[note],
         )
+        found = extremes(values[:-1, 0], picture.series[:-1])
+        text = "Layer 1 gets {most} of the output's gradient with {high}, {least} with {low}."
+        return p.says(picture, text, **found) if found else picture
 
     @p.images("Six networks", size="hero")
     def maps(self, knobs: ActivationKnobs) -> p.Images:
         """2σ(z) − 1 over the plane, with points on it."""
         answers = torch.stack([self.networks[name](self.plane) for name in NAMES])  # (6, MAP²)
         values = torch.tanh(answers / 2).nan_to_num().view(-1, MAP, MAP)
-        return p.Images(pixels=self._coloured(values), columns=3, captions=list(TITLES.values()))
+        picture = p.Images(pixels=self._coloured(values), columns=3, captions=list(TITLES.values()))
+        said = torch.stack([self.networks[name](self.x) for name in NAMES])  # (6, POINTS)
+        right = 100 * ((said > 0) == (self.y > 0)).float().mean(1)
+        found = extremes(right, list(TITLES.values()))
+        text = "{high} puts {most}% of the points on their side, {low} only {least}%."
+        return p.says(picture, text, **found) if found else picture
 
     def _coloured(self, values: Tensor) -> Tensor:
         """Maps (N, MAP, MAP), lowest row first, as colours with points on them, highest row first."""
@@ -218,7 +227,10 @@ class Activations(NetworkRace[ActivationKnobs]):
         for name, phi in ACTIVATIONS.items():
             units = torch.cat(self.networks[name].sums(self.x)[:-1], 1)  # (POINTS, L·n)
             shares.append((slope(phi, units).abs() < ASLEEP).all(0).float().mean())
-        return p.Bars(values=torch.stack(shares)[None], labels=list(TITLES.values()), range=(0.0, 1.0))
+        picture = p.Bars(values=torch.stack(shares)[None], labels=list(TITLES.values()), range=(0.0, 1.0))
+        found = extremes(100 * torch.stack(shares), picture.labels)
+        text = "{most}% of {high}'s units sleep, {least}% of {low}'s."
+        return p.says(picture, text, **found) if found else picture
 
     @p.lines("The functions", size="wide")
     def functions(self, knobs: ActivationKnobs) -> p.Lines:
@@ -231,7 +243,7 @@ class Activations(NetworkRace[ActivationKnobs]):
         heights = phi(units), slope(phi, units)
         dots = [p.Lines.dot(units, y, series=series, group=g) for g, y in enumerate(heights)]
         steepest = curves[1].amax(1)  # (6,)
-        return p.Lines(
+        picture = p.Lines(
             x=z,
             values=curves,
             groups=["φ(z)", "φ′(z)"],
@@ -241,6 +253,9 @@ class Activations(NetworkRace[ActivationKnobs]):
             y_ranges=[(-1.2, 2.4), (-0.2, 1.2)],
             notes=["", f"max φ′ = {steepest[series]:.3g}"],
         )
+        flat = slope(phi, torch.stack(sums)).abs() < ASLEEP
+        text = "Of the chosen network's sums, {percent}% lie where its function is flat."
+        return p.says(picture, text, percent=rough(100 * float(flat.float().mean())))
 
     @p.lines("Are all layers one matrix?")
     def collapse(self, knobs: ActivationKnobs) -> p.Lines:
@@ -252,12 +267,19 @@ class Activations(NetworkRace[ActivationKnobs]):
         answers = torch.stack([network(x), x @ a + c])
         apart = (answers[0] - answers[1]).abs().max().item()
         name = "W₂W₁" if knobs.depth == 1 else f"W{subscript(knobs.depth + 1)}⋯W₁"
-        return p.Lines(
+        picture = p.Lines(
             x=axis * UNIT,
             values=torch.where(answers.isfinite(), answers, math.nan),
             series=["network", "one matrix"],
             x_label="x₁",
             notes=[f"{name} = ({rough(float(a[0]))}, {rough(float(a[1]))}), max |Δ| = {rough(apart)}"],
+        )
+        if not math.isfinite(apart):
+            return picture
+        same = apart <= 1e-4 * (1e-6 + answers.abs().max().item())
+        return p.says(
+            picture,
+            "Yes: both lines are the same." if same else "No: the network bends where a matrix cannot.",
         )
 
     losses = p.scalars(by_learner("loss", TITLES), "Loss", size="wide", log=True, smoothing=0.8)
@@ -269,6 +291,11 @@ class Activations(NetworkRace[ActivationKnobs]):
         wide = 3 * torch.stack(sums).nan_to_num().square().mean().sqrt().clamp(1e-3, 1e3).item()
         counts = torch.stack([torch.histc(z.nan_to_num(), bins=41, min=-wide, max=wide) for z in sums])
         edges = torch.linspace(-wide, wide, 42).expand(len(sums), 42)
-        return p.Histogram(
+        picture = p.Histogram(
             counts=counts, edges=edges, names=[f"z{subscript(i + 1)}" for i in range(len(sums))]
         )
+        first, last = (float(z.std()) for z in (sums[0], sums[-1]))
+        if not math.isfinite(first + last):
+            return picture
+        text = "The sums spread by {first} in the first hidden layer, by {last} in the last."
+        return p.says(picture, text, first=rough(first), last=rough(last))

@@ -39,6 +39,7 @@ from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
 from descent.kit.history import remembered
 from descent.kit.nn.activations import ACTIVATION_TITLES, ACTIVATIONS, ActivationName
+from descent.kit.text import rough
 
 PIXELS, CLASSES = 64, 10
 TRAIN = 1200  # of 1,797 digits; the others are the test split
@@ -320,19 +321,25 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         received: dict[str, Tensor] = {}
         for layer, (plain, normalised) in enumerate(zip(*self._received(knobs), strict=True), 1):
             received |= {f"layer {layer}, plain": plain, f"layer {layer}, batch norm": normalised}
-        return p.Histogram.of(received, BINS, (-SPAN, SPAN))
+        picture = p.Histogram.of(received, BINS, (-SPAN, SPAN))
+        last = torch.stack(list(received.values())[-2:])
+        if not last.isfinite().all():
+            return picture
+        plain, normalised = (float((y.abs() > SPAN).float().mean()) for y in last)
+        text = "In the last layer {plain}% of plain values lie beyond the axis, {norm}% of batch norm's."
+        return p.says(picture, text, plain=rough(100 * plain), norm=rough(100 * normalised))
 
     loss = p.scalars(
         {"loss/plain": "plain", "loss/bn": "batch norm"}, "Training loss", log=True, smoothing=0.8
     )
     accuracy = p.scalars({"acc/plain": "plain", "acc/bn": "batch norm"}, "Test accuracy")
 
-    @p.lines("Loss after 200 steps, by η", size="wide")
+    @p.lines("Which rates work?", size="wide")
     def tolerance(self, knobs: BatchNormKnobs) -> p.Lines:
         """The copies' losses, averaged over the last ten steps or so."""
         seen = 1 - RECENT**self.raced  # the weights of all past losses together
         plain, normalised = self.race_losses / seen if self.raced else self.race_losses * math.nan
-        return p.Lines(
+        picture = p.Lines(
             x=RATES,
             values=torch.stack([plain, normalised, torch.full_like(plain, math.log(CLASSES))]),
             series=["plain", "batch norm", "guessing"],
@@ -342,6 +349,9 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
             notes=[f"n = {self.raced} / {RACE}"],
             y_ranges=[(0.0, CEILING)],
         )
+        both = [int((found < math.log(CLASSES) / 2).sum()) for found in (plain, normalised)]
+        text = "Of {all} rates, {plain} get below half of guessing plain, {norm} with batch norm."
+        return p.says(picture, text, all=len(RATES), plain=both[0], norm=both[1]) if self.raced else picture
 
     train_eval = p.scalars(
         {"test/batch": "batch statistics", "test/running": "running statistics"},
@@ -358,7 +368,7 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         steps = [*range(0, self.stride * len(self.moments), self.stride), self.step_index]
         mean, deviation = history.permute(1, 3, 2, 0).flip(1)  # (layer, network, n) each, deepest first
         reach = (mean.abs() + deviation).nan_to_num(0).amax((1, 2)).clamp(1, REACH).tolist()
-        return p.Lines(
+        picture = p.Lines(
             x=torch.tensor(steps, dtype=torch.float32),
             values=mean,
             low=mean - deviation,
@@ -368,6 +378,11 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
             x_label="step",
             y_ranges=[(-most, most) for most in reach],
         )
+        plain, normalised = deviation[0, :, -1].tolist()
+        if not math.isfinite(plain + normalised):
+            return picture
+        text = "The last layer's values spread by {plain} now, with batch norm by {norm}."
+        return p.says(picture, text, plain=rough(plain), norm=rough(normalised))
 
     @p.lines("One unit, one batch")
     def unit(self, knobs: BatchNormKnobs) -> p.Lines:
@@ -398,4 +413,9 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         """Every γ and every β."""
         norms = [self.normalised.norm(layer) for layer in range(knobs.depth)]
         gammas, betas = [norm.gamma for norm in norms], [norm.beta for norm in norms]
-        return p.Histogram.of({"γ": torch.cat(gammas), "β": torch.cat(betas)})
+        picture = p.Histogram.of({"γ": torch.cat(gammas), "β": torch.cat(betas)})
+        text = "γ lies from {low} to {high}, β from {below} to {above}."
+        ends = [rough(float(end)) for part in (gammas, betas) for end in torch.cat(part).aminmax()]
+        if "–" in ends:
+            return picture
+        return p.says(picture, text, low=ends[0], high=ends[1], below=ends[2], above=ends[3])

@@ -48,6 +48,7 @@ from descent.kit.data.strips import (
 )
 from descent.kit.nn.ctc import ctc_of, greedy_reading, packed_left
 from descent.kit.nn.race import Race, step_all
+from descent.kit.text import rough
 
 CLASSES = 10
 BATCH = 16  # strips per step
@@ -267,19 +268,25 @@ class EndToEnd(Race[EndToEndKnobs]):
             marks = ["✓" if right else "✗" for right in agree(said, labels)]
             told.append([f"{digits} {mark}" for digits, mark in zip(spelt_out(said), marks, strict=True)])
         captions = [" · ".join(parts) for parts in zip(*told, strict=True)]
-        return p.Images(pixels=torch.cat([ink, band], 1), columns=2, captions=captions)
+        picture = p.Images(pixels=torch.cat([ink, band], 1), columns=2, captions=captions)
+        right = [sum(caption.endswith("✓") for caption in way) for way in told[1:]]
+        text = "Of these {all} strips the pipeline reads {pipeline} right, the one network {whole}."
+        return p.says(picture, text, all=len(x), pipeline=right[0], whole=right[1])
 
     @p.heatmap("Column by column", size="wide")
     def columns(self, knobs: EndToEndKnobs) -> p.Heatmap:
         """Of the first strip shown: c_t of the pipeline, the ink, and P_t of the one network."""
         x = self._drawn(knobs, "test")[0][knobs.strip][None]
         rows = [self.cutter(x)[:, 0].sigmoid(), x.amax(1).clamp(0, 1), *self.whole(x).softmax(1).unbind(1)]
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=torch.cat(rows).nan_to_num(),
             rows=["cut", "ink", "blank", *map(str, range(CLASSES))],
             x_label="column",
             range=(0.0, 1.0),
         )
+        cuts, blank = int((rows[0] > 0.5).sum()), 100 * float(rows[2].nan_to_num().mean())
+        text = "The pipeline cuts in {cuts} columns; the one network gives blank {percent}% on average."
+        return p.says(picture, text, cuts=cuts, percent=rough(blank))
 
     accuracy = p.scalars(
         {"acc/pipeline": "pipeline", "acc/ctc": "end to end"}, "Whole strips read right", size="wide"
@@ -301,7 +308,7 @@ class EndToEnd(Race[EndToEndKnobs]):
         cut, read = means_by_count(rights["cut"], counts), rights["read"].float().mean()
         n = torch.arange(1, MOST_DIGITS + 1, device=counts.device)
         ways = [means_by_count(rights[way], counts) for way in ("pipeline", "ctc")]
-        return p.Lines(
+        picture = p.Lines(
             x=n.float(),
             values=torch.stack([*ways, product_rule(cut, read, n)]),
             series=["pipeline", "end to end", "product"],
@@ -309,6 +316,9 @@ class EndToEnd(Race[EndToEndKnobs]):
             notes=[f"n = {MOST_DIGITS}: {cut[-1]:.2f} · {read:.3f}⁴ = {cut[-1] * read**MOST_DIGITS:.2f}"],
             y_ranges=[(0.0, 1.0)],
         )
+        pipeline, whole = (rough(100 * float(way[-1])) for way in ways)
+        text = "Of strips with {n} digits the pipeline reads {pipeline}% right, the one network {whole}%."
+        return p.says(picture, text, n=MOST_DIGITS, pipeline=pipeline, whole=whole)
 
     @p.bars("What goes wrong")
     def mistakes(self, knobs: EndToEndKnobs) -> p.Bars:
@@ -320,11 +330,14 @@ class EndToEnd(Race[EndToEndKnobs]):
             length = (said >= 0).sum(1)
             wrong = (length == counts) & ~agree(said, labels)
             shares.append(torch.stack([(length < counts), (length > counts), wrong]).float().mean(1))
-        return p.Bars(
+        picture = p.Bars(
             values=torch.stack(shares),
             labels=["missing", "extra", "wrong"],
             series=["pipeline", "end to end"],
         )
+        pipeline, whole = (rough(100 * float(share.sum())) for share in shares)
+        text = "The pipeline misreads {pipeline}% of all strips, the one network {whole}%."
+        return p.says(picture, text, pipeline=pipeline, whole=whole)
 
     losses = p.scalars(
         {

@@ -33,7 +33,9 @@ from torch.nn import functional as F
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, encode, grid, painted
+from descent.kit.extremes import extremes
 from descent.kit.nn.layers import UniformLayers
+from descent.kit.text import rough
 
 MEMBERS = 6  # trained from seeds, and snapshots kept
 BATCH = 16
@@ -274,9 +276,9 @@ class Ensembles(Experiment[EnsembleKnobs]):
     @p.field_map("The average", size="hero")
     def average(self, knobs: EnsembleKnobs) -> p.Field:
         """The averaged probability over the plane, with the training points."""
-        p_m = self._shown(knobs, self.plane).mean(0)
-        return p.Field(
-            values=(2 * p_m - 1).float().view(SIDE, SIDE),
+        p_m = self._shown(knobs, self.plane)  # (M, SIDE²)
+        picture = p.Field(
+            values=(2 * p_m.mean(0) - 1).float().view(SIDE, SIDE),
             x=(-EXTENT, EXTENT),
             y=(-EXTENT, EXTENT),
             points=self.points,
@@ -284,15 +286,20 @@ class Ensembles(Experiment[EnsembleKnobs]):
             split=torch.zeros(len(self.points), dtype=torch.uint8),
             boundary=0.0,
         )
+        inside = 100 * float(((p_m > 0.5) == (p_m[:1] > 0.5)).all(0).double().mean())
+        text = "On {percent}% of the plane all {members} members decide alike."
+        return p.says(picture, text, percent=rough(inside), members=len(p_m))
 
     @p.field_map("Disagreement")
     def disagreement(self, knobs: EnsembleKnobs) -> p.Field:
         """The standard deviation of the members' probabilities over the plane."""
         p_m = self._shown(knobs, self.plane)
         spread = p_m.std(0, correction=0)
-        return p.Field(
+        picture = p.Field(
             values=spread.float().view(SIDE, SIDE), x=(-EXTENT, EXTENT), y=(-EXTENT, EXTENT), range=(0.0, 0.5)
         )
+        text = "Disagreement is {mean} on average, and {most} where it is largest."
+        return p.says(picture, text, mean=rough(float(spread.mean())), most=rough(float(spread.max())))
 
     scores = p.scalars(
         {"brier/members": "members", "brier/average": "average", "brier/disagreement": "disagreement"},
@@ -313,16 +320,22 @@ class Ensembles(Experiment[EnsembleKnobs]):
         ]
         captions = [f"{share:.0%}" for share in torch.cat(right).tolist()]
         captions += ["–"] * (2 * MEMBERS - len(captions))
-        return p.Images(pixels=pixels, columns=MEMBERS, captions=captions)
+        picture = p.Images(pixels=pixels, columns=MEMBERS, captions=captions)
+        found = extremes(100 * torch.cat(right), captions[: len(known)])
+        text = "The best member reads {most}% of the test points right, the worst {least}%."
+        return p.says(picture, text, **found) if found else picture
 
-    @p.heatmap("Who differs")
+    @p.heatmap("Who decides differently?")
     def pairs(self, knobs: EnsembleKnobs) -> p.Heatmap:
         """Share of different decisions of any two: (M + K, M + K)."""
         both = [self._probabilities(self.seeds, self.test_inputs), self._snapshots(self.test_inputs)]
         said = (torch.cat(both) > 0.5).double()
         names = [*map(str, range(1, MEMBERS + 1)), *(f"t {t}" for t in self.taken_at)]
         share = (said[:, None] - said[None]).abs().mean(2)
-        return p.Heatmap(values=share.float(), rows=names, columns=names)
+        picture = p.Heatmap(values=share.float(), rows=names, columns=names)
+        seeds = share[:MEMBERS, :MEMBERS].sum() / (MEMBERS * (MEMBERS - 1))
+        text = "Two seeds differ on {percent}% of the test points on average."
+        return p.says(picture, text, percent=rough(100 * float(seeds)))
 
     losses = p.scalars(
         {"loss/seeds": "seeds, on average", "loss/snapshots": "the one in cycles"}, "Training loss", log=True
@@ -370,7 +383,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
                     low[group, series, size - 1], high[group, series, size - 1] = of.min(), of.max()
         none = values.isnan()
         shown = [values[group, 0] for group in range(len(SCORES))]
-        return p.Lines(
+        picture = p.Lines(
             x=torch.arange(1.0, MEMBERS + 1),
             values=values.float(),
             low=torch.where(none, values[:, :1], low).float(),
@@ -381,5 +394,8 @@ class Ensembles(Experiment[EnsembleKnobs]):
             marks=[[("M", float(knobs.members))]] * len(SCORES),
             notes=[f"M = 1: {curve[0]:.3f},  M = {MEMBERS}: {curve[-1]:.3f}" for curve in shown],
         )
+        one, all_of_them = values[0, 0, [0, -1]].tolist()
+        text = "One seed errs on {one}% of the test points, {members} averaged on {all}%."
+        return p.says(picture, text, one=rough(100 * one), members=MEMBERS, all=rough(100 * all_of_them))
 
     snapshots = p.scalars({"acc/now": "now", "acc/snapshots": "average of snapshots"}, "Accuracy in cycles")

@@ -40,6 +40,7 @@ from descent.contract import Knobs, Objective, Preset, fixed, live, rate
 from descent.contract import panels as p
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
+from descent.kit.extremes import extremes
 from descent.kit.nn.activations import ACTIVATION_TITLES, ACTIVATIONS, ActivationName
 from descent.kit.nn.race import NetworkRace, by_learner, losses_by_learner
 from descent.kit.text import rough, subscript
@@ -202,7 +203,7 @@ class Initialisation(NetworkRace[InitKnobs]):
         kept = own[:, -1] / own[:, 0]
         kept[1::2] = 1 / kept[1::2]  # δ goes from the last layer to the first
         size = rough(deviation(knobs.scheme, knobs.width, knobs.width, knobs.gain))
-        return p.Lines(
+        picture = p.Lines(
             x=torch.arange(1, DEPTH + 1),
             values=spreads,
             groups=["activations h", "gradients δ", "h at the start", "δ at the start"],
@@ -211,6 +212,11 @@ class Initialisation(NetworkRace[InitKnobs]):
             y_log=True,
             notes=[f"σ = {size}, {name} = {rough(c)}" for name, c in zip(names, kept.tolist(), strict=True)],
         )
+        text = "With {scheme}, the last layer keeps {forward} times h₁; δ₁ is {back} times the last δ."
+        forward, back = kept[:2].tolist()
+        if not math.isfinite(forward + back):
+            return picture
+        return p.says(picture, text, scheme=TITLES[knobs.scheme], forward=rough(forward), back=rough(back))
 
     @p.histogram("Activations")
     def activations(self, knobs: InitKnobs) -> p.Histogram:
@@ -232,26 +238,38 @@ class Initialisation(NetworkRace[InitKnobs]):
         shares = [
             (self.networks[scheme](self.test_x).argmax(1) == self.test_y).float().mean() for scheme in SCHEMES
         ]
-        return p.Bars(values=torch.stack(shares)[None], labels=list(TITLES.values()), range=(0.0, 1.0))
+        picture = p.Bars(values=torch.stack(shares)[None], labels=list(TITLES.values()), range=(0.0, 1.0))
+        found = extremes(100 * torch.stack(shares), list(TITLES.values()))
+        text = "{high} reads {most}% of the test digits right, {low} {least}%."
+        return p.says(picture, text, **found) if found else picture
 
-    @p.bars("Size of the weights, σ", log=True)
+    @p.bars("Are the first weights large enough?", log=True)
     def sizes(self, knobs: InitKnobs) -> p.Bars:
         """σ of each scheme beside √(2/n) for ReLU, else √(1/n)."""
         needed = math.sqrt((2 if knobs.activation == "relu" else 1) / knobs.width)
         found = [deviation(scheme, knobs.width, knobs.width, knobs.gain) or math.nan for scheme in SCHEMES]
-        return p.Bars(
+        picture = p.Bars(
             values=torch.tensor([found, [needed] * len(SCHEMES)]),
             labels=list(TITLES.values()),
             series=["σ", "needed"],
             log=True,
         )
+        text = "{scheme} draws weights of {percent}% of the size that {phi} needs."
+        times = found[SCHEMES.index(knobs.scheme)] / needed
+        if not math.isfinite(times):
+            return picture
+        titles = {"scheme": TITLES[knobs.scheme], "phi": ACTIVATION_TITLES[knobs.activation]}
+        return p.says(picture, text, percent=rough(100 * times), **titles)
 
-    @p.bars("Different units")
+    @p.bars("Do the units differ?")
     def different(self, knobs: InitKnobs) -> p.Bars:
         """Distinct columns of h₁, by scheme."""
         phi, layers = ACTIVATIONS[knobs.activation], [self.networks[scheme].layers[0] for scheme in SCHEMES]
         counts = [len(phi(layer(self.x[:SHOWN])).T.unique(dim=0)) for layer in layers]
-        return p.Bars(values=torch.tensor([counts]).float(), labels=list(TITLES.values()))
+        picture = p.Bars(values=torch.tensor([counts]).float(), labels=list(TITLES.values()))
+        text = "With {scheme}, {count} of {all} units in layer 1 differ."
+        count = counts[SCHEMES.index(knobs.scheme)]
+        return p.says(picture, text, scheme=TITLES[knobs.scheme], count=count, all=knobs.width)
 
     @p.images("First weights")
     def weights(self, knobs: InitKnobs) -> p.Images:

@@ -34,9 +34,10 @@ from torch import Tensor, nn
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
 from descent.kit.data.noisy import REACH, draw, true_probability, true_sigma, truth
+from descent.kit.extremes import extremes
 from descent.kit.nn.likelihood import HALF_LOG_2PI, Density, gaussian, laplace, share_within
 from descent.kit.nn.race import by_learner
-from descent.kit.text import figure
+from descent.kit.text import figure, rough
 
 THIRD = 2 / 3  # |x| beyond which the calibration looks
 HELD_OUT = 1200  # points nobody is trained on, without outliers
@@ -242,7 +243,7 @@ class Losses(Experiment[LossKnobs]):
         away = torch.stack([torch.stack([0 * f, *(each.reach(2) for each in pair)]) for pair in found])
         x, y = self.drawn.x[:DRAWN, 0], self.y[:DRAWN]
         margin = 0.1 * (y.max() - y.min()).item()
-        return p.Lines(
+        picture = p.Lines(
             x=self.axis[:, 0],
             values=centre,  # (G, 3, COLUMNS)
             low=centre - away,
@@ -254,6 +255,13 @@ class Losses(Experiment[LossKnobs]):
             notes=[self._gaussian_note(), self._laplace_note()],
             y_ranges=[(y.min().item() - margin, y.max().item() + margin)] * len(PAIRS),
         )
+        held = [
+            float(((y - each.centre).abs() < each.reach(2)).float().mean())
+            for each in (self._density(name, self.drawn.x[:DRAWN]) for name in PAIRS["Gaussian"])
+        ]
+        constant, learnt = (rough(100 * share) for share in held)
+        text = "The constant Gaussian band holds {constant}% of the points, the learnt one {learnt}%."
+        return p.says(picture, text, constant=constant, learnt=learnt)
 
     def _gaussian_note(self) -> str:
         """MSE as a likelihood, in numbers; of a line, its derivatives."""
@@ -278,13 +286,19 @@ class Losses(Experiment[LossKnobs]):
         """The standard deviation of p(y | x) along x."""
         sigma = true_sigma(self.axis, knobs.spread, knobs.growth)
         found = [[self._density(name, self.axis).sigma() for name in pair] for pair in PAIRS.values()]
-        return p.Lines(
+        picture = p.Lines(
             x=self.axis[:, 0],
             values=torch.stack([torch.stack([sigma, *pair]) for pair in found]),
             groups=list(PAIRS),
             series=SPREADS,
             x_label="x",
         )
+        ends = torch.stack([sigma, *found[0]])[:, -1]  # truth, constant, learnt
+        if not ends.isfinite().all():
+            return picture
+        text = "At the right end σ is {truth}; the constant Gaussian says {constant}, the learnt {learnt}."
+        truth, constant, learnt = map(rough, ends.tolist())
+        return p.says(picture, text, truth=truth, constant=constant, learnt=learnt)
 
     affine = p.scalars(
         {"loss/mse": "MSE", "nll/unit": "−log N(y; ŷ, 1)", "nll/affine": "½ MSE + ½ log 2π"},
@@ -301,7 +315,7 @@ class Losses(Experiment[LossKnobs]):
         said = [model(self.axis).softmax(1)[:, 1] for model in self.classifiers.values()]
         z, y = self.classifiers["cross-entropy"](self.drawn.x), self.drawn.labels
         cost = figure(label_loss("cross-entropy", z, y).item())
-        return p.Lines(
+        picture = p.Lines(
             x=self.axis[:, 0],
             values=torch.stack([true_probability(self.axis, knobs.curve), *said]),
             dots=p.Lines.dot(self.drawn.x[:DRAWN, 0], self.drawn.labels[:DRAWN, 1]),
@@ -311,8 +325,14 @@ class Losses(Experiment[LossKnobs]):
             notes=[f"−(1/N) Σᵢ Σₖ yₖ log ŷₖ = {cost}"],
             y_ranges=[(-0.05, 1.05)],
         )
+        right = true_probability(self.axis, knobs.curve)
+        away = [float((each - right).abs().mean()) for each in said]
+        if not math.isfinite(sum(away)):
+            return picture
+        text = "On average cross-entropy is off by {entropy}, squared error by {squared}."
+        return p.says(picture, text, entropy=rough(away[0]), squared=rough(away[1]))
 
-    @p.lines("What a residual costs", size="wide")
+    @p.lines("What does a residual cost?", size="wide")
     def residuals(self, knobs: LossKnobs) -> p.Lines:
         """−log p and ∂(−log p)/∂ŷ over ŷ − y: curves where the spread is constant, dots for single points."""
         x, y = self.drawn.x[:PICKED], self.y[:PICKED]
@@ -329,7 +349,7 @@ class Losses(Experiment[LossKnobs]):
                 constant = Density(density.is_gaussian, axis, density.spread[0].expand(COLUMNS))
                 curves[0, series], curves[1, series] = _cost_and_pull(constant, torch.zeros_like(axis))
         sigma, b = constants
-        return p.Lines(
+        picture = p.Lines(
             x=axis,
             values=curves,
             dots=torch.cat(dots),
@@ -341,8 +361,12 @@ class Losses(Experiment[LossKnobs]):
                 f"MSE: (ŷ − y)/σ̂² = {figure(sigma**-2)}(ŷ − y),  L1: ±1/b̂ = ±{figure(1 / b)}",
             ],
         )
+        text = "At a residual of {far} MSE pulls with {mse}, L1 with {one}."
+        if not math.isfinite(far):
+            return picture
+        return p.says(picture, text, far=rough(far), mse=rough(far / sigma**2), one=rough(1 / b))
 
-    @p.lines("Pull of a label")
+    @p.lines("How hard does a label pull?")
     def label_pull(self, knobs: LossKnobs) -> p.Lines:
         """∂L/∂z of the right label over its logit's lead: by formula (curves), by autograd (dots)."""
         y = self.drawn.labels[:PICKED]
@@ -359,7 +383,7 @@ class Losses(Experiment[LossKnobs]):
         worst = leads[1].min().item()
         q = 1 / (1 + math.exp(-worst))
         slopes = figure(q - 1), figure(4 * (q - 1) * q * (1 - q))
-        return p.Lines(
+        picture = p.Lines(
             x=axis,
             values=torch.stack([y_hat - 1, 4 * (y_hat - 1) * y_hat * (1 - y_hat)]),
             dots=torch.cat(dots),
@@ -368,8 +392,13 @@ class Losses(Experiment[LossKnobs]):
             x_label="Δz",
             notes=["Δz = {}:  {}  |  {}".format(figure(worst), *slopes)],
         )
+        if not math.isfinite(q):
+            return picture
+        text = "At Δz = {lead} cross-entropy pulls with {entropy}, squared error with {squared}."
+        pulls = {"lead": rough(worst), "entropy": rough(1 - q), "squared": rough(4 * (1 - q) ** 2 * q)}
+        return p.says(picture, text, **pulls)
 
-    @p.bars("Calibration", size="wide")
+    @p.bars("Are the error bars honest?", size="wide")
     def calibration(self, knobs: LossKnobs) -> p.Bars:
         """Shares in the middle parts of p(y | x) that should hold what ±1σ and ±2σ of a Gaussian do."""
         x = self.held.x[:, 0]
@@ -380,12 +409,16 @@ class Losses(Experiment[LossKnobs]):
             off = (self.held_y - density.centre).abs()
             inside = [(off < density.reach(k)).float() for k in (1, 2)]
             rows.append([each[part].mean().item() for each in inside for part in parts])
-        return p.Bars(
+        picture = p.Bars(
             values=torch.tensor(rows),
             labels=[f"±{k}σ, x {side}⅔" for k in (1, 2) for side in ("< −", "> ")],
             series=["expected", *REGRESSORS.values()],
             range=(0.0, 1.0),
         )
+        apart = [max(abs(share - due) for share, due in zip(row, rows[0], strict=True)) for row in rows[1:]]
+        found = extremes([100 * each for each in apart], list(REGRESSORS.values()))
+        text = "{low} is off by {least} percentage points at most, {high} by {most}."
+        return p.says(picture, text, **found) if found else picture
 
     label_cost = p.scalars(by_learner("labels", CLASSIFIERS) | {"labels/truth": "truth"}, "Held-out labels")
 

@@ -23,6 +23,7 @@ before the network sees it; without that hardly any is read right (see `descent.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -39,6 +40,7 @@ from descent.kit.data.digits import load_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, check_drawing, ink_of
 from descent.kit.data.images import CLASSES_OF, GREY_SETS
 from descent.kit.measures import TRAIN_AND_TEST
+from descent.kit.text import rough
 
 CLASSES = 10
 PAD = 28  # pixels along a side of the drawing
@@ -178,7 +180,18 @@ class MLPDigits(Experiment[DigitsKnobs]):
         image = p.Images.to_pixels(x, 0.0, 1.0).view(1, self.side, self.side, 1).expand(-1, -1, -1, 3)
         tiles = torch.cat([image, _signed(self.model.evidence(x), self.side)])  # (11, R, R, 3)
         captions = ["x", *(f"{k}: {100 * share:.0f} %" for k, share in enumerate(probability.tolist()))]
-        return p.Images(pixels=tiles, columns=4, captions=captions)
+        picture = p.Images(pixels=tiles, columns=4, captions=captions)
+        (most, more), (first, second) = (part.tolist() for part in probability.topk(2))
+        if not math.isfinite(most):
+            return picture
+        return p.says(
+            picture,
+            "Most speaks for {first}, {most}%; next is {second}, {more}%.",
+            first=self.classes[first],
+            most=rough(100 * most),
+            second=self.classes[second],
+            more=rough(100 * more),
+        )
 
     @p.bars("Probabilities")
     def probabilities(self, knobs: DigitsKnobs) -> p.Bars:
@@ -210,13 +223,22 @@ class MLPDigits(Experiment[DigitsKnobs]):
         captions = [
             f"{y} ✓" if y == k else f"{y} → {k}" for y, k in zip(truth.tolist(), said.tolist(), strict=True)
         ]
-        return p.Images(pixels=(ink * pale[:, None, None]).to(torch.uint8), columns=8, captions=captions)
+        picture = p.Images(pixels=(ink * pale[:, None, None]).to(torch.uint8), columns=8, captions=captions)
+        wrong = int((z.argmax(1) != self.test_y).sum())
+        text = "{wrong} of {all} test images are misread; the hardest has loss {loss}."
+        worst = float(loss[rows[0]])
+        if not math.isfinite(worst):
+            return picture
+        return p.says(picture, text, wrong=wrong, all=len(loss), loss=rough(worst))
 
     @p.heatmap("Confusion matrix")
     def confusion(self, knobs: DigitsKnobs) -> p.Heatmap:
         """Counts on the test set."""
         said = self.model(self.test_x).argmax(1)
-        return p.Heatmap.confusion(self.test_y, said, self.classes, range=(0.0, 5.0))
+        picture = p.Heatmap.confusion(self.test_y, said, self.classes, range=(0.0, 5.0))
+        right = int((said == self.test_y).sum())
+        text = "{right} of {all} lie on the diagonal: they are read right."
+        return p.says(picture, text, right=right, all=len(said))
 
     loss = p.scalars(
         {"loss/train": "training", "loss/test": "test"}, "Loss", size="wide", log=True, smoothing=0.9
@@ -235,12 +257,14 @@ class MLPDigits(Experiment[DigitsKnobs]):
         total = sum(count for count, _ in rows)
         moved = sum(length**2 for _, length in rows) ** 0.5
         values = torch.tensor([*rows, (total, moved)])
-        return p.Ranking(
+        picture = p.Ranking(
             values=values,
             names=[*names, "all"],
             columns=["count", "moved ‖Δθ‖"],
             ranges=[(0.0, float(total)), (0.0, max(moved, 1e-3))],
         )
+        text = "{percent}% of all {total} parameters are in W₁."
+        return p.says(picture, text, percent=rough(100 * rows[0][0] / total), total=total)
 
     @p.images("What units look for")
     def weights(self, knobs: DigitsKnobs) -> p.Images:

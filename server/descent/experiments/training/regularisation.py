@@ -40,6 +40,7 @@ from descent.kit.data.digits import shuffled_digits
 from descent.kit.history import remembered
 from descent.kit.nn.early_stopping import MOST_PATIENT, EarlyStopping
 from descent.kit.nn.layers import UniformLayers
+from descent.kit.text import rough
 
 PIXELS, SIDE, CLASSES = 64, 8, 10
 VALIDATION, TEST = 400, 400  # digits of either split
@@ -284,7 +285,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
             marks.append(("patience over", float(stop[0])))
         epoch, loss = stop[1:] if stop is not None else (early.best_epoch, early.best)
         nothing = torch.full_like(train, math.nan)
-        return p.Lines(
+        picture = p.Lines(
             x=torch.arange(len(self.history)) * float(self.stride),
             values=torch.stack([train, validation, twin]),
             low=torch.stack([nothing, train, nothing]),
@@ -295,6 +296,14 @@ class Regularisation(Experiment[RegularisationKnobs]):
             marks=[marks],
             notes=[f"L({epoch}) = {loss:.3f},  L({self.epochs}) = {self.last:.3f}"],
         )
+        now = float(validation[-1] - train[-1])
+        if not math.isfinite(now):
+            return picture
+        text = "Validation loss is {gap} above training loss; it was lowest in epoch {best}."
+        below = "Validation loss is {gap} below training loss; it was lowest in epoch {best}."
+        if now < 0:
+            return p.says(picture, below, gap=rough(-now), best=early.best_epoch)
+        return p.says(picture, text, gap=rough(now), best=early.best_epoch)
 
     gap = p.scalars({"loss/validation": "validation", "loss/train": "training", "loss/gap": "gap"}, "The gap")
     accuracy = p.scalars(
@@ -329,13 +338,17 @@ class Regularisation(Experiment[RegularisationKnobs]):
         coloured[dropped] = torch.tensor(ORANGE, dtype=torch.uint8)
         stencil = torch.where(dropped[..., None], torch.tensor(ORANGE), torch.tensor(BLUE)).to(torch.uint8)
         shown = [grey((digit + 1) / 2), grey(square((h / brightest).sqrt())), stencil, coloured]
-        return p.Images(
+        picture = p.Images(
             pixels=torch.stack(shown, 1).flatten(0, 1),
             columns=8,
             captions=["x", "h", "m", "h′"] * len(pixels),
         )
+        text = "On the first digit {dropped} of {all} units are dropped, {silent} of the rest are 0 anyway."
+        first = mask[0] == 0
+        silent = int((~first & (h[0] == 0)).sum())
+        return p.says(picture, text, dropped=int(first.sum()), all=knobs.width, silent=silent)
 
-    @p.lines("Why 1/(1 − p)", above={"dropout": 0})
+    @p.lines("Why multiply by 1/(1 − p)?", above={"dropout": 0})
     def expectation(self, knobs: RegularisationKnobs) -> p.Lines:
         """Running means over masks of z = (h ⊙ m) W + b with and without 1/(1 − p), for one digit."""
         dropout, generator = knobs.dropout, torch.Generator().manual_seed(self.seed)
@@ -349,7 +362,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
         means = received.cumsum(1) / count
         middle = float(z[unit])
         reach = max(float((means - middle).abs().amax()), abs(middle) / 2)
-        return p.Lines(
+        picture = p.Lines(
             x=count,
             values=torch.cat([means, z[unit].expand(1, DRAWS)]),
             series=["scaled", "not scaled", "no dropout"],
@@ -358,12 +371,20 @@ class Regularisation(Experiment[RegularisationKnobs]):
             notes=[f"1 / (1 − {dropout:g}) = {1 / (1 - dropout):.2f}"],
             y_ranges=[(middle - 1.1 * reach, middle + 1.1 * reach)],
         )
+        scaled, unscaled = means[:, -1].tolist()
+        if not math.isfinite(scaled + unscaled + middle):
+            return picture
+        text = "Scaled, the average is {scaled}; not scaled {unscaled}; without dropout {z}."
+        return p.says(picture, text, scaled=rough(scaled), unscaled=rough(unscaled), z=rough(middle))
 
     @p.histogram("Weights", size="wide")
     def weights(self, knobs: RegularisationKnobs) -> p.Histogram:
         """Each layer's weights on the same axis, what lies outside counted in the outermost bars."""
         weights = dict(zip(LAYERS, self.model.weights, strict=True))
-        return p.Histogram.of(weights, BINS, (-SPAN, SPAN))
+        picture = p.Histogram.of(weights, BINS, (-SPAN, SPAN))
+        near = 100 * float((self.model.weights[0].abs() < 2 * SPAN / BINS).float().mean())
+        text = "{percent}% of layer 1's weights lie within {width} of 0."
+        return p.says(picture, text, percent=rough(near), width=rough(2 * SPAN / BINS))
 
     @p.bars("Best and last")
     def restored(self, knobs: RegularisationKnobs) -> p.Bars:
@@ -373,11 +394,16 @@ class Regularisation(Experiment[RegularisationKnobs]):
             for net in (self.best, self.model)
             for split in splits(knobs)
         ]
-        return p.Bars(
+        picture = p.Bars(
             values=torch.stack(losses).view(2, 3),
             labels=["training", "validation", "test"],
             series=["best weights", "last weights"],
         )
+        best, last = (float(loss) for loss in (losses[2], losses[5]))
+        if not math.isfinite(best + last):
+            return picture
+        text = "On unseen digits the best weights have loss {best}, the last ones {last}."
+        return p.says(picture, text, best=rough(best), last=rough(last))
 
     waiting = p.scalars({"early/waited": "epochs waited", "early/patience": "patience"}, "Patience")
     objective = p.scalars(
