@@ -254,6 +254,27 @@ class WorkerLost(DescentError):
     code = "worker-lost"
 
 
+class OwnLoop(DescentError):
+    """The run trains in a script of its own: its state cannot be built here."""
+
+    status = 409
+    code = "own-loop"
+
+
+class ScriptAway(DescentError):
+    """The script in which the run trains is not connected now."""
+
+    status = 409
+    code = "script-away"
+
+
+class BadSaying(DescentError):
+    """What a script's training loop said cannot be understood."""
+
+    status = 422
+    code = "bad-saying"
+
+
 class NoScript(DescentError):
     """The run cannot be written as a script."""
 

@@ -219,6 +219,16 @@ class KnobsChanged(Message):
     epoch: float | None = None
 
 
+class Declared(Message):
+    """A run whose training loop is someone's own declares itself anew: more knobs, panels or scalars. Ask for
+    its description again.
+    """
+
+    type: Literal["declared"] = "declared"
+    seq: int
+    step: int
+
+
 class Looked(Message):
     """The present look knobs: the view has changed, and nothing of training.
 
@@ -325,4 +335,4 @@ class StreamError(Message):
     params: dict[str, Any] = {}
 
 
-Event = Hello | Recording | State | KnobsChanged | Looked | Diagnosis | Gap | Done | StreamError
+Event = Hello | Recording | State | KnobsChanged | Declared | Looked | Diagnosis | Gap | Done | StreamError

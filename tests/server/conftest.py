@@ -50,11 +50,14 @@ class LiveServers:
         self._settings = settings
         self._running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
 
-    def __call__(self, catalogue: Mapping[str, DataSet] = CATALOGUE, **settings: object) -> str:
+    def __call__(
+        self, catalogue: Mapping[str, DataSet] = CATALOGUE, *, on: int = 0, **settings: object
+    ) -> str:
+        """`on`: the port; 0 takes a free one."""
         server = app.create_server(
             self._settings(**settings), registry=REGISTRY, executor=ThreadExecutor, catalogue=catalogue
         )
-        listening = socket.create_server(("127.0.0.1", 0))
+        listening = socket.create_server(("127.0.0.1", on))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         self._running.append((server, thread, listening))

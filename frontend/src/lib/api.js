@@ -85,6 +85,14 @@ export const searchTexts = (text, lang) => call('get', '/api/search', {}, { quer
 export const getExperiment = (id, lang) => call('get', '/api/experiments/{id}', { id }, { query: { lang } });
 
 /**
+ * The experiment of a run; of one that trains in a script of its own, it is known only there.
+ * @param {string} run
+ * @param {import('./i18n.svelte.js').Language} lang
+ */
+export const getRunExperiment = (run, lang) =>
+  call('get', '/api/runs/{run_id}/experiment', { run_id: run }, { query: { lang } });
+
+/**
  * A lesson as Markdown.
  * @param {string} id  of the experiment
  * @param {import('./i18n.svelte.js').Language} lang

@@ -9,6 +9,7 @@ import { Past } from './run/past.svelte.js';
 import { Soon } from './run/soon.js';
 import { Speed } from './run/speed.js';
 import { Watching } from './run/watching.js';
+import { isOwnLoop } from './runs.js';
 import { schedulesOf } from './schedules.js';
 import { ScalarStore } from './series.js';
 import { isOver, isResumable } from './statuses.js';
@@ -47,6 +48,8 @@ export class RunView {
   epochs = $state.raw([]);
   /** @type {Diagnosis[]} */
   diagnoses = $state.raw([]);
+  /** How often it has declared itself anew, as a script with a training loop of its own does. */
+  declared = $state(0);
   /** Whether the run is being recorded. @type {{ok: boolean, reason: string}} */
   recording = $state.raw({ ok: true, reason: '' });
   /** The last refused command. @type {import('./types.js').Refusal | null} */
@@ -58,7 +61,7 @@ export class RunView {
   /** Whether it is paused, or about to be. */
   halted = $derived(this.wish ? this.wish === 'pause' : this.status === 'paused');
   ended = $derived(isOver(this.status));
-  resumable = $derived(isResumable(this.status));
+  resumable = $derived(isResumable(this.status) && !this.ownLoop);
   /** The step of the pictures and values shown. */
   now = $derived(this.at ?? this.step);
 
@@ -90,6 +93,7 @@ export class RunView {
    */
   constructor(info, experiment, began = info.knobs) {
     this.id = info.id;
+    this.ownLoop = isOwnLoop(info.experiment);
     this.seed = info.seed;
     this.device = info.device;
     this.parent = info.parent;
@@ -208,6 +212,9 @@ export class RunView {
         if (!known) this.stepsPerEpoch = event.steps_per_epoch ?? null;
         if (!known) this.#knobs.confirm(event.knobs, event.now);
         else this.#knobs.show();
+        break;
+      case 'declared':
+        if (!known) this.declared++;
         break;
       case 'look':
         this.#knobs.confirm(event.knobs);

@@ -80,6 +80,9 @@ export function tree(runs) {
   return rows;
 }
 
+/** Whether runs of this experiment train in a script of their own. @param {string} [experiment]  its id */
+export const isOwnLoop = (experiment = '') => experiment.startsWith('watched-');
+
 /**
  * The scalar that summarises a run: its loss, or its first scalar.
  * @param {Record<string, number>} latest

@@ -247,7 +247,7 @@ export class Session {
    */
   branchAt = async (step, values, from = this.run?.id) => {
     const before = this.run;
-    if (!before || !from || this.#branching) return;
+    if (!before || !from || this.#branching || before.ownLoop) return;
     this.#branching = true;
     try {
       const info = await branchRun(from, step, values);
@@ -398,7 +398,7 @@ export class Session {
 
   play() {
     const { run } = this;
-    if (!run) return;
+    if (!run || (run.ownLoop && run.ended)) return;
     if (run.at !== null) run.seek(null);
     if (run.resumable)
       command(run.id, 'resume').then(
@@ -423,7 +423,7 @@ export class Session {
   /** Start over with the same settings but for these knobs. @param {Knobs} values */
   reset(values = {}) {
     const { run } = this;
-    if (run) this.begin(laidOver(run.knobs, values), run.seed, run.status === 'paused');
+    if (run && !run.ownLoop) this.begin(laidOver(run.knobs, values), run.seed, run.status === 'paused');
   }
 
   /** Do what the step of the story asks for. */

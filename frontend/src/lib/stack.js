@@ -24,6 +24,7 @@
  * @property {Diagnosis[]} diagnoses
  * @property {number} touched  the step of the last change that affected training, or 0
  * @property {string | null} parent
+ * @property {boolean} [ownLoop]  whether it trains in a script, whose state only that has
  */
 
 const STATES = ['checkpoint-damaged', 'non-finite', 'recovered']; // shown otherwise than as a finding
@@ -45,7 +46,7 @@ export function stackOf(run, around = {}) {
   const { current, earlier } = findings(run, around.dismissed ?? new Set(), around.known ?? (() => true));
   if (run.connection === 'gone')
     return { errors, now: [{ kind: 'gone', tone: 'bad', action: 'leave' }], earlier: [] };
-  const now = [...states(run), ...current];
+  const now = [...states(run), ...current].map((entry) => (run.ownLoop ? offered(entry) : entry));
   if (around.over && run.at === null) {
     const ended = now.findIndex((entry) => entry.kind === 'finished');
     if (ended >= 0) now[ended].kind = 'end';
@@ -57,6 +58,13 @@ export function stackOf(run, around = {}) {
   if (around.crowd && run.status !== 'queued') now.push({ kind: 'crowd', tone: 'quiet' });
   return { errors: unlike(errors), now, earlier };
 }
+
+/** An entry without what needs the state of a run of ours. @param {Entry} entry @returns {Entry} */
+const offered = ({ action, ...entry }) => ({
+  ...entry,
+  back: null,
+  ...(action === 'play' ? { action } : {}),
+});
 
 /** Errors without duplicates. @param {Refusal[]} errors */
 const unlike = (errors) =>
@@ -121,7 +129,8 @@ function findings(run, dismissed, known) {
   for (const found of run.diagnoses.toReversed()) {
     if (found.code === 'recovered') for (const code of found.params.of ?? []) seen.add(code);
     const said = found.code === 'recovered' ? found.params.of?.some(known) : known(found.code);
-    if (!said || (STATES.includes(found.code) && found.code !== 'recovered')) continue;
+    const state = STATES.includes(found.code) && !(run.ownLoop && found.code === 'non-finite');
+    if (!said || (state && found.code !== 'recovered')) continue;
     const holds = found.step >= run.touched && !seen.has(found.code);
     seen.add(found.code);
     if (dismissed.has(found)) continue;

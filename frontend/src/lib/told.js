@@ -102,7 +102,8 @@ function diverged(found, run) {
 
 /** @param {RunView} run */
 function whyFailed({ refused, reason, experiment }) {
-  const detail = lastLine(reason);
+  const last = lastLine(reason);
+  const detail = tOr(`reason.${last}`, last);
   return refused ? explain({ code: 'bad-knob', ...refused, detail }, experiment) : detail;
 }
 

@@ -63,6 +63,18 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'The request did not arrive in time. Try again.',
     '요청이 제때 도착하지 않았습니다. 다시 시도하세요.',
   ],
+  'error.own-loop': [
+    'This run trains in a script of its own, whose state Descent does not have: it cannot be branched, swept or saved to train from. Its scalars can be saved.',
+    '이 실행은 별도 스크립트에서 학습하므로 Descent에 학습 상태가 없습니다. 분기나 스윕을 하거나 이어서 학습할 파일로 저장할 수 없고, 측정값만 저장할 수 있습니다.',
+  ],
+  'error.script-away': [
+    'The script is not connected now. It may come back; until then it cannot be reached.',
+    '지금은 스크립트와 연결되어 있지 않습니다. 다시 연결될 때까지는 조작할 수 없습니다.',
+  ],
+  'error.bad-saying': [
+    'The script said something that cannot be understood ({detail}).',
+    '스크립트가 보낸 내용을 이해할 수 없습니다({detail}).',
+  ],
   'error.wrong-state': [
     'You can’t do that while the run is {status}.',
     '실행 상태가 ‘{status}’일 때는 할 수 없습니다.',

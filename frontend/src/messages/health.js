@@ -130,6 +130,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'Diverged at step {step}: the penalty blew the weights up. With λ = {penalty} and η = {rate} each step multiplies them by 1 − ηλ. That is stable only for η < 2/(λ + λₘₐₓ), here less than {below}. Lower λ or η.',
     '스텝 {step}에서 발산했습니다. 규제가 가중치를 키웠습니다. λ = {penalty}, η = {rate}이면 스텝마다 가중치에 1 − ηλ가 곱해집니다. η < 2/(λ + λₘₐₓ), 여기서는 {below}보다 작아야 안정적입니다. λ나 η를 낮추세요.',
   ],
+  'reason.script-gone': [
+    'the script is not connected any more; it has ended, or will come back',
+    '스크립트와 연결이 끊겼습니다. 스크립트가 끝났거나 다시 연결될 수 있습니다',
+  ],
+  'health.non-finite': [
+    'A value that the script told at step {step} is not a finite number. The script goes on training: lower the learning rate, or stop it.',
+    '스텝 {step}에서 스크립트가 보낸 값이 유한한 수가 아닙니다. 스크립트는 계속 학습합니다. 학습률을 낮추거나 학습을 멈추세요.',
+  ],
   'reason.failed': ['The run failed: {reason}', '실행이 실패했습니다: {reason}'],
   'reason.finished': ['Finished at step {step}. {reason}', '스텝 {step}에서 끝났습니다. {reason}'],
   'reason.finished.epoch': [

@@ -1,6 +1,7 @@
 /** The list of recorded runs, and what is wrong with recording them. */
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
+  'history.ownLoop': ['a training loop of one’s own', '내 학습 루프'],
   'history.title': ['History', '기록'],
   'history.intro': [
     'Every run is recorded. Open one to see it at any step, or to go on from there.',

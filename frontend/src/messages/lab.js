@@ -33,6 +33,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'transport.pause': ['Pause', '일시정지'],
   'transport.step': ['One step', '한 스텝'],
   'transport.reset': ['Start over', '처음부터'],
+  'transport.stop': [
+    'Stop: the script’s training loop ends, as Ctrl+C would end it',
+    '중지: Ctrl+C를 누른 것처럼 스크립트의 학습 루프를 끝냅니다',
+  ],
   'transport.again': ['Start over', '다시 시작'],
   'transport.pace': ['Pace', '학습 속도'],
   'transport.perSecond': ['{word}, {n}/s', '{word}, 초당 {n}'],

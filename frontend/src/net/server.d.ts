@@ -449,6 +449,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{run_id}/experiment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Experiment
+         * @description The experiment of the run, with its lesson; of a run's own training loop it is known only here.
+         */
+        get: operations["experiment_api_runs__run_id__experiment_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/{run_id}/knobs": {
         parameters: {
             query?: never;
@@ -1347,12 +1367,22 @@ export interface components {
             };
         };
         Command: components["schemas"]["Watch"] | components["schemas"]["SetKnobs"] | components["schemas"]["Pause"] | components["schemas"]["Resume"] | components["schemas"]["Step"] | components["schemas"]["Pace"] | components["schemas"]["Stop"] | components["schemas"]["Ack"];
-        Event: components["schemas"]["Hello"] | components["schemas"]["Recording"] | components["schemas"]["State"] | components["schemas"]["KnobsChanged"] | components["schemas"]["Looked"] | components["schemas"]["Diagnosis"] | components["schemas"]["Gap"] | components["schemas"]["Done"] | components["schemas"]["StreamError"];
+        Event: components["schemas"]["Hello"] | components["schemas"]["Recording"] | components["schemas"]["State"] | components["schemas"]["KnobsChanged"] | components["schemas"]["Declared"] | components["schemas"]["Looked"] | components["schemas"]["Diagnosis"] | components["schemas"]["Gap"] | components["schemas"]["Done"] | components["schemas"]["StreamError"];
         /** @description Everything up to `seq` is drawn. A client that acks gets no more pictures than it can draw. */
         Ack: {
             /** @constant */
             type: "ack";
             seq: number;
+        };
+        /**
+         * @description A run whose training loop is someone's own declares itself anew: more knobs, panels or scalars. Ask for
+         *     its description again.
+         */
+        Declared: {
+            /** @constant */
+            type: "declared";
+            seq: number;
+            step: number;
         };
         /** @description Something went wrong in the run, at `step`; `code` says what, `params` the measured values. */
         Diagnosis: {
@@ -1954,6 +1984,7 @@ export type Problem = components['schemas']['Problem'];
 export type Command = components['schemas']['Command'];
 export type Event = components['schemas']['Event'];
 export type Ack = components['schemas']['Ack'];
+export type Declared = components['schemas']['Declared'];
 export type Diagnosis = components['schemas']['Diagnosis'];
 export type Done = components['schemas']['Done'];
 export type Gap = components['schemas']['Gap'];
@@ -2605,6 +2636,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunInfo"][];
+                };
+            };
+        };
+    };
+    experiment_api_runs__run_id__experiment_get: {
+        parameters: {
+            query?: {
+                /** @description Language of titles, help and lesson. */
+                lang?: "en" | "ko";
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDescription"];
                 };
             };
         };

@@ -20,8 +20,10 @@ LARGEST = torch.finfo(torch.float32).max  # scalars travel as float32: what is l
 class ScalarBatch:
     """The scalars of consecutive steps, not yet handed on."""
 
-    def __init__(self, *, deferred: bool) -> None:
+    def __init__(self, *, deferred: bool, ends: bool = True) -> None:
+        """`ends`: a row that is not finite is the last one; if not, `take` leaves no row out."""
         self._deferred = deferred
+        self._ends = ends
         self._rows: list[Mapping[str, Any]] = []
 
     def __len__(self) -> int:
@@ -54,7 +56,7 @@ class ScalarBatch:
         bad: dict[str, float] = {}
         for index in range(0 if self._deferred else len(rows) - 1, len(rows)):
             bad = {name: value for name, value in rows[index].items() if not abs(value) <= LARGEST}
-            if bad:
+            if bad and self._ends:
                 steps, rows = steps[: index + 1], rows[: index + 1]
                 break
         names = dict.fromkeys(chain.from_iterable(rows))

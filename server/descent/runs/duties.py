@@ -74,6 +74,6 @@ class Duties:
             now = time.monotonic()
             for run in self._runs.values():
                 idle = not run.watched and now - run.unwatched_since >= self._settings.idle_pause > 0
-                if run.status == "running" and idle:
+                if run.status == "running" and idle and not run.own_loop:
                     self._sessions.tell(run, "pause", reason="unwatched")
             self._sessions.slots.make_room()

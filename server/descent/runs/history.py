@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors, wire
+from descent.declared import known
 from descent.engine.borrowed import Borrowed, unpacked
 from descent.engine.knobs import KEY, merged
 from descent.engine.messages import Replay
@@ -76,7 +77,8 @@ class History:
             return None
         _at_rest(row)
         try:
-            self.registry.find(row.experiment)
+            if row.declared is None:
+                self.registry.find(row.experiment)
         except errors.UnknownExperiment as error:
             raise errors.UnknownExperiment(
                 f"run {run_id} is of the experiment {row.experiment}, which this server does not have",
@@ -92,14 +94,16 @@ class History:
             event = json.loads(message.data)
             log.append((event["step"], event["knobs"]))
         channel = Channel(self.tape(row.id, self.store.last_seq(row.id)))
-        for panel in self.registry[row.experiment].panels:
+        entry = known(self.registry, row.experiment, row.declared)
+        assert entry is not None, row.experiment
+        for panel in entry.panels:
             if found := self.store.frame(row.id, panel, row.step):
                 seq = int(wire.metadata_of(found[1])["seq"])
                 channel.latest[panel] = Latest(seq, *found)
-        known = {field.name for field in fields(Run)} & set(RunRow.__table__.columns.keys())
-        columns = {name: getattr(row, name) for name in known}
+        kept = {field.name for field in fields(Run)} & set(RunRow.__table__.columns.keys())
+        columns = {name: getattr(row, name) for name in kept}
         return Run(
-            entry=self.registry[row.experiment],
+            entry=entry,
             channel=channel,
             knob_log=log,
             recorded=row,

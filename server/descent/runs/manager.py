@@ -28,6 +28,7 @@ from descent.runs.history import History
 from descent.runs.listing import NEWEST_FIRST, Order, titled
 from descent.runs.recorder import Recorder
 from descent.runs.run import RESUMABLE, Run
+from descent.runs.scripts import Scripts
 from descent.runs.session import Sessions, wrong_state
 from descent.runs.sweeps import SweepRequest, Sweeps
 from descent.runs.table import Range
@@ -67,6 +68,7 @@ class RunManager:
             )
         self.sessions = Sessions(settings, executor, self.runs, self.recorder)
         self._sweeps = Sweeps(settings, executor)
+        self.scripts = Scripts(self.sessions, self.get, self._enter)
         self._duties = Duties(settings, self.runs, self.sessions, self.history)
 
     # Asking
@@ -210,6 +212,7 @@ class RunManager:
         Raises `NotRecorded`, `BadField` for the step, `BadKnob`, `DifferentShape` where the knobs would make
         another model, `BadCheckpoint`, and `WorkerLost`.
         """
+        parent.need_experiment()
         replay, damaged = await self._history().plan(parent, step)
         self._need_known(parent)
         branching = Branching.of(parent, replay, knobs)
@@ -242,6 +245,7 @@ class RunManager:
 
     async def sweep(self, run: Run, step: int | None, order: SweepRequest) -> AsyncIterator[bytes]:
         """Frames of a sweep from a state of `run`; see `Sweeps.sweep`."""
+        run.need_experiment()
         return await self._sweeps.sweep(self._history(), run, step, order)
 
     async def _resume_later(self, run: Run, paused: bool) -> None:
@@ -273,12 +277,7 @@ class RunManager:
         return Tape(run_id, self.settings.home / "tapes", room=self.settings.tape_mb << 20)
 
     def _add(self, run: Run) -> Run:
-        run.knob_log.append((run.step, dict(run.began_with)))
-        self.runs[run.id] = run
-        if self.recorder:
-            self.recorder.begin(run)
-            run.channel.recording = self.recorder.state
-        self.sessions.announce(run)
+        self._register(run)
         if run.start_paused:
             self.sessions.begin(run)
         else:
@@ -286,12 +285,31 @@ class RunManager:
         self._forget_oldest()
         return run
 
+    def _register(self, run: Run) -> None:
+        run.knob_log.append((run.step, dict(run.began_with)))
+        self.runs[run.id] = run
+        if self.recorder:
+            self.recorder.begin(run)
+            run.channel.recording = self.recorder.state
+        self.sessions.announce(run)
+
+    def _enter(self, **fields: Any) -> Run:
+        """A new run that trains elsewhere, and takes no slot. Raises `TooManyRuns`."""
+        run = Run(id=(run_id := self._new_id()), channel=Channel(self._tape(run_id)), **fields)
+        self._register(run)
+        self._forget_oldest(run)
+        return run
+
     def _retire(self) -> None:
         """Stop the paused run unwatched for longest, to make room for a new one. Raises `TooManyRuns`.
 
         Runs never watched yet come last: a viewer may be about to connect.
         """
-        paused = [run for run in self.runs.values() if run.status == "paused" and not run.watched]
+        paused = [
+            run
+            for run in self.runs.values()
+            if run.status == "paused" and not run.watched and not run.own_loop
+        ]
         abandoned = sorted(paused, key=lambda run: (not run.ever_watched, run.unwatched_since))
         if not abandoned:
             raise errors.TooManyRuns(
@@ -333,6 +351,9 @@ class RunManager:
             await self._revive(run)
             return
         await self.sessions.need(run, "running", "paused", "queued")
+        if run.own_loop:  # it takes no slot
+            await self.sessions.ask(run, "resume")
+            return
         slots = self.sessions.slots
         if run.status == "paused" and not slots.waits(run) and not slots.granted(run):
             slots.enter(run)
@@ -386,6 +407,7 @@ class RunManager:
 
     async def _revive(self, run: Run) -> None:
         """Resume an ended run from its recorded end."""
+        run.need_experiment()
         recorder = self._history().recorder
         replay, damaged = await self._history().plan(run, None)
         self._need_known(run)
@@ -489,7 +511,7 @@ class RunManager:
 
     def watch(self, run: Run, viewer: Viewer, panels: Sequence[str], max_fps: float) -> None:
         """Set the panels a viewer has on screen. Raises `UnknownPanel`."""
-        for panel in panels:
+        for panel in () if run.own_loop else panels:  # those of runs with one name may differ
             run.entry.panel(panel)
         viewer.panels = frozenset(panels)
         viewer.max_fps = max_fps
@@ -515,6 +537,7 @@ class RunManager:
     async def close(self) -> None:
         """Write what is unwritten, and end every worker. No run starts after this."""
         self.sessions.slots.close()
+        self.scripts.close(self.runs.values())
         await self._duties.end()
         if self.history is not None:
             await self.history.recorder.flush(anyway=True)

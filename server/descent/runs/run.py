@@ -19,11 +19,12 @@ from descent.contract import STREAMS
 from descent.contract.entry import Entry
 from descent.engine.borrowed import Borrowed
 from descent.engine.messages import Plan, Replay, Reply
-from descent.errors import BadKnob, CodeChanged
+from descent.errors import BadKnob, CodeChanged, OwnLoop
 from descent.protocol import ENDED, RunInfo, Status
 from descent.runs.channel import Channel
 from descent.store.schema import RunRow
 from descent.workers.process import LocalWorker
+from descent.workers.remote import RemoteWorker
 
 _ENDINGS: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed"})
 CODE = "code"  # key in the environment: a digest of the file, of an experiment of one's own
@@ -82,7 +83,7 @@ class Run:
     plan: Plan = field(default_factory=Plan)  # what it does by itself; until this server ends
     replay: Replay | None = None  # how the next worker restores the run's state
     recorded: RunRow | None = None  # as it is in the store
-    worker: LocalWorker | None = None
+    worker: LocalWorker | RemoteWorker | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)  # its worker takes commands, or it ended
     knob_log: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     replies: dict[int, asyncio.Future[Reply]] = field(default_factory=dict)
@@ -92,11 +93,27 @@ class Run:
     viewed: bool = False  # it was made to be watched
     lost: bool = False  # its worker ended without a word
     refused: BadKnob | None = None  # the knob's value because of which it failed
+    declared: dict[str, Any] | None = None  # of a run that trains in a script of its own; see `RunRow`
+    told: int = 0  # the step from which on such a script has told no scalars yet
 
     @property
     def ended(self) -> bool:
         """Whether the run's life is over."""
         return self.status in ENDED
+
+    @property
+    def own_loop(self) -> bool:
+        """Whether its steps are taken by someone's own training loop, in a process that is not ours."""
+        return self.declared is not None
+
+    def need_experiment(self) -> None:
+        """Raises `OwnLoop` for a run whose state cannot be built here."""
+        if self.own_loop:
+            raise OwnLoop(
+                "this run trains in a script of its own, so Descent cannot branch it, go back in it, sweep "
+                "it or write it as a file to train from; its scalars can be saved",
+                "run",
+            )
 
     @property
     def watched(self) -> bool:

@@ -96,7 +96,7 @@ class Sessions:
 
         def deliver(output: Output) -> None:
             if run.ready is ready:
-                self._receive(run, output)
+                self.receive(run, output)
 
         def ended(why: str) -> None:
             if run.ready is ready:
@@ -116,7 +116,8 @@ class Sessions:
 
     # Receiving
 
-    def _receive(self, run: Run, output: Output) -> None:
+    def receive(self, run: Run, output: Output) -> None:
+        """Take in what a run's worker says."""
         if run.ended:
             return
         run.step = max(run.step, output.step + isinstance(output, ScalarsFrame))
@@ -131,11 +132,11 @@ class Sessions:
                     self._recorder.checkpoint(run, output)
             case ScalarsFrame(seq, _, payload):
                 run.channel.keep(seq, payload, binary=True)
-                self._changed(run)
+                self.changed(run)
             case LookChanged(_, step, knobs):
                 run.knobs = {**run.knobs, **knobs}  # it may share its dict with `built_with`
                 run.channel.look(Looked(step=step, knobs=dict(knobs)))
-                self._changed(run)
+                self.changed(run)
             case Event(seq, _, event):
                 try:
                     self._note(run, event)
@@ -143,7 +144,7 @@ class Sessions:
                     self.kill(run, "failed", str(error))
                 else:
                     run.channel.keep(seq, _json(event), binary=False)
-                    self._changed(run)
+                    self.changed(run)
             case Reply():
                 _answer(run, output)
             case SweepFrame() | SweepRefused():
@@ -174,7 +175,13 @@ class Sessions:
             run.lost = True
             self.end(run, "failed", why)
 
-    def _changed(self, run: Run) -> None:
+    def begin_recording(self, run: Run) -> None:
+        """Record a run that goes on."""
+        if self._recorder:
+            self._recorder.begin(run)
+
+    def changed(self, run: Run) -> None:
+        """Note that the run has said something, or is described anew."""
         run.updated_at = now()
         if self._recorder:
             self._recorder.changed(run)
@@ -216,7 +223,7 @@ class Sessions:
             steps_per_epoch=run.steps_per_epoch,
         )
         run.channel.keep(seq, state.model_dump_json().encode(), binary=False)
-        self._changed(run)
+        self.changed(run)
 
     # Commands
 
@@ -226,10 +233,14 @@ class Sessions:
             run.worker.send(Control(name, arguments, reply_to))
 
     async def ask(self, run: Run, name: ControlName, **arguments: Any) -> Reply:
-        """Send a command, wait for the answer. Raises `BadKnob` for a refusal, `WrongState`, `NoAnswer`."""
+        """Send a command, wait for the answer. Raises `BadKnob` for a refusal, `WrongState`, `NoAnswer` and
+        `ScriptAway`.
+        """
         await self.settle(run)
         if run.ended:
             raise wrong_state(run)
+        if run.own_loop and run.worker is None:
+            raise script_away(run)
         reply_to = next(self._reply_ids)
         reply = run.replies[reply_to] = asyncio.get_running_loop().create_future()
         self.tell(run, name, reply_to, **arguments)
@@ -291,6 +302,11 @@ def wrong_state(run: Run, *statuses: Status) -> errors.WrongState:
     """The error for a command that the run's status does not allow."""
     needed = f"; this needs one that is {' or '.join(statuses)}" if statuses else ""
     return errors.WrongState(f"the run is {run.status}{needed}", "status", status=run.status)
+
+
+def script_away(run: Run) -> errors.ScriptAway:
+    """The error for a command to a script that is not connected."""
+    return errors.ScriptAway(f"the script of the run {run.id} is not connected now", "run")
 
 
 def _no_answer() -> errors.NoAnswer:

@@ -75,12 +75,13 @@ class Slots:
 
     @property
     def _free(self) -> int:
-        taken = {run for run in self._runs.values() if run.status == "running"} | self._granted
+        running = {run for run in self._runs.values() if run.status == "running" and not run.own_loop}
+        taken = running | self._granted
         return self._most - len(taken)
 
 
 def abandoned(runs: Mapping[str, Run]) -> list[Run]:
     """Runs that someone watched, or was to watch, and nobody does, the longest abandoned first."""
     meant = [run for run in runs.values() if run.ever_watched or run.viewed]
-    left = [run for run in meant if not run.watched and not run.ended]
+    left = [run for run in meant if not run.watched and not run.ended and not run.own_loop]
     return sorted(left, key=lambda run: run.unwatched_since)

@@ -55,7 +55,8 @@ class RunRow(Base):
     kept, compressed; `*_thinned`: how many were thinned out; `scalars_exact_from`: of
     earlier steps scalars are kept in buckets. `streams`: how its random numbers are split (see `Experiment`).
     `branch_changes`: the knobs that a branch changed, each with its value `before` and `after`; None
-    where that was not recorded.
+    where that was not recorded. `declared`: of a run whose training loop is someone's own, what it declares
+    of itself, and the digest of its key; see `descent.declared`.
     """
 
     __tablename__ = "runs"
@@ -93,6 +94,7 @@ class RunRow(Base):
     streams: Mapped[int] = mapped_column(SmallInteger, default=1, server_default="1")
     tags: Mapped[list[str]] = mapped_column(Lines, nullable=True, default_factory=list)
     branch_changes: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    declared: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     imported: Mapped[bool] = column_property(environment["imported"].as_string().is_not(None))
 
 

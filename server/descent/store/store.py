@@ -42,7 +42,8 @@ STRIPPED, STRIPPED_EXACT = 1 << 20, 1 << 14  # bytes and steps of scalars, where
 COUNTED = 20  # runs whose scalars are counted in one go
 # Lists of runs leave these out: they are not read there, and take half the time.
 LISTED = [
-    defer(column, raiseload=True) for column in (RunRow.built_with, RunRow.began_with, RunRow.environment)
+    defer(column, raiseload=True)
+    for column in (RunRow.built_with, RunRow.began_with, RunRow.environment, RunRow.declared)
 ]
 
 

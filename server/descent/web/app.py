@@ -32,7 +32,7 @@ from descent.store.store import Store
 from descent.web import archive as archive_routes
 from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
-from descent.web import files, frames, pictures, problems, stream
+from descent.web import files, frames, pictures, problems, stream, watch
 from descent.web import gallery as gallery_routes
 from descent.web import own as own_routes
 from descent.web import runs as run_routes
@@ -115,6 +115,7 @@ def create_app(
     app.include_router(run_routes.router)
     app.include_router(scalar_routes.router)
     app.include_router(stream.router)
+    app.include_router(watch.router)
     app.include_router(data_routes.router)
     app.include_router(pictures.router)
     app.include_router(files.router)

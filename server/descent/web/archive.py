@@ -103,6 +103,8 @@ async def export(
 ) -> Response:
     """The recorded run as a zip: all that `import` needs, or its scalars as a TensorBoard event file."""
     history = _history(manager)
+    if format == "bundle":
+        run.need_experiment()
     await history.recorder.flush()
     write = bundle.write if format == "bundle" else tensorboard.write
     with _written("the archive"):
@@ -117,6 +119,7 @@ async def export(
 async def standalone_script(run: TheRun, manager: Manager) -> Response:
     """The run as one Python file, which needs PyTorch, NumPy and no Descent to train the same numbers."""
     history = _history(manager)
+    run.need_experiment()
     await history.recorder.flush()
     text = await asyncio.to_thread(script.write, history.store, run.id, manager.registry)
     name = f"{run.entry.id.replace('-', '_')}_{run.id}.py"

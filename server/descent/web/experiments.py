@@ -10,6 +10,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic_core import to_json
 
 from descent.contract.entry import Entry
+from descent.declared import is_watched
 from descent.engine import schedules
 from descent.engine.objectives import effects
 from descent.lessons import Lesson, at, read_lesson
@@ -58,10 +59,10 @@ def _json(body: Any) -> Response:
     return Response(to_json(body), media_type="application/json")
 
 
-@lru_cache(256)  # files of one's own come and go
+@lru_cache(1024)  # files of one's own come and go, and so do runs of training loops
 def describe(entry: Entry, lang: str) -> ExperimentDescription:
     """An experiment as the page needs it, every text in `lang`."""
-    chapter = chapter_with(entry)
+    title, about = _place(entry, lang)
     lesson = entry.lessons[lang]
     words = lesson.words
     groups = {panel.group for panel in entry.panels.values() if panel.group}
@@ -93,8 +94,8 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
     return {
         "id": entry.id,
         "chapter": entry.chapter,
-        "chapter_title": chapter.title[lang],
-        "chapter_about": chapter.about[lang],
+        "chapter_title": title,
+        "chapter_about": about,
         "title": entry.titled(lang),
         "summary": say(entry.summary, "summary"),
         "invite": say(entry.cls.invite, "invite"),
@@ -121,6 +122,14 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
         "schedules": schedules.kinds(),
         "groups": {group: generic(lang).html for group in groups},
     }
+
+
+def _place(entry: Entry, lang: str) -> tuple[str, str]:
+    """The title of its chapter, and what that is about; empty of a run's own training loop."""
+    if is_watched(entry.id):
+        return "", ""
+    chapter = chapter_with(entry)
+    return chapter.title[lang], chapter.about[lang]
 
 
 def _story(entry: Entry, say: Any) -> Any:

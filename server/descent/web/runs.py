@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic_core import to_json
 
 from descent import wire
 from descent.engine.messages import Applied
@@ -21,6 +22,8 @@ from descent.runs.run import Run
 from descent.runs.sweeps import MOST_ORDERS, MOST_STEPS, MOST_VARIANTS, SweepRequest
 from descent.runs.tags import TAG_LENGTH, Tags
 from descent.store.schema import ID_LENGTH, NAME_LENGTH
+from descent.web.descriptions import ExperimentDescription
+from descent.web.experiments import Language, describe
 
 MOST_CHANGES = 1000  # planned for a new run
 FARTHEST = 1_000_000  # step to train to at once: minutes of the fastest experiment
@@ -354,6 +357,12 @@ async def sweep(body: SweepBody, run: TheRun, manager: Manager) -> Response:
 async def family(run: TheRun, manager: Manager) -> list[RunInfo]:
     """The tree of branches the run belongs to, the oldest first."""
     return await manager.family(run)
+
+
+@router.get("/{run_id}/experiment", response_model=ExperimentDescription)
+async def experiment(run: TheRun, lang: Language = "en") -> Response:
+    """The experiment of the run, with its lesson; of a run's own training loop it is known only here."""
+    return Response(to_json(describe(run.entry, lang)), media_type="application/json")
 
 
 @router.get("/{run_id}/knobs")

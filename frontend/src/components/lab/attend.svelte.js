@@ -1,11 +1,11 @@
 /** Effects of an open lab: keep the address and the description current, and poll other runs. */
 
 import { untrack } from 'svelte';
-import { getExperiment } from '../../lib/api.js';
+import { getExperiment, getRunExperiment } from '../../lib/api.js';
 import { locale } from '../../lib/i18n.svelte.js';
 import { paced } from '../../lib/paced.svelte.js';
 import { router } from '../../lib/router.svelte.js';
-import { labAddress } from '../../lib/runs.js';
+import { isOwnLoop, labAddress } from '../../lib/runs.js';
 
 const ADDRESS_EVERY = 400; // ms between two changes of the address while the timeline is dragged
 const AROUND_EVERY = 3000; // ms between two polls of the other training runs, while this run waits for a core
@@ -25,9 +25,12 @@ export function attend(session) {
 
 /** Load the description in the page's language; after the first one, the run. @param {Session} session */
 function describe(session) {
+  const asked = router.query.get('run') ?? '';
   $effect(() => {
     const language = locale.language;
-    getExperiment(session.id, language).then(
+    const own = isOwnLoop(session.id) ? (session.run?.id ?? asked) : '';
+    void session.run?.declared; // it has declared itself anew
+    (own ? getRunExperiment(own, language) : getExperiment(session.id, language)).then(
       (found) => language === locale.language && session.describe(found),
       (error) => (session.refused = error),
     );

@@ -15,6 +15,7 @@ from typing import Any
 
 from descent import wire
 from descent.contract.entry import Entry
+from descent.declared import known
 from descent.errors import NotRecorded, UnknownRun
 from descent.registry import Registry
 from descent.runs.tape import joined
@@ -49,7 +50,8 @@ class Record:
         if row is None:
             raise UnknownRun(f"there is no recorded run {run_id[:64]!r}", "run")
         self.row = row
-        self.entry = registry.find(row.experiment)
+        entry = known(registry, row.experiment, row.declared)
+        self.entry = registry.find(row.experiment) if entry is None else entry
         self._store = store
         self._parts = _parts(store, self.entry, row)
         oldest = self._parts[0]

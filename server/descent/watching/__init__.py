@@ -1,0 +1,9 @@
+"""Watch one's own training loop on the page: `run = descent.watch(model, optimizer)`, `run.step(loss=loss)`.
+
+The script trains in its own process; a thread speaks with a server. Without one, training goes on.
+"""
+
+from descent.watching.begin import watch
+from descent.watching.run import Knob, Stopped, WatchedRun
+
+__all__ = ["Knob", "Stopped", "WatchedRun", "watch"]

@@ -1,0 +1,114 @@
+"""Begins to watch: finds the server's address, or starts a server, and sees to how the script ends."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from descent.watching.link import say
+from descent.watching.run import WatchedRun
+
+URL, SERVE, OFF = "DESCENT_URL", "DESCENT_WATCH_SERVE", "DESCENT_WATCH_OFF"
+DEFAULT = "http://localhost:8000"
+STARTS_WITHIN = 60.0  # seconds
+
+_runs: weakref.WeakSet[WatchedRun] = weakref.WeakSet()
+_ended_with: list[BaseException] = []
+
+
+def watch(
+    model: nn.Module,
+    optimizer: Optimizer | Sequence[Optimizer] = (),
+    *,
+    name: str = "",
+    url: str = "",
+    serve: bool = False,
+) -> WatchedRun:
+    """Watch the training of a model on Descent's page.
+
+    `optimizer`: one or several, whose learning rates and the like become knobs. `name`: of the run, by
+    default that of the script; runs of one name can be compared. `url`: of the server, by default
+    `DESCENT_URL`, or the port 8000 of this machine. `serve`: start one if there is none (also
+    `DESCENT_WATCH_SERVE=1`); it stays when the script ends. `DESCENT_WATCH_OFF=1` does nothing at all, and
+    so do the processes of a distributed training beyond the first.
+
+    Raises `TypeError` where `model` is no module or `optimizer` no optimizer.
+    """
+    optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model has to be an nn.Module, not {type(model).__name__}")
+    for one in optimizers:
+        if not isinstance(one, Optimizer):
+            raise TypeError(f"optimizer has to be a torch.optim.Optimizer, not {type(one).__name__}")
+    address = url or os.environ.get(URL, "") or DEFAULT
+    off = os.environ.get(OFF, "") not in ("", "0") or _rank() > 0
+    if not off and (serve or os.environ.get(SERVE, "") not in ("", "0")):
+        address = _served(address)
+    run = WatchedRun(model, optimizers, name or Path(sys.argv[0] or "run").stem, address, off=off)
+    if not off:
+        _see_to_the_end()
+        _runs.add(run)
+    return run
+
+
+def _rank() -> int:
+    """This process's number in a distributed training; 0 where it is alone."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return int(torch.distributed.get_rank())
+    rank = os.environ.get("RANK", "0")
+    return int(rank) if rank.isdecimal() else 0
+
+
+def _served(address: str) -> str:
+    """The address of a server: of the one that is there, or of a new one on this machine."""
+    parts = urlsplit(address if "://" in address else f"http://{address}")
+    host, port = parts.hostname or "localhost", parts.port or 8000
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return address
+    if host not in ("localhost", "127.0.0.1", "::1"):
+        say(f"there is no server at {address}, and none can be started on another machine")
+        return address
+    command = [sys.executable, "-m", "descent", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stdout is not None
+    found = re.search(r"http://\S+?(?=/\s|/$|\s)", process.stdout.readline())
+    if found is None:
+        say("a server could not be started; training goes on")
+        return address
+    say(f"a server was started at {found[0]}/ (process {process.pid}; it stays when the script ends)")
+    return found[0]
+
+
+def _see_to_the_end() -> None:
+    """Once: have runs told how the script ends."""
+    if getattr(sys.excepthook, "descent", False):
+        return
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
+        _ended_with.append(error)
+        return before(kind, error, trace)
+
+    hook.descent = True  # type: ignore[attr-defined]
+    sys.excepthook = hook
+    atexit.register(_end)
+
+
+def _end() -> None:
+    for run in list(_runs):
+        run.ended_by(_ended_with[-1] if _ended_with else None)

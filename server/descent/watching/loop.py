@@ -1,0 +1,205 @@
+"""The engine, driven by someone else's training loop: called after each step, it steps nothing itself."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from descent.contract import Experiment, KnobError
+from descent.contract.entry import Entry
+from descent.contract.panels import Picture
+from descent.declared import Watched
+from descent.engine.health import Finding
+from descent.engine.inbox import Inbox
+from descent.engine.knobs import KnobState
+from descent.engine.looking import Looking
+from descent.engine.loop import LONGEST_BATCH, Loop
+from descent.engine.messages import Output, RunSpec
+from descent.engine.observe import ProbeWroteError, undisturbed
+from descent.engine.scalars import ScalarBatch
+from descent.protocol import ENDED, Status
+from descent.watching.probes import Probe
+
+WAYS_BACK = ("back", "healthy")  # of a finding: steps to branch from, which only an experiment has
+HELD_FOR = 1.0  # seconds between two looks whether a paused script still has a server
+
+
+class Own(Watched):
+    """The experiment of a script's model: what the engine asks of one, answered by the script's objects."""
+
+    def __init__(self, entry: Entry, model: nn.Module, device: Any) -> None:
+        super().__init__(0, device)
+        self.model = model
+        self.writers: dict[str, Callable[[Any], None]] = {}  # by knob
+        self.become(entry)
+
+    def become(self, entry: Entry) -> None:
+        """Have the knobs and measures of this entry."""
+        self.__class__ = Own.having(entry.knobs_type, entry.cls.measures)
+
+    def changed(self, knobs: Any, names: set[str]) -> None:
+        """Write the knobs into the optimizers, or hand them to the script."""
+        for name in names:
+            self.writers[name](getattr(knobs, name))
+
+
+class DrivenLoop(Loop):
+    """A run whose steps someone else takes."""
+
+    def __init__(
+        self, entry: Entry, own: Own, inbox: Inbox, emit: Callable[[Output], None], alone: Callable[[], bool]
+    ) -> None:
+        """`alone`: whether there has been no server for so long that a paused script must not wait for it."""
+        self._own = own
+        self._alone = alone
+        self._probes: dict[str, Probe] = {}
+        self._prepared: set[str] = set()  # panels whose picture needs the step that is under way
+        self._serve_at = 0.0
+        self._bad = False  # the last scalars were not finite
+        self._on_screen: tuple[Sequence[str], float] = ((), 30.0)
+        knobs = entry.knobs_type().model_dump(mode="json")
+        device = own.device.type
+        super().__init__(entry, RunSpec("", entry.id, knobs, 0, device), inbox, emit)
+        self._batch = ScalarBatch(deferred=device != "cpu", ends=False)
+        self._until_checkpoint.stop()
+
+    def _build(self, values: Mapping[str, Any]) -> Experiment[Any]:
+        return self._own
+
+    def declare(self, entry: Entry, probes: Mapping[str, Probe], share: float) -> None:
+        """Have these knobs and panels from now on; `share` of the time goes to watched panels."""
+        self._probes = dict(probes)
+        values = {**entry.knobs_type().model_dump(mode="json"), **self._knob_state.dump()}
+        same = entry.cls.measures == self.entry.cls.measures
+        self.entry = entry
+        self._own.become(entry)
+        self._knob_state = KnobState(self._own, values)
+        self._looking = Looking(entry.panels, share, 0.0)
+        self._watch(*self._on_screen)
+        if not same:
+            self._health = self._new_health()
+
+    def begin(self) -> None:
+        """The script has begun to train."""
+        self._become("running")
+
+    def after_step(self, row: Mapping[str, float | Tensor]) -> None:
+        """Take in the scalars of a step, and do what is to be done before the next one."""
+        if self._knob_state.scheduled:
+            row = self._knob_state.after_step(row)
+            if self._knob_state.pending:
+                with contextlib.suppress(KnobError, ValidationError):
+                    self._set_knobs(self._knob_state.pending)
+        self._batch.add(row)
+        self.experiment.step_index += 1
+        if (
+            self._inbox.waiting
+            or self._prepared
+            or self.status != "running"
+            or time.perf_counter() >= self._serve_at
+            or len(self._batch) >= LONGEST_BATCH
+        ):
+            self._serve()
+        if self._knob_state.scheduled:
+            self._knob_state.for_next_step()
+
+    def finish(self, status: Status, reason: str = "") -> None:
+        """The script has ended."""
+        if self.status not in ENDED:
+            self._end(status, reason)
+
+    def _serve(self) -> None:
+        """Obey, look and send; wait where the learner has paused the run, or chosen a pace."""
+        now = time.perf_counter()
+        self._pace.took(self.step, now)
+        for panel in sorted(self._prepared):
+            self._look_at(panel)
+        if now >= self._flush_at or len(self._batch) >= LONGEST_BATCH:
+            self._flush()
+        self._looking.collect(now)
+        if self._steps_left:
+            self._steps_left -= 1
+            if not self._steps_left:
+                self._flush()
+                self._looking.collect_watched()
+        while self.status not in ENDED:
+            if self._inbox.waiting:
+                self._obey()
+            elif self._looking.waiting:
+                self._look_at(self._looking.waiting.pop(0))
+            elif self.status == "paused" and not self._steps_left:
+                self._hold()
+            elif time.perf_counter() < self._pace.due(self.step):
+                self._rest()
+            else:
+                break
+        paced = self._pace.at(self.step) is not None
+        self._serve_at = 0.0 if paced else min(self._flush_at, self._looking.next_due)
+
+    def _hold(self) -> None:
+        """Wait for a command; go on by itself where no server is left to send one."""
+        self._inbox.wait(HELD_FOR)
+        if self._alone():
+            self._become("running", "alone")
+
+    # Looking
+
+    def picture(self, panel: str) -> Picture:
+        """A panel's present picture, computed without disturbing the model."""
+        with undisturbed(self.experiment):
+            return self._probes[panel].look()
+
+    def _watch(self, panels: Sequence[str], max_fps: float) -> None:
+        self._on_screen = panels, max_fps
+        super()._watch(panels, max_fps)
+        self._serve_at = 0.0
+
+    def _look_at(self, panel: str) -> None:
+        """Look at a panel, or where its picture needs a whole step, prepare for that of the next one."""
+        probe = self._probes[panel]
+        if panel not in self._prepared and probe.prepare is not None:
+            begin = self._cost_clock()
+            try:
+                probe.prepare()
+            except Exception as error:
+                self._forget(panel, error)
+                return
+            self._prepared.add(panel)
+            self._looking.seen(panel, self.step, self._cost_clock() - begin, time.perf_counter())
+            return
+        self._prepared.discard(panel)
+        try:
+            super()._look_at(panel)
+        except ProbeWroteError as error:
+            self._forget(panel, error)
+
+    def _forget(self, panel: str, error: Exception) -> None:
+        self._looking.forget(panel)
+        params = {"panel": panel, "error": f"{type(error).__name__}: {error}"}
+        self._say("diagnosis", step=self.step, code="probe-failed", params=params)
+
+    # What ends a run of ours, and not one that is only watched
+
+    def _diverge(self, step: int, scalars: Mapping[str, float]) -> None:
+        if not self._bad:
+            params = {"scalars": {name: str(value) for name, value in scalars.items()}}
+            self._say("diagnosis", step=step, code="non-finite", params=params)
+        self._bad = True
+
+    def _tell(self, findings: Iterable[Finding]) -> None:
+        self._bad = False
+        for finding in findings:
+            params = {name: value for name, value in finding.params.items() if name not in WAYS_BACK}
+            params["remedy"] = dict(finding.remedy)
+            self._say("diagnosis", step=self.step, code=finding.code, params=params)
+
+    def _end(self, status: Status, reason: str = "") -> None:
+        """End the run without a last picture of each panel: the script's own end waits for this."""
+        self._flush()
+        if self.status not in ENDED:
+            self._become(status, reason)
