@@ -33,7 +33,7 @@ def until(api: httpx.Client, path: str, holds: Callable[[Any], bool]) -> Any:
 
 
 def run_of(api: httpx.Client, **body: Any) -> str:
-    answer = api.post("/api/runs", json={"experiment": "spiral", "device": "cpu", **body})
+    answer = api.post("/api/runs", json={"experiment": "spiral", "device": "cpu"} | body)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 

@@ -13,6 +13,8 @@ import typer
 from descent.cli.runs import DatabaseUrl, Home, opened
 
 if TYPE_CHECKING:
+    from descent.registry import Registry
+    from descent.settings import Settings
     from descent.store.store import Store
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="A run's id.")]
@@ -40,13 +42,12 @@ def export(
     """Write a recorded run to a zip file."""
     from descent.archive import tensorboard
     from descent.archive.bundle import write as bundle
-    from descent.registry import experiments
 
     write, ending = (bundle.write, "") if format == "bundle" else (tensorboard.write, "-tensorboard")
     with (
         _told(),
         opened(home, database_url, read_only=True) as (store, settings),
-        write(store, run, settings.home, experiments()) as archive,
+        write(store, run, settings.home, _registry(settings)) as archive,
     ):
         file = _free(file, f"{_experiment(store, run)}-{run}{ending}.zip")
         with file.open("xb") as out:
@@ -63,14 +64,13 @@ def import_run(
 ) -> None:
     """Add a run from a zip file to the store; prints its new id."""
     from descent.archive.bundle.import_ import Intake
-    from descent.registry import experiments
 
     otherwise = "; or import the file on its page"
     with (
         _told(),
         opened(home, database_url, otherwise=otherwise) as (store, settings),
         file.open("rb") as archive,
-        Intake(archive, settings.import_mb << 20, experiments(), settings.home) as intake,
+        Intake(archive, settings.import_mb << 20, _registry(settings), settings.home) as intake,
     ):
         already = store.same(intake.origin)
         intake.write(store)
@@ -89,16 +89,21 @@ def script(
 ) -> None:
     """Write a recorded run as one PyTorch file that needs no Descent and trains the same numbers."""
     from descent.archive import script as scripts
-    from descent.registry import experiments
 
-    with _told(), opened(home, database_url, read_only=True) as (store, _):
-        text = scripts.write(store, run, experiments())
+    with _told(), opened(home, database_url, read_only=True) as (store, settings):
+        text = scripts.write(store, run, _registry(settings))
         if file == Path("-"):
             typer.echo(text, nl=False)
             return
         file = _free(file, f"{_experiment(store, run).replace('-', '_')}_{run}.py")
     file.write_text(text, encoding="utf-8")
     typer.echo(file)
+
+
+def _registry(settings: Settings) -> Registry:
+    from descent.own.here import all_experiments
+
+    return all_experiments(settings.experiments)
 
 
 def _experiment(store: Store, run: str) -> str:

@@ -14,7 +14,8 @@ import sys
 import threading
 import time
 import webbrowser
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,7 +24,17 @@ from descent.cli.data import data
 from descent.cli.new import new
 from descent.cli.runs import runs
 
+if TYPE_CHECKING:
+    from descent.registry import Registry
+
 Device = Literal["auto", "cpu", "cuda"]
+Own = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--experiments",
+        help="A folder with experiments of one's own, or a file; else DESCENT_EXPERIMENTS. May be repeated.",
+    ),
+]
 cli = typer.Typer(
     name="descent",
     help="A visual deep-learning playground on real PyTorch.",
@@ -147,21 +158,38 @@ _with_settings_as_options()
 @cli.command("list")
 def list_experiments(
     lang: Annotated[str, typer.Option(help="Language of the titles: en or ko.")] = "en",
+    own: Own = None,
 ) -> None:
     """List the experiments, by chapter."""
     from rich.console import Console
     from rich.table import Table
 
     from descent.lessons import LANGUAGES
-    from descent.registry import experiments
     from descent.web.experiments import describe
 
     if lang not in LANGUAGES:
         raise typer.BadParameter(f"there is {' and '.join(LANGUAGES)}", param_hint="--lang")
     table = Table("chapter", "id", "title", box=None, header_style="bold")
-    for entry in experiments().values():
+    registry = _registry(own)
+    for entry in registry.values():
         table.add_row(entry.chapter, entry.id, describe(entry, lang)["title"])
     Console().print(table)
+    for broken in registry.broken:
+        typer.echo(f"descent: {broken}", err=True)
+
+
+def _registry(own: list[Path] | None) -> Registry:
+    """All experiments, those in the setting EXPERIMENTS too, or in `own` instead."""
+    from descent.own.here import all_experiments
+    from descent.own.places import absent
+    from descent.settings import Settings
+
+    paths = own or Settings(**{}).experiments
+    for path in absent(paths):
+        raise typer.BadParameter(
+            f"{path} is neither a folder nor a file of Python", param_hint="--experiments"
+        )
+    return all_experiments(paths)
 
 
 @cli.command()
@@ -173,13 +201,14 @@ def train(
     steps: Annotated[int, typer.Option(min=1, help="Steps to take.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
     device: Annotated[Device, typer.Option()] = "auto",
+    own: Own = None,
 ) -> None:
     """Train an experiment in the terminal."""
     from descent.contract import KnobError
     from descent.errors import DescentError
 
     try:
-        ended = _train(experiment, dict(_assignment(text) for text in set or []), steps, seed, device)
+        ended = _train(experiment, dict(_assignment(text) for text in set or []), steps, seed, device, own)
     except (DescentError, KnobError) as error:
         typer.echo(f"descent: {error}", err=True)
         raise typer.Exit(2) from error
@@ -198,7 +227,9 @@ def _assignment(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _train(id: str, values: dict[str, Any], steps: int, seed: int, device: Device) -> str:
+def _train(
+    id: str, values: dict[str, Any], steps: int, seed: int, device: Device, own: list[Path] | None
+) -> str:
     """Run the engine in this process; the last scalars and the rate are shown while it trains."""
     import torch
     from rich.console import Console, Group
@@ -211,11 +242,10 @@ def _train(id: str, values: dict[str, Any], steps: int, seed: int, device: Devic
     from descent.engine.inbox import Inbox
     from descent.engine.loop import Loop
     from descent.engine.messages import Event, Output, RunSpec, ScalarsFrame
-    from descent.registry import experiments
     from descent.runs.knobs import check
     from descent.settings import Settings
 
-    entry = experiments().find(id)
+    entry = _registry(own).find(id)
     knobs = check(entry, values)
     torch.set_num_threads(1)
     latest: dict[str, float] = {}
