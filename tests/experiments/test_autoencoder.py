@@ -250,3 +250,33 @@ def test_a_live_knob_changes_the_very_next_step(kind: Any, knob: str, value: flo
     assert abs(after - before) > 1e-4
     assert run.experiment.optimizer.param_groups[0]["lr"] == 0.05
     assert run.train(1).last("loss/train") == pytest.approx(after, rel=1e-6)
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(Autoencoders, noise=0.5).train(20)
+    picture = run.look("reconstructions")
+    x, back, _, cleaned = (picture.pixels.float() / 255).view(4, -1)
+    for key, rows in (("clean", back), ("noisy", cleaned)):
+        assert float(picture.reading.values[key]) == pytest.approx(float((rows - x).abs().mean()), abs=0.006)
+    picture = run.look("codes")
+    apart = torch.cdist(picture.points, picture.points) + torch.eye(len(picture.points)) * 1e9
+    own = (picture.groups[apart.argmin(1)] == picture.groups).float().mean()
+    assert picture.reading.values == {"beside": f"{100 * own:.0f}"}
+    picture = run.look("decoded")
+    tests = run.experiment.test_x
+    nearest = torch.cdist((picture.pixels.float() / 255).flatten(1), tests).argmin(1)
+    assert abs(picture.reading.values["n"] - len(run.experiment.test_y[nearest].unique())) <= 1  # bytes
+    picture = run.look("walk")
+    rows = (picture.pixels.float() / 255).view(2, -1, tests.shape[1])
+    gap = (rows[0] - rows[1])[rows.shape[1] // 2].abs().mean()
+    assert float(picture.reading.values["gap"]) == pytest.approx(float(gap), abs=0.006)
+    assert picture.reading.values["first"] == str(int(run.experiment.test_y[run.knobs.first]))
+
+
+def test_of_a_network_that_is_nowhere_nothing_is_read() -> None:
+    run = Driven(Autoencoders)
+    with torch.no_grad():
+        for parameter in run.experiment.model.parameters():
+            parameter.fill_(math.nan)
+    for panel in ("reconstructions", "decoded", "walk"):
+        assert run.look(panel).reading is None

@@ -333,3 +333,15 @@ def test_any_other_scene_is_drawn_and_captioned() -> None:
         diagonal = run.knobs.scene.diagonal().item()
         assert ("diagonally" in notes[0]) == diagonal
     assert len(SCENE_SIZES) == 2
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(Captioning).train(2)
+    words, _, weights = run.experiment._said("attention", run.knobs)
+    values = run.look("looks").reading.values
+    place = int(weights.amax(1).argmax())
+    share = f"{100 * float(weights.max()):.0f}"
+    assert values == {"word": words[place], "percent": share, "cells": 36}
+    picture = run.look("tested")
+    right = sum(text.startswith("✓") for text in picture.captions)
+    assert picture.reading.values == {"right": right, "all": len(picture.captions)}

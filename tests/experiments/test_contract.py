@@ -481,19 +481,24 @@ SAYING = {
 
 def messages_in(tree: ast.AST) -> Iterator[str]:
     """What each `KnobError`, `Note`, `Finished`, `says` says; fails where it is put together at run time."""
-    constants = {
-        node.targets[0].id: node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
+    given: dict[str, list[ast.expr]] = {}  # a name may hold another message in each method
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            given.setdefault(node.targets[0].id, []).append(node.value)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and (called := ast.unparse(node.func)) in SAYING:
-            message = node.args[SAYING[called]]
-            for text in [message.body, message.orelse] if isinstance(message, ast.IfExp) else [message]:
-                if isinstance(text, ast.Name):
-                    text = constants.get(text.id, text)
+            texts = [node.args[SAYING[called]]]
+            for _ in range(3):  # conditional expressions of names of conditional expressions
+                texts = [part for text in texts for part in parts_of(text, given)]
+            for text in texts:
                 assert isinstance(text, ast.Constant), f"line {node.lineno}: the message is no fixed text"
                 yield text.value
+
+
+def parts_of(text: ast.expr, given: Mapping[str, list[ast.expr]]) -> list[ast.expr]:
+    if isinstance(text, ast.IfExp):
+        return [text.body, text.orelse]
+    return given.get(text.id, [text]) if isinstance(text, ast.Name) else [text]
 
 
 @every

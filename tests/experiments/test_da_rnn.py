@@ -291,3 +291,18 @@ def test_two_stages_beat_either_one_and_persistence_at_four_of_five_seeds() -> N
             wins[name] += value > float(values[0])
     del wins["da_rnn"]
     assert min(wins.values()) >= 4, wins
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(DualStage).train(2)
+    picture = run.look("prediction")
+    came, ours, theirs = torch.as_tensor(picture.values).reshape(3, -1)
+    for key, said in (("ours", ours), ("theirs", theirs)):
+        off = float((said - came).abs().mean())
+        assert float(picture.reading.values[key]) == pytest.approx(off, rel=0.06)
+    assert picture.reading.values["other"] == picture.series[2]
+    picture = run.look("sensors")
+    mean = torch.as_tensor(picture.values).abs().mean(1)
+    assert picture.rows[int(mean.argmax())] == picture.reading.values["name"]
+    picture = run.look("steps")
+    assert picture.reading.values["back"] == int(torch.as_tensor(picture.values).mean(1).argmax())

@@ -523,3 +523,42 @@ def test_the_diagram_of_the_game_tells_the_losses_and_verdicts_of_the_pictures_i
     assert len(flow.pictures) == sum(flow.shows) == 8
     with pytest.raises(ValueError, match="arrows"):
         Flow(names=["a"], places=[(0, 0)], notes=[""], arrows=[(0, 1)])
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    experiment, knobs = built()
+    train(experiment, knobs, 12)
+    experiment.G.eval()
+    real, fake = experiment.digits.images[experiment.examples], experiment.G(experiment.noise)
+    experiment.G.train()
+    with torch.no_grad():
+        on_real, on_fake = experiment.D(real).sigmoid(), experiment.D(fake).sigmoid()
+    values = {name: driving.look(experiment, knobs, name).reading.values for name in PICTURED}
+    assert values["game"] == {"fooled": int((on_fake > 0.5).sum()), "all": 64}
+    right = {"real": int((on_real > 0.5).sum()), "fake": int((on_fake <= 0.5).sum()), "all": 64}
+    assert values["verdicts"] == right
+    share = 100 * float(torch.pdist(fake.detach().flatten(1)).mean()) / experiment.spread
+    assert float(values["samples"]["percent"]) == pytest.approx(share, rel=0.06)
+    picture = driving.look(experiment, knobs, "coverage")
+    shares = picture.values[0].tolist()
+    assert values["coverage"]["kinds"] == sum(share > 0 for share in shares)
+    assert shares[int(values["coverage"]["name"])] == max(shares)
+    captions = driving.look(experiment, knobs, "neighbours").captions
+    least = min(float(text) for text in captions if text != "G(z)")
+    assert float(values["neighbours"]["least"]) == pytest.approx(least, abs=0.06)
+    picture = driving.look(experiment, knobs, "latent_walk")
+    rows = picture.pixels.float().div(255).view(-1, picture.columns, picture.pixels[0].numel())
+    jump = float(rows.diff(dim=1).abs().mean(2).max())
+    assert float(values["latent_walk"]["jump"].replace("−", "-")) == pytest.approx(jump, abs=0.006)
+
+
+def test_of_samples_that_are_nowhere_nothing_is_read() -> None:
+    experiment, knobs = built()
+    with torch.no_grad():
+        for parameter in experiment.G.parameters():
+            parameter.fill_(float("nan"))
+    for panel in ("samples", "latent_walk", "neighbours"):
+        assert driving.look(experiment, knobs, panel).reading is None
+
+
+PICTURED = ["game", "samples", "latent_walk", "neighbours", "coverage", "verdicts"]

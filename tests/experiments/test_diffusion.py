@@ -264,3 +264,37 @@ def test_pictures_of_digits() -> None:
 def test_looks_touch_no_training() -> None:
     one, other = Driven(Diffusion).train(3), Driven(Diffusion, level=900, steps=3, eta=1.0).train(3)
     assert one.rows == other.rows
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(Diffusion, level=300).train(3)
+    left = f"{100 * float(run.experiment.alpha_bar[300].sqrt()):.0f}"
+    assert run.look("way_back").reading.values == {"level": 300, "left": left}
+    picture = run.look("schedules")
+    at = picture.x.tolist().index(300)
+    values = {name: f"{100 * float(picture.values[i, 0, at]):.0f}" for i, name in enumerate(picture.groups)}
+    assert picture.reading.values == {"level": 300, **values}
+    picture = run.look("by_level")
+    errors = torch.as_tensor(picture.values).reshape(2, -1)[0].tolist()
+    hard, easy = (int(picture.x[errors.index(end(errors))]) for end in (max, min))
+    assert picture.reading.values == {"hard": hard, "easy": easy}
+    moved = -run.experiment._cloud(run.knobs).excess(run.experiment._back(run.knobs)[-1]).clamp(max=0).sum()
+    assert run.look("samples").reading.values == {"percent": f"{100 * float(moved):.0f}"}
+    values = run.look("noising").reading.values
+    assert 0 < float(values["near"]) < float(values["far"])
+
+
+def test_samples_of_a_class_are_counted_by_the_real_digit_that_is_nearest() -> None:
+    run = Driven(Diffusion, **DIGITS, digit="3")
+    values = run.look("samples").reading.values
+    digits, back = run.experiment.digits, run.experiment._back(run.knobs)[-1]
+    nearest = torch.cdist(back.flatten(1), digits.images.flatten(1)).argmin(1)
+    assert values == {"right": int((digits.labels[nearest] == 3).sum()), "all": PICTURES}
+
+
+def test_of_a_network_that_is_nowhere_no_error_is_read() -> None:
+    run = Driven(Diffusion)
+    with torch.no_grad():
+        for parameter in run.experiment.epsilon.parameters():
+            parameter.fill_(math.nan)
+    assert run.look("by_level").reading is None

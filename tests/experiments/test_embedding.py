@@ -156,3 +156,18 @@ def test_a_text_of_ones_own_in_any_script_is_read_and_unknown_words_show_the_mos
     for panel in ("plane", "calculated", "looked_up"):
         run.look(panel)
     assert words_of("Don't stop, re-enter 3 times!") == ["don't", "stop", "re-enter", "times"]
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(Embedding).train(3)
+    picture = run.look("plane")
+    apart = torch.pdist(picture.points)
+    one, other = (picture.labels.index(picture.reading.values[key]) for key in ("one", "other"))
+    assert float((picture.points[one] - picture.points[other]).norm()) == pytest.approx(
+        float(apart.min()), abs=1e-4
+    )
+    for panel in ("neighbours", "calculated"):
+        picture = run.look(panel)
+        assert picture.reading.values["nearest"] == picture.labels[0]
+        cosine = float(picture.reading.values["cosine"].replace("−", "-"))
+        assert cosine == pytest.approx(float(picture.values[0, 0]), rel=0.06)

@@ -377,3 +377,25 @@ def test_the_pull_panel_shows_the_slopes_and_the_samples_on_the_chosen_one() -> 
     dots = lines.dots
     assert (dots[:, 1] == 0).all()
     torch.testing.assert_close(dots[:, 3], dots[:, 2].sigmoid(), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("objective", ["non-saturating", "least-squares", "wasserstein-clip"])
+def test_what_is_read_from_the_panels_is_what_they_show(objective: Loss) -> None:
+    run = Driven(Gan2d, objective=objective).train(5)
+    picture = run.look("game")
+    real, fake = picture.points.chunk(2)
+    with torch.no_grad():
+        a, b = run.experiment.D(real)[:, 0], run.experiment.D(fake)[:, 0]
+    values = picture.reading.values
+    if objective == "wasserstein-clip":
+        assert float(values["gap"].replace("−", "-")) == pytest.approx(float(a.mean() - b.mean()), rel=0.06)
+    else:
+        border = 0.0 if objective == "non-saturating" else 0.5
+        assert values["fooled"] == int((b > border).sum())
+    picture = run.look("density")
+    share = -100 * float(picture.values.clamp(max=0).sum())
+    assert picture.reading.values["percent"] == (">99" if 99 < share < 100 else f"{share:.0f}")
+    picture = run.look("pull")
+    slopes = picture.dots[:, 3]
+    for key, place in (("worst", 0), ("best", -1)):
+        assert float(picture.reading.values[key]) == pytest.approx(float(slopes[place]), rel=0.06)

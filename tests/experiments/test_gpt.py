@@ -238,3 +238,26 @@ def test_korean_text_of_ones_own_is_read_in_pairs() -> None:
     shown = run.change(prompt="나는 내일").look("text")
     assert "".join(shown.tokens).startswith("나는 내일")
     assert not shown.notes
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(GPTExperiment).train(2)
+    picture = run.look("candidates")
+    assert picture.reading.values["token"] == picture.labels[0]
+    assert picture.reading.values["percent"] in (f"{100 * float(picture.values[0, 0]):.0f}", "<1")
+    picture = run.look("lens")
+    for key, row in (("first", 0), ("last", -1)):
+        share = float(torch.as_tensor(picture.values)[row].mean())
+        assert picture.reading.values[key] == (f"{100 * share:.0f}" if share >= 0.01 else "<1")
+    picture = run.look("cost")
+    layer, head = (picture.reading.values[key] - 1 for key in ("layer", "head"))
+    assert picture.values[layer, head] == torch.as_tensor(picture.values).nan_to_num(-9).max()
+    picture = run.look("attention")
+    last = picture.weights[-1][:, -1].amax(0)
+    assert picture.reading.values["key"] == picture.keys[int(last.argmax())]
+
+
+def test_where_nothing_follows_the_prompt_or_every_head_is_off_nothing_is_read() -> None:
+    run = Driven(GPTExperiment, layers=1, heads=1, prompt="a")
+    assert run.look("lens").reading is None
+    assert run.change(off=["1.1"]).look("cost").reading is None

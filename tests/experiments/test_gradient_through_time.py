@@ -144,3 +144,19 @@ def test_the_forget_gate_starts_at_the_sigmoid_of_its_bias() -> None:
     torch.testing.assert_close((layer.bias_ih_l0 + layer.bias_hh_l0)[4:8], torch.full((4,), 3.0))
     U = experiment.networks["rnn"].layer.weight_hh_l0
     torch.testing.assert_close(U @ U.T, torch.eye(4) * 0.36)
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(GradientThroughTime)
+    picture = run.look("left")
+    for key, name in (("rnn", "rnn"), ("lstm", "lstm")):
+        drawn = float(
+            torch.as_tensor(picture.values).reshape(len(picture.series), -1)[[*TITLES].index(name), 0]
+        )
+        assert float(picture.reading.values[key].replace("−", "-")) == pytest.approx(drawn, rel=0.06)
+    picture = run.look("forgetting")
+    assert picture.reading.values == {"kept": f"{100 * float(picture.values.mean()):.0f}"}
+
+
+def test_where_the_window_cuts_the_way_nothing_is_read_of_the_first_step() -> None:
+    assert Driven(GradientThroughTime, window=5).look("left").reading is None

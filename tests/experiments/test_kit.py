@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from descent.contract import batches_per_epoch
+from descent.contract import panels as p
 from descent.experiments.optimisation.optimizers import NAMES, TITLES, Optimizers
 from descent.experiments.training.activations import Activations
 from descent.experiments.training.initialisation import Initialisation
@@ -16,7 +17,7 @@ from descent.kit.data.batches import minibatch
 from descent.kit.extremes import extremes
 from descent.kit.history import latest_rows, room_for_row
 from descent.kit.nn.layers import UniformLayers
-from descent.kit.reading import foremost, in_percent
+from descent.kit.reading import beside_their_own, foremost, gaze, in_percent
 from descent.kit.text import rough
 from driving import built, change, take
 
@@ -117,3 +118,23 @@ def test_a_share_is_none_or_all_only_if_it_is() -> None:
         1.0: "100",
     }
     assert {share: in_percent(share) for share in shares} == shares
+    assert in_percent(float("nan")) == "–"
+
+
+def test_points_lie_beside_their_own_where_their_nearest_other_is_of_their_group() -> None:
+    points = torch.tensor([[0.0, 0], [1, 0], [3, 0], [3.5, 0]])
+    assert beside_their_own(points, torch.tensor([0, 0, 1, 0])) == 0.5
+    assert torch.tensor(beside_their_own(points / 0, torch.tensor([0, 0, 1, 0]))).isnan()
+
+
+def test_no_sentence_holds_a_number_that_is_none() -> None:
+    picture = p.Bars(values=torch.zeros(1, 1), labels=["a"])
+    assert p.says(picture, "It is {n}.", n=rough(float("nan"))).reading is None
+    assert p.says(picture, "It is {n}.", n=rough(1.0)).reading == ("It is {n}.", {"n": "1"})
+
+
+def test_the_gaze_is_the_largest_weight_of_any_head_and_query() -> None:
+    weights = torch.full((2, 2, 3), 0.2)
+    weights[1, 0, 2] = 0.6
+    assert gaze(weights, ["a", "b"], ["x", "y", "z"]) == {"query": "a", "key": "z", "percent": "60"}
+    assert gaze(weights / 0 * 0, ["a", "b"], ["x", "y", "z"])["percent"] == "–"

@@ -16,7 +16,7 @@ from descent.errors import BadKnob
 from descent.experiments.sequence.next_word import FAR, KOREAN, NextWord, NextWordKnobs, numpy_rnn, words_of
 from descent.registry import experiments
 from descent.runs.knobs import check
-from driving import built
+from driving import Driven, built
 from driving import take as run
 
 PROBES = [
@@ -265,3 +265,32 @@ def test_the_largest_allowed_text_can_be_learned() -> None:
     run(experiment, knobs, 2)
     for name in PROBES:
         look(experiment, knobs, name)
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(NextWord).train(3)
+    picture = run.look("prediction")
+    for row, (word, share) in enumerate((("rnn", "most"), ("lstm", "more"))):
+        chances = torch.as_tensor(picture.values)[row]
+        assert picture.reading.values[word] == picture.labels[int(chances.argmax())]
+        assert picture.reading.values[share] == f"{100 * float(chances.max()):.0f}"
+    for panel in ("rnn_hidden", "lstm_hidden", "lstm_cell"):
+        picture = run.look(panel)
+        last = torch.as_tensor(picture.values)[:, -1]
+        farthest = int(last.abs().argmax())
+        assert picture.reading.values["unit"] == picture.rows[farthest]
+        value = float(picture.reading.values["value"].replace("−", "-"))
+        assert value == pytest.approx(float(last[farthest]), rel=0.06)
+    picture = run.look("rnn_sentences")
+    with torch.no_grad():
+        right = (run.experiment.rnn(run.experiment.x)[0].argmax(1) == run.experiment.y).sum()
+    assert picture.reading.values == {"right": int(right), "all": len(picture.rows)}
+
+
+def test_of_a_network_that_is_nowhere_nothing_is_read() -> None:
+    run = Driven(NextWord)
+    with torch.no_grad():
+        for parameter in run.experiment.rnn.parameters():
+            parameter.fill_(float("nan"))
+    for panel in ("prediction", "rnn_hidden", "by_hand"):
+        assert run.look(panel).reading is None

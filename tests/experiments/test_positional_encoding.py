@@ -131,3 +131,22 @@ def test_panels_show_what_the_networks_hold() -> None:
     row = run.experiment._scores(run.knobs)
     assert by_length[:, -1].tolist() == [float(row[f"beyond/{scheme}"]) for scheme in SCHEMES]
     assert LONGEST == 64
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(PositionalEncoding).train(3)
+    picture = run.look("places")
+    for key, place in (("near", 1), ("far", -1)):
+        apart = float((picture.values[0] - picture.values[place]).norm())
+        assert float(picture.reading.values[key]) == pytest.approx(apart, rel=0.06)
+    picture = run.look("matrices")
+    gap = float((picture.values[:, :32] - picture.values[:, 34:]).abs().max())
+    assert float(picture.reading.values["gap"]) == pytest.approx(gap, rel=0.06)
+    picture = run.look("looks")
+    last = picture.weights[0][:, -1].amax(0)
+    assert picture.reading.values["back"] == len(last) - 1 - int(last.argmax())
+    picture = run.look("by_length")
+    right = torch.as_tensor(picture.values)[0, :, -1]
+    if picture.reading:  # nobody else is as good
+        assert picture.series[int(right.argmax())] == picture.reading.values["best"]
+    assert bool(picture.reading) == (int((right == right.max()).sum()) == 1)

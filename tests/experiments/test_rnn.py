@@ -160,3 +160,15 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
     one, other = Driven(RNN, 3), Driven(RNN, 3)
     take(other.experiment, other.knobs, 4)
     assert torch.equal(one.experiment._batch(9, one.knobs).x, other.experiment._batch(9, other.knobs).x)
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(RNN).train(3)
+    picture = run.look("states")
+    full = int((torch.as_tensor(picture.values)[:, -1].abs() > 0.9).sum())
+    assert picture.reading.values == {"full": full, "all": len(picture.values), "bound": "0.9"}
+    picture = run.look("gradient")
+    size = float(picture.reading.values["size"].replace("−", "-"))
+    brightest = picture.captions[picture.reading.values["t"] - 1]
+    assert brightest == f"t = {picture.reading.values['t']}"
+    assert size > 0

@@ -170,3 +170,29 @@ def test_one_word_and_a_gap_or_a_cell_beyond_the_sentence_are_looked_at_all_the_
             assert float(cell[2, :-1].sum()) == pytest.approx(float(cell[2, -1]), rel=1e-4, abs=1e-6)
             assert len(parts) == len(run.knobs.words) + 1
             torch.testing.assert_close(parts[:-1].sum(0), parts[-1])
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(SelfAttentionExperiment).train(3).change(cell=(2, 1), stage="weights")
+    picture = run.look("scores")
+    row = torch.as_tensor(picture.values)[2]
+    found = {"key": picture.columns[int(row.argmax())], "percent": f"{100 * float(row.max()):.0f}"}
+    assert picture.reading.values == {"query": picture.rows[2], **found}
+    picture = run.look("product")
+    score = float(picture.reading.values["score"].replace("−", "-"))
+    assert score == pytest.approx(float(picture.values[2, -1]), rel=0.06)
+    picture = run.look("weighted_sum")
+    sizes = torch.as_tensor(picture.values)[:-1].norm(dim=1)
+    assert picture.rows[int(sizes.argmax())] == f"a·v: {picture.reading.values['word']}"
+    picture = run.look("filled")
+    shown = {"word": picture.labels[0], "percent": f"{100 * float(picture.values[0, 0]):.0f}"}
+    assert picture.reading.values == shown
+
+
+def test_of_a_model_that_is_nowhere_nothing_is_read() -> None:
+    run = Driven(SelfAttentionExperiment)
+    with torch.no_grad():
+        for parameter in run.experiment.model.parameters():
+            parameter.fill_(float("nan"))
+    for panel in ("scores", "product", "weighted_sum", "filled"):
+        assert run.look(panel).reading is None

@@ -323,3 +323,29 @@ def test_what_is_no_number_is_translated_without_a_mark(small: Driven) -> None:
         .search(small.experiment.spoken.encode("백백만"), small.knobs.beam, MOST)[0]
         .tokens
     )
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(Seq2Seq).train(2)
+    picture = run.look("bahdanau")
+    weights = picture.weights[0, 0]
+    query, key = (weights == weights.max()).nonzero()[0].tolist()
+    share = f"{100 * float(weights.max()):.0f}"
+    assert picture.reading.values == {
+        "query": picture.queries[query],
+        "key": picture.keys[key],
+        "percent": share,
+    }
+    picture = run.look("outputs")
+    marks = torch.as_tensor(picture.marks)
+    ends = [i + 1 for i, token in enumerate(picture.tokens) if token.endswith("\n")]
+    right = sum(not marks[first:last].any() for first, last in zip([0, *ends], ends, strict=False))
+    assert picture.reading.values == {"right": right, "all": 3}
+
+
+def test_of_a_network_that_is_nowhere_no_look_is_read() -> None:
+    run = Driven(Seq2Seq)
+    with torch.no_grad():
+        for parameter in run.experiment.models["luong"].parameters():
+            parameter.fill_(float("nan"))
+    assert run.look("luong").reading is None

@@ -34,6 +34,7 @@ from descent.kit.data.translation import (
     written,
 )
 from descent.kit.nn.transformer import MultiHeadAttention, Transformer, positional_encoding, unpadded
+from driving import Driven
 from driving import take as train
 
 SMALL = {"d_model": 16, "heads": 2, "layers": 2, "d_ff": 32, "batch_size": 16}
@@ -439,3 +440,29 @@ def test_a_short_training_on_copy_lowers_the_loss() -> None:
     assert rows[180]["loss/test"] < 0.5 * rows[0]["loss/test"]
     assert rows[180]["acc/token"] > 0.5 > 0.2 > rows[0]["acc/token"]
     assert set(rows[1]) == {"loss/train", "lr"}
+
+
+def test_what_is_read_from_the_panels_is_what_they_show() -> None:
+    run = Driven(TransformerExperiment).train(3)
+    for panel, rows in (("cross_attention", slice(None)), ("encoder_attention", slice(None))):
+        picture = run.look(panel)
+        values, last = picture.reading.values, picture.weights[-1][:, rows]
+        largest = (last == last.max()).nonzero()[0].tolist()
+        seen = {"query": picture.queries[largest[1]], "key": picture.keys[largest[2]]}
+        assert values == {**seen, "percent": f"{100 * float(last.max()):.0f}"}
+    picture = run.look("decoder_attention")
+    last = picture.weights[-1][:, -1].amax(0)
+    assert picture.reading.values["key"] == picture.keys[int(last.argmax())]
+    picture = run.look("output")
+    assert picture.reading.values == {
+        "right": int((torch.as_tensor(picture.marks) == 0).sum()), "all": len(picture.tokens)
+    }  # fmt: skip
+
+
+def test_of_a_model_that_is_nowhere_no_look_is_read() -> None:
+    run = Driven(TransformerExperiment)
+    with torch.no_grad():
+        for parameter in run.experiment.model.parameters():
+            parameter.fill_(math.nan)
+    for panel in ("cross_attention", "encoder_attention", "decoder_attention"):
+        assert run.look(panel).reading is None

@@ -44,7 +44,12 @@ class Picture:
 
 
 def says(picture: Pictured, text: str, **values: str | int) -> Pictured:
-    """The picture with one sentence that is read from it: numbers as words (`descent.kit.text.rough`)."""
+    """The picture with one sentence that is read from it: numbers as words (`descent.kit.text.rough`).
+
+    Without one where a number is a dash, as of a network that has diverged: nothing true could be said.
+    """
+    if "–" in values.values():
+        return picture
     picture.__dict__["reading"] = Note(text, values)
     return picture
 

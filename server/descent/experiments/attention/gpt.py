@@ -42,6 +42,8 @@ from descent.kit.history import remembered
 from descent.kit.nn.decoder import GPT, continuation
 from descent.kit.nn.induction import head_scores, repeating
 from descent.kit.nn.sampling import sampled_from
+from descent.kit.reading import foremost, gaze, in_percent
+from descent.kit.text import rough
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ123456"  # tokens of the random sequences
 SHORTEST, LONGEST = 6, 32  # periods
@@ -260,7 +262,10 @@ class GPTExperiment(Experiment[GPTKnobs]):
         if knobs.corpus == "repeats":
             chances = self.model(shown[None, :-1], keep).softmax(2)[0].gather(1, shown[1:, None])[:, 0]
             marks = torch.arange(len(shown)) >= knobs.period
-            return self._coloured(shown, F.pad(chances, (1, 0), value=math.nan), marks, "repeats")
+            picture = self._coloured(shown, F.pad(chances, (1, 0), value=math.nan), marks, "repeats")
+            first, again = chances[: knobs.period - 1].mean(), chances[knobs.period - 1 :].mean()
+            text = "It expects the right token with {first}% at first, with {again}% when it repeats."
+            return p.says(picture, text, first=in_percent(float(first)), again=in_percent(float(again)))
         draws = torch.rand(SAMPLE, generator=self.generator(self.step_index)).tolist()
         drawing = knobs.temperature, knobs.top_k, knobs.top_p
         tokens, chances = continuation(self.model, shown, draws, keep, *drawing)
@@ -295,16 +300,18 @@ class GPTExperiment(Experiment[GPTKnobs]):
         if knobs.corpus != "repeats":
             rows.append(sampled_from(logits, knobs.temperature, knobs.top_k, knobs.top_p)[tokens])
         labels = [self.names[token].translate(SIGNS) for token in tokens.tolist()]
-        return p.Bars(
+        picture = p.Bars(
             values=torch.stack(rows), labels=labels, series=["p", "drawn with"][: len(rows)], range=(0.0, 1.0)
         )
+        text = "No token is likelier than “{token}”: {percent}%."
+        return p.says(picture, text, token=labels[0], percent=in_percent(float(chances[0])))
 
     bits = p.scalars(
         {"bits/train": "training", "bits/held-out": "unseen", "bits/second": "second time"},
         "Bits per character", smoothing=0.6,
     )  # fmt: skip
 
-    @p.heatmap("Logit lens", size="wide")
+    @p.heatmap("What would each layer say? (logit lens)", size="wide")
     def lens(self, knobs: GPTKnobs) -> p.Heatmap:
         """p of the token that does come next, (L + 1, T − 1), read off the stream after each layer."""
         shown, stream = self._shown(knobs), list[Tensor]()
@@ -314,13 +321,16 @@ class GPTExperiment(Experiment[GPTKnobs]):
         values = chances.gather(2, following)[..., 0]
         if len(shown) == 1:  # nothing follows that is known
             values = torch.full((len(stream), 1), math.nan)
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=values,
             rows=["embedding", *(f"layer {layer}" for layer in range(1, len(stream)))],
             columns=[self.names[token].translate(SIGNS) for token in shown[1:].tolist()] or ["–"],
             x_label="next token",
             range=(0.0, 1.0),
         )
+        text = "The right token has {first}% on average before the layers, {last}% after the last."
+        shares = [in_percent(float(row.mean())) for row in (values[0], values[-1])]
+        return p.says(picture, text, first=shares[0], last=shares[1])
 
     @p.heatmap("What switching a head off costs")
     def cost(self, knobs: GPTKnobs) -> p.Heatmap:
@@ -334,7 +344,7 @@ class GPTExperiment(Experiment[GPTKnobs]):
             else float(self._bits(self._losses(windows, self._keep(knobs, head)), windows, where) - as_is)
             for head in heads_of(knobs)
         ]
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=torch.tensor(costs).view(knobs.layers, knobs.heads),
             rows=[f"layer {layer}" for layer in range(1, knobs.layers + 1)],
             columns=[str(head) for head in range(1, knobs.heads + 1)],
@@ -342,6 +352,12 @@ class GPTExperiment(Experiment[GPTKnobs]):
             scale="diverging",
             annotate=True,
         )
+        most = foremost(costs)
+        if most is None:
+            return picture
+        text = "The head that is missed most: layer {layer}, head {head}, by {bits} bits."
+        layer, head = divmod(most, knobs.heads)
+        return p.says(picture, text, layer=layer + 1, head=head + 1, bits=rough(costs[most]))
 
     @p.attention("Attention of every head", size="wide")
     def attention(self, knobs: GPTKnobs) -> p.Attention:
@@ -350,7 +366,9 @@ class GPTExperiment(Experiment[GPTKnobs]):
         self.model(shown[None], self._keep(knobs), seen=seen)
         names = [self.names[token] for token in shown.tolist()]
         ahead = torch.ones(len(names), len(names), dtype=torch.uint8).triu(1)
-        return p.Attention(weights=torch.cat(seen), queries=names, keys=names, masked=ahead)
+        picture = p.Attention(weights=torch.cat(seen), queries=names, keys=names, masked=ahead)
+        text = "In the last layer, the last token looks most at “{key}”: {percent}%."
+        return p.says(picture, text, **gaze(seen[-1][..., -1:, :], names[-1:], names))
 
     @p.lines("What each head does")
     def head_history(self, knobs: GPTKnobs) -> p.Lines:

@@ -31,6 +31,8 @@ from descent.contract import Knobs, Measure, Objective, Preset, Scalars, fixed, 
 from descent.contract import panels as p
 from descent.kit.nn.positions import shift_matrix, sinusoids, turned
 from descent.kit.nn.race import Race, by_learner, step_all
+from descent.kit.reading import foremost, in_percent
+from descent.kit.text import rough
 
 WIDTH, HEADS, TOKENS = 32, 2, 8
 BATCH = 32  # sequences per step
@@ -176,15 +178,21 @@ class PositionalEncoding(Race[PositionKnobs]):
             values = self.networks["learnt"].places.detach().nan_to_num()
         elif knobs.scheme == "rotary":  # each head turns its d/h components
             values = sinusoids(at, WIDTH // HEADS, knobs.base).repeat(1, HEADS)
-        return p.Heatmap(
-            values=values, scale="diverging", range=(-1.5, 1.5), x_label="component", y_label="place"
+        near, far = (float((values[0] - values[place]).norm()) for place in (1, -1))
+        return p.says(
+            p.Heatmap(
+                values=values, scale="diverging", range=(-1.5, 1.5), x_label="component", y_label="place"
+            ),
+            "The first two places are {near} apart, the first and the last {far}.",
+            near=rough(near),
+            far=rough(far),
         )
 
     @p.lines("Right answers by length")
     def by_length(self, knobs: PositionKnobs) -> p.Lines:
         """The share of test tokens answered right, over the length of the sequence."""
         rows = [torch.stack([self._right(scheme, knobs, length) for length in LENGTHS]) for scheme in SCHEMES]
-        return p.Lines(
+        picture = p.Lines(
             x=torch.tensor(LENGTHS).float(),
             values=torch.stack(rows),
             series=list(SCHEMES),
@@ -192,6 +200,13 @@ class PositionalEncoding(Race[PositionKnobs]):
             marks=[[("L", float(knobs.length))]],
             y_ranges=[(0.0, 1.0)],
         )
+        last = torch.stack(rows)[:, -1]
+        best = foremost(last)
+        if best is None:
+            return picture
+        text = "At length {length}, {best} is right most often: {percent}%."
+        share = in_percent(float(last[best]))
+        return p.says(picture, text, length=LENGTHS[-1], best=[*SCHEMES][best], percent=share)
 
     @p.lines("Closeness by distance")
     def closeness(self, knobs: PositionKnobs) -> p.Lines:
@@ -216,13 +231,17 @@ class PositionalEncoding(Race[PositionKnobs]):
             notes=["Σ cos ω k", "PE·PE", "q·R k"],
         )
 
-    @p.heatmap("M, learnt, and M by the formula", size="wide")
+    @p.heatmap("Does it find the formula's M?", size="wide")
     def matrices(self, knobs: PositionKnobs) -> p.Heatmap:
         """Side by side, with a gap of two columns: (32, 66)."""
         closed = shift_matrix(knobs.back, WIDTH, knobs.base).to(self.device)
         gap = torch.zeros(WIDTH, 2, device=self.device)
         values = torch.cat([self.shift.weight.nan_to_num(), gap, closed], 1)
-        return p.Heatmap(values=values.clamp(-1e6, 1e6), scale="diverging", range=(-1.0, 1.0))
+        return p.says(
+            p.Heatmap(values=values.clamp(-1e6, 1e6), scale="diverging", range=(-1.0, 1.0)),
+            "The learnt M (left) is at most {gap} off the formula's (right).",
+            gap=rough(float((self.shift.weight - closed).abs().max())),
+        )
 
     @p.attention("Where it looks", size="wide")
     def looks(self, knobs: PositionKnobs) -> p.Attention:
@@ -230,7 +249,10 @@ class PositionalEncoding(Race[PositionKnobs]):
         tokens = self.test[0, : min(2 * knobs.length, 32)]
         weights = self.networks[knobs.scheme].weights(tokens[None])[0]  # (1, h, T, T)
         names = [str(token) for token in tokens.tolist()]
-        return p.Attention(weights=weights.nan_to_num(), queries=names, keys=names)
+        picture = p.Attention(weights=weights.nan_to_num(), queries=names, keys=names)
+        last = weights[..., -1, :].amax(tuple(range(weights.dim() - 2)))  # (T,), of the head that looks most
+        back, share = len(names) - 1 - int(last.argmax()), in_percent(float(last.max()))
+        return p.says(picture, "The last place looks most {back} back: {percent}%.", back=back, percent=share)
 
     beyond = p.scalars(by_learner("beyond", {s: s for s in SCHEMES}), "Right at length 64")
     losses = p.scalars(by_learner("loss", ALL), "Losses", size="wide", log=True, smoothing=0.8)

@@ -36,6 +36,8 @@ from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.gapped import GAP, Gapped, Language, Sentences
 from descent.kit.data.translation import PAD
+from descent.kit.reading import gaze, in_percent
+from descent.kit.text import rough
 
 MOST = 12  # words of a sentence
 UNSEEN = 256  # sentences with pairs of subject and phrase that are held out
@@ -272,7 +274,7 @@ class SelfAttentionExperiment(Experiment[SelfAttentionKnobs]):
         _, attended = self._read(knobs)
         values = getattr(attended, knobs.stage)[self._chosen(knobs)[0]]
         weights, names = knobs.stage == "weights", self._names(knobs)
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=values.masked_fill(values.isinf(), torch.nan),
             rows=names,
             columns=names,
@@ -282,8 +284,11 @@ class SelfAttentionExperiment(Experiment[SelfAttentionKnobs]):
             range=(0.0, 1.0) if weights else None,
             annotate=True,
         )
+        head, query, _ = self._chosen(knobs)
+        found = gaze(attended.weights[head, query : query + 1], names[query : query + 1], names)
+        return p.says(picture, "“{query}” looks most at “{key}”: {percent}% of its attention.", **found)
 
-    @p.heatmap("One cell: q ⊙ k", size="wide")
+    @p.heatmap("How does one score come about? q ⊙ k", size="wide")
     def product(self, knobs: SelfAttentionKnobs) -> p.Heatmap:
         """The chosen query and key, their products, and the sum of these in the last column."""
         head, i, j = self._chosen(knobs)
@@ -292,13 +297,15 @@ class SelfAttentionExperiment(Experiment[SelfAttentionKnobs]):
         rows = torch.stack([q, k, q * k])
         total = torch.tensor([torch.nan, torch.nan, float(q @ k)], device=self.device)
         names = self._names(knobs)
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=torch.cat([rows, total[:, None]], 1),
             rows=[f"q: {names[i]}", f"k: {names[j]}", "q ⊙ k"],
             columns=[*numbered(len(q)), "Σ"],
             scale="diverging",
             annotate=True,
         )
+        text = "“{query}” asks, “{key}” answers: together they score {score}."
+        return p.says(picture, text, query=names[i], key=names[j], score=rough(float(q @ k)))
 
     @p.heatmap("Queries, keys, values", size="wide")
     def projections(self, knobs: SelfAttentionKnobs) -> p.Heatmap:
@@ -318,13 +325,16 @@ class SelfAttentionExperiment(Experiment[SelfAttentionKnobs]):
         head, i, _ = self._chosen(knobs)
         _, attended = self._read(knobs)
         parts = attended.weights[head, i][:, None] * attended.V[head]  # (T, d_k)
-        return p.Heatmap(
+        names, sizes = self._names(knobs), parts.norm(dim=1)
+        picture = p.Heatmap(
             values=torch.cat([parts, attended.z[head, i][None]]),
-            rows=[*(f"a·v: {name}" for name in self._names(knobs)), "z"],
+            rows=[*(f"a·v: {name}" for name in names), "z"],
             columns=numbered(parts.shape[1]),
             scale="diverging",
             annotate=True,
         )
+        text = "“{word}” adds the longest piece to z: {size} long."
+        return p.says(picture, text, word=names[int(sizes.argmax())], size=rough(float(sizes.max())))
 
     @p.bars("What fills the gap")
     def filled(self, knobs: SelfAttentionKnobs) -> p.Bars:
@@ -333,10 +343,12 @@ class SelfAttentionExperiment(Experiment[SelfAttentionKnobs]):
         place = knobs.gap - 1 if 1 <= knobs.gap <= len(tokens) else len(tokens) - 1
         logits = self.model.read(self.model.embedding(tokens), attended)[place]
         chances, words = logits.softmax(0)[: len(self.sentences.words)].topk(LIKELIEST)
-        return p.Bars(
-            values=chances[None],
-            labels=[self.sentences.words[word] for word in words.tolist()],
-            range=(0.0, 1.0),
+        labels = [self.sentences.words[word] for word in words.tolist()]
+        return p.says(
+            p.Bars(values=chances[None], labels=labels, range=(0.0, 1.0)),
+            "No word is likelier than “{word}”: {percent}%.",
+            word=labels[0],
+            percent=in_percent(float(chances[0])),
         )
 
     @p.attention("Every head")

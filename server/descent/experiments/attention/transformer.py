@@ -47,6 +47,7 @@ from descent.kit.data.translation import (
     Words,
 )
 from descent.kit.nn.transformer import Transformer
+from descent.kit.reading import gaze
 
 LONGEST_WORD = 16
 UNSEEN = 256  # pairs in the test split
@@ -236,10 +237,11 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
     def cross_attention(self, knobs: TransformerKnobs) -> p.Attention:
         """Each row is the query that writes the token it is named after."""
         source, output, seen = self.attended(knobs)
-        return p.Attention(
-            weights=torch.cat(seen[1::2]),  # (N, h, T, S)
-            queries=self.task.names(output[1:]),
-            keys=self.task.names(source),
+        queries, keys = self.task.names(output[1:]), self.task.names(source)
+        return p.says(
+            p.Attention(weights=torch.cat(seen[1::2]), queries=queries, keys=keys),  # (N, h, T, S)
+            "In the last layer, “{query}” looks most at “{key}”: {percent}%.",
+            **gaze(seen[-1], queries, keys),
         )
 
     @p.tokens("Your text and the output", size="hero", holds=["word", "date"], links="cross_attention")
@@ -252,7 +254,7 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         answer = self.task.answer(self.text(knobs))
         wanted = [] if answer is None else [*answer, SPECIAL[END]]
         wrong = [answer is not None and wanted[i : i + 1] != [name] for i, name in enumerate(names)]
-        return p.Tokens(
+        picture = p.Tokens(
             tokens=names,
             values=chances.gather(2, output[:, 1:, None])[0, :, 0],
             range=(0.0, 1.0),
@@ -260,6 +262,12 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
             mark_name="wrong",
             name="p(token)",
         )
+        if answer is None:
+            return picture
+        text = (
+            "{right} of {all} tokens are right." if any(wrong) or names != wanted else "Every token is right."
+        )
+        return p.says(picture, text, right=len(names) - sum(wrong), all=len(names))
 
     loss = p.scalars({"loss/train": "training", "loss/test": "unseen"}, "Loss", size="wide", log=True)
     accuracy = p.scalars(
@@ -274,7 +282,11 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         seen: list[Tensor] = []
         self.model.encode(source, seen)
         names = self.task.names(source[0])
-        return p.Attention(weights=torch.cat(seen), queries=names, keys=names)  # (N, h, S, S)
+        return p.says(
+            p.Attention(weights=torch.cat(seen), queries=names, keys=names),  # (N, h, S, S)
+            "In the last layer, “{query}” looks most at “{key}”: {percent}%.",
+            **gaze(seen[-1], names, names),
+        )
 
     @p.attention("Decoder self-attention")
     def decoder_attention(self, knobs: TransformerKnobs) -> p.Attention:
@@ -282,7 +294,11 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
         _, output, seen = self.attended(knobs)
         names = self.task.names(output[:-1])
         ahead = torch.ones(len(names), len(names), dtype=torch.uint8).triu(1)
-        return p.Attention(weights=torch.cat(seen[::2]), queries=names, keys=names, masked=ahead)
+        return p.says(
+            p.Attention(weights=torch.cat(seen[::2]), queries=names, keys=names, masked=ahead),
+            "In the last layer, the last token looks most at “{key}”: {percent}%.",
+            **gaze(seen[-2][..., -1:, :], names[-1:], names),
+        )
 
     @p.heatmap("Positional encoding")
     def positional_encoding(self, knobs: TransformerKnobs) -> p.Heatmap:

@@ -39,6 +39,8 @@ from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
 from descent.kit.data.images import CLASSES_OF, GREY_SETS, labelled_images
 from descent.kit.nn.lean import lean_optimizer
+from descent.kit.reading import beside_their_own, in_percent
+from descent.kit.text import rough
 
 TRAINED, TESTED = 4000, 1000  # pictures of a larger set
 TEST_SHARE = 5  # one in so many of scikit-learn's digits is for testing
@@ -276,8 +278,14 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
         x = self.test_x[self.shown]
         noisy = x + knobs.noise * self.test_noise[self.shown]
         rows = torch.cat([x, self.model(x), noisy, self.model(noisy)])
+        off = (rows.view(4, *x.shape)[1::2] - x).abs().mean((1, 2)).tolist()
         captions = [text for name in ("x", "→ x̂", "x + n", "→ x̂") for text in (name, *[""] * (len(x) - 1))]
-        return p.Images(pixels=self._tiles(rows), columns=len(x), captions=captions)
+        return p.says(
+            p.Images(pixels=self._tiles(rows), columns=len(x), captions=captions),
+            "A pixel comes back {clean} off on average, {noisy} with noise (white is 1).",
+            clean=rough(off[0]),
+            noisy=rough(off[1]),
+        )
 
     error = p.scalars(
         {"error/train": "training", "error/test": "test", "error/noisy": "test, noisy", "error/pca": "PCA"},
@@ -296,7 +304,7 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
         steepness = sum(slope.square().sum(2) for slope in slopes).sqrt()  # type: ignore[union-attr]
         (left, low), (right, high) = (middle @ axes.T - reach).tolist(), (middle @ axes.T + reach).tolist()
         most = max(float(steepness.max()), 1e-6)
-        return p.Arrows(
+        picture = p.Arrows(
             values=steepness,
             x=(left, right),
             y=(low, high),
@@ -306,6 +314,8 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
             range=(-most, most),
             pictures=p.Arrows.thumbnails(self._tiles(self.test_x[:POINTS])),
         )
+        beside = in_percent(beside_their_own(at[:POINTS], self.test_y[:POINTS]))
+        return p.says(picture, "{beside}% of the codes lie next to one of their own class.", beside=beside)
 
     def _lattice(self, cells: int, reach: Tensor) -> Tensor:
         """Centres of cells × cells within ±reach, (cells², 2), x fastest and the lowest y first."""
@@ -316,9 +326,16 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
     def decoded(self, knobs: AutoencoderKnobs) -> p.Images:
         """x̂ of places evenly spread over the plane of codes, the highest y above."""
         middle, axes, _, reach = self._plane()
-        pictures = self._tiles(self.model.decode(middle + self._lattice(GRID, reach) @ axes))
-        rows = pictures.view(GRID, GRID, self.side, self.side).flip(0)
-        return p.Images(pixels=rows.flatten(0, 1), columns=GRID)
+        pictures = self.model.decode(middle + self._lattice(GRID, reach) @ axes)
+        rows = self._tiles(pictures).view(GRID, GRID, self.side, self.side).flip(0)
+        return p.says(
+            p.Images(pixels=rows.flatten(0, 1), columns=GRID),
+            "Going by the test picture nearest to each, these show {n} of {all} classes.",
+            n=len(self.test_y[torch.cdist(pictures, self.test_x).argmin(1)].unique())
+            if pictures.isfinite().all()
+            else "–",
+            all=len(self.classes),
+        )
 
     @p.images("From one picture to another", size="wide")
     def walk(self, knobs: AutoencoderKnobs) -> p.Images:
@@ -328,9 +345,17 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
         a, b = self.model.encode(ends)
         pictures = torch.cat([self.model.decode((1 - t) * a + t * b), (1 - t) * ends[0] + t * ends[1]])
         captions = ["z", *[""] * (WALK - 1), "x", *[""] * (WALK - 1)]
-        return p.Images(pixels=self._tiles(pictures), columns=WALK, captions=captions)
+        decoded, mixed = pictures.view(2, WALK, -1)[:, WALK // 2]
+        names = [self.classes[self.test_y[place % len(self.test_y)]] for place in (knobs.first, knobs.last)]
+        return p.says(
+            p.Images(pixels=self._tiles(pictures), columns=WALK, captions=captions),
+            "From {first} to {last}: halfway, the two rows differ by {gap} a pixel (white is 1).",
+            first=names[0],
+            last=names[1],
+            gap=rough(float((decoded - mixed).abs().mean())),
+        )
 
-    @p.bars("Angles to PCA")
+    @p.bars("Does it find what PCA finds?")
     def angles(self, knobs: AutoencoderKnobs) -> p.Bars:
         """Between PCA's directions and as many main directions of what the test pictures come back as."""
         found = principal_angles(principal(self.model(self.test_x[:JUDGED]), knobs.code), self.components)

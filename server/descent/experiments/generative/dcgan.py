@@ -38,6 +38,8 @@ from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scal
 from descent.contract import panels as p
 from descent.kit.data.digits import Digits, load_digits
 from descent.kit.data.images import CLASSES_OF, labelled_images
+from descent.kit.reading import in_percent
+from descent.kit.text import rough
 
 SAMPLES = 64  # fixed noise vectors behind most panels
 COUNTED_EVERY, REFERENCES = 10, 2000  # steps between two counts of the kinds drawn; real pictures they go by
@@ -232,7 +234,7 @@ class DCGAN(Experiment[DCGANKnobs]):
             ("D(x)", (4, 1), f"{float(on_real.sigmoid().mean()):.2f}"),
         ]
         names, places, notes = zip(*boxes, strict=True)
-        return p.Flow(
+        picture = p.Flow(
             names=names,
             places=places,
             notes=notes,
@@ -241,6 +243,8 @@ class DCGAN(Experiment[DCGANKnobs]):
             shows=[0, 0, 4, 4, 0, 0, 0],
             pictures=shown(torch.cat([fake[:4], real[:4]])),
         )
+        fooled = int((on_fake > 0).sum())
+        return p.says(picture, "D takes {fooled} of {all} samples for real.", fooled=fooled, all=len(fake))
 
     losses = p.scalars({"loss/d": "L(D)", "loss/g": "L(G)"}, "Losses")
     discriminator = p.scalars({"d/real": "D(x)", "d/fake": "D(G(z))"}, "What D believes")
@@ -329,7 +333,12 @@ class DCGAN(Experiment[DCGANKnobs]):
     @p.images("Samples", size="hero", filmstrip=True)
     def samples(self, knobs: DCGANKnobs) -> p.Images:
         """G of the fixed noise."""
-        return p.Images(pixels=shown(self.G(self.noise)), columns=8)
+        fake = self.G(self.noise)
+        return p.says(
+            p.Images(pixels=shown(fake), columns=8),
+            "Two samples differ by {percent}% of what two real pictures do.",
+            percent=rough(100 * float(mean_distance(fake)) / self.spread),
+        )
 
     @p.images("Latent walk", size="wide")
     def latent_walk(self, knobs: DCGANKnobs) -> p.Images:
@@ -337,16 +346,27 @@ class DCGAN(Experiment[DCGANKnobs]):
         rows, columns = WALK
         stops = torch.randn(rows + 1, knobs.latent, generator=torch.Generator().manual_seed(knobs.walk))
         z = slerp(stops[:-1], stops[1:], torch.linspace(0, 1, columns))  # (rows, columns, Z)
-        return p.Images(pixels=shown(self.G(z.flatten(0, 1).to(self.device))), columns=columns)
+        pictures = self.G(z.flatten(0, 1).to(self.device))
+        jumps = pictures.view(rows, columns, -1).diff(dim=1).abs().mean(2) / 2
+        return p.says(
+            p.Images(pixels=shown(pictures), columns=columns),
+            "The largest jump between neighbours changes a pixel by {jump} on average (white is 1).",
+            jump=rough(float(jumps.max())),
+        )
 
-    @p.images("Nearest real")
+    @p.images("Are there such real pictures?")
     def neighbours(self, knobs: DCGANKnobs) -> p.Images:
         """Two samples per row, each followed by its three neighbours."""
         fake = self.G(self.noise[:6])
         distances, rows = nearest(fake, self.digits.images, 3)
         pictures = torch.cat([fake[:, None], self.digits.images[rows]], dim=1)  # (6, 4, C', R, R)
         captions = [text for row in distances.tolist() for text in ("G(z)", *(f"{d:.1f}" for d in row))]
-        return p.Images(pixels=shown(pictures.flatten(0, 1)), columns=8, captions=captions)
+        return p.says(
+            p.Images(pixels=shown(pictures.flatten(0, 1)), columns=8, captions=captions),
+            "The closest is {least} from a real picture; two real ones are {apart} apart on average.",
+            least=rough(float(distances.min())),
+            apart=rough(self.spread),
+        )
 
     @p.bars("Classes")
     def coverage(self, knobs: DCGANKnobs) -> p.Bars:
@@ -354,10 +374,24 @@ class DCGAN(Experiment[DCGANKnobs]):
         _, rows = nearest(self.G(self.noise), self.digits.images, 1)
         sources = {"samples": self.digits.labels[rows[:, 0]], "real": self.digits.labels}
         shares = [labels.bincount(minlength=10) / len(labels) for labels in sources.values()]
-        return p.Bars(values=torch.stack(shares), labels=self.classes, series=list(sources))
+        drawn = shares[0].tolist()
+        return p.says(
+            p.Bars(values=torch.stack(shares), labels=self.classes, series=list(sources)),
+            "{kinds} of {all} classes are drawn, none more often than {name}: {percent}%.",
+            kinds=sum(share > 0 for share in drawn),
+            all=len(drawn),
+            name=self.classes[drawn.index(max(drawn))],
+            percent=in_percent(max(drawn)),
+        )
 
-    @p.histogram("D's verdicts")
+    @p.histogram("Can D tell them apart?")
     def verdicts(self, knobs: DCGANKnobs) -> p.Histogram:
         """D(x) and D(G(z)) over the same 20 bins of 0…1, real and generated in batches of their own."""
         real, fake = self.D(self.digits.images[self.examples]), self.D(self.G(self.noise))
-        return p.Histogram.of({"D(x)": real.sigmoid(), "D(G(z))": fake.sigmoid()}, 20, (0, 1))
+        return p.says(
+            p.Histogram.of({"D(x)": real.sigmoid(), "D(G(z))": fake.sigmoid()}, 20, (0, 1)),
+            "D is right about {real} of {all} real pictures and {fake} of {all} samples.",
+            real=int((real > 0).sum()),
+            fake=int((fake <= 0).sum()),
+            all=len(real),
+        )

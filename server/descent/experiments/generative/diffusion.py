@@ -58,6 +58,8 @@ from descent.kit.nn.diffusion import (
     sampling_levels,
 )
 from descent.kit.nn.lean import lean_optimizer, update
+from descent.kit.reading import in_percent
+from descent.kit.text import rough
 
 CLOUD, PICTURES = 400, 64  # samples shown: points, digits
 MEASURED_EVERY, MEASURED_BY = 100, 10  # steps between two counts of samples; steps back for them
@@ -253,7 +255,7 @@ class Diffusion(Experiment[DiffusionKnobs]):
             name, back = "samples on the way", self._back_at(knobs, knobs.level)
         else:
             name, back = "their guessed origin", clean(data, predicted, a).clamp(-self.reach, self.reach)
-        return p.Arrows(
+        picture = p.Arrows(
             values=self._density(knobs, a, ends),
             x=ends,
             y=ends,
@@ -264,6 +266,8 @@ class Diffusion(Experiment[DiffusionKnobs]):
             arrows=score,
             gain=(ends[1] - ends[0]) / ARROWS / float(score.norm(dim=1).mean().clamp(min=1e-6)),
         )
+        text = "At t = {level}, the data have shrunk to {left}% of their size; the rest is noise."
+        return p.says(picture, text, level=knobs.level, left=in_percent(float(a.sqrt())))
 
     def _density(self, knobs: DiffusionKnobs, a: Tensor, ends: tuple[float, float]) -> Tensor:
         """q(x_t) over the plane, its highest place 1, (SIDE, SIDE): all data are mixtures of Gaussians."""
@@ -281,10 +285,24 @@ class Diffusion(Experiment[DiffusionKnobs]):
         if self.digits is None:
             levels = STRIP[::-1]
             clouds = [self._picture(self._back_at(knobs, level)) for level in levels]
-            return p.Images(
-                pixels=torch.stack(clouds), columns=8, captions=[f"t = {level}" for level in levels]
+            return p.says(
+                p.Images(
+                    pixels=torch.stack(clouds), columns=8, captions=[f"t = {level}" for level in levels]
+                ),
+                "At t = 0, {percent}% of the points would have to move to lie as the data do.",
+                percent=in_percent(
+                    float((-self._cloud(knobs).excess(self._back(knobs)[-1])).clamp(min=0).sum())
+                ),
             )
-        return p.Images(pixels=p.Images.to_pixels(self._back(knobs)[-1][:, 0]), columns=16)
+        back = self._back(knobs)[-1]
+        nearest = torch.cdist(back.flatten(1), self.digits.images.flatten(1)).argmin(1)
+        right = self.digits.labels[nearest] == self._asked(knobs, len(back))
+        return p.says(
+            p.Images(pixels=p.Images.to_pixels(back[:, 0]), columns=16),
+            "{right} of {all} samples are nearest to a real digit of the class asked for.",
+            right=int(right.sum()),
+            all=len(back),
+        )
 
     @p.images("To noise, and back in one step", size="wide")
     def noising(self, knobs: DiffusionKnobs) -> p.Images:
@@ -292,6 +310,7 @@ class Diffusion(Experiment[DiffusionKnobs]):
         x0, c = self._real(knobs, CLOUD if self.digits is None else 1)
         eps = torch.randn(x0.shape, generator=self.generator(-3)).to(self.device)
         rows: tuple[list[Tensor], list[Tensor]] = [], []
+        off = []
         for level in STRIP:
             a = self.alpha_bar[level]
             x = noised(x0, eps, a)
@@ -299,10 +318,18 @@ class Diffusion(Experiment[DiffusionKnobs]):
             if level:
                 predicted = self._guided(knobs)(x, torch.full((len(x),), level, device=self.device), c)
                 back = clean(x, predicted, a).clamp(-self.reach, self.reach)
+            off.append(float((back - x0).abs().mean()))
             for row, picture in zip(rows, (x, back), strict=True):
                 row.append(self._picture(picture))
         captions = [f"t = {level}" for level in STRIP] + ["x̂₀"] * len(STRIP)
-        return p.Images(pixels=torch.stack(rows[0] + rows[1]), columns=len(STRIP), captions=captions)
+        return p.says(
+            p.Images(pixels=torch.stack(rows[0] + rows[1]), columns=len(STRIP), captions=captions),
+            "Guessed back from t = {low}, x̂₀ is {near} off on average; from t = {high}, {far}.",
+            low=STRIP[1],
+            near=rough(off[1]),
+            high=STRIP[-1],
+            far=rough(off[-1]),
+        )
 
     def _picture(self, x: Tensor) -> Tensor:
         """A digit (1, 1, H, W), or how dense a cloud (N, 2) is, as pixels."""
@@ -310,7 +337,7 @@ class Diffusion(Experiment[DiffusionKnobs]):
             return p.Images.to_pixels(x[0, 0])
         return p.Images.to_pixels(cloud_picture(x, GRAINS, ENDS["plane"][1]), 0.0, 0.2)
 
-    @p.lines("Loss by level")
+    @p.lines("Loss by noise level")
     def by_level(self, knobs: DiffusionKnobs) -> p.Lines:
         """The loss at ten levels; in the plane also that of the best network possible, by the mixture."""
         levels = (torch.arange(BINS, device=self.device) * LEVELS + LEVELS // 2) // BINS
@@ -327,9 +354,14 @@ class Diffusion(Experiment[DiffusionKnobs]):
             score = self.cached("best", knobs.distribution, lambda: mixture(x, centres, MODE_SPREAD, a)[1])
             guesses, series = [*guesses, -(1 - a).sqrt()[:, None] * score], [*series, "best possible"]
         errors = [(guess - eps).square().flatten(1).mean(1).view(BINS, -1).mean(1) for guess in guesses]
-        return p.Lines(
-            x=levels.float(), values=torch.stack(errors), series=series, x_label="t", y_log=True,
-            marks=[[("t", float(knobs.level))]],
+        return p.says(
+            p.Lines(
+                x=levels.float(), values=torch.stack(errors), series=series, x_label="t", y_log=True,
+                marks=[[("t", float(knobs.level))]],
+            ),
+            "The noise is hardest to tell at t = {hard}, easiest at t = {easy}.",
+            hard=int(levels[errors[0].argmax()]) if errors[0].isfinite().all() else "–",
+            easy=int(levels[errors[0].argmin()]),
         )  # fmt: skip
 
     @p.lines("Signal and noise")
@@ -338,8 +370,13 @@ class Diffusion(Experiment[DiffusionKnobs]):
         levels = torch.arange(0, LEVELS + 1, 10)
         signals = [alpha_bars(name)[levels] for name in ("linear", "cosine")]
         curves = [torch.stack([a.sqrt(), (1 - a).sqrt()]) for a in signals]
-        return p.Lines(
-            x=levels.float(), values=torch.stack(curves).float(),
-            series=["data", "noise"], groups=["linear", "cosine"], x_label="t",
-            marks=[[("t", float(knobs.level))]] * 2,
+        linear, cosine = (float(alpha_bars(name)[knobs.level].sqrt()) for name in ("linear", "cosine"))
+        return p.says(
+            p.Lines(
+                x=levels.float(), values=torch.stack(curves).float(),
+                series=["data", "noise"], groups=["linear", "cosine"], x_label="t",
+                marks=[[("t", float(knobs.level))]] * 2,
+            ),
+            "At t = {level}, linear leaves {linear}% of the data, cosine {cosine}%.",
+            level=knobs.level, linear=in_percent(linear), cosine=in_percent(cosine),
         )  # fmt: skip

@@ -45,6 +45,8 @@ from descent.kit.data.clouds import (
 )
 from descent.kit.data.drawing import is_drawing
 from descent.kit.nn.lean import lean_optimizer, update
+from descent.kit.reading import in_percent
+from descent.kit.text import rough
 
 SHOWN, PULLED = 500, 150  # samples shown, and with an arrow
 JUDGED, COUNTED = 4096, 2048  # samples that scalars and the panel of cells go by
@@ -288,18 +290,29 @@ class Gan2d(Experiment[GanKnobs]):
         middle, reach = 0.5, 0.5
         if knobs.objective in WASSERSTEIN:
             middle, reach = float(field.mean()), float((field - field.mean()).abs().max().clamp(min=1e-6))
-        return p.Arrows(
+        real = self._data(knobs).points[:SHOWN]
+        picture = p.Arrows(
             values=field,
             x=ENDS,
             y=ENDS,
             range=(middle - reach, middle + reach),
-            points=torch.cat([self._data(knobs).points[:SHOWN], fake]),
+            points=torch.cat([real, fake]),
             groups=torch.arange(2, dtype=torch.uint8).repeat_interleave(SHOWN),
             names=["real", "generated"],
             tails=pulled.detach(),
             arrows=-slope,
             gain=ARROW,
             mesh=self._mesh(knobs),
+        )
+        on_real, on_fake = (self._verdict(self.D(x)[:, 0], knobs) for x in (real, fake))
+        return p.says(
+            picture,
+            "D values the real points {gap} higher than the samples, on average."
+            if knobs.objective in WASSERSTEIN
+            else "D takes {fooled} of {all} samples for real.",
+            gap=rough(float(on_real.mean() - on_fake.mean())),
+            fooled=int((on_fake > 0.5).sum()),
+            all=SHOWN,
         )
 
     def _mesh(self, knobs: GanKnobs) -> Tensor:
@@ -310,12 +323,17 @@ class Gan2d(Experiment[GanKnobs]):
             return self.G(axis[:, None])[None]
         return self.G(torch.cartesian_prod(axis, axis)).view(MESH, MESH, 2)
 
-    @p.field_map("Too many, too few")
+    @p.field_map("Where are samples too many, where too few?")
     def density(self, knobs: GanKnobs) -> p.Field:
         """Share of the samples minus share of the data, in each cell that KL and JS count by."""
         data = self._data(knobs)
         most = float(data.shares.max()) / 2
-        return p.Field(values=data.excess(self.G(self.noise[:COUNTED])), x=ENDS, y=ENDS, range=(-most, most))
+        excess = data.excess(self.G(self.noise[:COUNTED]))
+        return p.says(
+            p.Field(values=excess, x=ENDS, y=ENDS, range=(-most, most)),
+            "{percent}% of the samples would have to move to lie as the data do.",
+            percent=in_percent(float((-excess).clamp(min=0).sum())),
+        )
 
     @p.lines("The pull on a sample")
     def pull(self, knobs: GanKnobs) -> p.Lines:
@@ -330,11 +348,14 @@ class Gan2d(Experiment[GanKnobs]):
                 a = a.detach().requires_grad_()
                 return torch.autograd.grad(generator_loss(a, name) * len(a), a)[0].abs()
 
-        return p.Lines(
+        pulls = slope(at, knobs.objective)
+        picture = p.Lines(
             x=a,
             values=self.cached("slopes", None, lambda: torch.stack([slope(a, name) for name in losses])),
             series=["minimax", "non-saturating", "least squares", "Wasserstein"],
             x_label="a(G(z))",
             y_ranges=[(0, 1.6)],
-            dots=p.Lines.dot(at, slope(at, knobs.objective), series=min(chosen, 3)),
+            dots=p.Lines.dot(at, pulls, series=min(chosen, 3)),
         )
+        text = "The worst samples are pulled with {worst}, the best with {best}."
+        return p.says(picture, text, worst=rough(float(pulls[0])), best=rough(float(pulls[-1])))

@@ -55,6 +55,7 @@ from descent.kit.data.scenes import (
 )
 from descent.kit.data.translation import END, PAD, START
 from descent.kit.nn.race import Race, by_learner, losses_by_learner, step_all
+from descent.kit.reading import in_percent
 
 Name = Literal["attention", "mean"]
 TITLES: dict[Name, str] = {"attention": "with attention", "mean": "without"}
@@ -295,10 +296,18 @@ class Captioning(Race[CaptioningKnobs]):
         spots = F.interpolate(spots, size=SCENE_SIDE)  # (T, 1, H, W)
         scene = knobs.scene.pixels().to(self.device)
         seen = scene * (VEIL + (1 - VEIL) * spots) + VEIL * spots * (1 - scene)
-        return p.Images(
+        picture = p.Images(
             pixels=p.Images.to_pixels(torch.cat([scene, seen]).movedim(1, -1), 0.0, 1.0),
             captions=["the scene", *words],
             columns=4,
+        )
+        sharpest = weights.amax(1)
+        return p.says(
+            picture,
+            "It looks most sharply for “{word}”: {percent}% in one of {cells} cells.",
+            word=words[int(sharpest.argmax())],
+            percent=in_percent(float(sharpest.max())),
+            cells=weights.shape[1],
         )
 
     @p.tokens("What it says")
@@ -340,11 +349,13 @@ class Captioning(Race[CaptioningKnobs]):
         said, *_ = self._captioned(knobs.shown, scenes)
         right = same(said, self.captions.encode(scenes)[:, 1:]).tolist()
         texts = zip(["✓" if ok else "✗" for ok in right], self._texts(said), strict=True)
-        return p.Images(
+        picture = p.Images(
             pixels=p.Images.to_pixels(scenes.pixels().movedim(1, -1), 0.0, 1.0),
             captions=[" ".join([mark, *words]) for mark, words in texts],
             columns=2,
         )
+        text = "{right} of {all} captions are right, word for word."
+        return p.says(picture, text, right=sum(right), all=len(right))
 
     exact = p.scalars(
         {**by_learner("exact", TITLES), "exact/seen": "with attention, pairs seen"}, "Right word for word"

@@ -47,6 +47,8 @@ from descent.kit.data.series import (
 from descent.kit.data.table import carried, read_table
 from descent.kit.nn.dual_stage import DARNN, PlainLSTM, Predicted
 from descent.kit.nn.race import Race, by_learner, losses_by_learner, step_all
+from descent.kit.reading import in_percent
+from descent.kit.text import rough
 
 Name = Literal["da_rnn", "no_input", "no_temporal", "lstm"]
 LEARNERS: dict[Name, str] = {
@@ -243,13 +245,18 @@ class DualStage(Race[DARNNKnobs]):
     def prediction(self, knobs: DARNNKnobs) -> p.Lines:
         """What came, what DA-RNN said a step before, and what another one said."""
         came = self.series.target.to(self.device)[self.tested]
-        return p.Lines(
+        curves = torch.stack([came, *(self._said(name, knobs).y for name in ("da_rnn", knobs.beside))])
+        ours, theirs = (curves[1:] - came).abs().mean(1).tolist()
+        picture = p.Lines(
             x=self.tested.float(),
-            values=torch.stack([came, *(self._said(name, knobs).y for name in ("da_rnn", knobs.beside))]),
+            values=curves,
             series=["measured", "DA-RNN", BESIDE[knobs.beside]],
             x_label="time",
             remarks=[p.Note(text, {"count": count}) for text, count in self.series.remarks.items()],
         )
+        text = "Off by on average: DA-RNN {ours}, {other} {theirs}."
+        other = BESIDE[knobs.beside]
+        return p.says(picture, text, ours=rough(ours), other=other, theirs=rough(theirs))
 
     def _times(self) -> list[str]:
         """The tested times' labels, without what they begin with alike, such as the year."""
@@ -268,25 +275,32 @@ class DualStage(Race[DARNNKnobs]):
         α = self._said("da_rnn", knobs).α[:, -1 - back]  # (N, K)
         drivers = self.series.drivers
         sign = 1.0 if drivers is None else drivers[self.tested.cpu()].to(α) * 2 - 1
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=(α * sign).T,
             rows=self.series.names,
             columns=self._times(),
             x_label="time",
             scale="sequential" if drivers is None else "diverging",
         )
+        mean = α.mean(0)
+        name, share = self.series.names[int(mean.argmax())], in_percent(float(mean.max()))
+        return p.says(picture, "It looks most at {name}: {percent}% on average.", name=name, percent=share)
 
     @p.heatmap("Temporal attention", size="wide")
     def steps(self, knobs: DARNNKnobs) -> p.Heatmap:
         """β_T of each window, by how many steps back."""
         β = self._said("da_rnn", knobs).β.flip(1)  # (N, T), the newest first
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=β.T,
             rows=[f"{back} ●" if back == self.series.lag else str(back) for back in range(knobs.window)],
             columns=self._times(),
             x_label="time",
             y_label="steps back",
         )
+        mean = β.mean(0)
+        back, share = int(mean.argmax()), in_percent(float(mean.max()))
+        text = "It looks most at {back} steps back: {percent}% on average."
+        return p.says(picture, text, back=back, percent=share)
 
     @p.ranking("Errors")
     def table(self, knobs: DARNNKnobs) -> p.Ranking:

@@ -39,6 +39,7 @@ from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.relations import KINDS, analogies, sentences
 from descent.kit.data.text import ALICE, load
+from descent.kit.text import rough
 
 SENTENCES = 4000
 FARTHEST = 8  # places that a window reaches to either side, at most
@@ -285,7 +286,8 @@ class Embedding(Experiment[EmbeddingKnobs]):
         if four and all(self.words[word] in names for word in four):
             mesh = torch.stack([places[names.index(self.words[word])] for word in four]).view(2, 2, 2)
         most = float(places.abs().max().clamp(min=1e-3)) * 1.15
-        return p.Arrows(
+        pair = divmod(int(torch.cdist(places, places).fill_diagonal_(torch.inf).argmin()), len(names))
+        picture = p.Arrows(
             values=torch.empty(0, 0),
             x=(-most, most),
             y=(-most, most),
@@ -295,6 +297,8 @@ class Embedding(Experiment[EmbeddingKnobs]):
             labels=names,
             mesh=mesh,
         )
+        closest = {"one": names[pair[0]], "other": names[pair[1]]}
+        return p.says(picture, "No two words lie closer here than “{one}” and “{other}”.", **closest)
 
     def _solved(self, knobs: EmbeddingKnobs) -> list[int]:
         """a, b, c and what comes of b − a + c; nothing where one of them is unknown."""
@@ -309,12 +313,15 @@ class Embedding(Experiment[EmbeddingKnobs]):
         """The cosine of the angle between the word's vector and those nearest to it."""
         word = (self._known(knobs.word) or [0])[0]
         cosines, rows = nearest(self.model.W, self.model.W[word], [word])
-        return p.Bars(
-            values=cosines[None], labels=[self.words[row] for row in rows.tolist()], range=(0.0, 1.0),
-            note=self.words[word],
-        )  # fmt: skip
+        labels = [self.words[row] for row in rows.tolist()]
+        return p.says(
+            p.Bars(values=cosines[None], labels=labels, range=(0.0, 1.0), note=self.words[word]),
+            "Its nearest word is “{nearest}”, at a cosine of {cosine}.",
+            nearest=labels[0],
+            cosine=rough(float(cosines[0])),
+        )
 
-    @p.bars("b − a + c")
+    @p.bars("What is b − a + c?")
     def calculated(self, knobs: EmbeddingKnobs) -> p.Bars:
         """The words nearest to b − a + c, but for these three."""
         given = self._known(knobs.analogy)
@@ -323,10 +330,14 @@ class Embedding(Experiment[EmbeddingKnobs]):
         a, b, c = given
         W = self.model.W
         cosines, rows = nearest(W, W[b] - W[a] + W[c], given)
-        return p.Bars(
-            values=cosines[None], labels=[self.words[row] for row in rows.tolist()], range=(0.0, 1.0),
-            note=f"{self.words[b]} − {self.words[a]} + {self.words[c]}",
-        )  # fmt: skip
+        labels = [self.words[row] for row in rows.tolist()]
+        note = f"{self.words[b]} − {self.words[a]} + {self.words[c]}"
+        return p.says(
+            p.Bars(values=cosines[None], labels=labels, range=(0.0, 1.0), note=note),
+            "It comes out nearest to “{nearest}”, at a cosine of {cosine}.",
+            nearest=labels[0],
+            cosine=rough(float(cosines[0])),
+        )
 
     @p.heatmap("A one-hot vector picks a row", size="wide")
     def looked_up(self, knobs: EmbeddingKnobs) -> p.Heatmap:

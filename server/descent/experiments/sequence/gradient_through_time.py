@@ -40,6 +40,7 @@ from descent.contract.knobs import Knobs, batch_of, fixed, live, rate
 from descent.kit.nn.gates import RECURRENT, Recurrent, signals
 from descent.kit.nn.race import Race, by_learner, losses_by_learner
 from descent.kit.nn.through_time import reach
+from descent.kit.reading import in_percent
 from descent.kit.text import rough
 
 Name = Literal["rnn", "lstm", "gru"]
@@ -225,10 +226,12 @@ class GradientThroughTime(Race[TimeKnobs]):
         kept = f.flip(0).cumprod(0).flip(0).square().mean(1).sqrt()  # Π_{s>t} f_s for t = 0 to T − 1
         direct = torch.cat([kept, torch.ones_like(kept[:1])])
         values = torch.stack([*curves, largest**back, direct])
+        places = [[*TITLES].index(name) for name in ("rnn", "lstm")]
         inside = (values > 1e-30) & values.isfinite()
         if knobs.window:
             inside[:3] &= back <= knobs.window
-        return p.Lines(
+        rnn, lstm = (rough(float(torch.where(inside, values, math.nan)[place, 0])) for place in places)
+        picture = p.Lines(
             x=torch.arange(knobs.length + 1).float(),
             values=torch.where(inside, values, math.nan),
             series=[*TITLES.values(), "σ_max(U)ᵀ⁻ᵗ", "∏ f"],
@@ -237,6 +240,8 @@ class GradientThroughTime(Race[TimeKnobs]):
             y_ranges=[(1e-9, 1e3)],
             notes=[f"σ_max(U) = {rough(float(largest))}, f = {rough(float(f.mean()))}"],
         )
+        text = "Of a gradient of 1, {rnn} reaches the first step in the RNN, {lstm} in the LSTM."
+        return p.says(picture, text, rnn=rnn, lstm=lstm)
 
     losses = p.scalars(by_learner("loss", TITLES), "Loss", size="wide", log=True, smoothing=0.9)
     norms = p.scalars(by_learner("gradient", TITLES), "Norm of the gradient", log=True)
@@ -246,7 +251,9 @@ class GradientThroughTime(Race[TimeKnobs]):
     def forgetting(self, knobs: TimeKnobs) -> p.Heatmap:
         """f_t of every unit, by step, on the first of the sequences shown."""
         f = signals(self.networks["lstm"].layer, self.shown.inputs[0])["f"]
-        return p.Heatmap(values=f.T, x_label="t", y_label="unit", range=(0.0, 1.0))
+        picture = p.Heatmap(values=f.T, x_label="t", y_label="unit", range=(0.0, 1.0))
+        kept = in_percent(float(f.mean()))
+        return p.says(picture, "Each step keeps {kept}% of a cell, on average.", kept=kept)
 
     @p.bars("Answers")
     def answers(self, knobs: TimeKnobs) -> p.Bars:

@@ -35,6 +35,8 @@ from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, fixed, live, rate
 from descent.kit.nn.lean import backward, update
+from descent.kit.reading import in_percent
+from descent.kit.text import rough
 
 SENTENCES = "i like dog\ni love coffee\ni hate milk\nyou like cat\nyou love milk\nyou hate coffee"
 KOREAN = (
@@ -248,8 +250,17 @@ class NextWord(Experiment[NextWordKnobs]):
         words, x = self.asked(knobs)
         probability = torch.cat([self.rnn(x)[0], self.lstm(x)[0]]).softmax(1)  # (2, V)
         prompt = f"“{' '.join(words)} …”"
-        return p.Bars(
+        picture = p.Bars(
             values=probability, labels=self.words, series=["RNN", "LSTM"], range=(0.0, 1.0), note=prompt
+        )
+        (rnn, lstm), (most, more) = probability.argmax(1).tolist(), probability.amax(1).tolist()
+        return p.says(
+            picture,
+            "Likeliest next: “{rnn}” by the RNN ({most}%), “{lstm}” by the LSTM ({more}%).",
+            rnn=self.words[rnn],
+            lstm=self.words[lstm],
+            most=in_percent(most),
+            more=in_percent(more),
         )
 
     @p.heatmap("RNN: hidden state")
@@ -270,14 +281,18 @@ class NextWord(Experiment[NextWordKnobs]):
         words, x = self.asked(knobs)
         return states(self.lstm.cells(x)[0], words, "c", float(len(words)))
 
-    @p.bars("h by NumPy, by PyTorch")
+    @p.bars("Do NumPy and PyTorch agree?")
     def by_hand(self, knobs: NextWordKnobs) -> p.Bars:
         """h_T of the words asked about, by `numpy_rnn` and by `nn.RNN`."""
         _, x = self.asked(knobs)
         h = torch.from_numpy(numpy_rnn(x[0].cpu().numpy(), *self.rnn.numpy_weights()))  # (T, D)
         values = torch.stack([h[-1], self.rnn(x)[1][0, -1].cpu()])  # (2, D)
         units = [f"h{unit}" for unit in range(1, values.shape[1] + 1)]
-        return p.Bars(values=values, labels=units, series=["NumPy", "PyTorch"], range=(-1.0, 1.0))
+        return p.says(
+            p.Bars(values=values, labels=units, series=["NumPy", "PyTorch"], range=(-1.0, 1.0)),
+            "They differ by at most {gap}.",
+            gap=rough(float((values[0] - values[1]).abs().max())),
+        )
 
     @p.heatmap("RNN: every sentence", size="wide")
     def rnn_sentences(self, knobs: NextWordKnobs) -> p.Heatmap:
@@ -293,18 +308,30 @@ class NextWord(Experiment[NextWordKnobs]):
 
     def _table(self, logits: Tensor) -> p.Heatmap:
         probability = logits.softmax(1).round(decimals=2)  # (N, V), as it is written into the cells
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=probability, rows=self.sentences, columns=self.words, range=(0.0, 1.0), annotate=True
         )
+        right = int((logits.argmax(1) == self.y).sum())
+        return p.says(picture, "{right} of {all} sentences end right.", right=right, all=len(self.y))
 
 
 def states(values: Tensor, words: Sequence[str], name: str, limit: float = 1.0) -> p.Heatmap:
     """States (T, D), a column for each word that was read, coloured from −limit to limit."""
-    return p.Heatmap(
+    rows = [f"{name}{unit}" for unit in range(1, values.shape[1] + 1)]
+    picture = p.Heatmap(
         values=values.T,
-        rows=[f"{name}{unit}" for unit in range(1, values.shape[1] + 1)],
+        rows=rows,
         columns=words,
         scale="diverging",
         range=(-limit, limit),
         annotate=True,
+    )
+    last = values[-1].tolist()
+    farthest = max(range(len(last)), key=lambda unit: abs(last[unit]))
+    return p.says(
+        picture,
+        "After “{word}”, {unit} is farthest from 0: {value}.",
+        word=words[-1],
+        unit=rows[farthest],
+        value=rough(last[farthest]),
     )

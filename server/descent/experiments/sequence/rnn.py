@@ -27,8 +27,10 @@ from descent.kit.data.read_and_say import SIDE, SILENT, TASKS, ManyToOne, OneToM
 from descent.kit.nn.elman import Recurrence, by_step, unrolled_in_numpy
 from descent.kit.nn.features import principal_plane
 from descent.kit.nn.lean import backward, update
+from descent.kit.text import rough
 
 TESTED = 40  # held-out sequences
+FULL = 0.9  # a unit beyond is near its end
 EVERY = 20  # steps from one test to the next
 SHAPES = {
     "one-to-one": "1:1 recognise a digit",
@@ -187,12 +189,17 @@ class RNN(Experiment[RNNKnobs]):
         """h_t of the top layer, (D, T): columns are time."""
         h = self.model.unroll(self._one(knobs).x)[0][-1][:, 0]  # (T, D)
         columns = self._read(knobs)
-        return p.Heatmap(
-            values=h.T, columns=columns, x_label="what is read", y_label="unit", scale="diverging",
-            range=(-1.0, 1.0),
+        full = h[-1].abs() > FULL
+        return p.says(
+            p.Heatmap(
+                values=h.T, columns=columns, x_label="what is read", y_label="unit", scale="diverging",
+                range=(-1.0, 1.0),
+            ),
+            "At the end, {full} of {all} units are beyond ±{bound}.",
+            full=int(full.sum()), all=len(full), bound=str(FULL),
         )  # fmt: skip
 
-    @p.arrows("Path")
+    @p.arrows("Which way does it go?")
     def path(self, knobs: RNNKnobs) -> p.Arrows:
         """The pen's way, said and right; of other shapes, h_t's way in the plane in which it moves most.
 
@@ -239,10 +246,13 @@ class RNN(Experiment[RNNKnobs]):
             terms = by_step(loss, arguments, before)  # (T, D, D)
         whole = torch.cat([terms, terms.sum(0, keepdim=True)])
         largest = whole.abs().amax().clamp(min=1e-12)
-        return p.Images(
+        sizes = terms.flatten(1).norm(dim=1)
+        picture = p.Images(
             pixels=p.Images.signed((whole / largest).sign() * (whole / largest).abs().sqrt()),
             captions=[*(f"t = {t + 1}" for t in range(len(terms))), "Σ"],
         )
+        text = "No step adds more to the gradient than t = {t}: a length of {size}."
+        return p.says(picture, text, t=int(sizes.argmax()) + 1, size=rough(float(sizes.max())))
 
     losses = p.scalars({"loss/train": "training"}, "Loss", log=True, smoothing=0.7)
     right = p.scalars({"acc/test": "right"}, "Right answers")

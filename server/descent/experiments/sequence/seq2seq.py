@@ -44,6 +44,7 @@ from descent.kit.data.translation import END, PAD, START
 from descent.kit.nn.beam import Hypothesis
 from descent.kit.nn.race import Race, by_learner, losses_by_learner, step_all
 from descent.kit.nn.translators import BahdanauTranslator, LuongTranslator, NoAttention, Translator
+from descent.kit.reading import gaze
 
 Name = Literal["none", "bahdanau", "luong"]
 TITLES: dict[Name, str] = {"none": "no attention", "bahdanau": "Bahdanau", "luong": "Luong"}
@@ -232,10 +233,13 @@ class Seq2Seq(Race[Seq2SeqKnobs]):
         """Of the right translation or, where the text has none, of the network's own."""
         answer = self.spoken.answer(knobs.text)
         output = self._hypotheses(name, knobs)[0].tokens if answer is None else [*answer, END]
-        return p.Attention(
-            weights=self._forced(name, output, knobs)[1][None, None].nan_to_num(),
-            queries=self.spoken.target.names(output),
-            keys=self.spoken.source.names(self.spoken.encode(knobs.text).tolist()),
+        weights = self._forced(name, output, knobs)[1]  # (T, S)
+        queries = self.spoken.target.names(output)
+        keys = self.spoken.source.names(self.spoken.encode(knobs.text).tolist())
+        return p.says(
+            p.Attention(weights=weights[None, None].nan_to_num(), queries=queries, keys=keys),
+            "It looks most clearly for “{query}”: at “{key}”, {percent}%.",
+            **gaze(weights, queries, keys),
         )
 
     @p.attention("Bahdanau's alignment", size="hero")
@@ -248,14 +252,15 @@ class Seq2Seq(Race[Seq2SeqKnobs]):
         """What each network writes, each token with its probability; the wrong ones marked."""
         answer = self.spoken.answer(knobs.text)
         tokens: list[str] = []
-        values, marks = [], []
+        values, marks, right = [], [], 0
         for name, title in TITLES.items():
             output = self._hypotheses(name, knobs)[0].tokens
             tokens += [title, *self.spoken.target.names(output)]
             tokens[-1] = ROW if output[-1] == END else tokens[-1] + ROW
             values += [torch.full((1,), torch.nan, device=self.device), self._forced(name, output, knobs)[0]]
+            right += answer is not None and output == [*answer, END]
             marks += [False, *wrong_tokens(output, output if answer is None else [*answer, END])]
-        return p.Tokens(
+        picture = p.Tokens(
             tokens=tokens,
             values=torch.cat(values),
             range=(0.0, 1.0),
@@ -263,6 +268,9 @@ class Seq2Seq(Race[Seq2SeqKnobs]):
             mark_name="wrong",
             name="p(token)",
         )
+        if answer is None:
+            return picture
+        return p.says(picture, "{right} of {all} translations are right.", right=right, all=len(TITLES))
 
     @p.lines("Right by length")
     def by_length(self, knobs: Seq2SeqKnobs) -> p.Lines:
