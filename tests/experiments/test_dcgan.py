@@ -557,7 +557,7 @@ def test_of_samples_that_are_nowhere_nothing_is_read() -> None:
     with torch.no_grad():
         for parameter in experiment.G.parameters():
             parameter.fill_(float("nan"))
-    for panel in ("samples", "latent_walk", "neighbours"):
+    for panel in ("game", "samples", "latent_walk", "neighbours", "coverage", "verdicts"):
         assert driving.look(experiment, knobs, panel).reading is None
 
 

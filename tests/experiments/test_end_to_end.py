@@ -350,3 +350,10 @@ def test_what_is_said_of_the_strips_is_what_the_pictures_show() -> None:
     picture, said = said_of(experiment, knobs, "mistakes")
     shares = [rough(100 * float(row.sum())) for row in picture.values]
     assert [said["pipeline"], said["whole"]] == shares
+
+
+def test_of_a_network_that_says_nothing_no_blanks_are_read() -> None:
+    run = Driven(EndToEnd)
+    with torch.no_grad():
+        next(run.experiment.whole.parameters()).fill_(float("nan"))
+    assert run.look("columns").reading is None

@@ -399,3 +399,10 @@ def test_what_is_read_from_the_panels_is_what_they_show(objective: Loss) -> None
     slopes = picture.dots[:, 3]
     for key, place in (("worst", 0), ("best", -1)):
         assert float(picture.reading.values[key]) == pytest.approx(float(slopes[place]), rel=0.06)
+
+
+def test_of_points_that_are_nowhere_nothing_is_read() -> None:
+    run = Driven(Gan2d)
+    with torch.no_grad():
+        next(run.experiment.G.parameters()).fill_(float("nan"))
+    assert run.look("game").reading is None

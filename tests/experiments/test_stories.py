@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
@@ -154,3 +155,19 @@ def test_what_a_story_says_is_short(language: str) -> None:
         for step, texts in entry.lessons[language].words.get("story", {}).items():
             assert len(texts["do"]) <= LONGEST_DO, (id, step)
             assert len(texts["see"]) + len(texts["why"]) <= LONGEST_WHY, (id, step)
+
+
+QUOTED = re.compile("“(.+?)”|‘(.+?)’")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_story_points_at_is_called_by_its_title(language: str) -> None:
+    for id, entry in experiments().items():
+        words = entry.lessons[language].words
+        for step, what in entry.story.items():
+            do = words["story"][step]["do"]
+            quoted = {one or other for one, other in QUOTED.findall(do)}
+            for term in what.done:
+                if isinstance(term, GestureTerm) and term.panel and quoted:
+                    said = words.get("panels", {}).get(term.panel, {}).get("title")
+                    assert (said or entry.panels[term.panel].title) in quoted, (id, step, do)

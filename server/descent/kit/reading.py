@@ -18,6 +18,11 @@ def foremost(values: Tensor | Sequence[float]) -> int | None:
     return int((values == finite.max()).nonzero())
 
 
+def how_many(which: Tensor, among: Tensor) -> int | str:
+    """How many of `which` (booleans) hold; a dash, so that nothing is said, where `among` is not finite."""
+    return int(which.sum()) if among.isfinite().all() else "–"
+
+
 def in_percent(share: float) -> str:
     """A share as a whole number of percent, not quite none or all not rounded to it; a dash for NaN."""
     if math.isnan(share):

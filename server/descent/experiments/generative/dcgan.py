@@ -38,7 +38,7 @@ from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scal
 from descent.contract import panels as p
 from descent.kit.data.digits import Digits, load_digits
 from descent.kit.data.images import CLASSES_OF, labelled_images
-from descent.kit.reading import in_percent
+from descent.kit.reading import how_many, in_percent
 from descent.kit.text import rough
 
 SAMPLES = 64  # fixed noise vectors behind most panels
@@ -243,7 +243,7 @@ class DCGAN(Experiment[DCGANKnobs]):
             shows=[0, 0, 4, 4, 0, 0, 0],
             pictures=shown(torch.cat([fake[:4], real[:4]])),
         )
-        fooled = int((on_fake > 0).sum())
+        fooled = how_many(on_fake > 0, on_fake)
         return p.says(picture, "D takes {fooled} of {all} samples for real.", fooled=fooled, all=len(fake))
 
     losses = p.scalars({"loss/d": "L(D)", "loss/g": "L(G)"}, "Losses")
@@ -371,14 +371,15 @@ class DCGAN(Experiment[DCGANKnobs]):
     @p.bars("Classes")
     def coverage(self, knobs: DCGANKnobs) -> p.Bars:
         """Classes of the 64 samples' nearest neighbours, beside those of the data."""
-        _, rows = nearest(self.G(self.noise), self.digits.images, 1)
+        samples = self.G(self.noise)
+        _, rows = nearest(samples, self.digits.images, 1)
         sources = {"samples": self.digits.labels[rows[:, 0]], "real": self.digits.labels}
         shares = [labels.bincount(minlength=10) / len(labels) for labels in sources.values()]
         drawn = shares[0].tolist()
         return p.says(
             p.Bars(values=torch.stack(shares), labels=self.classes, series=list(sources)),
             "{kinds} of {all} classes are drawn, none more often than {name}: {percent}%.",
-            kinds=sum(share > 0 for share in drawn),
+            kinds=how_many(shares[0] > 0, samples),
             all=len(drawn),
             name=self.classes[drawn.index(max(drawn))],
             percent=in_percent(max(drawn)),
@@ -391,7 +392,7 @@ class DCGAN(Experiment[DCGANKnobs]):
         return p.says(
             p.Histogram.of({"D(x)": real.sigmoid(), "D(G(z))": fake.sigmoid()}, 20, (0, 1)),
             "D is right about {real} of {all} real pictures and {fake} of {all} samples.",
-            real=int((real > 0).sum()),
-            fake=int((fake <= 0).sum()),
+            real=how_many(real > 0, real),
+            fake=how_many(fake <= 0, fake),
             all=len(real),
         )

@@ -45,7 +45,7 @@ from descent.kit.data.clouds import (
 )
 from descent.kit.data.drawing import is_drawing
 from descent.kit.nn.lean import lean_optimizer, update
-from descent.kit.reading import in_percent
+from descent.kit.reading import how_many, in_percent
 from descent.kit.text import rough
 
 SHOWN, PULLED = 500, 150  # samples shown, and with an arrow
@@ -311,7 +311,7 @@ class Gan2d(Experiment[GanKnobs]):
             if knobs.objective in WASSERSTEIN
             else "D takes {fooled} of {all} samples for real.",
             gap=rough(float(on_real.mean() - on_fake.mean())),
-            fooled=int((on_fake > 0.5).sum()),
+            fooled=how_many(on_fake > 0.5, on_fake),
             all=SHOWN,
         )
 

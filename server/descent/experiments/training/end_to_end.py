@@ -284,7 +284,7 @@ class EndToEnd(Race[EndToEndKnobs]):
             x_label="column",
             range=(0.0, 1.0),
         )
-        cuts, blank = int((rows[0] > 0.5).sum()), 100 * float(rows[2].nan_to_num().mean())
+        cuts, blank = int((rows[0] > 0.5).sum()), 100 * float(rows[2].mean())
         text = "The pipeline cuts in {cuts} columns; the one network gives blank {percent}% on average."
         return p.says(picture, text, cuts=cuts, percent=rough(blank))
 
