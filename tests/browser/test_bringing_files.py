@@ -48,7 +48,9 @@ def test_a_table_saved_by_excel_in_korea_is_brought_and_trained_on(open_page: Op
 
 def test_a_text_is_dropped_listed_for_others_and_deleted(open_page: Open, server: str) -> None:
     text = ("Down the rabbit hole, said the cat; and never once looked back. " * 300).encode()
-    answer = httpx.post(f"{server}/api/files", params={"name": "cat.txt", "kind": "text"}, content=text)
+    answer = httpx.post(
+        f"{server}/api/files", params={"name": "cat.txt", "kind": "text"}, content=text, timeout=WITHIN / 1000
+    )
     file = answer.raise_for_status().json()["id"]
     page = open_page("/lab/lstm-cells", refused=True)
     wait_for_hero(page)
