@@ -34,7 +34,7 @@ def test_pixels_in_unlike_units(run: Driven) -> None:
     # Without momentum, Momentum and NAG are SGD at half its rate and at twice: that makes up for nothing.
     others = {"momentum": 0.0, "lr_momentum": run.knobs.lr_sgd / 2, "lr_nag": run.knobs.lr_sgd * 2}
     other = standings(preset(Optimizers, "scales", run.experiment.seed, **others).train(100), 0)
-    assert min(other["momentum"], other["nag"]) > loss["sgd"]
+    assert min(other["momentum"], other["nag"]) > 0.99 * loss["sgd"]
 
 
 @claim(Optimizers, "no-momentum")
