@@ -297,7 +297,7 @@ class Architectures(Race[ArchitectureKnobs]):
         text = "At the start, the deep plain network's first layer got {times} times the last one's gradient."
         return p.says(picture, text, times=rough(times))
 
-    @p.bars("How much does each network take?", log=True)
+    @p.bars("What each network costs", log=True)
     def totals(self, knobs: ArchitectureKnobs) -> p.Bars:
         """Millions of parameters and of multiply-adds, each network at its own size."""
         layers = [layers_of(name) for name in CLASSIC]
