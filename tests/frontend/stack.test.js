@@ -121,3 +121,23 @@ test('the first sentence ends at its stop, not in a number', () => {
   expect(firstSentence('스텝 3에서 멈췄습니다. 낮추세요.')).toEqual(['스텝 3에서 멈췄습니다.', '낮추세요.']);
   expect(firstSentence('no stop')).toEqual(['no stop', '']);
 });
+
+test('that a run has just begun stands first for a while, but behind what went wrong', () => {
+  const around = { previous: true, fresh: true };
+  const quiet = { crowd: 1, ...around };
+  expect(told(stackOf(seen(), quiet).now)).toEqual(['anew', 'crowd']);
+  expect(told(stackOf(seen({ status: 'diverged' }), quiet).now)).toEqual(['diverged', 'anew', 'crowd']);
+  expect(told(stackOf(seen({ diagnoses: [found('worse', 20)] }), around).now)).toEqual(['worse', 'anew']);
+  expect(told(stackOf(seen({ diagnoses: [found('worse', 20)] }), { ...quiet, fresh: false }).now)).toEqual([
+    'worse',
+    'previous',
+    'crowd',
+  ]);
+});
+
+test('a run that has come to its end says so, and keeps the way on', () => {
+  expect(told(stackOf(seen(), { over: true }).now)).toEqual(['end']);
+  expect(told(stackOf(seen({ at: 3 }), { over: true }).now)).toEqual(['past']);
+  const [entry] = stackOf(seen({ status: 'finished', reason: 'Early stopping.' }), { over: true }).now;
+  expect(entry).toEqual({ kind: 'end', tone: 'good', action: 'branch' });
+});

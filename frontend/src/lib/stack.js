@@ -52,8 +52,13 @@ export function stackOf(run, around = {}) {
     if (ended >= 0) now[ended].kind = 'end';
     else now.push({ kind: 'end', tone: 'good' });
   }
-  if (around.previous && around.fresh) now.unshift({ kind: 'anew', tone: 'quiet' });
-  else if (around.previous) now.push({ kind: 'previous', tone: 'quiet' });
+  if (around.previous && around.fresh) {
+    // What went wrong comes first, with the way out of it.
+    const wrong = now.findLastIndex(
+      ({ kind, tone }) => tone === 'bad' || (kind === 'finding' && tone === 'warn'),
+    );
+    now.splice(wrong + 1, 0, { kind: 'anew', tone: 'quiet' });
+  } else if (around.previous) now.push({ kind: 'previous', tone: 'quiet' });
   if (run.parent && run.at === null && !current.length) now.push({ kind: 'branched', tone: 'quiet' });
   if (around.crowd && run.status !== 'queued') now.push({ kind: 'crowd', tone: 'quiet' });
   return { errors: unlike(errors), now, earlier };
