@@ -25,7 +25,7 @@ def home(tmp_path, monkeypatch):
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
-    monkeypatch.setattr("descent.registry.experiments", lambda: REGISTRY)
+    monkeypatch.setattr("descent.own.here.experiments", lambda: REGISTRY)
     store = Store("", tmp_path / "home")
     save(store, "A", (0, 5), changes=[(2, {"lr": 0.5})])
     store.close()
