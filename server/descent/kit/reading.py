@@ -46,6 +46,7 @@ def gaze(weights: Tensor, queries: Sequence[str], keys: Sequence[str]) -> dict[s
 
     As values of a sentence with {query}, {key} and {percent}.
     """
+    weights = weights.detach()
     place = int(weights.argmax())  # of NaN, where there is one
     rest, key = divmod(place, len(keys))
     share = in_percent(float(weights.flatten()[place]))

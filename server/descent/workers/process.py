@@ -112,8 +112,9 @@ class LocalWorker:
             self.kill()
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once, and its pipe: the event loop may end before it hears of the end."""
         self._process.kill()
+        self._commands.close()
 
     def close(self) -> None:
         """Release the pipe of an ended process."""
