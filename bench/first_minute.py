@@ -10,16 +10,14 @@ pictures are in view at 1366 × 768, and how much of the last is not; and the ta
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import time
 
 from playwright.sync_api import Page, sync_playwright
 
 from served import served
+from served.page import all_met, chromium
 
-FLAGS = ["--no-sandbox", "--disable-background-networking"]
 WITHIN = 60_000  # ms
 
 IN_VIEW = """() => {
@@ -61,8 +59,7 @@ def tab_stops(page: Page) -> int:
 def main() -> int:
     """Measure, print, and say whether every target is met."""
     with served() as address, sync_playwright() as playwright:
-        path = os.environ.get("DESCENT_CHROMIUM") or shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = chromium(playwright)
         page = browser.new_page(viewport={"width": 1366, "height": 768})
         page.goto(address)
         learner = Learner(page)
@@ -93,12 +90,7 @@ def main() -> int:
         ("the last one's part below the view, px", beyond, 0, "≤"),
         ("tab stops to pause", stops, 15, "≤"),
     ]
-    met = True
-    for name, value, target, relation in figures:
-        ok = value >= target if relation == "≥" else value <= target
-        met &= ok
-        print(f"{name:48} {value:9.2f}   target {relation} {target}{'' if ok else '   MISSED'}")
-    return 0 if met else 1
+    return 0 if all_met(figures, digits=2) else 1
 
 
 if __name__ == "__main__":

@@ -11,9 +11,7 @@ that the page asks for until it has one.
 from __future__ import annotations
 
 import gzip
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -21,10 +19,10 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from served import served
+from served.page import all_met, chromium
 
 STATIC = Path(__file__).parents[1] / "server/descent/static"
 LATER = ("katex",)  # typesets the lesson; no run waits for it
-FLAGS = ["--no-sandbox", "--disable-background-networking"]
 
 FRAMES_PER_SECOND = """() => new Promise((resolve) => {
   const begin = performance.now();
@@ -87,8 +85,7 @@ def epochs_per_second(page: Page) -> float:
 def main() -> int:
     """Measure, print, and say whether every target is met."""
     with served() as address, sync_playwright() as playwright:
-        path = os.environ.get("DESCENT_CHROMIUM") or shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = chromium(playwright)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         sent: set[str] = set()
         page.on("request", lambda request: sent.add(request.url.rsplit("/", 1)[-1]))
@@ -113,12 +110,7 @@ def main() -> int:
         ("play to first picture, p95, ms", float(np.percentile(plays, 95)), 250, "≤"),
         ("JavaScript until the first picture, gzipped, kB", size / 1000, 150, "≤"),
     ]
-    met = True
-    for name, value, target, relation in figures:
-        ok = value >= target if relation == "≥" else value <= target
-        met &= ok
-        print(f"{name:48} {value:9.1f}   target {relation} {target}{'' if ok else '   MISSED'}")
-    return 0 if met else 1
+    return 0 if all_met(figures, digits=1) else 1
 
 
 if __name__ == "__main__":
