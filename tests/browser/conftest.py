@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from lab import served
+from descent.protocol import ENDED
+from lab import WITHIN, served
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -53,9 +55,10 @@ def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
     """Opens a page of the app; fails the test on any error, console message or foreign request.
 
     `refused`: the server will refuse a knob's value, `missing`: it will not find something. The browser logs
-    both.
+    both. Runs that the test began are stopped after it: they would train beside all tests that follow.
     """
     contexts: list[BrowserContext] = []
+    earlier = _training(server)
     complaints: list[str] = []
 
     def open_(
@@ -94,7 +97,15 @@ def open_page(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
     yield open_
     for context in contexts:
         context.close()
+    for run in _training(server) - earlier:
+        httpx.post(f"{server}/api/runs/{run}/stop", timeout=WITHIN / 1000)
     assert not complaints, complaints
+
+
+def _training(server: str) -> set[str]:
+    """The runs that have not ended."""
+    listed = httpx.get(f"{server}/api/runs", timeout=WITHIN / 1000).json()
+    return {run["id"] for run in listed if run["status"] not in ENDED}
 
 
 def _complaint(message: ConsoleMessage, expected: list[re.Pattern[str]]) -> list[str]:
