@@ -17,7 +17,9 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from descent.contract.panels import Attention, Heatmap, Maps, Picture
 from descent.declared import DeclaredPanel
+from descent.watching.link import say
 from descent.watching.probes import Probe, plain
+from descent.watching.transformers import attentions_wanted, hint, models_of
 
 MOST_TOKENS = 64
 MOST_HEADS = 16
@@ -39,6 +41,7 @@ class Look:
         `tokens`: names of the positions of its first sample.
         """
         self._model = plain(model)
+        self._foreign = models_of(self._model)
         self._batch = batch
         self._tokens = None if tokens is None else [str(token)[:40] for token in tokens]
 
@@ -52,6 +55,8 @@ class Look:
             found.append(Probe(declared, look))
 
         attentions = self._attentions()
+        if self._foreign and not attentions:
+            say(f"look(): {hint(self._foreign)}")
         for number, shape in enumerate(dict.fromkeys(one.shape for one in attentions), 1):
             name = "attention" if number == 1 else f"attention_{number}"
             if number <= MOST_STATES:
@@ -70,11 +75,15 @@ class Look:
 
     def _attentions(self) -> list[Tensor]:
         """The maps (M, Q, K) of each layer, of the first sample."""
-        with self._watching(nn.MultiheadAttention) as seen, _weights_wanted(self._model):
+        with (
+            self._watching(nn.MultiheadAttention) as seen,
+            _weights_wanted(self._model),
+            attentions_wanted(self._foreign) as given,
+        ):
             self._pass()
+        found = [output[1] for _, _, _, output in seen if isinstance(output, tuple)] + given
         maps = []
-        for _, _, _, output in seen:
-            weights = output[1] if isinstance(output, tuple) else None
+        for weights in found:
             if isinstance(weights, Tensor):
                 weights = weights[0] if weights.ndim == 4 else weights  # (B, M, Q, K), or without a batch
                 maps.append(weights[:MOST_HEADS, :MOST_TOKENS, :MOST_TOKENS].float())

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import torch
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from descent.watching.link import say
 from descent.watching.run import WatchedRun
@@ -35,14 +36,16 @@ def watch(
     model: nn.Module,
     optimizer: Optimizer | Sequence[Optimizer] = (),
     *,
+    scheduler: LRScheduler | Sequence[LRScheduler] = (),
     name: str = "",
     url: str = "",
     serve: bool = False,
 ) -> WatchedRun:
     """Watch the training of a model on Descent's page.
 
-    `optimizer`: one or several, whose learning rates and the like become knobs. `name`: of the run, by
-    default that of the script; runs of one name can be compared. `url`: of the server, by default
+    `optimizer`: one or several, whose learning rates and the like become knobs. `scheduler`: of the learning
+    rate; one that multiplies a base rate (`LambdaLR`) has that moved and goes on multiplying. `name`: of the
+    run, by default that of the script; runs of one name can be compared. `url`: of the server, by default
     `DESCENT_URL`, or the port 8000 of this machine. `serve`: start one if there is none (also
     `DESCENT_WATCH_SERVE=1`); it stays when the script ends. `DESCENT_WATCH_OFF=1` does nothing at all, and
     so do the processes of a distributed training beyond the first.
@@ -59,7 +62,9 @@ def watch(
     off = os.environ.get(OFF, "") not in ("", "0") or _rank() > 0
     if not off and (serve or os.environ.get(SERVE, "") not in ("", "0")):
         address = _served(address)
-    run = WatchedRun(model, optimizers, name or Path(sys.argv[0] or "run").stem, address, off=off)
+    name = name or Path(sys.argv[0] or "run").stem
+    schedulers = [scheduler] if isinstance(scheduler, LRScheduler) else list(scheduler)
+    run = WatchedRun(model, optimizers, name, address, schedulers=schedulers, off=off)
     if not off:
         _see_to_the_end()
         _runs.add(run)

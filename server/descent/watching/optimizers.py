@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from descent.declared import DeclaredKnob
 
@@ -17,6 +18,7 @@ MOST_GROUPS = 4  # parameter groups with knobs of their own; beyond, one learnin
 BELOW, ABOVE = 1e-4, 1e3  # how far a learning rate's slider reaches, in multiples of what it is
 LEAST_RATE = 1e-8
 MOST_CLIP = 100.0
+RATES = ("lr", "base_lr")
 
 Group = dict[str, Any]
 
@@ -30,52 +32,72 @@ class Steered:
     write: Callable[[float], None]
 
 
-def steered(optimizers: Sequence[Optimizer], texts: Mapping[str, Mapping[str, str]]) -> list[Steered]:
+@dataclass(frozen=True)
+class Setting:
+    """A setting of one parameter group: its name, its slider, and how it is read and written."""
+
+    name: str
+    low: float
+    high: float
+    log: bool
+    read: Callable[[], float]
+    write: Callable[[float], None]
+
+
+def steered(
+    optimizers: Sequence[Optimizer],
+    texts: Mapping[str, Mapping[str, str]],
+    schedulers: Sequence[LRScheduler] = (),
+) -> list[Steered]:
     """A knob for each parameter group's learning rate, momentum or betas, and weight decay.
 
-    `texts`: name and help of each knob, by its name in the first group; those of later groups end in `_2`, ….
+    Groups of one optimizer in which a setting has the same value share its knob. `texts`: name and help of
+    each knob, by its name in the first group; those of later groups end in `_2`, …. `schedulers`: of these, a
+    `LambdaLR` has its base rate moved, which it goes on multiplying.
     """
-    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    groups = [(optimizer, group) for optimizer in optimizers for group in optimizer.param_groups]
     if len(groups) > MOST_GROUPS:
-        return [_proportional(groups, texts)]
-    found = []
-    for number, group in enumerate(groups, 1):
-        ending = "" if number == 1 else f"_{number}"
-        title = f"Group {number}" if len(groups) > 1 else ""
-        for name, low, high, log, read, write in _settings(group):
-            value = read()
-            knob = DeclaredKnob(
-                name=name + ending,
-                title=texts[name]["name"],
-                help=texts[name]["help"],
-                type="float",
-                default=min(max(value, low), high),
-                low=low,
-                high=high,
-                log=log,
-                rate=name == "lr",
-                group=title,
-            )
-            found.append(Steered(knob, read, write))
-    return found
+        rates = [_rate(group, schedulers) for _, group in groups if "lr" in group]
+        return [_proportional(rates, texts)] if rates else []
+    shared: dict[tuple[int, str, float], tuple[int, list[Setting]]] = {}
+    for number, (optimizer, group) in enumerate(groups, 1):
+        for setting in _settings(group, schedulers):
+            alike = id(optimizer), setting.name, setting.read()
+            shared.setdefault(alike, (number, []))[1].append(setting)
+    return [
+        Steered(
+            _knob(settings[0], number, len(settings) < len(groups), texts), settings[0].read, _all(settings)
+        )
+        for number, settings in shared.values()
+    ]
 
 
-def _settings(
-    group: Group,
-) -> Iterator[tuple[str, float, float, bool, Callable[[], float], Callable[[float], None]]]:
-    """Name, bounds, whether it is logarithmic, reader and writer of each setting that a group has."""
+def _knob(setting: Setting, number: int, apart: bool, texts: Mapping[str, Mapping[str, str]]) -> DeclaredKnob:
+    """The knob of a setting. `number`: of its group, which is told where it is `apart` from others."""
+    return DeclaredKnob(
+        name=setting.name if number == 1 else f"{setting.name}_{number}",
+        title=texts[setting.name]["name"],
+        help=texts[setting.name]["help"],
+        type="float",
+        default=min(max(setting.read(), setting.low), setting.high),
+        low=setting.low,
+        high=setting.high,
+        log=setting.log,
+        rate=setting.name in RATES,
+        group=f"Group {number}" if apart else "",
+    )
 
-    def read(key: str) -> Callable[[], float]:
-        return lambda: float(group[key])
 
-    def write(key: str) -> Callable[[float], None]:
-        def put(value: float) -> None:
-            if isinstance(group[key], Tensor):  # a capturable optimizer's
-                group[key].fill_(value)
-            else:
-                group[key] = value
+def _all(settings: Sequence[Setting]) -> Callable[[float], None]:
+    def write(value: float) -> None:
+        for setting in settings:
+            setting.write(value)
 
-        return put
+    return write
+
+
+def _settings(group: Group, schedulers: Sequence[LRScheduler]) -> Iterator[Setting]:
+    """The settings that a group has."""
 
     def beta(index: int) -> tuple[Callable[[], float], Callable[[float], None]]:
         def put(value: float) -> None:
@@ -86,14 +108,55 @@ def _settings(
         return lambda: float(group["betas"][index]), put
 
     if "lr" in group:
-        yield "lr", *_range(float(group["lr"])), True, read("lr"), write("lr")
+        yield _rate(group, schedulers)
     if "momentum" in group:
-        yield "momentum", 0.0, 0.999, False, read("momentum"), write("momentum")
+        yield Setting("momentum", 0.0, 0.999, False, *_entry(group, "momentum"))
     for index in range(min(2, len(group.get("betas", ())))):
-        yield f"beta{index + 1}", 0.0, 0.99999, False, *beta(index)
+        yield Setting(f"beta{index + 1}", 0.0, 0.99999, False, *beta(index))
     if "weight_decay" in group:
         most = max(1.0, 10 * float(group["weight_decay"]))
-        yield "weight_decay", 0.0, most, False, read("weight_decay"), write("weight_decay")
+        yield Setting("weight_decay", 0.0, most, False, *_entry(group, "weight_decay"))
+
+
+def _entry(group: Group, key: str) -> tuple[Callable[[], float], Callable[[float], None]]:
+    """Reader and writer of a group's entry."""
+
+    def put(value: float) -> None:
+        if isinstance(group[key], Tensor):  # a capturable optimizer's
+            group[key].fill_(value)
+        else:
+            group[key] = value
+
+    return lambda: float(group[key]), put
+
+
+def _rate(group: Group, schedulers: Sequence[LRScheduler]) -> Setting:
+    """The learning rate of a group; where a `LambdaLR` writes it, the base rate that this multiplies."""
+    read, write = _entry(group, "lr")
+    found = [
+        (one, place)
+        for one in schedulers
+        if multiplies(one)
+        for place, scheduled in enumerate(one.optimizer.param_groups)  # of a wrapped optimizer it may be
+        if scheduled is group
+    ]
+    if not found:
+        return Setting("lr", *_range(read()), True, read, write)
+    lambdas, place = found[0]
+
+    def put(value: float) -> None:
+        lambdas.base_lrs[place] = group["initial_lr"] = value
+        write(value * lambdas.lr_lambdas[place](lambdas.last_epoch))
+
+    def base() -> float:
+        return float(lambdas.base_lrs[place])
+
+    return Setting("base_lr", *_range(base()), True, base, put)
+
+
+def multiplies(scheduler: LRScheduler) -> TypeGuard[LambdaLR]:
+    """Whether a scheduler writes a base rate times a factor of the step, whatever the rate was before."""
+    return isinstance(scheduler, LambdaLR)
 
 
 def _range(rate: float) -> tuple[float, float]:
@@ -104,31 +167,15 @@ def _range(rate: float) -> tuple[float, float]:
     return max(power * BELOW, 1e-30), power * ABOVE
 
 
-def _proportional(groups: Sequence[Group], texts: Mapping[str, Mapping[str, str]]) -> Steered:
+def _proportional(rates: Sequence[Setting], texts: Mapping[str, Mapping[str, str]]) -> Steered:
     """One learning rate for many groups: that of the first, the others keep their ratio to it."""
-    low, high = _range(float(groups[0]["lr"]))
 
     def write(value: float) -> None:
-        before = float(groups[0]["lr"])
-        for group in groups:
-            now = value * float(group["lr"]) / before if before else value
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(now)
-            else:
-                group["lr"] = now
+        before = rates[0].read()
+        for rate in reversed(rates):
+            rate.write(value * rate.read() / before if before else value)
 
-    knob = DeclaredKnob(
-        name="lr",
-        title=texts["lr"]["name"],
-        help=texts["lr"]["help"],
-        type="float",
-        default=min(max(float(groups[0]["lr"]), low), high),
-        low=low,
-        high=high,
-        log=True,
-        rate=True,
-    )
-    return Steered(knob, lambda: float(groups[0]["lr"]), write)
+    return Steered(_knob(rates[0], 1, False, texts), rates[0].read, write)
 
 
 class Clipping:
@@ -149,7 +196,21 @@ class Clipping:
                 handle.remove()
             self._handles = []
 
-    def _clip(self, optimizer: Optimizer, *_: Any) -> None:
+    def _clip(self, optimizer: Optimizer, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Clip, or where a closure computes the gradients have them clipped after it."""
+        closure = named.get("closure") or next(iter(args[1:]), None)
+        if closure is None:
+            self._shorten(optimizer)
+            return None
+
+        def computed() -> Any:
+            loss = closure()
+            self._shorten(optimizer)
+            return loss
+
+        return args[:1], {**named, "closure": computed}
+
+    def _shorten(self, optimizer: Optimizer) -> None:
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         torch.nn.utils.clip_grad_norm_(parameters, self.most)
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from descent.contract import Knobs
 from descent.declared import Declaration, DeclaredKnob, DeclaredPanel, entry_of
@@ -60,7 +61,14 @@ class WatchedRun:
     """A run of one's own training loop. Nothing that it does raises into the loop, but `Stopped`."""
 
     def __init__(
-        self, model: nn.Module, optimizers: Sequence[Optimizer], name: str, url: str, *, off: bool = False
+        self,
+        model: nn.Module,
+        optimizers: Sequence[Optimizer],
+        name: str,
+        url: str,
+        *,
+        schedulers: Sequence[LRScheduler] = (),
+        off: bool = False,
     ) -> None:
         """`off`: take part in nothing, as in the processes of a group beyond the first."""
         self.stopped = False
@@ -88,7 +96,7 @@ class WatchedRun:
         self._model = model
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         self._clipping = Clipping(optimizers)
-        self._knobs = steered(optimizers, self._texts["knobs"])
+        self._knobs = steered(optimizers, self._texts["knobs"], schedulers)
         if optimizers:
             self._knobs.append(self._clipping.knob(self._texts["knobs"]))
         self._probes = Internals(model, self._texts["panels"]).probes()
