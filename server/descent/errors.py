@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from typing_extensions import TypedDict
@@ -163,6 +164,13 @@ class TooManyTables(DescentError):
     code = "too-many-tables"
 
 
+class TooManyTaken(DescentError):
+    """Weights of other runs are being taken, and others wait."""
+
+    status = 429
+    code = "too-many-taken"
+
+
 class TooManyViewers(DescentError):
     """As many clients watch, a run or all of them, as the settings allow."""
 
@@ -231,6 +239,13 @@ class NotRecorded(DescentError):
 
     status = 409
     code = "not-recorded"
+
+
+class NoWeights(DescentError):
+    """The experiment trains without a model."""
+
+    status = 409
+    code = "no-weights"
 
 
 class DifferentShape(DescentError):
@@ -329,3 +344,9 @@ class NoDevice(DescentError):
 
     status = 422
     code = "no-device"
+
+
+def again(problem: Mapping[str, Any]) -> DescentError:
+    """The error whose problem details these are, as another process told them."""
+    kind = next(kind for kind in DescentError.__subclasses__() if kind.code == problem["code"])
+    return kind(problem["detail"], problem["field"], **problem["params"])

@@ -7,6 +7,7 @@ import json
 import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
+from safetensors.numpy import load
 
 from lab import WITHIN, Open, run_id, wait_past
 
@@ -32,6 +33,7 @@ def menu(page: Page, run: str) -> Page:
         ("Export (zip)", ".zip", b"PK"),
         ("PyTorch script", ".py", b'"""'),
         ("Scalars (CSV)", ".csv", b"step,"),
+        ("Weights (PyTorch state_dict)", ".pt", b"PK"),
         ("TensorBoard", "-tensorboard.zip", b"PK"),
     ],
 )
@@ -45,6 +47,22 @@ def test_a_run_is_saved_as_a_file(item: str, ending: str, begins: bytes, open_pa
     assert waited.value.suggested_filename.endswith(ending)
     assert run in waited.value.suggested_filename
     assert waited.value.path().read_bytes().startswith(begins)
+
+
+def test_the_lab_saves_the_weights_of_the_step_it_shows(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 20)
+    page.get_by_test_id("play").click()
+    page.get_by_test_id("timeline").press("Home")
+    page.get_by_test_id("share").click()
+    page.get_by_role("menuitem", name="Save weights").click()
+    expect(page.get_by_test_id("weights")).to_contain_text("after step 0")
+    with page.expect_download(timeout=WITHIN) as waited:
+        page.get_by_role("menuitem", name="Weights (safetensors)").click()
+    assert waited.value.suggested_filename == f"neural-playground-{run_id(page)}-0.safetensors"
+    found = load(waited.value.path().read_bytes())
+    assert found.keys()
+    assert all(name.startswith("model.") for name in found)
 
 
 def test_without_tensorboard_the_page_says_how_to_install_it_and_saves_nothing(open_page: Open) -> None:

@@ -271,8 +271,9 @@ def test_what_needs_the_script_s_state_is_refused(server: str) -> None:
             httpx.post(f"{path}/sweep", json={}),
             httpx.get(f"{path}/export"),
             httpx.get(f"{path}/script"),
+            httpx.get(f"{path}/weights"),
         ]
-        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(409, "own-loop")] * 4
+        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(409, "own-loop")] * 5
         assert httpx.get(f"{path}/scalars", params={"format": "csv"}).text == "step,loss\r\n0,1.0\r\n"
     until(lambda: httpx.post(f"{path}/pause").json()["code"] == "script-away")
 

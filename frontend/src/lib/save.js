@@ -87,3 +87,11 @@ export async function saveData(panel, run) {
   const name = `${run.experiment.id}-${panel.name}-${run.now}.${scalars ? 'csv' : 'safetensors'}`;
   await saveFile(`/runs/${run.id}/${path}`, name);
 }
+
+/**
+ * The address of a run's weights, below the run's own.
+ * @param {'safetensors' | 'pt'} format
+ * @param {number} [step]  by default the last one recorded
+ */
+export const weightsOf = (format, step) =>
+  `weights?format=${format}${step === undefined ? '' : `&step=${step}`}`;

@@ -47,6 +47,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'Too many runs are active. Stop one first.',
     '실행이 너무 많습니다. 먼저 하나를 중지하세요.',
   ],
+  'error.too-many-taken': [
+    'Other files with weights are being written. Try again in a moment.',
+    '다른 가중치 파일을 만드는 중입니다. 잠시 뒤에 다시 시도하세요.',
+  ],
+  'error.no-weights': [
+    'This experiment trains without a model, so it has no weights.',
+    '모델 없이 학습하는 실험이라 가중치가 없습니다.',
+  ],
   'error.too-many-tables': [
     'Other tables are being written. Try again in a moment.',
     '다른 표를 만드는 중입니다. 잠시 뒤에 다시 시도하세요.',
@@ -64,8 +72,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '요청이 제때 도착하지 않았습니다. 다시 시도하세요.',
   ],
   'error.own-loop': [
-    'This run trains in a script of its own, whose state Descent does not have: it cannot be branched, swept or saved to train from. Its scalars can be saved.',
-    '이 실행은 별도 스크립트에서 학습하므로 Descent에 학습 상태가 없습니다. 분기나 스윕을 하거나 이어서 학습할 파일로 저장할 수 없고, 측정값만 저장할 수 있습니다.',
+    'This run trains in a script of its own, whose state Descent does not have: it cannot be branched, swept or saved to train from, and its weights cannot be saved here. Its scalars can.',
+    '이 실행은 별도 스크립트에서 학습하므로 Descent에 학습 상태가 없습니다. 분기나 스윕을 하거나 이어서 학습할 파일이나 가중치로 저장할 수 없고, 측정값만 저장할 수 있습니다.',
   ],
   'error.script-away': [
     'The script is not connected now. It may come back; until then it cannot be reached.',
@@ -91,6 +99,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'error.bad-checkpoint': [
     'Training cannot go on from that step: {cause}',
     '그 스텝에서는 학습을 이어 갈 수 없습니다: {cause}',
+  ],
+  'error.bad-checkpoint.weights': [
+    'The weights of that step cannot be made again: {cause}',
+    '그 스텝의 가중치를 다시 만들 수 없습니다: {cause}',
   ],
   'error.worker-lost': [
     'The training process ended unexpectedly ({cause}). Try again; if memory is low, stop another run first.',

@@ -23,6 +23,12 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   ],
   'share.present': ['Present', '발표 화면'],
   'share.paper': ['Lesson on paper …', '레슨 인쇄 …'],
+  'share.weights': ['Save weights …', '가중치 저장 …'],
+  'share.weightsAt': ['The model’s weights after step {step}:', '스텝 {step}을(를) 마친 모델의 가중치:'],
+  'share.weightsHelp': [
+    'Tensors by name, such as model.0.weight. Go back on the timeline for those of an earlier step.',
+    'model.0.weight 같은 이름이 붙은 텐서입니다. 타임라인에서 앞선 스텝으로 가면 그 스텝의 가중치를 저장할 수 있습니다.',
+  ],
 
   'present.choose': ['Choose panels and settings', '패널과 설정값 고르기'],
   'present.panels': ['Panels (up to two)', '패널 (두 개까지)'],

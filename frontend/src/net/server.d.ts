@@ -184,6 +184,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{run_id}/weights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Weights
+         * @description The weights after that many steps, bit for bit on one CPU thread: tensors by name, such as
+         *     `model.0.weight`. The state is built again from the checkpoint before.
+         */
+        get: operations["weights_api_runs__run_id__weights_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs": {
         parameters: {
             query?: never;
@@ -2219,6 +2240,31 @@ export interface operations {
     standalone_script_api_runs__run_id__script_get: {
         parameters: {
             query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    weights_api_runs__run_id__weights_get: {
+        parameters: {
+            query?: {
+                /** @description Default: the end of what is recorded. */
+                step?: number | null;
+                /** @description safetensors, or a state_dict for `torch.load`. */
+                format?: "safetensors" | "pt";
+            };
             header?: never;
             path: {
                 run_id: string;

@@ -1,4 +1,4 @@
-"""`descent runs export`, `import` and `script`: what the routes do, on a store, without a server."""
+"""`descent runs export`, `import`, `script`, `weights`: what the routes do, on a store, without a server."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command("export")(export)
     app.command("import")(import_run)
     app.command("script")(script)
+    app.command("weights")(weights)
 
 
 def export(
@@ -97,6 +98,28 @@ def script(
             return
         file = _free(file, f"{_experiment(store, run).replace('-', '_')}_{run}.py")
     file.write_text(text, encoding="utf-8")
+    typer.echo(file)
+
+
+def weights(
+    run: RunId,
+    file: Annotated[Path | None, typer.Argument(help="Where to. Default: a name of its own, here.")] = None,
+    step: Annotated[
+        int | None, typer.Option(min=0, help="After so many steps. Default: the end of the record.")
+    ] = None,
+    format: Annotated[
+        Literal["safetensors", "pt"], typer.Option(help="safetensors, or a state_dict for torch.load.")
+    ] = "safetensors",
+    home: Home = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Write a recorded run's weights at a step: tensors by names such as model.0.weight."""
+    from descent.archive import weights as files
+
+    with _told(), opened(home, database_url, read_only=True) as (store, settings):
+        at, taken = files.write(store, run, _registry(settings), settings, step)
+        file = _free(file, files.file_name(_experiment(store, run), run, at, format))
+    file.write_bytes(files.as_file(taken, format))
     typer.echo(file)
 
 

@@ -91,6 +91,7 @@ class RunSpec:
     replay: Replay | None = None
     plan: Plan = field(default_factory=Plan)
     sweep: SweepSpec | None = None  # instead of training
+    take: bool = False  # the weights that `replay` leads to, instead of training
 
 
 ControlName = Literal["watch", "knobs", "pause", "resume", "step", "pace", "stop", "say"]
@@ -205,4 +206,23 @@ class SweepRefused:
     problem: Mapping[str, Any]
 
 
-Output = ScalarsFrame | PanelFrame | CheckpointTaken | Event | LookChanged | Reply | SweepFrame | SweepRefused
+@dataclass(frozen=True)
+class Taken:
+    """What was asked for of a run's state at `step`; nothing comes after it."""
+
+    seq: int
+    step: int
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class NotTaken:
+    """Why it cannot be had; `problem` is what a client gets."""
+
+    seq: int
+    step: int
+    problem: Mapping[str, Any]
+
+
+Trained = ScalarsFrame | PanelFrame | CheckpointTaken | Event | LookChanged | Reply
+Output = Trained | SweepFrame | SweepRefused | Taken | NotTaken

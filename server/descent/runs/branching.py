@@ -9,8 +9,8 @@ from typing import Any
 from descent import errors
 from descent.engine.messages import Replay
 from descent.runs import knobs as knob_check
-from descent.runs.history import knobs_after
 from descent.runs.run import Run
+from descent.runs.way_back import knobs_after
 
 
 @dataclass(frozen=True)

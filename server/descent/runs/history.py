@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors, wire
 from descent.declared import known
-from descent.engine.borrowed import Borrowed, unpacked
-from descent.engine.knobs import KEY, merged
 from descent.engine.messages import Replay
 from descent.protocol import ENDED, RunInfo
 from descent.registry import Registry
 from descent.runs.channel import Channel, Latest
 from descent.runs.listing import COLUMNS, Order
 from descent.runs.recorder import Recorder
-from descent.runs.run import IMPORTED, Run, info_of, need_code
+from descent.runs.run import IMPORTED, Run, info_of
 from descent.runs.tape import Tape, TapeEntry
+from descent.runs.way_back import borrowed_by, way_back
 from descent.store.database import StoreError, cause
-from descent.store.packing import DamagedError
-from descent.store.records import Checkpoint
 from descent.store.schema import RunRow
 from descent.store.store import Store
-
-Values = Mapping[str, Any]
 
 logger = logging.getLogger(__name__)
 
@@ -108,20 +103,9 @@ class History:
             knob_log=log,
             recorded=row,
             imported=row.environment.get(IMPORTED, ""),
-            borrowed=self._borrowed(row.id),
+            borrowed=borrowed_by(self.store, self.registry, row.id),
             **columns,
         )
-
-    def _borrowed(self, run_id: str) -> dict[str, Borrowed]:
-        try:
-            found = self.store.borrowed(run_id)
-            return {
-                run: Borrowed(self.registry.find(unpacked(data)[0].experiment).cls, data)
-                for run, data in found.items()
-            }
-        except ValueError as error:  # it can be looked at, and says why it cannot go on
-            logger.warning("what run %s has borrowed is damaged: %s", run_id, error)
-            return {}
 
     async def runs(
         self, live: Mapping[str, Run], *, limit: int, offset: int, order: Order, **which: Any
@@ -204,64 +188,7 @@ class History:
         checkpoints, which are skipped. Raises `NotRecorded`, and `BadField` for a step it never took.
         """
         await self.recorder.flush()
-        return await asyncio.to_thread(self._plan_checked, run, step)
-
-    def _plan_checked(self, run: Run, step: int | None) -> tuple[Replay, list[int]]:
-        row = self.store.run(run.id)
-        if row is None:
-            raise errors.NotRecorded(f"run {run.id} is not recorded", "run")
-        need_code(run.entry, row)
-        last = max(self.store.last_step(run.id) + 1, row.branched_at or 0)
-        step = last if step is None else step
-        first = row.branched_at or 0
-        if not first <= step <= last:
-            raise errors.BadField(
-                f"step: run {run.id} has the steps {first} to {last} (given: {step})",
-                "step",
-                reason="out-of-range",
-                first=first,
-                last=last,
-            )
-        damaged: list[int] = []
-        return self._plan(row, step, damaged), damaged
-
-    def _plan(self, row: RunRow, step: int, damaged: list[int]) -> Replay:
-        checkpoint: Checkpoint | None = None
-        for found in self.store.checkpoints(row.id, step):
-            if isinstance(found, Checkpoint):
-                checkpoint = found
-                break
-            damaged.append(found)
-        try:
-            changes = self.store.changes(row.id, checkpoint.seq if checkpoint else -1, step)
-        except DamagedError as error:
-            raise errors.NotRecorded(
-                f"what is recorded of how run {row.id}'s knobs were changed before step {step} is damaged",
-                "run",
-            ) from error
-        if checkpoint is not None:
-            knobs = self._live(row, checkpoint.knobs)
-            return Replay(step, knobs, checkpoint.step, checkpoint.data, changes)
-        if row.branched_at is None:
-            return Replay(step, self._live(row, row.built_with), changes=changes)
-        parent = self.store.run(row.parent) if row.parent else None
-        if parent is None:
-            raise errors.NotRecorded(
-                f"the run that {row.id} was branched from is deleted, and no checkpoint is left", "run"
-            )
-        base = self._plan(parent, row.branched_at, damaged)
-        if parent.built_with != row.built_with:
-            return Replay(step, {}, changes=changes, origin=(parent.built_with, base))
-        return replace(base, until=step, changes=[*base.changes, *changes])
-
-    def _live(self, row: RunRow, knobs: Values) -> Values:
-        """The live knobs, which may have changed since the model was built, and their schedules."""
-        knobs_type = self.registry[row.experiment].knobs_type
-        return {
-            name: value
-            for name, value in knobs.items()
-            if name == KEY or (name in knobs_type.model_fields and knobs_type.is_live(name))
-        }
+        return await asyncio.to_thread(way_back, self.store, run.entry, run.id, step)
 
 
 def _at_rest(row: RunRow) -> RunRow:
@@ -269,15 +196,3 @@ def _at_rest(row: RunRow) -> RunRow:
     if row.status not in ENDED:
         row.status = "interrupted"
     return row
-
-
-def knobs_after(built_with: Values, replay: Replay) -> dict[str, Any]:
-    """The knobs a run has where `replay` ends, before its override."""
-    knobs = {**built_with, **replay.knobs}
-    if replay.origin is not None:
-        others, earlier = replay.origin
-        rebuilt = {name: value for name, value in built_with.items() if value != others.get(name)}
-        knobs = {**knobs_after(others, earlier), **rebuilt}
-    for _, values in replay.changes:
-        knobs = merged(knobs, values)
-    return knobs

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from descent import errors
 from descent.engine.borrowed import Borrowed
 from descent.engine.device import pick_device
-from descent.engine.messages import Applied, Plan
+from descent.engine.messages import Applied, Plan, Taken
 from descent.protocol import Device, Diagnosis, FindingParams, Recording, RunInfo
 from descent.registry import Registry, experiments
 from descent.runs import knobs as knob_check
@@ -33,6 +33,7 @@ from descent.runs.session import Sessions, wrong_state
 from descent.runs.sweeps import SweepRequest, Sweeps
 from descent.runs.table import Range
 from descent.runs.tags import one_line
+from descent.runs.taking import Takings
 from descent.runs.tape import Tape
 from descent.settings import Settings
 from descent.store.database import StoreError
@@ -68,6 +69,7 @@ class RunManager:
             )
         self.sessions = Sessions(settings, executor, self.runs, self.recorder)
         self._sweeps = Sweeps(settings, executor)
+        self._takings = Takings(settings, executor)
         self.scripts = Scripts(self.sessions, self.get, self._enter)
         self._duties = Duties(settings, self.runs, self.sessions, self.history)
 
@@ -247,6 +249,11 @@ class RunManager:
         """Frames of a sweep from a state of `run`; see `Sweeps.sweep`."""
         run.need_experiment()
         return await self._sweeps.sweep(self._history(), run, step, order)
+
+    async def weights(self, run: Run, step: int | None) -> Taken:
+        """The weights of `run` after `step` steps; see `Takings.weights`."""
+        run.need_experiment()
+        return await self._takings.weights(self._history(), run, step)
 
     async def _resume_later(self, run: Run, paused: bool) -> None:
         await run.ready.wait()

@@ -111,7 +111,7 @@ class Run:
         if self.own_loop:
             raise OwnLoop(
                 "this run trains in a script of its own, so Descent cannot branch it, go back in it, sweep "
-                "it or write it as a file to train from; its scalars can be saved",
+                "it, write it as a file to train from or save its weights; its scalars can be saved",
                 "run",
             )
 

@@ -16,6 +16,7 @@ from descent.engine.messages import (
     ControlName,
     Event,
     LookChanged,
+    NotTaken,
     Output,
     PanelFrame,
     Refused,
@@ -24,6 +25,7 @@ from descent.engine.messages import (
     ScalarsFrame,
     SweepFrame,
     SweepRefused,
+    Taken,
 )
 from descent.protocol import Looked, State, Status
 from descent.runs.channel import Latest
@@ -147,8 +149,8 @@ class Sessions:
                     self.changed(run)
             case Reply():
                 _answer(run, output)
-            case SweepFrame() | SweepRefused():
-                raise AssertionError("a run is no sweep")
+            case SweepFrame() | SweepRefused() | Taken() | NotTaken():
+                raise AssertionError("a run neither sweeps nor ends with its weights")
 
     def _note(self, run: Run, event: Mapping[str, Any]) -> None:
         """Update the run's record from its worker's event."""

@@ -17,8 +17,9 @@ from descent.contract.entry import Entry
 from descent.engine.messages import Output, RunSpec, SweepFrame, SweepRefused, SweepSpec, Variant
 from descent.engine.schedules import range_of
 from descent.runs import knobs as knob_check
-from descent.runs.history import History, knobs_after
+from descent.runs.history import History
 from descent.runs.run import Run
+from descent.runs.way_back import knobs_after
 from descent.settings import Settings
 from descent.workers.process import LocalExecutor
 

@@ -1,4 +1,4 @@
-"""Runs that leave and enter: bundles, TensorBoard files, scripts."""
+"""Runs that leave and enter: bundles, TensorBoard files, scripts, weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from starlette.requests import ClientDisconnect
 
 from descent import errors
 from descent.archive import script, tensorboard
+from descent.archive import weights as weight_files
 from descent.archive.bundle import write as bundle
 from descent.archive.bundle.import_ import Intake
-from descent.protocol import ImportedRun
+from descent.protocol import LAST_STEP, ImportedRun
 from descent.runs.history import History
 from descent.runs.manager import RunManager
 from descent.store.database import StoreError, cause
@@ -26,6 +27,7 @@ from descent.web.runs import Manager, TheRun
 IMPORT = "/api/runs/import"
 CHUNK = 1 << 20  # bytes sent or written at a time
 ZIP = "application/zip"
+BINARY = "application/octet-stream"
 UPLOAD_WITHIN = 600  # seconds; a slower upload would keep others waiting
 
 router = APIRouter(prefix="/api/runs", tags=["archive"])
@@ -124,6 +126,26 @@ async def standalone_script(run: TheRun, manager: Manager) -> Response:
     text = await asyncio.to_thread(script.write, history.store, run.id, manager.registry)
     name = f"{run.entry.id.replace('-', '_')}_{run.id}.py"
     return Response(text, media_type="text/x-python", headers=_named(name))
+
+
+@router.get("/{run_id}/weights", response_class=Response)
+async def weights(
+    run: TheRun,
+    manager: Manager,
+    step: Annotated[
+        int | None, Query(ge=0, le=LAST_STEP, description="Default: the end of what is recorded.")
+    ] = None,
+    format: Annotated[
+        weight_files.Format, Query(description="safetensors, or a state_dict for `torch.load`.")
+    ] = "safetensors",
+) -> Response:
+    """The weights after that many steps, bit for bit on one CPU thread: tensors by name, such as
+    `model.0.weight`. The state is built again from the checkpoint before.
+    """
+    taken = await manager.weights(run, step)
+    content = await asyncio.to_thread(weight_files.as_file, taken.payload, format)
+    headers = _named(weight_files.file_name(run.entry.id, run.id, taken.step, format))
+    return Response(content, media_type=BINARY, headers=headers | {"X-Step": str(taken.step)})
 
 
 def _history(manager: RunManager) -> History:

@@ -22,6 +22,7 @@ from descent.engine.knobs import refusal
 from descent.engine.loop import Loop, failure
 from descent.engine.messages import Control, Output, RunSpec
 from descent.engine.sweep.sweep import sweep
+from descent.engine.taking import take
 from descent.own.load import NotLoaded, loaded
 from descent.registry import experiments
 from descent.workers.outbox import Outbox
@@ -48,9 +49,12 @@ def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
 
 
 def train(entry: Entry, spec: RunSpec, inbox: Inbox, emit: Callable[[Output], None]) -> None:
-    """Train one run to its end, or sweep from its state; an error is emitted as the run's failure."""
+    """Train one run to its end, or sweep or take weights from its state; an error is its failure."""
     if spec.sweep is not None:
         sweep(entry, spec, spec.sweep, inbox, emit)
+        return
+    if spec.take:
+        take(entry, spec, emit)
         return
     loop: Loop | None = None
     try:
