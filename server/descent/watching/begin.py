@@ -47,8 +47,10 @@ def watch(
     rate; one that multiplies a base rate (`LambdaLR`) has that moved and goes on multiplying. `name`: of the
     run, by default that of the script; runs of one name can be compared. `url`: of the server, by default
     `DESCENT_URL`, or the port 8000 of this machine. `serve`: start one if there is none (also
-    `DESCENT_WATCH_SERVE=1`); it stays when the script ends. `DESCENT_WATCH_OFF=1` does nothing at all, and
-    so do the processes of a distributed training beyond the first.
+    `DESCENT_WATCH_SERVE=1`); it stays when the script ends. `DESCENT_WATCH_OFF=1` does nothing at all.
+
+    In a distributed training every process calls this and `run.step`: the first one speaks with the server,
+    and all do what the page asks for at the same step.
 
     Raises `TypeError` where `model` is no module or `optimizer` no optimizer.
     """
@@ -59,13 +61,14 @@ def watch(
         if not isinstance(one, Optimizer):
             raise TypeError(f"optimizer has to be a torch.optim.Optimizer, not {type(one).__name__}")
     address = url or os.environ.get(URL, "") or DEFAULT
-    off = os.environ.get(OFF, "") not in ("", "0") or _rank() > 0
-    if not off and (serve or os.environ.get(SERVE, "") not in ("", "0")):
+    off = os.environ.get(OFF, "") not in ("", "0")
+    follows = _rank() > 0
+    if not off and not follows and (serve or os.environ.get(SERVE, "") not in ("", "0")):
         address = _served(address)
     name = name or Path(sys.argv[0] or "run").stem
     schedulers = [scheduler] if isinstance(scheduler, LRScheduler) else list(scheduler)
-    run = WatchedRun(model, optimizers, name, address, schedulers=schedulers, off=off)
-    if not off:
+    run = WatchedRun(model, optimizers, name, address, schedulers=schedulers, off=off, follows=follows)
+    if not off and not follows:
         _see_to_the_end()
         _runs.add(run)
     return run

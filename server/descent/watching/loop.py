@@ -36,6 +36,7 @@ class Own(Watched):
         super().__init__(0, device)
         self.model = model
         self.writers: dict[str, Callable[[Any], None]] = {}  # by knob
+        self.moved: dict[str, Any] = {}  # knobs written, until the other processes are told
         self.become(entry)
 
     def become(self, entry: Entry) -> None:
@@ -46,6 +47,7 @@ class Own(Watched):
         """Write the knobs into the optimizers, or hand them to the script."""
         for name in names:
             self.writers[name](getattr(knobs, name))
+            self.moved[name] = getattr(knobs, name)
 
 
 class DrivenLoop(Loop):

@@ -27,6 +27,7 @@ from descent.protocol import ENDED, PANELS_AT_ONCE, Status
 from descent.watching import pictures
 from descent.watching.batch import Look
 from descent.watching.charts import charts
+from descent.watching.company import GO, HOLD, STOP, Company, is_distributed, meet
 from descent.watching.link import ALONE, Link, Waiting, say
 from descent.watching.loop import DrivenLoop, Own
 from descent.watching.optimizers import Clipping, Steered, steered
@@ -69,10 +70,15 @@ class WatchedRun:
         *,
         schedulers: Sequence[LRScheduler] = (),
         off: bool = False,
+        follows: bool = False,
     ) -> None:
-        """`off`: take part in nothing, as in the processes of a group beyond the first."""
+        """`off`: take part in nothing. `follows`: do what the first process of a group is told."""
         self.stopped = False
         self._off = off
+        self._follows = follows
+        self._company: Company | None = None
+        self._met = False
+        self._steers = True  # whether the page may move knobs
         self._complaints = 0
         self._name = _line(name) or "run"
         self._key = secrets.token_hex(16)
@@ -99,6 +105,8 @@ class WatchedRun:
         self._knobs = steered(optimizers, self._texts["knobs"], schedulers)
         if optimizers:
             self._knobs.append(self._clipping.knob(self._texts["knobs"]))
+        if follows:
+            return
         self._probes = Internals(model, self._texts["panels"]).probes()
         self._size = f"{type(model).__name__}, {sum(p.numel() for p in model.parameters()):,} parameters"
         self._own = Own(entry_of(self._declaration()), model, device)
@@ -115,6 +123,11 @@ class WatchedRun:
         """
         if self._off:
             return
+        if not self._met:
+            self._meet()
+        if self._follows:
+            self._follow()
+            return
         try:
             row = {self._scalars.get(name) or self._new(name): value for name, value in scalars.items()}
             if self._stale or self._loop is None:
@@ -127,7 +140,9 @@ class WatchedRun:
             loop.after_step(self._checked(row))
         except Exception:
             self._complain("run.step")
+            self._tell_company(GO)
             return
+        self._tell_company(STOP if loop.status in ENDED else GO)
         if loop.status in ENDED:
             self._over()
 
@@ -175,7 +190,8 @@ class WatchedRun:
                     changed(new)
                 knob.value = new
 
-            self._knobs.append(Steered(declared, lambda: knob.value, write))
+            if self._steers:
+                self._knobs.append(Steered(declared, lambda: knob.value, write))
             self._stale = True
         except Exception:
             self._complain(f"run.knob({name!r})")
@@ -187,7 +203,7 @@ class WatchedRun:
         `batch`: what `model` takes, a tensor, a tuple of arguments or a mapping of keyword arguments; shown
         is its first sample, whose positions have the names `tokens`.
         """
-        if self._off:
+        if self._off or self._follows:
             return
         try:
             from descent.engine.observe import undisturbed
@@ -244,6 +260,47 @@ class WatchedRun:
         else:
             self.finish("failed", "".join(traceback.format_exception(error))[-REASON:])
 
+    # In a distributed training
+
+    def _meet(self) -> None:
+        """At the first step: find the other processes."""
+        self._met = True
+        try:
+            self._company = meet(self._name) if is_distributed() else None
+        except Exception:
+            self._complain("run.step")
+        if self._company is not None:
+            return
+        if self._follows:
+            self._off = True
+        elif is_distributed():
+            self._knobs, self._steers = [], False
+            say(
+                "the other processes of this training do not call run.step(): nothing can be set on the "
+                "page, since a knob moved in one process alone would let their weights differ"
+            )
+
+    def _tell_company(self, what: int) -> None:
+        moved, self._own.moved = self._own.moved, {}
+        if self._company is not None:
+            self._company.tell(what, moved)
+
+    def _follow(self) -> None:
+        """Do what the first process was told at this step."""
+        if self._company is None:
+            return
+        writers = {one.knob.name: one.write for one in self._knobs}
+        what = HOLD
+        while what == HOLD:
+            what, moved = self._company.hear()
+            for name, value in moved.items():
+                try:
+                    writers[name](value)
+                except Exception:
+                    self._complain(f"knob {name!r}")
+        if what == STOP:
+            self._over()
+
     # Declaring
 
     def _new(self, name: str) -> str:
@@ -268,7 +325,7 @@ class WatchedRun:
         return row
 
     def _add(self, name: str, kind: str, make: Callable[[], Any]) -> None:
-        if self._off:
+        if self._off or self._follows:
             return
         try:
             picture, turn = pictures.KINDS[kind]
@@ -343,7 +400,8 @@ class WatchedRun:
             say(f"the server refuses: {message.get('detail', '')}")
 
     def _is_alone(self) -> bool:
-        """Whether a paused run waits for a server that does not come back."""
+        """Whether a paused run waits for a server that does not come back; asked every second of a pause."""
+        self._tell_company(HOLD)
         link = self._link
         if link is None or link.connected:
             return False
