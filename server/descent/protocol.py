@@ -229,6 +229,24 @@ class Declared(Message):
     step: int
 
 
+class StatesKept(Message):
+    """The steps after which a run's own script keeps its state now: it can be put back there."""
+
+    type: Literal["kept"] = "kept"
+    seq: int
+    step: int = Field(ge=0, le=LAST_STEP)
+    steps: list[Annotated[int, Field(ge=0, le=LAST_STEP)]] = Field(max_length=64)
+
+
+class WentBack(Message):
+    """After `step` steps a run's own script put back its state after `to`. The count goes on."""
+
+    type: Literal["back"] = "back"
+    seq: int
+    step: int = Field(ge=0, le=LAST_STEP)
+    to: int = Field(ge=0, le=LAST_STEP)
+
+
 class Looked(Message):
     """The present look knobs: the view has changed, and nothing of training.
 
@@ -335,4 +353,17 @@ class StreamError(Message):
     params: dict[str, Any] = {}
 
 
-Event = Hello | Recording | State | KnobsChanged | Declared | Looked | Diagnosis | Gap | Done | StreamError
+Event = (
+    Hello
+    | Recording
+    | State
+    | KnobsChanged
+    | Declared
+    | StatesKept
+    | WentBack
+    | Looked
+    | Diagnosis
+    | Gap
+    | Done
+    | StreamError
+)

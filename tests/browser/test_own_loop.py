@@ -139,3 +139,36 @@ def test_the_page_pauses_steps_and_stops_the_script(open_page: Open, server: str
         script.process.wait(START_WITHIN)
         script.wait_for(lambda line: "Stopped" in line)
         expect(page.get_by_test_id("play")).to_be_disabled()
+
+
+STATEFUL = SCRIPT.replace("time.sleep(0.005)", "time.sleep(0.02)")
+
+
+@pytest.mark.parametrize(("language", "paused"), [("en", "paused"), ("ko", "일시정지")])
+def test_the_page_puts_the_script_back_to_an_earlier_state(
+    language: str, paused: str, open_page: Open, server: str, tmp_path: Path, screenshots: Path
+) -> None:
+    with running(tmp_path, server, STATEFUL) as script:
+        page = open_page(address(script, server), language=language, width=1366, height=768)
+        wait_past(page, 20)
+        page.get_by_test_id("keep").click()
+        kept = page.locator(".mark.kept").first
+        expect(kept).to_be_attached(timeout=WITHIN)
+        wait_past(page, int(kept.get_attribute("data-step") or 0) + 60)
+        page.get_by_test_id("play").click()
+        expect(page.get_by_test_id("status")).to_have_text(paused, timeout=WITHIN)
+        timeline = page.get_by_test_id("timeline")
+        timeline.focus()
+        for _ in range(20):
+            timeline.press("ArrowLeft")
+        back = page.get_by_test_id("back")
+        expect(back).to_be_visible(timeout=WITHIN)
+        step = re.sub(r"\D", "", back.inner_text())
+        page.screenshot(path=screenshots / f"watching-back-{language}.png")
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+        page.screenshot(path=screenshots / f"watching-back-phone-{language}.png")
+        back.click()
+        script.wait_for(lambda line: f"put back the state after step {step}" in line)
+        expect(page.locator(".mark.back")).to_be_attached(timeout=WITHIN)
+        expect(page.get_by_test_id("keep")).to_be_visible()

@@ -310,6 +310,23 @@ describe('what the server tells', () => {
     expect(run.diagnosis('stuck')?.step).toBe(2);
   });
 
+  it('of the states that a script keeps, and of going back to one', () => {
+    const { run, hear } = runOf({ experiment: 'watched-x', step: 50 });
+    expect(run.way).toBeNull();
+    hear({ type: 'kept', seq: 1, step: 40, steps: [10, 30, 40] });
+    expect(run.way).toBe(40);
+    run.seek(35);
+    expect(run.way).toBe(30);
+    run.seek(5);
+    expect(run.way).toBeNull();
+    run.seek(null);
+    hear({ type: 'back', seq: 2, step: 50, to: 30 });
+    expect(run.backs.map(({ step, to }) => [step, to])).toEqual([[50, 30]]);
+    expect(run.touched).toBe(50);
+    hear({ type: 'state', seq: 3, step: 60, status: 'finished' });
+    expect(run.way).toBeNull(); // its states are gone with its process
+  });
+
   it('once more after a reconnect is not taken for news', () => {
     const { run, hear } = runOf({}, false);
     hear({ type: 'hello', seq: 5, run: info({ status: 'paused' }) });

@@ -141,3 +141,11 @@ test('a run that has come to its end says so, and keeps the way on', () => {
   const [entry] = stackOf(seen({ status: 'finished', reason: 'Early stopping.' }), { over: true }).now;
   expect(entry).toEqual({ kind: 'end', tone: 'good', action: 'branch' });
 });
+
+test('a script’s run offers the way back to a state that it keeps, and only to one', () => {
+  const diagnoses = [found('worse', 40, { back: { step: 35, knobs: { lr: 0.1 } } })];
+  const way = (/** @type {number[]} */ kept) => stackOf(seen({ diagnoses, ownLoop: true, kept })).now[0].back;
+  expect(way([10, 30, 36])).toEqual({ step: 30, knobs: { lr: 0.1 } });
+  expect(way([36])).toBeNull();
+  expect(way([])).toBeNull();
+});

@@ -100,15 +100,15 @@ class Page:
 
     @property
     def names(self) -> list[str]:
-        return [one.knob.name for one in self.runs[0]._knobs]
+        return [one.knob.name for one in self.runs[0]._offer.knobs]
 
 
 def set_(**knobs: float) -> Callable[[WatchedRun], None]:
-    return lambda run: run._inbox.put(Control("knobs", {"knobs": knobs}, None))
+    return lambda run: run._talk.inbox.put(Control("knobs", {"knobs": knobs}, None))
 
 
 def control(name: str) -> Callable[[WatchedRun], None]:
-    return lambda run: run._inbox.put(Control(name, {}, None))
+    return lambda run: run._talk.inbox.put(Control(name, {}, None))
 
 
 def hugging(page: Page, **others: Any) -> HuggingFace:
@@ -162,7 +162,7 @@ def test_gradients_are_clipped_as_the_page_says(tmp_path: Path) -> None:
     lengths: list[float] = []
 
     def note(run: WatchedRun) -> None:
-        gradients = [p.grad for p in run._model.parameters() if p.grad is not None]
+        gradients = [p.grad for p in run._offer.model.parameters() if p.grad is not None]
         lengths.append(float(torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients]))))
 
     at = dict.fromkeys(range(1, 6), note)
@@ -206,10 +206,10 @@ def test_attention_of_a_hugging_face_model_is_that_which_it_gives(attention: str
     batch = {"input_ids": Rows().tokens[:3], "attention_mask": torch.ones(3, LENGTH, dtype=torch.long)}
     run = WatchedRun(model, [], "bert", NOWHERE)
     run.look(batch, tokens=list("abcdef"))
-    assert [probe.panel.kind for probe in run._looks] == ["attention"]
+    assert [probe.panel.kind for probe in run._offer.looks] == ["attention"]
     model.eval()
     with torch.no_grad():
-        shown = run._looks[0].look()
+        shown = run._offer.looks[0].look()
         assert model.config._attn_implementation == attention
         reference = bert("eager").eval()(**batch, output_attentions=True).attentions
     assert isinstance(shown, Attention)
@@ -230,7 +230,7 @@ def test_a_model_within_one_s_own_shows_its_attention_too() -> None:
 
     run = WatchedRun(Own(), [], "own", NOWHERE)
     run.look(Rows().tokens[:1])
-    assert [probe.panel.kind for probe in run._looks] == ["attention"]
+    assert [probe.panel.kind for probe in run._offer.looks] == ["attention"]
 
 
 def test_where_no_weights_come_it_says_what_to_set(

@@ -246,6 +246,18 @@ export const branchRun = (id, step, knobs) =>
   call('post', '/api/runs/{run_id}/branch', { run_id: id }, { body: { step, knobs, viewed: true } });
 
 /**
+ * Have a script with its own training loop put back the last state it keeps at or before a step.
+ * @param {string} id
+ * @param {number} step
+ * @param {Knobs} knobs  the knobs to change
+ */
+export const putBack = (id, step, knobs) =>
+  call('post', '/api/runs/{run_id}/back', { run_id: id }, { body: { step, knobs } });
+
+/** Have such a script keep the state it has now. @param {string} id */
+export const keepState = (id) => call('post', '/api/runs/{run_id}/keep', { run_id: id });
+
+/**
  * The last recorded frame of each panel at or before a step.
  * @param {string} id
  * @param {number} step

@@ -9,7 +9,7 @@ import { Past } from './run/past.svelte.js';
 import { Soon } from './run/soon.js';
 import { Speed } from './run/speed.js';
 import { Watching } from './run/watching.js';
-import { isOwnLoop } from './runs.js';
+import { isOwnLoop, lastKept } from './runs.js';
 import { schedulesOf } from './schedules.js';
 import { ScalarStore } from './series.js';
 import { isOver, isResumable } from './statuses.js';
@@ -50,6 +50,10 @@ export class RunView {
   diagnoses = $state.raw([]);
   /** How often it has declared itself anew, as a script with a training loop of its own does. */
   declared = $state(0);
+  /** The steps whose states its own script keeps. @type {number[]} */
+  kept = $state.raw([]);
+  /** Where its own script put back an earlier state. @type {{step: number, to: number}[]} */
+  backs = $state.raw([]);
   /** Whether the run is being recorded. @type {{ok: boolean, reason: string}} */
   recording = $state.raw({ ok: true, reason: '' });
   /** The last refused command. @type {import('./types.js').Refusal | null} */
@@ -64,6 +68,8 @@ export class RunView {
   resumable = $derived(isResumable(this.status) && !this.ownLoop);
   /** The step of the pictures and values shown. */
   now = $derived(this.at ?? this.step);
+  /** The step whose state its own script would go back to from the step shown; null: to none. */
+  way = $derived(this.ended ? null : lastKept(this.kept, this.now));
 
   /**
    * What the pointer is at in a panel that another is linked with: that one, the index of the row or map, −1 for
@@ -215,6 +221,13 @@ export class RunView {
         break;
       case 'declared':
         if (!known) this.declared++;
+        break;
+      case 'kept':
+        this.kept = event.steps;
+        break;
+      case 'back':
+        this.backs = [...this.backs, event];
+        this.#knobs.touch(event.step);
         break;
       case 'look':
         this.#knobs.confirm(event.knobs);

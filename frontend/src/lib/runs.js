@@ -104,3 +104,6 @@ export function labAddress({ id, experiment }, compared = [], step = null) {
   const past = step === null ? '' : `&step=${step}`;
   return `/lab/${experiment}?run=${id}${past}${compared.length ? `&with=${compared.join(',')}` : ''}`;
 }
+
+/** The last of the steps whose states are kept at or before a step; null: there is none. @param {number[]} kept @param {number} step */
+export const lastKept = (kept, step) => kept.findLast((one) => one <= step) ?? null;

@@ -1,6 +1,17 @@
 /** The state of a lab: the main run, the compared runs, and the moves from one run to another. */
 
-import { branchRun, command, createRun, deleteRuns, getFamily, getKnobLog, getRun, listRuns } from './api.js';
+import {
+  branchRun,
+  command,
+  createRun,
+  deleteRuns,
+  getFamily,
+  getKnobLog,
+  getRun,
+  keepState,
+  listRuns,
+  putBack,
+} from './api.js';
 import { lastMove } from './changes.js';
 import { changed, isLook, laidOver } from './knobs.js';
 import { knobsOf, presetWith } from './presets.js';
@@ -240,16 +251,32 @@ export class Session {
   /** Branch a new run from the step shown; the current one pauses, and stays as a compared run. */
   branch = () => this.branchAt(this.run?.now ?? 0, { ...this.run?.wishes, ...this.run?.wanted });
 
+  /** Have the run's own script keep the state it has now. */
+  keep = () => {
+    if (this.run)
+      keepState(this.run.id).then(
+        () => (this.refused = null),
+        (error) => (this.refused = refusal(error)),
+      );
+  };
+
   /**
+   * A new run from a step of a run; of one whose own script trains, go back in place.
    * @param {number} step
    * @param {Knobs} values  the knobs it changes
    * @param {string} [from]  the run to branch from, by default the current one
    */
   branchAt = async (step, values, from = this.run?.id) => {
     const before = this.run;
-    if (!before || !from || this.#branching || before.ownLoop) return;
+    if (!before || !from || this.#branching) return;
     this.#branching = true;
     try {
+      if (before.ownLoop) {
+        await putBack(from, step, values);
+        before.seek(null);
+        this.refused = null;
+        return;
+      }
       const info = await branchRun(from, step, values);
       this.story.note('branch');
       if (before.status === 'running') command(before.id, 'pause').catch(() => {});

@@ -1,5 +1,7 @@
 /** The entries above the panels: errors, then states, then findings, the newest first. No DOM, no texts. */
 
+import { lastKept } from './runs.js';
+
 /** @typedef {import('./types.js').WayBack} Way */
 /** @typedef {import('./types.js').Diagnosis} Diagnosis */
 /** @typedef {import('./types.js').Refusal} Refusal */
@@ -25,6 +27,7 @@
  * @property {number} touched  the step of the last change that affected training, or 0
  * @property {string | null} parent
  * @property {boolean} [ownLoop]  whether it trains in a script, whose state only that has
+ * @property {number[]} [kept]  the steps whose states such a script keeps
  */
 
 const STATES = ['checkpoint-damaged', 'non-finite', 'recovered']; // shown otherwise than as a finding
@@ -46,7 +49,9 @@ export function stackOf(run, around = {}) {
   const { current, earlier } = findings(run, around.dismissed ?? new Set(), around.known ?? (() => true));
   if (run.connection === 'gone')
     return { errors, now: [{ kind: 'gone', tone: 'bad', action: 'leave' }], earlier: [] };
-  const now = [...states(run), ...current].map((entry) => (run.ownLoop ? offered(entry) : entry));
+  const now = [...states(run), ...current].map((entry) =>
+    run.ownLoop ? offered(entry, run.kept ?? []) : entry,
+  );
   if (around.over && run.at === null) {
     const ended = now.findIndex((entry) => entry.kind === 'finished');
     if (ended >= 0) now[ended].kind = 'end';
@@ -64,12 +69,20 @@ export function stackOf(run, around = {}) {
   return { errors: unlike(errors), now, earlier };
 }
 
-/** An entry without what needs the state of a run of ours. @param {Entry} entry @returns {Entry} */
-const offered = ({ action, ...entry }) => ({
-  ...entry,
-  back: null,
-  ...(action === 'play' ? { action } : {}),
-});
+/**
+ * An entry without what needs the state of a run of ours; back is to a step whose state its script keeps.
+ * @param {Entry} entry
+ * @param {number[]} kept
+ * @returns {Entry}
+ */
+function offered({ action, back, ...entry }, kept) {
+  const step = back ? lastKept(kept, back.step) : null;
+  return {
+    ...entry,
+    back: back && step !== null ? { ...back, step } : null,
+    ...(action === 'play' ? { action } : {}),
+  };
+}
 
 /** Errors without duplicates. @param {Refusal[]} errors */
 const unlike = (errors) =>

@@ -118,6 +118,10 @@ function finished(run) {
 function past(run) {
   const step = count(run.at ?? 0);
   const knobs = inWords(run.experiment, run.wanted);
+  if (run.ownLoop && run.ended) return t('past.over', { step });
+  if (run.ownLoop && run.way === null) return t('past.unkept', { step });
+  if (run.ownLoop)
+    return t(knobs ? 'past.kept.wanted' : 'past.kept', { step, knobs, kept: count(run.way ?? 0) });
   return knobs ? t('past.wanted', { step, knobs }) : t('past.at', { step });
 }
 

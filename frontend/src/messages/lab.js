@@ -72,7 +72,32 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'Press Branch to go on from step {step} with {knobs}.',
     '분기를 누르면 스텝 {step}에서 {knobs}(으)로 학습을 이어 갑니다.',
   ],
+  'past.kept': [
+    'This is step {step}. Going back puts the script’s model, optimizer and random numbers back to step {kept}; its data loader goes on from where it is.',
+    '지금 보는 것은 스텝 {step}입니다. 되돌리면 스크립트의 모델, 옵티마이저, 난수가 스텝 {kept}의 상태로 돌아갑니다. 데이터 로더는 지금 읽던 곳에서 계속 읽습니다.',
+  ],
+  'past.kept.wanted': [
+    'Going back puts the script’s model, optimizer and random numbers back to step {kept}, and goes on with {knobs}; its data loader goes on from where it is.',
+    '되돌리면 스크립트의 모델, 옵티마이저, 난수가 스텝 {kept}의 상태로 돌아가고 {knobs}(으)로 학습을 이어 갑니다. 데이터 로더는 지금 읽던 곳에서 계속 읽습니다.',
+  ],
+  'past.unkept': [
+    'This is step {step}. The script keeps no state from before it, so it cannot go back here.',
+    '지금 보는 것은 스텝 {step}입니다. 스크립트에 이 스텝 이전의 상태가 남아 있지 않아 여기로는 되돌릴 수 없습니다.',
+  ],
+  'past.over': [
+    'This is step {step}. The script has ended, so nothing goes on from here.',
+    '지금 보는 것은 스텝 {step}입니다. 스크립트가 끝나서 여기서부터 이어 갈 수는 없습니다.',
+  ],
   'past.live': ['Back to live', '실시간으로'],
+
+  'kept.here': ['Keep', '상태 저장'],
+  'kept.help': [
+    'Keep the script’s state as it is now, to come back to it: on the script’s machine, until it ends',
+    '지금 상태로 되돌아올 수 있게 스크립트의 상태를 저장합니다. 스크립트가 도는 컴퓨터에, 끝날 때까지 남습니다',
+  ],
+  'kept.back': ['Back to step {step}', '스텝 {step}(으)로 되돌리기'],
+  'timeline.kept': ['a state is kept', '저장된 상태'],
+  'timeline.back': ['back to the state of step {step}', '스텝 {step}의 상태로 되돌림'],
 
   'branch.here': ['Branch', '분기'],
   'branch.differs': [

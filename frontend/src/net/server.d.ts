@@ -427,6 +427,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{run_id}/keep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep
+         * @description Have a script with its own training loop keep the state it has now.
+         */
+        post: operations["keep_api_runs__run_id__keep_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Back
+         * @description Have such a script put back the last state it keeps at or before a step, with some knobs changed.
+         */
+        post: operations["back_api_runs__run_id__back_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/{run_id}/sweep": {
         parameters: {
             query?: never;
@@ -1375,6 +1415,11 @@ export interface components {
             };
             orders?: number;
         };
+        /** @description The step to go back to, and the knobs that differ from there. */
+        WayBackTo: {
+            step: number;
+            knobs?: components["schemas"]["KnobValues"];
+        };
         /** @description RFC 9457 problem details. `code` says what is wrong, `field` where, `params` the values. */
         Problem: {
             type: string;
@@ -1388,7 +1433,7 @@ export interface components {
             };
         };
         Command: components["schemas"]["Watch"] | components["schemas"]["SetKnobs"] | components["schemas"]["Pause"] | components["schemas"]["Resume"] | components["schemas"]["Step"] | components["schemas"]["Pace"] | components["schemas"]["Stop"] | components["schemas"]["Ack"];
-        Event: components["schemas"]["Hello"] | components["schemas"]["Recording"] | components["schemas"]["State"] | components["schemas"]["KnobsChanged"] | components["schemas"]["Declared"] | components["schemas"]["Looked"] | components["schemas"]["Diagnosis"] | components["schemas"]["Gap"] | components["schemas"]["Done"] | components["schemas"]["StreamError"];
+        Event: components["schemas"]["Hello"] | components["schemas"]["Recording"] | components["schemas"]["State"] | components["schemas"]["KnobsChanged"] | components["schemas"]["Declared"] | components["schemas"]["StatesKept"] | components["schemas"]["WentBack"] | components["schemas"]["Looked"] | components["schemas"]["Diagnosis"] | components["schemas"]["Gap"] | components["schemas"]["Done"] | components["schemas"]["StreamError"];
         /** @description Everything up to `seq` is drawn. A client that acks gets no more pictures than it can draw. */
         Ack: {
             /** @constant */
@@ -1564,6 +1609,14 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description The steps after which a run's own script keeps its state now: it can be put back there. */
+        StatesKept: {
+            /** @constant */
+            type: "kept";
+            seq: number;
+            step: number;
+            steps: number[];
+        };
         /** @description Take `steps` steps, then pause. */
         Step: {
             /** @constant */
@@ -1598,6 +1651,14 @@ export interface components {
         WayBack: {
             step: number;
             knobs: components["schemas"]["KnobValues"];
+        };
+        /** @description After `step` steps a run's own script put back its state after `to`. The count goes on. */
+        WentBack: {
+            /** @constant */
+            type: "back";
+            seq: number;
+            step: number;
+            to: number;
         };
         /** @description By kind: names of a frame's `tensors`, and its `meta`. */
         Pictures: {
@@ -2001,6 +2062,7 @@ export type StepsTerm = components['schemas']['StepsTerm'];
 export type StoryAnswer = components['schemas']['StoryAnswer'];
 export type StoryStep = components['schemas']['StoryStep'];
 export type SweepBody = components['schemas']['SweepBody'];
+export type WayBackTo = components['schemas']['WayBackTo'];
 export type Problem = components['schemas']['Problem'];
 export type Command = components['schemas']['Command'];
 export type Event = components['schemas']['Event'];
@@ -2018,11 +2080,13 @@ export type Recording = components['schemas']['Recording'];
 export type Resume = components['schemas']['Resume'];
 export type SetKnobs = components['schemas']['SetKnobs'];
 export type State = components['schemas']['State'];
+export type StatesKept = components['schemas']['StatesKept'];
 export type Step = components['schemas']['Step'];
 export type Stop = components['schemas']['Stop'];
 export type StreamError = components['schemas']['StreamError'];
 export type Watch = components['schemas']['Watch'];
 export type WayBack = components['schemas']['WayBack'];
+export type WentBack = components['schemas']['WentBack'];
 export type Pictures = components['schemas']['Pictures'];
 export type SweepMeta = components['schemas']['SweepMeta'];
 export type ArrowsMeta = components['schemas']['ArrowsMeta'];
@@ -2629,6 +2693,54 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunInfo"];
+                };
+            };
+        };
+    };
+    keep_api_runs__run_id__keep_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunInfo"];
+                };
+            };
+        };
+    };
+    back_api_runs__run_id__back_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WayBackTo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,7 +1,8 @@
 """What travels between a script's own training loop and a server: JSON text, and frames as in `wire.py`.
 
-The script says `hello` first, and then `declare`, `state`, `knobs`, `diagnosis` and `answer`; scalars and
-pictures are binary. The server answers with `welcome` or `refused`, and sends `control`. Nothing is pickled.
+The script says `hello` first, and then `declare`, `state`, `knobs`, `diagnosis`, `kept`, `back` and `answer`;
+scalars and pictures are binary. The server answers with `welcome` or `refused`, and sends `control`. Nothing
+is pickled.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from descent.declared.declaration import Declaration
-from descent.protocol import LAST_STEP, Diagnosis, FindingParams, KnobsChanged, KnobValues, State
+from descent.protocol import (
+    LAST_STEP,
+    Diagnosis,
+    FindingParams,
+    KnobsChanged,
+    KnobValues,
+    State,
+    StatesKept,
+    WentBack,
+)
 
 VERSION = 1
 PATH = "/api/watch"
@@ -94,8 +104,9 @@ class ScriptState(State):
     step: int = Field(ge=0, le=LAST_STEP)
 
 
-Said = Annotated[Declare | Answer | ScriptState | KnobsChanged | Diagnosis, Field(discriminator="type")]
-said_adapter: TypeAdapter[Declare | Answer | ScriptState | KnobsChanged | Diagnosis] = TypeAdapter(Said)
+AnySaying = Declare | Answer | ScriptState | KnobsChanged | Diagnosis | StatesKept | WentBack
+Said = Annotated[AnySaying, Field(discriminator="type")]
+said_adapter: TypeAdapter[AnySaying] = TypeAdapter(Said)
 _finding: TypeAdapter[FindingParams] = TypeAdapter(FindingParams)
 
 
@@ -128,7 +139,7 @@ def strict_json(text: str) -> Any:
     return found
 
 
-def understood(text: str) -> Declare | Answer | ScriptState | KnobsChanged | Diagnosis:
+def understood(text: str) -> AnySaying:
     """A message after the first. Raises `ValueError`, of which `pydantic.ValidationError` is one."""
     told = strict_json(text)
     message = said_adapter.validate_python(told)

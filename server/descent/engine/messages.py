@@ -94,13 +94,13 @@ class RunSpec:
     take: bool = False  # the weights that `replay` leads to, instead of training
 
 
-ControlName = Literal["watch", "knobs", "pause", "resume", "step", "pace", "stop", "say"]
+ControlName = Literal["watch", "knobs", "pause", "resume", "step", "pace", "stop", "say", "keep", "back"]
 
 
 @dataclass(frozen=True)
 class Control:
     """A command for the engine: `name` is a command's `type`, or `say` to announce a status that the
-    server decided. `reply_to` asks for an answer.
+    server decided; `keep` and `back` are for a script's own loop. `reply_to` asks for an answer.
     """
 
     name: ControlName

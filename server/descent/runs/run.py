@@ -95,6 +95,7 @@ class Run:
     refused: BadKnob | None = None  # the knob's value because of which it failed
     declared: dict[str, Any] | None = None  # of a run that trains in a script of its own; see `RunRow`
     told: int = 0  # the step from which on such a script has told no scalars yet
+    kept: tuple[int, ...] = ()  # the steps whose states such a script keeps
 
     @property
     def ended(self) -> bool:
@@ -110,8 +111,8 @@ class Run:
         """Raises `OwnLoop` for a run whose state cannot be built here."""
         if self.own_loop:
             raise OwnLoop(
-                "this run trains in a script of its own, so Descent cannot branch it, go back in it, sweep "
-                "it, write it as a file to train from or save its weights; its scalars can be saved",
+                "this run trains in a script of its own, so Descent cannot branch it, sweep it, write it as "
+                "a file to train from or save its weights; its scalars can be saved",
                 "run",
             )
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Literal
 
 from descent import errors
 from descent.declared import Declaration, entry_of
 from descent.declared.messages import RESTARTING, Answer, Declined, Hello
 from descent.engine.messages import Applied, Control, Refused, Reply
 from descent.protocol import Declared
+from descent.runs import knobs as knob_check
 from descent.runs.run import Run
 from descent.runs.session import Sessions, script_away
 from descent.runs.tags import one_line
@@ -82,6 +83,35 @@ class Scripts:
         elif said.answer is not None:
             answer = Applied(said.step, said.answer.changed, said.answer.knobs)
         self._sessions.receive(run, Reply(run.channel.last_seq, said.step, said.reply_to, answer))
+
+    async def keep(self, run: Run) -> None:
+        """Have a script keep the state it has now. Raises `NotRecorded`, `WrongState`, `ScriptAway`,
+        `NoAnswer` and `BadCheckpoint`.
+        """
+        await self._ask(run, "keep")
+
+    async def go_back(self, run: Run, step: int, knobs: Mapping[str, Any]) -> None:
+        """Have a script put back the last state it keeps at or before `step`, with some knobs changed.
+
+        Raises `NotRecorded` where there is none, `BadKnob`, and what `keep` does.
+        """
+        checked = knob_check.check(run.entry, knobs, before=run.knobs)
+        if run.own_loop and not any(kept <= step for kept in run.kept):
+            raise errors.NotRecorded(f"the script keeps no state at or before step {step}", "step")
+        await self._ask(run, "back", step=step, knobs={name: checked[name] for name in knobs})
+
+    async def _ask(self, run: Run, name: Literal["keep", "back"], **arguments: Any) -> None:
+        if not run.own_loop:
+            raise errors.NotRecorded(
+                "only a script's own loop is put back in place; branch this run instead", "run"
+            )
+        await self._sessions.need(run, "running", "paused")
+        try:
+            await self._sessions.ask(run, name, **arguments)
+        except errors.BadKnob as error:
+            if error.field != "step":
+                raise
+            raise errors.BadCheckpoint(error.detail, "step", cause=error.detail) from error
 
     def left(self, run: Run, worker: RemoteWorker) -> None:
         """The connection of a script has ended. It has some time to come back."""

@@ -158,6 +158,8 @@ class Sessions:
             run.knobs = dict(event["now"])
             run.steps_per_epoch = event["steps_per_epoch"]
             run.knob_log.append((event["step"], dict(event["knobs"])))
+        elif event["type"] == "kept":
+            run.kept = tuple(event["steps"])
         elif event["type"] == "state":
             run.pace = event["pace"]
             run.steps_per_epoch = event.get("steps_per_epoch", run.steps_per_epoch)

@@ -4,6 +4,7 @@ The script trains in its own process; a thread speaks with a server. Without one
 """
 
 from descent.watching.begin import watch
-from descent.watching.run import Knob, Stopped, WatchedRun
+from descent.watching.offer import Knob
+from descent.watching.run import Stopped, WatchedRun
 
 __all__ = ["Knob", "Stopped", "WatchedRun", "watch"]

@@ -21,12 +21,18 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from descent.watching.company import is_distributed
 from descent.watching.link import say
 from descent.watching.run import WatchedRun
 
-URL, SERVE, OFF = "DESCENT_URL", "DESCENT_WATCH_SERVE", "DESCENT_WATCH_OFF"
+URL, SERVE, OFF, ROOM = (
+    "DESCENT_URL",
+    "DESCENT_WATCH_SERVE",
+    "DESCENT_WATCH_OFF",
+    "DESCENT_WATCH_CHECKPOINTS",
+)
 DEFAULT = "http://localhost:8000"
-STARTS_WITHIN = 60.0  # seconds
+DEFAULT_ROOM = 1000  # MB of checkpoints
 
 _runs: weakref.WeakSet[WatchedRun] = weakref.WeakSet()
 _ended_with: list[BaseException] = []
@@ -67,7 +73,9 @@ def watch(
         address = _served(address)
     name = name or Path(sys.argv[0] or "run").stem
     schedulers = [scheduler] if isinstance(scheduler, LRScheduler) else list(scheduler)
-    run = WatchedRun(model, optimizers, name, address, schedulers=schedulers, off=off, follows=follows)
+    run = WatchedRun(
+        model, optimizers, name, address, schedulers=schedulers, room=_room(), off=off, follows=follows
+    )
     if not off and not follows:
         _see_to_the_end()
         _runs.add(run)
@@ -80,6 +88,21 @@ def _rank() -> int:
         return int(torch.distributed.get_rank())
     rank = os.environ.get("RANK", "0")
     return int(rank) if rank.isdecimal() else 0
+
+
+def _room() -> int:
+    """Bytes that checkpoints may take: none where other processes train the same model, since put back in
+    one, it would differ from theirs.
+    """
+    world = os.environ.get("WORLD_SIZE", "1")
+    if is_distributed() or (world.isdecimal() and int(world) > 1):
+        return 0
+    told = os.environ.get(ROOM, "") or str(DEFAULT_ROOM)
+    try:
+        return max(0, int(float(told) * 1e6))
+    except (ValueError, OverflowError):
+        say(f"{ROOM}={told!r} is no number of megabytes: no checkpoints are kept")
+        return 0
 
 
 def _served(address: str) -> str:

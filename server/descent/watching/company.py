@@ -11,7 +11,7 @@ import itertools
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -69,6 +69,20 @@ class Company:
         distributed.broadcast(torch.tensor([what, len(text)]), 0, self._group)
         if text:
             distributed.broadcast(torch.tensor(list(text), dtype=torch.uint8), 0, self._group)
+
+    def follow(self, writers: Mapping[str, Callable[[Any], None]], failed: Callable[[str], None]) -> bool:
+        """Do what the first process was told at this step; whether that is to end. `failed` is told of each
+        knob whose writer has raised.
+        """
+        what = HOLD
+        while what == HOLD:
+            what, moved = self.hear()
+            for name, value in moved.items():
+                try:
+                    writers[name](value)
+                except Exception:
+                    failed(f"knob {name!r}")
+        return what == STOP
 
     def hear(self) -> tuple[int, dict[str, Any]]:
         """What is to be done, and the knobs that were moved; waits for the first process."""

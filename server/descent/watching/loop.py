@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,16 +17,20 @@ from descent.contract.panels import Picture
 from descent.declared import Watched
 from descent.engine.health import Finding
 from descent.engine.inbox import Inbox
-from descent.engine.knobs import KnobState
+from descent.engine.knobs import KEY, KnobState
 from descent.engine.looking import Looking
 from descent.engine.loop import LONGEST_BATCH, Loop
-from descent.engine.messages import Output, RunSpec
+from descent.engine.messages import Applied, Control, Output, Refused, RunSpec
 from descent.engine.observe import ProbeWroteError, undisturbed
 from descent.engine.scalars import ScalarBatch
 from descent.protocol import ENDED, Status
+from descent.watching.checkpoints import Checkpoints, StateError
 from descent.watching.probes import Probe
 
-WAYS_BACK = ("back", "healthy")  # of a finding: steps to branch from, which only an experiment has
+WAYS_BACK = ("back", "healthy")  # of a finding: steps to go back to, where a state is kept
+KEEPING_SHARE = 0.01  # of the time, for keeping states
+FIRST_KEPT = 1.0  # seconds until the first state is kept, at least
+OFTEN, SELDOM, AGE_SHARE = 1.0, 60.0, 0.02  # seconds between two states: of the run's age, within bounds
 HELD_FOR = 1.0  # seconds between two looks whether a paused script still has a server
 
 
@@ -54,11 +59,22 @@ class DrivenLoop(Loop):
     """A run whose steps someone else takes."""
 
     def __init__(
-        self, entry: Entry, own: Own, inbox: Inbox, emit: Callable[[Output], None], alone: Callable[[], bool]
+        self,
+        entry: Entry,
+        own: Own,
+        inbox: Inbox,
+        emit: Callable[[Output], None],
+        *,
+        alone: Callable[[], bool],
+        checkpoints: Checkpoints | None = None,
     ) -> None:
-        """`alone`: whether there has been no server for so long that a paused script must not wait for it."""
+        """`alone`: whether there has been no server for so long that a paused script must not wait for it.
+        `checkpoints`: where states are kept, if they are.
+        """
         self._own = own
         self._alone = alone
+        self._checkpoints = checkpoints
+        self._keep_at = inf
         self._probes: dict[str, Probe] = {}
         self._prepared: set[str] = set()  # panels whose picture needs the step that is under way
         self._serve_at = 0.0
@@ -89,6 +105,9 @@ class DrivenLoop(Loop):
     def begin(self) -> None:
         """The script has begun to train."""
         self._become("running")
+        self._begun = time.perf_counter()
+        if self._checkpoints is not None:
+            self._keep_at = self._begun + max(FIRST_KEPT, self._checkpoints.costs / KEEPING_SHARE)
 
     def after_step(self, row: Mapping[str, float | Tensor]) -> None:
         """Take in the scalars of a step, and do what is to be done before the next one."""
@@ -123,6 +142,8 @@ class DrivenLoop(Loop):
             self._look_at(panel)
         if now >= self._flush_at or len(self._batch) >= LONGEST_BATCH:
             self._flush()
+        if now >= self._keep_at:
+            self._keep()
         self._looking.collect(now)
         if self._steps_left:
             self._steps_left -= 1
@@ -185,18 +206,94 @@ class DrivenLoop(Loop):
         params = {"panel": panel, "error": f"{type(error).__name__}: {error}"}
         self._say("diagnosis", step=self.step, code="probe-failed", params=params)
 
+    # States
+
+    @property
+    def kept_steps(self) -> list[int]:
+        """The steps whose states are kept: the run can be put back there."""
+        return [] if self._checkpoints is None else self._checkpoints.steps
+
+    def _apply(self, control: Control) -> Applied | Refused | None:
+        if control.name == "keep":
+            why = self._kept()
+            return Refused("step", why, {"reason": "state"}) if why else None
+        if control.name == "back":
+            return self._go_back(control.arguments["step"], control.arguments["knobs"])
+        return super()._apply(control)
+
+    def _keep(self) -> None:
+        begin = time.perf_counter()
+        if (why := self._kept()) and not self._bad:
+            self._keep_at = inf
+            self._say("diagnosis", step=self.step, code="checkpoint-failed", params={"error": why})
+            return
+        now = time.perf_counter()
+        soon = min(max(OFTEN, AGE_SHARE * (now - self._begun)), SELDOM)
+        self._keep_at = now + max(soon, (now - begin) / KEEPING_SHARE)
+
+    def _kept(self) -> str:
+        """Keep the present state; returns why not, if it is not kept."""
+        self._flush()
+        if self._checkpoints is None:
+            return "no states are kept of this run"
+        try:
+            if self._bad or not self._checkpoints.finite:
+                self._bad = True
+                return "the state is lost: it is not finite"
+            self._checkpoints.keep(self.step, self._knob_state.dump())
+        except StateError as error:
+            return str(error)
+        self._say("kept", step=self.step, steps=self.kept_steps)
+        return ""
+
+    def _go_back(self, step: int, override: Mapping[str, Any]) -> Applied | Refused:
+        """Put back the last state at or before `step`, in place, and set knobs.
+
+        The count of steps goes on: what was told is kept, and what the script counts goes on, too.
+        """
+        self._flush()
+        found = self._checkpoints.at(step) if self._checkpoints is not None else None
+        if self._checkpoints is None or found is None:
+            return Refused("step", f"no state at or before step {step} is kept", {"reason": "state"})
+        before = self._knob_state.dump()
+        then = _shifted({KEY: {}, **found.knobs}, self.step - found.step)
+        try:
+            self._checkpoints.put_back(found, self.step, lambda: self._knob_state.set(then))
+        except StateError as error:
+            with contextlib.suppress(KnobError, ValidationError):
+                self._knob_state.set({KEY: {}, **before})
+            return Refused("step", str(error), {"reason": "state"})
+        with contextlib.suppress(KnobError, ValidationError):  # a function of the script's refuses them
+            self._own.changed(self.knobs, set(then[KEY]))  # the state has the rate of the step before
+            self._knob_state.set(override)
+        now = self._knob_state.dump()
+        changed = {name: value for name, value in now.items() if before.get(name) != value}
+        self._bad = False
+        self._health = self._new_health()
+        self._say("back", step=self.step, to=found.step)
+        if changed:
+            self._say("knobs", step=self.step, knobs=changed, now=now)
+        self._say("kept", step=self.step, steps=self.kept_steps)
+        self._looking.knobs_changed(time.perf_counter(), look=False)
+        if self.status == "paused":
+            self._looking.collect_watched()
+        return Applied(self.step, changed, now)
+
     # What ends a run of ours, and not one that is only watched
 
     def _diverge(self, step: int, scalars: Mapping[str, float]) -> None:
         if not self._bad:
-            params = {"scalars": {name: str(value) for name, value in scalars.items()}}
+            params: dict[str, Any] = {"scalars": {name: str(value) for name, value in scalars.items()}}
+            if steps := self.kept_steps:
+                params["healthy"] = steps[-1]
             self._say("diagnosis", step=step, code="non-finite", params=params)
         self._bad = True
 
     def _tell(self, findings: Iterable[Finding]) -> None:
         self._bad = False
         for finding in findings:
-            params = {name: value for name, value in finding.params.items() if name not in WAYS_BACK}
+            kept = bool(self.kept_steps)
+            params = {name: value for name, value in finding.params.items() if kept or name not in WAYS_BACK}
             params["remedy"] = dict(finding.remedy)
             self._say("diagnosis", step=self.step, code=finding.code, params=params)
 
@@ -205,3 +302,9 @@ class DrivenLoop(Loop):
         self._flush()
         if self.status not in ENDED:
             self._become(status, reason)
+
+
+def _shifted(knobs: Mapping[str, Any], steps: int) -> dict[str, Any]:
+    """Knobs whose schedules begin later: a state that is put back goes on where its schedules were."""
+    schedules = {name: {**told, "start": told["start"] + steps} for name, told in knobs.get(KEY, {}).items()}
+    return {**knobs, KEY: schedules}

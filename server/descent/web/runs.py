@@ -109,6 +109,15 @@ class BranchPoint(BaseModel):
     )
 
 
+class WayBackTo(BaseModel):
+    """The step to go back to, and the knobs that differ from there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: int = Field(ge=0, le=LAST_STEP)
+    knobs: KnobValues = {}
+
+
 class PlanRequest(BaseModel):
     """A schedule to preview for a knob with the unscheduled `value`, and how many steps ahead."""
 
@@ -335,6 +344,20 @@ async def branch(body: BranchPoint, run: TheRun, manager: Manager) -> RunInfo:
     """A new run that goes on from where this one was, bit for bit on one CPU thread, but for `knobs`."""
     branch = await manager.branch(run, body.step, body.knobs, paused=body.paused, viewed=body.viewed)
     return branch.info()
+
+
+@router.post("/{run_id}/keep")
+async def keep(run: TheRun, manager: Manager) -> RunInfo:
+    """Have a script with its own training loop keep the state it has now."""
+    await manager.scripts.keep(run)
+    return run.info()
+
+
+@router.post("/{run_id}/back")
+async def back(body: WayBackTo, run: TheRun, manager: Manager) -> RunInfo:
+    """Have such a script put back the last state it keeps at or before a step, with some knobs changed."""
+    await manager.scripts.go_back(run, body.step, body.knobs)
+    return run.info()
 
 
 @router.post("/{run_id}/sweep")

@@ -107,6 +107,11 @@ export class RunKnobs {
     this.#told = { ...this.#told, ...knobs };
   }
 
+  /** Training was changed otherwise than by a knob. @param {number} step */
+  touch(step) {
+    this.touched = Math.max(this.touched, step);
+  }
+
   /** At another step, a branch would change nothing yet. */
   moved() {
     this.wanted = {};
