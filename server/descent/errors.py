@@ -248,6 +248,13 @@ class NoWeights(DescentError):
     code = "no-weights"
 
 
+class NoOnnx(DescentError):
+    """The model cannot be written as ONNX; with the `reason` torch, `cause` says why."""
+
+    status = 409
+    code = "no-onnx"
+
+
 class DifferentShape(DescentError):
     """A branch's knobs would make another model than the one whose weights it continues."""
 
@@ -298,7 +305,7 @@ class NoScript(DescentError):
 
 
 class NotInstalled(DescentError):
-    """An optional part of Descent is not installed."""
+    """An optional part of Descent is not installed: `what`, which comes with the `extra`."""
 
     status = 501
     code = "not-installed"

@@ -72,7 +72,13 @@ def test_without_tensorboard_the_page_says_how_to_install_it_and_saves_nothing(o
     page.on("download", lambda download: downloads.append(download.suggested_filename))
 
     def lack(route: Route) -> None:
-        problem = {"status": 501, "code": "not-installed", "detail": "…", "field": "format", "params": {}}
+        problem: dict[str, object] = {
+            "status": 501,
+            "code": "not-installed",
+            "detail": "…",
+            "field": "format",
+            "params": {"what": "TensorBoard", "extra": "tensorboard"},
+        }
         route.fulfill(status=501, content_type="application/problem+json", body=json.dumps(problem))
 
     page.route("**/export?format=tensorboard", lack)

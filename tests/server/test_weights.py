@@ -231,7 +231,7 @@ async def test_a_worker_that_takes_too_long_is_given_up(api, monkeypatch):
 def told(cls: type[Experiment[Any]], until: int = 1) -> dict[str, Any]:
     said: list[Any] = []
     knobs = cls.knobs_type().model_dump(mode="json")
-    spec = RunSpec("run", "tiny", knobs, 0, "cpu", replay=Replay(until, {}), take=True)
+    spec = RunSpec("run", "tiny", knobs, 0, "cpu", replay=Replay(until, {}), take="weights")
     take(entry_of(cls), spec, said.append)
     (answer,) = said
     assert isinstance(answer, NotTaken)

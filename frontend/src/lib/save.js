@@ -90,7 +90,7 @@ export async function saveData(panel, run) {
 
 /**
  * The address of a run's weights, below the run's own.
- * @param {'safetensors' | 'pt'} format
+ * @param {'safetensors' | 'pt' | 'onnx'} format
  * @param {number} [step]  by default the last one recorded
  */
 export const weightsOf = (format, step) =>

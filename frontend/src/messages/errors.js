@@ -55,6 +55,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'This experiment trains without a model, so it has no weights.',
     '모델 없이 학습하는 실험이라 가중치가 없습니다.',
   ],
+  'error.no-onnx': [
+    'This experiment has no single model to take out as ONNX. Its weights can be saved.',
+    'ONNX로 내보낼 모델이 정해져 있지 않은 실험입니다. 가중치는 저장할 수 있습니다.',
+  ],
+  'error.no-onnx.torch': [
+    'PyTorch cannot write this model as ONNX: {cause}',
+    'PyTorch가 이 모델을 ONNX로 내보내지 못합니다: {cause}',
+  ],
   'error.too-many-tables': [
     'Other tables are being written. Try again in a moment.',
     '다른 표를 만드는 중입니다. 잠시 뒤에 다시 시도하세요.',
@@ -310,8 +318,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '이미지를 읽는 데 메모리나 시간이 너무 많이 듭니다. 먼저 크기를 줄이세요.',
   ],
   'error.not-installed': [
-    'TensorBoard is not installed here. Install it with: pip install "descent-playground[tensorboard]"',
-    'TensorBoard가 설치되어 있지 않습니다. 다음 명령으로 설치하세요: pip install "descent-playground[tensorboard]"',
+    '{what} is not installed here. Install it with: pip install "descent-playground[{extra}]"',
+    '{what}이(가) 설치되어 있지 않습니다. 다음 명령으로 설치하세요: pip install "descent-playground[{extra}]"',
   ],
   'error.not-written': [
     'Could not write the recording, so nothing was changed.',

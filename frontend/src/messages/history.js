@@ -54,6 +54,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'history.csv': ['Scalars (CSV)', '스칼라 (CSV)'],
   'history.safetensors': ['Weights (safetensors)', '가중치 (safetensors)'],
   'history.pt': ['Weights (PyTorch state_dict)', '가중치 (PyTorch state_dict)'],
+  'history.onnx': ['Model (ONNX)', '모델 (ONNX)'],
   'history.saving': ['Writing the file…', '파일을 만드는 중…'],
   'history.scriptSure': ['Save it anyway', '그래도 저장'],
   'history.scriptImported': [

@@ -194,7 +194,8 @@ export interface paths {
         /**
          * Weights
          * @description The weights after that many steps, bit for bit on one CPU thread: tensors by name, such as
-         *     `model.0.weight`. The state is built again from the checkpoint before.
+         *     `model.0.weight`. Or the model, where the experiment says which and the extra `onnx` is installed.
+         *     The state is built again from the checkpoint before.
          */
         get: operations["weights_api_runs__run_id__weights_get"];
         put?: never;
@@ -2326,8 +2327,8 @@ export interface operations {
             query?: {
                 /** @description Default: the end of what is recorded. */
                 step?: number | null;
-                /** @description safetensors, or a state_dict for `torch.load`. */
-                format?: "safetensors" | "pt";
+                /** @description safetensors, a state_dict for `torch.load`, or the model as ONNX. */
+                format?: "safetensors" | "pt" | "onnx";
             };
             header?: never;
             path: {

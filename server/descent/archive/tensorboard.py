@@ -33,7 +33,10 @@ def write(store: Store, run_id: str, folder: Path, registry: Registry) -> Binary
         from tensorboard.summary.writer.record_writer import RecordWriter
     except ImportError as error:
         raise NotInstalled(
-            "event files are written by TensorBoard: pip install 'descent-playground[tensorboard]'", "format"
+            "event files are written by TensorBoard: pip install 'descent-playground[tensorboard]'",
+            "format",
+            what="TensorBoard",
+            extra="tensorboard",
         ) from error
     record = Record(store, run_id, registry)
     created = datetime.fromisoformat(record.row.created_at).timestamp()

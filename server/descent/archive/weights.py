@@ -1,6 +1,7 @@
-"""A run's weights as files that other programs read: safetensors, or a state_dict for `torch.load`.
+"""A run's weights as files that other programs read: safetensors, a state_dict for `torch.load`, or ONNX.
 
-Both hold tensors by name and nothing that could be run: the second is read with `weights_only=True`.
+The first two hold tensors by name and nothing that could be run: `torch.load` reads the second with
+`weights_only=True`. The third is the model with its weights.
 """
 
 from __future__ import annotations
@@ -14,20 +15,25 @@ from safetensors.torch import load
 from descent.engine.taking import taken
 from descent.errors import OwnLoop, UnknownRun
 from descent.registry import Registry
-from descent.runs.taking import spec_of
+from descent.runs.taking import What, spec_of
 from descent.runs.way_back import borrowed_by, way_back
 from descent.settings import Settings
 from descent.store.store import Store
 
-Format = Literal["safetensors", "pt"]
+Format = Literal["safetensors", "pt", "onnx"]
 
 
-def as_file(weights: bytes, format: Format) -> bytes:
-    """Weights in the safetensors format, as a file of `format`."""
-    if format == "safetensors":
-        return weights
+def what_of(format: Format) -> What:
+    """What has to be taken out of a run for a file of `format`."""
+    return "onnx" if format == "onnx" else "weights"
+
+
+def as_file(taken: bytes, format: Format) -> bytes:
+    """What was taken, as a file of `format`."""
+    if format != "pt":
+        return taken
     file = io.BytesIO()
-    torch.save(load(weights), file)
+    torch.save(load(taken), file)
     return file.getvalue()
 
 
@@ -37,11 +43,11 @@ def file_name(experiment: str, run_id: str, step: int, format: Format) -> str:
 
 
 def write(
-    store: Store, run_id: str, registry: Registry, settings: Settings, step: int | None
+    store: Store, run_id: str, registry: Registry, settings: Settings, step: int | None, format: Format
 ) -> tuple[int, bytes]:
-    """The weights of a recorded run after `step` steps, or at its end, made in this process; and that step.
+    """A file of a recorded run after `step` steps, or at its end, made in this process; and that step.
 
-    Raises `UnknownRun`, `OwnLoop`, and what `Takings.weights` does.
+    Raises `UnknownRun`, `OwnLoop`, and what `Takings.take` does.
     """
     row = store.run(run_id)
     if row is None:
@@ -53,7 +59,7 @@ def write(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as it was trained: the bits depend on it
     try:
-        spec = spec_of(row, entry, borrowed_by(store, registry, run_id), replay, settings)
-        return replay.until, taken(entry, spec)
+        spec = spec_of(row, entry, borrowed_by(store, registry, run_id), replay, settings, what_of(format))
+        return replay.until, as_file(taken(entry, spec), format)
     finally:
         torch.set_num_threads(threads)

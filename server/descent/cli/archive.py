@@ -108,7 +108,8 @@ def weights(
         int | None, typer.Option(min=0, help="After so many steps. Default: the end of the record.")
     ] = None,
     format: Annotated[
-        Literal["safetensors", "pt"], typer.Option(help="safetensors, or a state_dict for torch.load.")
+        Literal["safetensors", "pt", "onnx"],
+        typer.Option(help="safetensors, a state_dict for torch.load, or the model as ONNX."),
     ] = "safetensors",
     home: Home = None,
     database_url: DatabaseUrl = None,
@@ -117,9 +118,9 @@ def weights(
     from descent.archive import weights as files
 
     with _told(), opened(home, database_url, read_only=True) as (store, settings):
-        at, taken = files.write(store, run, _registry(settings), settings, step)
+        at, content = files.write(store, run, _registry(settings), settings, step, format)
         file = _free(file, files.file_name(_experiment(store, run), run, at, format))
-    file.write_bytes(files.as_file(taken, format))
+    file.write_bytes(content)
     typer.echo(file)
 
 

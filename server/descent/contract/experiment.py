@@ -190,6 +190,13 @@ class Experiment(ABC, Generic[K]):
         """Learners that have left the race for good, by the name their measures give them in `of`."""
         return ()
 
+    def exported(self, knobs: K) -> tuple[torch.nn.Module, torch.Tensor] | None:
+        """The model as others may run it, and an input of two rows or more to try it on; None: there is none.
+
+        How many rows there are, the first dimension, is left open.
+        """
+        return None
+
     def steps_per_epoch(self, knobs: K) -> float | None:
         """Steps in one pass over the training data, where that means something: over `training_samples`."""
         size = getattr(knobs, "batch_size", self.batch_size)

@@ -91,7 +91,7 @@ class RunSpec:
     replay: Replay | None = None
     plan: Plan = field(default_factory=Plan)
     sweep: SweepSpec | None = None  # instead of training
-    take: bool = False  # the weights that `replay` leads to, instead of training
+    take: Literal["", "weights", "onnx"] = ""  # what to take where `replay` leads to, instead of training
 
 
 ControlName = Literal["watch", "knobs", "pause", "resume", "step", "pace", "stop", "say", "keep", "back"]

@@ -1,4 +1,4 @@
-"""What is taken out of a run at a step: the experiment as it was then, as bytes that hold tensors alone."""
+"""What is taken out of a run at a step: its weights as they were then, or its model for other programs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from descent.engine.build import build
 from descent.engine.checkpoint import CheckpointError
 from descent.engine.knobs import refusal
 from descent.engine.messages import NotTaken, Output, RunSpec, Taken
+from descent.engine.onnx import as_onnx
 from descent.engine.replay import go_back
 from descent.engine.weights import weights_of
 
@@ -22,13 +23,14 @@ TRACEBACK_TAIL = 2000  # characters
 
 
 def taken(entry: Entry, spec: RunSpec) -> bytes:
-    """The weights that `spec.replay` leads to, as a safetensors file.
+    """What `spec.replay` leads to: the weights as a safetensors file, or the model as an ONNX file.
 
-    Raises `NoWeights` where the experiment has none, and `BadCheckpoint` where its state cannot be restored.
+    Raises `NoWeights` and `NoOnnx` where the experiment has no such thing, `NotInstalled`, and
+    `BadCheckpoint` where its state cannot be restored.
     """
     assert spec.replay is not None, "something is taken of what is recorded"
     try:
-        experiment, _, _ = go_back(lambda values: build(entry, spec, values), spec.knobs, spec.replay)
+        experiment, _, state = go_back(lambda values: build(entry, spec, values), spec.knobs, spec.replay)
     except KnobError as error:
         raise refusal(error).error() from error
     except Exception as error:
@@ -38,6 +40,11 @@ def taken(entry: Entry, spec: RunSpec) -> bytes:
         raise errors.BadCheckpoint(
             f"step {spec.replay.until} cannot be restored: {why}", "step", reason="weights", cause=cause
         ) from error
+    if spec.take == "onnx":
+        found = experiment.exported(state.knobs)
+        if found is None:
+            raise errors.NoOnnx(f"{entry.id} does not say which model leaves it as ONNX", "format")
+        return as_onnx(*found)
     weights = weights_of(experiment)
     if not weights:
         raise errors.NoWeights(f"{entry.id} trains without a model: it has no weights", "run")

@@ -33,7 +33,7 @@ from descent.runs.session import Sessions, wrong_state
 from descent.runs.sweeps import SweepRequest, Sweeps
 from descent.runs.table import Range
 from descent.runs.tags import one_line
-from descent.runs.taking import Takings
+from descent.runs.taking import Takings, What
 from descent.runs.tape import Tape
 from descent.settings import Settings
 from descent.store.database import StoreError
@@ -250,10 +250,10 @@ class RunManager:
         run.need_experiment()
         return await self._sweeps.sweep(self._history(), run, step, order)
 
-    async def weights(self, run: Run, step: int | None) -> Taken:
-        """The weights of `run` after `step` steps; see `Takings.weights`."""
+    async def take(self, run: Run, step: int | None, what: What) -> Taken:
+        """The weights or the model of `run` after `step` steps; see `Takings.take`."""
         run.need_experiment()
-        return await self._takings.weights(self._history(), run, step)
+        return await self._takings.take(self._history(), run, step, what)
 
     async def _resume_later(self, run: Run, paused: bool) -> None:
         await run.ready.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Literal
 
 from descent import errors
 from descent.contract.entry import Entry
@@ -21,10 +22,18 @@ WAITING = 8
 WITHIN = 300.0  # seconds to go back; where most checkpoints have made room, that is a long way
 
 
+What = Literal["weights", "onnx"]
+
+
 def spec_of(
-    run: Run | RunRow, entry: Entry, borrowed: Mapping[str, Borrowed], replay: Replay, settings: Settings
+    run: Run | RunRow,
+    entry: Entry,
+    borrowed: Mapping[str, Borrowed],
+    replay: Replay,
+    settings: Settings,
+    what: What,
 ) -> RunSpec:
-    """What takes the weights that `replay` leads to. Raises `BadKnob` where data it needs is not here."""
+    """How to take `what` where `replay` leads to. Raises `BadKnob` where data it needs is not here."""
     knob_check.need_data(entry, run.built_with, settings.data_folders)
     return RunSpec(
         run=run.id,
@@ -37,12 +46,12 @@ def spec_of(
         device=run.device,
         data=tuple(map(str, settings.data_folders)),
         replay=replay,
-        take=True,
+        take=what,
     )
 
 
 class Takings:
-    """The weights that this server is taking."""
+    """What this server is taking out of runs."""
 
     def __init__(self, settings: Settings, executor: LocalExecutor) -> None:
         self._settings = settings
@@ -50,11 +59,12 @@ class Takings:
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._asked = 0
 
-    async def weights(self, history: History, run: Run, step: int | None) -> Taken:
-        """The weights of a run after `step` steps, or at its recorded end, as a safetensors file.
+    async def take(self, history: History, run: Run, step: int | None, what: What) -> Taken:
+        """What a run has after `step` steps, or at its recorded end: its weights as a safetensors file, or
+        its model as an ONNX file.
 
-        Raises `NotRecorded`, `BadField`, `BadKnob`, `BadCheckpoint`, `NoWeights`, `TooManyTaken`, `NoAnswer`
-        and `WorkerLost`.
+        Raises `NotRecorded`, `BadField`, `BadKnob`, `BadCheckpoint`, `NoWeights`, `NoOnnx`, `NotInstalled`,
+        `TooManyTaken`, `NoAnswer` and `WorkerLost`.
         """
         if self._asked >= AT_ONCE + WAITING:
             raise errors.TooManyTaken("the weights of other runs are being taken; try again later", "run")
@@ -62,7 +72,8 @@ class Takings:
         try:
             async with self._turn:
                 replay, _ = await history.plan(run, step)
-                return await self._worked(spec_of(run, run.entry, run.borrowed, replay, self._settings))
+                spec = spec_of(run, run.entry, run.borrowed, replay, self._settings, what)
+                return await self._worked(spec)
         finally:
             self._asked -= 1
 

@@ -136,13 +136,15 @@ async def weights(
         int | None, Query(ge=0, le=LAST_STEP, description="Default: the end of what is recorded.")
     ] = None,
     format: Annotated[
-        weight_files.Format, Query(description="safetensors, or a state_dict for `torch.load`.")
+        weight_files.Format,
+        Query(description="safetensors, a state_dict for `torch.load`, or the model as ONNX."),
     ] = "safetensors",
 ) -> Response:
     """The weights after that many steps, bit for bit on one CPU thread: tensors by name, such as
-    `model.0.weight`. The state is built again from the checkpoint before.
+    `model.0.weight`. Or the model, where the experiment says which and the extra `onnx` is installed.
+    The state is built again from the checkpoint before.
     """
-    taken = await manager.weights(run, step)
+    taken = await manager.take(run, step, weight_files.what_of(format))
     content = await asyncio.to_thread(weight_files.as_file, taken.payload, format)
     headers = _named(weight_files.file_name(run.entry.id, run.id, taken.step, format))
     return Response(content, media_type=BINARY, headers=headers | {"X-Step": str(taken.step)})

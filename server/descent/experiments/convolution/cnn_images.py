@@ -28,7 +28,7 @@ from typing import Literal
 
 import torch
 from pydantic import model_validator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from descent.contract import Experiment, Objective, Preset, Scalars
@@ -188,6 +188,10 @@ class CNNImages(Experiment[ImagesKnobs]):
         """The scores (N, 10) of pictures (N, C, H, W), some at a time: their maps then stay in the cache."""
         parts = [transformed(part, knobs.transform) for part in pictures.split(TOGETHER)]
         return torch.cat([self.model(x) for x in parts])
+
+    def exported(self, knobs: ImagesKnobs) -> tuple[nn.Module, Tensor]:
+        """Pictures (B, C, H, W), transformed as the knob says, → scores (B, 10)."""
+        return self.model, transformed(self.test[:2], knobs.transform)
 
     def _seen(self, knobs: ImagesKnobs) -> Tensor:
         """x (1, C, H, W) that is looked at: drawn or of the test set, then moved."""

@@ -246,6 +246,10 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
             "error/pca": self.pca_error.clone(),
         }
 
+    def exported(self, knobs: AutoencoderKnobs) -> tuple[nn.Module, Tensor]:
+        """Pictures x (B, D) from 0 to 1 → x̂ (B, D)."""
+        return self.model, self.test_x[:2]
+
     def objectives(self, knobs: AutoencoderKnobs) -> Mapping[str, Objective]:
         """The loss of the coming mini-batch, with the noise of that step."""
         return {"": Objective.of(self.model, self.optimizer, lambda: self._loss(knobs)[0])}

@@ -22,6 +22,7 @@ PyTorch adds two biases where the equations have one: b = b_ih + b_hh. Numbers h
 
 from __future__ import annotations
 
+import copy
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -207,6 +208,12 @@ class NextWord(Experiment[NextWordKnobs]):
         """(T, V), a 1 in each row at that word's place in the vocabulary."""
         places = torch.tensor([self.words.index(word) for word in words], device=self.device)
         return F.one_hot(places, len(self.words)).double()
+
+    def exported(self, knobs: NextWordKnobs) -> tuple[nn.Module, Tensor]:
+        """The LSTM in single precision, for the double one of ONNX runs nowhere: words (N, T, V), a 1 at each
+        one's place → logits (N, V) and hidden states (N, T, D).
+        """
+        return copy.deepcopy(self.lstm).float(), self.x[:2].float()
 
     def asked(self, knobs: NextWordKnobs) -> tuple[list[str], Tensor]:
         """The words asked about, and as a batch of one: (1, T, V)."""

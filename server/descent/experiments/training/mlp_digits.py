@@ -193,6 +193,10 @@ class MLPDigits(Experiment[DigitsKnobs]):
             more=rough(100 * more),
         )
 
+    def exported(self, knobs: DigitsKnobs) -> tuple[nn.Module, Tensor]:
+        """x (B, D) → z₂ (B, 10)."""
+        return self.model, self.test_x[:2]
+
     @p.bars("Probabilities")
     def probabilities(self, knobs: DigitsKnobs) -> p.Bars:
         """p of the image that is looked at."""

@@ -29,7 +29,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field as Item
 from pydantic import model_validator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector
 from torch.optim import Optimizer
@@ -49,7 +49,7 @@ from descent.kit.data.planar import (
     pictured,
 )
 from descent.kit.measures import TRAIN_AND_TEST
-from descent.kit.nn.layers import UniformLayers
+from descent.kit.nn.layers import Activated, UniformLayers
 from descent.kit.nn.lean import backward, lean_optimizer, tune_optimizer, update
 from descent.kit.text import rough
 
@@ -297,6 +297,10 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         if (self.step_index + 1) % self.batches.per_epoch(knobs.batch_size) == 0:
             row |= self._evaluate(knobs)
         return row
+
+    def exported(self, knobs: PlaygroundKnobs) -> tuple[nn.Module, Tensor]:
+        """Features (B, F) → z (B, 1), whose sign is the class."""
+        return Activated(self.model, ACTIVATIONS[knobs.activation]), self.inputs[:2]
 
     def objectives(self, knobs: PlaygroundKnobs) -> Mapping[str, Objective]:
         """What the coming mini-batch's step descends."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class UniformLayers(nn.Module):
@@ -29,3 +29,16 @@ class UniformLayers(nn.Module):
     def pairs(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """W and b of each layer."""
         return list(zip(self.weights, self.biases, strict=True))
+
+
+class Activated(nn.Module):
+    """A network that is told its activation with each call, and one activation: a module of its own."""
+
+    def __init__(self, network: nn.Module, activation: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the network gives for `x`."""
+        return self.network(x, self.activation)
