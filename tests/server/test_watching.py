@@ -370,6 +370,29 @@ def test_the_page_s_knobs_are_the_script_s_own(training: Training, server: str) 
     assert changes == [0.5]
 
 
+def test_what_the_script_s_scheduler_writes_is_shown_on_the_knob(training: Training, server: str) -> None:
+    group = training.optimizer.param_groups[0]
+    scheduler = torch.optim.lr_scheduler.StepLR(training.optimizer, 20, 0.5)
+    run = training.until(lambda: the_run(server))
+
+    def trained() -> bool:
+        if group["lr"] > 0.1 / 32:
+            scheduler.step()
+        return bool(info(server, run["id"])["knobs"]["lr"] == group["lr"] == 0.1 / 32)
+
+    training.until(trained)
+    log = httpx.get(f"{server}/api/runs/{run['id']}/knobs").json()
+    assert len(log) == 1  # nobody has changed a knob
+    answers: list[httpx.Response] = []
+    change = {"json": {"knobs": {"lr": 0.1}}}  # what it began with
+    asking = threading.Thread(
+        target=lambda: answers.append(httpx.patch(f"{server}/api/runs/{run['id']}", **change))
+    )
+    asking.start()
+    training.until(lambda: answers)
+    assert group["lr"] == 0.1
+
+
 def test_its_inside_is_looked_at_and_nothing_changes_by_that() -> None:
     def trained(panels: list[str]) -> list[float]:
         training = Training("http://127.0.0.1:1")  # no page says anything else

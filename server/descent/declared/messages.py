@@ -20,6 +20,7 @@ from descent.protocol import (
     FindingParams,
     KnobsChanged,
     KnobValues,
+    Looked,
     State,
     StatesKept,
     WentBack,
@@ -104,7 +105,13 @@ class ScriptState(State):
     step: int = Field(ge=0, le=LAST_STEP)
 
 
-AnySaying = Declare | Answer | ScriptState | KnobsChanged | Diagnosis | StatesKept | WentBack
+class ScriptLooked(Looked):
+    """The present values of knobs that the script has written itself."""
+
+    step: int = Field(ge=0, le=LAST_STEP)
+
+
+AnySaying = Declare | Answer | ScriptState | KnobsChanged | ScriptLooked | Diagnosis | StatesKept | WentBack
 Said = Annotated[AnySaying, Field(discriminator="type")]
 said_adapter: TypeAdapter[AnySaying] = TypeAdapter(Said)
 _finding: TypeAdapter[FindingParams] = TypeAdapter(FindingParams)

@@ -73,6 +73,16 @@ class KnobState:
         """Whether some knob follows a schedule."""
         return bool(self._followed)
 
+    @property
+    def followed(self) -> frozenset[str]:
+        """The knobs that follow a schedule."""
+        return frozenset(self._followed)
+
+    def found(self, values: Mapping[str, Any]) -> None:
+        """Take over values that the experiment has already, whoever wrote them."""
+        self._set = self._set.model_copy(update=dict(values))
+        self.knobs = self.knobs.model_copy(update=dict(values))
+
     def set(self, values: Mapping[str, Any]) -> Applied:
         """Set knobs and schedules, from the next step on. Raises `ValidationError` or `KnobError`, and then
         changes nothing.

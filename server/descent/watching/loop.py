@@ -20,7 +20,7 @@ from descent.engine.inbox import Inbox
 from descent.engine.knobs import KEY, KnobState
 from descent.engine.looking import Looking
 from descent.engine.loop import LONGEST_BATCH, Loop
-from descent.engine.messages import Applied, Control, Output, Refused, RunSpec
+from descent.engine.messages import Applied, Control, LookChanged, Output, Refused, RunSpec
 from descent.engine.observe import ProbeWroteError, undisturbed
 from descent.engine.scalars import ScalarBatch
 from descent.protocol import ENDED, Status
@@ -41,6 +41,7 @@ class Own(Watched):
         super().__init__(0, device)
         self.model = model
         self.writers: dict[str, Callable[[Any], None]] = {}  # by knob
+        self.readers: dict[str, Callable[[], Any]] = {}
         self.moved: dict[str, Any] = {}  # knobs written, until the other processes are told
         self.become(entry)
 
@@ -142,6 +143,7 @@ class DrivenLoop(Loop):
             self._look_at(panel)
         if now >= self._flush_at or len(self._batch) >= LONGEST_BATCH:
             self._flush()
+            self._read_back()
         if now >= self._keep_at:
             self._keep()
         self._looking.collect(now)
@@ -163,6 +165,18 @@ class DrivenLoop(Loop):
                 break
         paced = self._pace.at(self.step) is not None
         self._serve_at = 0.0 if paced else min(self._flush_at, self._looking.next_due)
+
+    def _read_back(self) -> None:
+        """Take over and show what the script has written into its settings itself, as its schedulers do.
+
+        It is no change of a knob: nobody made it, and it may come at every step.
+        """
+        present, followed = self.knobs, self._knob_state.followed
+        values = {name: read() for name, read in self._own.readers.items() if name not in followed}
+        found = {name: value for name, value in values.items() if value != getattr(present, name)}
+        if found:
+            self._knob_state.found(found)
+            self._emit(LookChanged(self._seq, self.step, found))
 
     def _hold(self) -> None:
         """Wait for a command; go on by itself where no server is left to send one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -138,6 +139,16 @@ class Offer:
         return {one.knob.name: one.write for one in self.knobs}
 
     @property
+    def readers(self) -> dict[str, Callable[[], Any]]:
+        """What reads each knob's value, within its bounds: the script may write it, too."""
+        return {one.knob.name: partial(_within, one) for one in self.knobs}
+
+    @property
     def probes(self) -> dict[str, Probe]:
         """What computes each panel's picture."""
         return {probe.panel.name: probe for probe in [*self.looks, *self._own, *self._probes]}
+
+
+def _within(steered: Steered) -> Any:
+    value, low, high = steered.read(), steered.knob.low, steered.knob.high
+    return value if low is None or high is None else min(max(value, low), high)

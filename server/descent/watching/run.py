@@ -266,7 +266,7 @@ class WatchedRun:
         offer, talk = self._offer, self._talk
         told = offer.declaration()
         entry = entry_of(told)
-        self._own.writers = offer.writers
+        self._own.writers, self._own.readers = offer.writers, offer.readers
         offer.stale = False
         begun = self._loop is not None
         if self._loop is None:

@@ -12,7 +12,17 @@ from typing import Any
 from descent.declared import Declaration
 from descent.declared.messages import LARGEST_FRAME, Hello
 from descent.engine.inbox import Inbox
-from descent.engine.messages import Applied, Control, Event, Output, PanelFrame, Refused, Reply, ScalarsFrame
+from descent.engine.messages import (
+    Applied,
+    Control,
+    Event,
+    LookChanged,
+    Output,
+    PanelFrame,
+    Refused,
+    Reply,
+    ScalarsFrame,
+)
 from descent.protocol import ENDED
 from descent.watching.link import ALONE, Link, Waiting, say
 from descent.watching.loop import DrivenLoop
@@ -73,6 +83,9 @@ class Talk:
             case Event(_, _, event):
                 self._link.put(Waiting(json.dumps(event)))
                 _say_of(event)
+            case LookChanged(_, step, knobs):
+                if self._link.connected:  # what comes later says more
+                    self._link.put(Waiting(json.dumps({"type": "look", "step": step, "knobs": dict(knobs)})))
             case Reply(_, step, reply_to, answer):
                 self._link.put(Waiting(json.dumps(_answer(step, reply_to, answer))))
             case _:
@@ -95,6 +108,7 @@ class Talk:
             return []
         begun: dict[str, Any] = {"seq": 0, "step": loop.step}
         said = [{"type": "state", **begun, "status": loop.status, "reason": ""}]
+        said.append({"type": "look", "step": loop.step, "knobs": loop.knobs.model_dump(mode="json")})
         if steps := loop.kept_steps:
             said.append({"type": "kept", **begun, "steps": steps})
         return [json.dumps(one) for one in said]

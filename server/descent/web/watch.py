@@ -22,12 +22,13 @@ from descent.declared.messages import (
     Greeting,
     Hello,
     RefusedSaying,
+    ScriptLooked,
     Welcome,
     strict_json,
     understood,
 )
 from descent.engine.knobs import KEY
-from descent.engine.messages import Event
+from descent.engine.messages import Event, LookChanged
 from descent.errors import BadSaying, DescentError
 from descent.protocol import KnobsChanged
 from descent.runs.manager import RunManager
@@ -170,8 +171,13 @@ def _hear(manager: RunManager, run: Run, text: str) -> None:
     elif isinstance(said, Answer):
         manager.scripts.answer(run, said)
     else:
-        if isinstance(said, KnobsChanged) and (strange := {*said.knobs, *said.now} - {*_knobs(run), KEY}):
+        if isinstance(said, KnobsChanged | ScriptLooked) and (
+            strange := {*said.knobs, *getattr(said, "now", ())} - {*_knobs(run), KEY}
+        ):
             raise BadSaying(f"the run declares no knob {sorted(strange)[0][:64]!r}", "knobs")
+        if isinstance(said, ScriptLooked):
+            manager.sessions.receive(run, LookChanged(run.channel.last_seq, said.step, said.knobs))
+            return
         seq = run.channel.last_seq + 1
         event = {**said.model_dump(mode="json"), "seq": seq}
         manager.sessions.receive(run, Event(seq, said.step, event))
