@@ -234,6 +234,48 @@ class NotAllowed(DescentError):
     code = "not-allowed"
 
 
+class NotSignedIn(DescentError):
+    """This server asks for a key, and none came."""
+
+    status = 401
+    code = "not-signed-in"
+
+
+class WrongToken(DescentError):
+    """A key that does not open this server; `reason`: `stale` if it did once, else `wrong`."""
+
+    status = 401
+    code = "wrong-token"
+
+
+class TooManyTokens(DescentError):
+    """Too many wrong keys came, from this address or in all; `seconds` until the next is looked at."""
+
+    status = 429
+    code = "too-many-tokens"
+
+
+class NotPermitted(DescentError):
+    """What is asked needs another role, or another's run: `reason`."""
+
+    status = 403
+    code = "not-permitted"
+
+
+class UnknownKey(DescentError):
+    """No key and no person has this id."""
+
+    status = 404
+    code = "unknown-key"
+
+
+class TooManyPeople(DescentError):
+    """There are as many keys, or people who came by one, as there can be: `most`."""
+
+    status = 409
+    code = "too-many-people"
+
+
 class NotRecorded(DescentError):
     """The requested data is not in the record."""
 

@@ -151,6 +151,8 @@ class RunInfo(BaseModel):
     branch_changes: dict[str, KnobChange] | None = Field(
         None, description="The knobs that a branch changed where it began, if that is known."
     )
+    owner: str = Field("", description="Id of whose it is; empty on a server that asks nobody for a key.")
+    shared: bool = Field(False, description="Whether everybody who may come in may watch it.")
     imported: bool = Field(
         False, description="Whether it, or the run it was branched from, came in a file: not all is ours."
     )

@@ -5,6 +5,7 @@ A setting is read from `DESCENT_<NAME>` and from the option `--<name>` of `desce
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,14 @@ class Settings(BaseSettings):
         "",
         description="Further names this server answers to, separated by commas (the Host and Origin of every "
         "request are checked); with the port, where a proxy drops it. Loopback names and HOST always are.",
+    )
+    no_auth: bool = Field(
+        False,
+        description="Ask nobody for a key, where HOST is not of this machine alone: whoever reaches the "
+        "server can do everything.",
+    )
+    access_days: float = Field(
+        30, gt=0, le=3650, description="Days after which a key, and who came by it, is no longer let in."
     )
     home: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("descent")),
@@ -154,6 +163,19 @@ class Settings(BaseSettings):
         return tuple(filter(None, value.split(os.pathsep))) if isinstance(value, str) else value
 
     @property
+    def guarded(self) -> bool:
+        """Whether the server asks for keys: others than this machine reach it."""
+        return not (self.no_auth or is_loopback(self.host))
+
+    @property
     def data_folders(self) -> tuple[Path, ...]:
         """Where data sets are looked for, in this order."""
         return (*([self.data] if self.data else []), self.home / "data")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

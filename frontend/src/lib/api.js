@@ -313,3 +313,43 @@ export const createRun = (run) => call('post', '/api/runs', {}, { body: run });
  */
 export const command = (id, action) =>
   call('post', /** @type {const} */ (`/api/runs/{run_id}/${action}`), { run_id: id });
+
+/** Who one is here. */
+export const getMe = () => call('get', '/api/me', {});
+
+/**
+ * Come in.
+ * @param {string} key
+ * @param {string} name
+ */
+export const enter = (key, name) => call('post', '/api/enter', {}, { body: { key, name } });
+
+/** @param {string} name */
+export const rename = (name) => call('patch', '/api/me', {}, { body: { name } });
+
+export const leave = () => call('post', '/api/leave', {});
+
+export const accessKeys = () => call('get', '/api/access/keys', {});
+
+export const accessPeople = () => call('get', '/api/access/people', {});
+
+/**
+ * @param {'viewer' | 'learner' | 'teacher'} role
+ * @param {string} label
+ */
+export const newKey = (role, label) => call('post', '/api/access/keys', {}, { body: { role, label } });
+
+/** Revoke a key with its people, or let one person in no longer. @param {string} id */
+export const revoke = (id) => call('delete', '/api/access/{id}', { id });
+
+/** A link as a QR code. @param {string} text */
+export const qrOf = async (text) =>
+  (await ask('/qr', { method: 'POST', headers: JSON_BODY, body: JSON.stringify({ text }) })).blob();
+
+/**
+ * Let everybody watch a run, or nobody else.
+ * @param {string} id
+ * @param {boolean} shared
+ */
+export const shareRun = (id, shared) =>
+  call('patch', '/api/runs/{run_id}', { run_id: id }, { body: { shared } });

@@ -1,6 +1,6 @@
 /**
  * The address: `/` is the gallery, `/chapter/ID` a chapter of it, `/lab/ID?run=RUN` an experiment with its run,
- * `/history` all runs.
+ * `/history` all runs, `/enter#KEY` the way in and `/people` who came by it, on a server that asks for keys.
  */
 
 class Router {

@@ -22,6 +22,38 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'The experiment’s file {file} is not what it was when this run was made, so it can be looked at, but not go on, nor be written as a script. Begin a new run, or put the file back as it was.',
     '실험 파일 {file}의 내용이 이 실행을 만들 때와 달라서, 볼 수는 있지만 이어 가거나 스크립트로 내보낼 수는 없습니다. 새로 시작하거나 파일을 그때 내용으로 되돌리세요.',
   ],
+  'error.not-signed-in': [
+    'This server asks for a key. Open the link that you were given.',
+    '이 서버에 들어오려면 키가 필요합니다. 받은 링크로 여세요.',
+  ],
+  'error.wrong-token': [
+    'This is no key of this server. Ask for a link again.',
+    '이 서버의 키가 아닙니다. 링크를 다시 받으세요.',
+  ],
+  'error.wrong-token.stale': [
+    'This link has expired or was revoked. Ask for a new one.',
+    '기한이 지났거나 취소된 링크입니다. 새 링크를 받으세요.',
+  ],
+  'error.too-many-tokens': [
+    'Too many wrong keys came. Try again in {seconds} s.',
+    '틀린 키가 너무 많이 들어왔습니다. {seconds}초 뒤에 다시 시도하세요.',
+  ],
+  'error.not-permitted.owner': [
+    'This run is somebody else’s. Branch it to go on with one of your own.',
+    '다른 사람의 실행입니다. 분기를 만들면 자신의 실행으로 이어 갈 수 있습니다.',
+  ],
+  'error.not-permitted.learner': ['Viewers can only watch.', '보기 전용으로 들어와서 볼 수만 있습니다.'],
+  'error.not-permitted.teacher': ['Only a teacher can do this.', '교사만 할 수 있습니다.'],
+  'error.not-permitted.unguarded': [
+    'This server asks nobody for a key, so there are none.',
+    '이 서버는 키를 요구하지 않으므로 키도 없습니다.',
+  ],
+  'error.not-permitted': ['You may not do this here.', '여기서는 할 수 없습니다.'],
+  'error.unknown-key': ['There is no such key any more.', '이미 없는 키입니다.'],
+  'error.too-many-people': [
+    'There are {most} already, which is the limit. Revoke some first.',
+    '이미 한도인 {most}개가 찼습니다. 먼저 몇 개를 취소하세요.',
+  ],
   'error.unknown-run': ['There is no such run.', '존재하지 않는 실행입니다.'],
   'error.bad-link.long': [
     'The link is too long: {n} characters, where at most {most} are read.',

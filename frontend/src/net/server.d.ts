@@ -4,6 +4,154 @@
  */
 
 export interface paths {
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Me
+         * @description Who asks, and whether that matters here.
+         */
+        get: operations["me_api_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Rename
+         * @description Be called otherwise.
+         */
+        patch: operations["rename_api_me_patch"];
+        trace?: never;
+    };
+    "/api/enter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter
+         * @description Come in by a key. Whoever is known already stays who they are, with the greater role of both.
+         */
+        post: operations["enter_api_enter_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave
+         * @description Forget this browser. One's runs stay; by the same key one comes in as somebody new.
+         */
+        post: operations["leave_api_leave_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Keys
+         * @description The keys that are valid, the newest first.
+         */
+        get: operations["keys_api_access_keys_get"];
+        put?: never;
+        /**
+         * New Key
+         * @description Make a key to hand out.
+         */
+        post: operations["new_key_api_access_keys_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * People
+         * @description Everybody who may come in.
+         */
+        get: operations["people_api_access_people_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/access/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke
+         * @description Revoke a key with everybody who came by it, or let one person in no longer.
+         */
+        delete: operations["revoke_api_access__id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/qr": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Qr
+         * @description A link as QR code: SVG, dark on light, with its quiet zone. It comes in a body: no log has the link.
+         */
+        post: operations["qr_api_qr_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/experiments": {
         parameters: {
             query?: never;
@@ -228,7 +376,7 @@ export interface paths {
         post: operations["create_api_runs_post"];
         /**
          * Delete Several
-         * @description End several runs and delete them; their branches stay. Unknown ids are passed over.
+         * @description End several runs and delete them; their branches stay. Unknown and others' ids are passed over.
          */
         delete: operations["delete_several_api_runs_delete"];
         options?: never;
@@ -818,6 +966,8 @@ export interface components {
             name?: string | null;
             starred?: boolean | null;
             tags?: string[] | null;
+            /** @description Whether everybody who may come in may watch it. */
+            shared?: boolean | null;
         };
         /** @description A chapter of experiments. */
         ChapterInfo: {
@@ -854,6 +1004,11 @@ export interface components {
             done: (components["schemas"]["KnobTerm"] | components["schemas"]["ScalarTerm"] | components["schemas"]["StepsTerm"] | components["schemas"]["PresetTerm"] | components["schemas"]["FindingTerm"] | components["schemas"]["StatusTerm"] | components["schemas"]["GestureTerm"])[];
             /** @description Ids of presets and experiments to try. */
             next: string[];
+        };
+        /** @description A key, and what one wants to be called. */
+        Entering: {
+            key: string;
+            name?: string;
         };
         /** @description An experiment with its lesson, in HTML. */
         ExperimentDescription: {
@@ -986,6 +1141,10 @@ export interface components {
             branch_changes: {
                 [key: string]: components["schemas"]["KnobChange"];
             } | null;
+            /** @description Id of whose it is; empty on a server that asks nobody for a key. */
+            owner: string;
+            /** @description Whether everybody who may come in may watch it. */
+            shared: boolean;
             /** @description Whether it, or the run it was branched from, came in a file: not all is ours. */
             imported: boolean;
             /** @description The last value of each scalar. */
@@ -1023,6 +1182,18 @@ export interface components {
             checkpoints: number[];
             frames_thinned: number;
             checkpoints_thinned: number;
+        };
+        /** @description A key that was handed out; its token is kept nowhere. */
+        KeyInfo: {
+            id: string;
+            /** @enum {string} */
+            role: "viewer" | "learner" | "teacher";
+            label: string;
+            /** @description Seconds since the epoch. */
+            created: number;
+            expires: number;
+            /** @description How many came by it. */
+            people: number;
         };
         /** @description A knob's values before and after it was changed. */
         KnobChange: {
@@ -1147,12 +1318,52 @@ export interface components {
                 [key: string]: components["schemas"]["KnobSchema"];
             };
         };
+        /** @description What a QR code says. */
+        Link: {
+            text: string;
+        };
+        /** @description A key just made. */
+        MadeKey: {
+            id: string;
+            /** @enum {string} */
+            role: "viewer" | "learner" | "teacher";
+            label: string;
+            /** @description Seconds since the epoch. */
+            created: number;
+            expires: number;
+            /** @description How many came by it. */
+            people: number;
+            /** @description Shown this once. A link is `/enter#<token>`; programs send it as bearer. */
+            token: string;
+        };
         /** @description A star set or taken away, and tags added and removed, on several runs. */
         Marks: {
             ids: string[];
             starred?: boolean | null;
             add_tags?: string[];
             remove_tags?: string[];
+        };
+        /** @description Who asks. */
+        Me: {
+            /** @description What one's runs are marked with; empty on a server that asks nobody. */
+            id: string;
+            /** @description Null for somebody who has to come in first. */
+            role: ("viewer" | "learner" | "teacher") | null;
+            name: string;
+            /** @description Whether this server asks for keys. */
+            guarded: boolean;
+        };
+        /** @description What one wants to be called. */
+        Named: {
+            name: string;
+        };
+        /** @description A key to hand out. */
+        NewKey: {
+            /** @enum {string} */
+            role: "viewer" | "learner" | "teacher";
+            label?: string;
+            /** @description By default as the setting ACCESS_DAYS. */
+            days?: number | null;
         };
         /** @description A run to train. */
         NewRun: {
@@ -1230,6 +1441,15 @@ export interface components {
             group: string;
             options: components["schemas"]["PanelOptions"];
         };
+        /** @description Somebody who came in. */
+        PersonInfo: {
+            id: string;
+            /** @enum {string} */
+            role: "viewer" | "learner" | "teacher";
+            name: string;
+            key: string;
+            expires: number;
+        };
         /** @description A picture as small as a knob takes it. */
         Pixels: {
             /** @description Three hexadecimal digits per pixel (red, green, blue), row by row, the picture whole on a ground of its edge's colour. */
@@ -1276,6 +1496,10 @@ export interface components {
             params: {
                 [key: string]: unknown;
             };
+        };
+        /** @description How many people are no longer let in. */
+        Revoked: {
+            people: number;
         };
         /** @description A kind of row of a knob that is a list of rows, in JSON Schema. */
         RowSchema: {
@@ -1331,6 +1555,10 @@ export interface components {
             branch_changes: {
                 [key: string]: components["schemas"]["KnobChange"];
             } | null;
+            /** @description Id of whose it is; empty on a server that asks nobody for a key. */
+            owner: string;
+            /** @description Whether everybody who may come in may watch it. */
+            shared: boolean;
             /** @description Whether it, or the run it was branched from, came in a file: not all is ours. */
             imported: boolean;
             /** @description The last value of each scalar. */
@@ -2023,6 +2251,7 @@ export type Changes = components['schemas']['Changes'];
 export type ChapterInfo = components['schemas']['ChapterInfo'];
 export type DataSetInfo = components['schemas']['DataSetInfo'];
 export type End = components['schemas']['End'];
+export type Entering = components['schemas']['Entering'];
 export type ExperimentDescription = components['schemas']['ExperimentDescription'];
 export type ExperimentSummary = components['schemas']['ExperimentSummary'];
 export type FindingTerm = components['schemas']['FindingTerm'];
@@ -2031,6 +2260,7 @@ export type GestureTerm = components['schemas']['GestureTerm'];
 export type ImportedRun = components['schemas']['ImportedRun'];
 export type Item = components['schemas']['Item'];
 export type Kept = components['schemas']['Kept'];
+export type KeyInfo = components['schemas']['KeyInfo'];
 export type KnobChange = components['schemas']['KnobChange'];
 export type KnobSchema = components['schemas']['KnobSchema'];
 export type KnobTerm = components['schemas']['KnobTerm'];
@@ -2038,12 +2268,18 @@ export type KnobValue = components['schemas']['KnobValue'];
 export type KnobValues = components['schemas']['KnobValues'];
 export type KnobsApplied = components['schemas']['KnobsApplied'];
 export type KnobsSchema = components['schemas']['KnobsSchema'];
+export type Link = components['schemas']['Link'];
+export type MadeKey = components['schemas']['MadeKey'];
 export type Marks = components['schemas']['Marks'];
+export type Me = components['schemas']['Me'];
+export type Named = components['schemas']['Named'];
+export type NewKey = components['schemas']['NewKey'];
 export type NewRun = components['schemas']['NewRun'];
 export type OwnFileInfo = components['schemas']['OwnFileInfo'];
 export type OwnReport = components['schemas']['OwnReport'];
 export type PanelOptions = components['schemas']['PanelOptions'];
 export type PanelSpec = components['schemas']['PanelSpec'];
+export type PersonInfo = components['schemas']['PersonInfo'];
 export type Pixels = components['schemas']['Pixels'];
 export type PlanRequest = components['schemas']['PlanRequest'];
 export type PlanResponse = components['schemas']['PlanResponse'];
@@ -2051,6 +2287,7 @@ export type PlannedChange = components['schemas']['PlannedChange'];
 export type Preset = components['schemas']['Preset'];
 export type PresetTerm = components['schemas']['PresetTerm'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
+export type Revoked = components['schemas']['Revoked'];
 export type RowSchema = components['schemas']['RowSchema'];
 export type RowSetting = components['schemas']['RowSetting'];
 export type RunInfo = components['schemas']['RunInfo'];
@@ -2111,6 +2348,200 @@ export type TokensMeta = components['schemas']['TokensMeta'];
 export type TracesMeta = components['schemas']['TracesMeta'];
 export type $defs = Record<string, never>;
 export interface operations {
+    me_api_me_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+        };
+    };
+    rename_api_me_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Named"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+        };
+    };
+    enter_api_enter_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Entering"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+        };
+    };
+    leave_api_leave_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    keys_api_access_keys_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyInfo"][];
+                };
+            };
+        };
+    };
+    new_key_api_access_keys_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeKey"];
+                };
+            };
+        };
+    };
+    people_api_access_people_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonInfo"][];
+                };
+            };
+        };
+    };
+    revoke_api_access__id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revoked"];
+                };
+            };
+        };
+    };
+    qr_api_qr_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Link"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     list_experiments_api_experiments_get: {
         parameters: {
             query?: {

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import inspect
-import ipaddress
 import json
 import sys
 import threading
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from descent.cli.access import access
 from descent.cli.archive import register
 from descent.cli.data import data
 from descent.cli.new import new
@@ -45,9 +45,16 @@ cli = typer.Typer(
 register(runs)
 cli.add_typer(runs, name="runs")
 cli.add_typer(data, name="data")
+cli.add_typer(access, name="access")
 cli.command("new")(new)
+BY_KEY = """\
+Others reach it, so it asks for a key. As the teacher, open
+  {address}enter#{token}
+and hand out links from its page "People and links", or by `descent access new`. The link is valid until the
+server starts again; whoever came by it stays."""
+START = "printed at the start"  # the label of the key
 OPEN_TO_ALL = """\
-Descent listens on {host}, beyond this machine, and it has no password: whoever reaches it can see, change and
+Descent listens on {host}, beyond this machine, and asks for no key: whoever reaches it can see, change and
 delete every run, and fill the disk. To limit it, listen on 127.0.0.1 (--host) and come by an SSH tunnel, or
 keep others out by a firewall, or by a reverse proxy that asks for a password and speaks HTTPS. Browsers get
 in by names in DESCENT_ALLOWED_HOSTS only, but that stops no other program."""
@@ -66,8 +73,10 @@ def _serve(open: bool = False, **options: Any) -> None:
 
     from pydantic import ValidationError
 
+    from descent.access import Book
+    from descent.cli.access import own_address
     from descent.own.places import absent
-    from descent.settings import Settings
+    from descent.settings import Settings, is_loopback
     from descent.workers import forks
 
     try:
@@ -102,9 +111,16 @@ def _serve(open: bool = False, **options: Any) -> None:
             raise typer.Exit(1) from error
         port = listening.getsockname()[1]
         shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else settings.host
+        if settings.guarded and settings.host in ("0.0.0.0", "::"):
+            shown = own_address()
         address = f"http://{shown}:{port}/"
         typer.echo(f"Descent is at {address}  (Ctrl+C stops it)")
-        if not _is_loopback(settings.host):
+        if settings.guarded:
+            with contextlib.closing(Book(settings.home)) as book:
+                token = book.replace(START, "teacher", settings.access_days)
+            typer.echo(BY_KEY.format(address=address, token=token))
+            address += f"enter#{token}"
+        elif not is_loopback(settings.host):
             typer.echo(OPEN_TO_ALL.format(host=settings.host))
         if open:  # what comes before the server is up waits in the socket's queue
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
@@ -114,26 +130,19 @@ def _serve(open: bool = False, **options: Any) -> None:
             server.run(sockets=[listening])
 
 
-def _is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _with_settings_as_options() -> None:
     """Give `serve` an option for every setting, with the setting's own help."""
     from descent.settings import Settings
 
-    kinds: dict[str, Any] = {"experiments": list[str], "reload": bool}  # given again and again; a flag
+    # given again and again; flags
+    kinds: dict[str, Any] = {"experiments": list[str], "reload": bool, "no_auth": bool}
     parameters = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=typer.Option(
                 None,
-                *([f"--{name}"] if kinds.get(name) is bool else []),
+                *([f"--{name.replace('_', '-')}"] if kinds.get(name) is bool else []),
                 help=field.description,
                 show_default=False,
             ),

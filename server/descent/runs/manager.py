@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy.exc import SQLAlchemyError
 
 from descent import errors
+from descent.contract.entry import Entry
 from descent.engine.borrowed import Borrowed
 from descent.engine.device import pick_device
 from descent.engine.messages import Applied, Plan, Taken
@@ -39,6 +40,18 @@ from descent.settings import Settings
 from descent.store.database import StoreError
 from descent.store.store import Store
 from descent.workers.process import LocalExecutor
+
+Sees = Callable[[str, bool], bool]
+
+
+def everything(owner: str, shared: bool) -> bool:
+    """Whoever asks may see it."""
+    return True
+
+
+def no_such_run(run_id: str) -> errors.UnknownRun:
+    """The error for a run that is not there, or that is not for whoever asks."""
+    return errors.UnknownRun(f"there is no run {run_id[:64]!r}", "run")
 
 
 class RunManager:
@@ -88,7 +101,7 @@ class RunManager:
         try:
             return self.runs[run_id]
         except KeyError:
-            raise errors.UnknownRun(f"there is no run {run_id[:64]!r}", "run") from None
+            raise no_such_run(run_id) from None
 
     @property
     def recorder(self) -> Recorder | None:
@@ -120,12 +133,12 @@ class RunManager:
             found |= {info.id: info for info in recorded}
         return list(found.values()), total
 
-    async def tags(self) -> list[str]:
-        """Every tag that a run has."""
-        found = {tag for run in self.runs.values() for tag in run.tags}
+    async def tags(self, seen_by: str | None = None) -> list[str]:
+        """Every tag that a run has, of those that are `seen_by` somebody."""
+        found = {tag for run in self.runs.values() if run.fits(seen_by=seen_by) for tag in run.tags}
         if self.history is not None:
             await self.history.recorder.flush()
-            found |= set(await asyncio.to_thread(self.history.store.tags))
+            found |= set(await asyncio.to_thread(self.history.store.tags, seen_by))
         return sorted(found, key=str.casefold)
 
     async def family(self, run: Run) -> list[RunInfo]:
@@ -164,9 +177,11 @@ class RunManager:
         borrowed: Mapping[str, Borrowed] | None = None,
         changes: Sequence[tuple[int, Mapping[str, Any]]] = (),
         until: int = 0,
+        owner: str = "",
     ) -> Run:
         """A new run, queued, or starting if there is room. `viewed`: it is made to be watched; `borrowed`:
-        what `borrow` gives; `changes`, `until`: see `Plan`, whose end is `paused`.
+        what `borrow` gives; `changes`, `until`: see `Plan`, whose end is `paused`; `owner`: the id
+        of whose it is.
 
         Raises `BadKnob`, also where a data set is not on this machine, `NoDevice` and `TooManyRuns`.
         """
@@ -192,13 +207,34 @@ class RunManager:
                 start_paused=paused and not until,
                 plan=plan,
                 viewed=viewed,
+                owner=owner,
             )
         )
 
-    async def borrow(self, experiment: str, knobs: Mapping[str, Any]) -> Mapping[str, Borrowed]:
-        """What a new run with these knobs takes of recorded ones. Raises `BadKnob`."""
+    async def borrow(
+        self, experiment: str, knobs: Mapping[str, Any], sees: Sees = everything
+    ) -> Mapping[str, Borrowed]:
+        """What a new run with these knobs takes of recorded ones, if whoever asks `sees` them.
+
+        Raises `BadKnob`.
+        """
         entry = self.registry.find(experiment)
-        return await borrow(self.history, entry, knob_check.check(entry, knobs), {})
+        return await self._borrow(entry, knob_check.check(entry, knobs), {}, sees)
+
+    async def _borrow(
+        self, entry: Entry, knobs: Mapping[str, Any], have: Mapping[str, Borrowed], sees: Sees
+    ) -> Mapping[str, Borrowed]:
+        for knob, id in missing(entry, knobs, have).items():
+            with contextlib.suppress(errors.UnknownRun):
+                lender = await self.get(id)
+                if not sees(lender.owner, lender.shared):
+                    raise no_run(knob, id)
+        return await borrow(self.history, entry, knobs, have)
+
+    async def owned(self, ids: Sequence[str], commands: Callable[[str], bool]) -> list[str]:
+        """Those of the runs that whoever asks `commands`, by their owner; unknown ids are passed over."""
+        infos = await self._infos(ids)
+        return [id for id in ids if id in infos and commands(infos[id].owner)]
 
     async def branch(
         self,
@@ -208,8 +244,11 @@ class RunManager:
         *,
         paused: bool = False,
         viewed: bool = False,
+        owner: str = "",
+        sees: Sees = everything,
     ) -> Run:
-        """A new run that continues `parent` from after `step` steps, with some knobs changed.
+        """A new run that continues `parent` from after `step` steps, with some knobs changed. It is
+        `owner`'s, and borrows of runs that they may see.
 
         Raises `NotRecorded`, `BadField` for the step, `BadKnob`, `DifferentShape` where the knobs would make
         another model, `BadCheckpoint`, and `WorkerLost`.
@@ -220,7 +259,7 @@ class RunManager:
         branching = Branching.of(parent, replay, knobs)
         fields = branching.fields()
         knob_check.need_data(parent.entry, fields["knobs"], self.settings.data_folders)
-        borrowed = await borrow(self.history, parent.entry, fields["knobs"], parent.borrowed)
+        borrowed = await self._borrow(parent.entry, fields["knobs"], parent.borrowed, sees)
         run = self._add(
             Run(
                 id=(run_id := self._new_id()),
@@ -228,6 +267,7 @@ class RunManager:
                 viewed=viewed,
                 start_paused=True,  # going back needs no slot, and tells whether it can be done
                 borrowed=borrowed,
+                owner=owner,
                 **fields,
             )
         )

@@ -75,6 +75,8 @@ class Run:
     name: str = ""
     starred: bool = False
     tags: list[str] = field(default_factory=list)
+    owner: str = ""  # the id of whose it is; empty on a server that asks nobody
+    shared: bool = False  # everybody may watch it
     parent: str | None = None
     branched_at: int | None = None
     branch_changes: dict[str, Any] | None = None  # {knob: {"before": …, "after": …}}
@@ -136,6 +138,7 @@ class Run:
         starred: bool = False,
         tag: str = "",
         titled: Sequence[str] = (),
+        seen_by: str | None = None,
     ) -> bool:
         """Whether a search for these finds the run; see `Store.runs`."""
         texts = (self.name, self.id, self.entry.id, *self.tags)
@@ -143,6 +146,7 @@ class Run:
             experiment in ("", self.entry.id)
             and (any(search.lower() in text.lower() for text in texts) or self.entry.id in titled)
             and (self.starred or not starred)
+            and (seen_by is None or self.shared or self.owner == seen_by)
             and (not tag or tag.lower() in (one.lower() for one in self.tags))
         )
 

@@ -39,12 +39,13 @@ class Scripts:
         self._enter = enter
         self._leaving: dict[str, asyncio.TimerHandle] = {}  # by run: when it counts as gone
 
-    async def greet(self, hello: Hello) -> tuple[Run, RemoteWorker]:
-        """The run of a script, a new one or the one it has begun before, and what its commands go to.
+    async def greet(self, hello: Hello, owner: str = "") -> tuple[Run, RemoteWorker]:
+        """The run of a script, a new one, `owner`'s, or the one it has begun before, and what its
+        commands go to.
 
         Raises `TooManyRuns`.
         """
-        run = await self._known(hello) or self._new(hello)
+        run = await self._known(hello) or self._new(hello, owner)
         worker = RemoteWorker()
         if run.worker is not None:  # a connection that nobody has noticed the end of
             run.worker.kill()
@@ -146,7 +147,7 @@ class Scripts:
         mine = hmac.compare_digest(str(key), _digest(hello.key))
         return run if mine and run.entry.id == hello.declaration.id and run.status != "finished" else None
 
-    def _new(self, hello: Hello) -> Run:
+    def _new(self, hello: Hello, owner: str) -> Run:
         entry = entry_of(hello.declaration)
         knobs = entry.knobs_type().model_dump(mode="json")
         told: dict[str, Any] = {"declaration": hello.declaration.model_dump(mode="json")}
@@ -159,6 +160,7 @@ class Scripts:
             device=hello.device,
             step=hello.step,
             name=one_line(hello.declaration.name),
+            owner=owner,
             declared={**told, "key": _digest(hello.key)},
         )
         run.become("starting")

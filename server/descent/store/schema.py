@@ -15,6 +15,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, column_property, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -56,7 +57,8 @@ class RunRow(Base):
     earlier steps scalars are kept in buckets. `streams`: how its random numbers are split (see `Experiment`).
     `branch_changes`: the knobs that a branch changed, each with its value `before` and `after`; None
     where that was not recorded. `declared`: of a run whose training loop is someone's own, what it declares
-    of itself, and the digest of its key; see `descent.declared`.
+    of itself, and the digest of its key; see `descent.declared`. `owner`: the id of whose it is, empty on a
+    server that asks nobody; `shared`: others may watch it.
     """
 
     __tablename__ = "runs"
@@ -94,6 +96,8 @@ class RunRow(Base):
     streams: Mapped[int] = mapped_column(SmallInteger, default=1, server_default="1")
     tags: Mapped[list[str]] = mapped_column(Lines, nullable=True, default_factory=list)
     branch_changes: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    owner: Mapped[str] = mapped_column(String(ID_LENGTH), default="", server_default="")
+    shared: Mapped[bool] = mapped_column(default=False, server_default=false())
     declared: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     imported: Mapped[bool] = column_property(environment["imported"].as_string().is_not(None))
 

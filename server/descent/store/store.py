@@ -98,10 +98,11 @@ class Store(OpenStore):
         with self._reading() as session:
             return session.scalar(query) or 0
 
-    def tags(self) -> list[str]:
-        """Every tag that a run has, in alphabetical order."""
+    def tags(self, seen_by: str | None = None) -> list[str]:
+        """Every tag that a run has, in alphabetical order; see `_matching`."""
+        which = (RunRow.tags.is_not(None), *_matching(seen_by=seen_by))
         with self._reading() as session:
-            rows = session.scalars(select(RunRow.tags).where(RunRow.tags.is_not(None)).distinct())
+            rows = session.scalars(select(RunRow.tags).where(*which).distinct())
             return sorted({tag for tags in rows for tag in tags}, key=str.casefold)
 
     def family(self, id: str) -> Sequence[RunRow]:
@@ -453,14 +454,19 @@ def _matching(
     starred: bool = False,
     tag: str = "",
     titled: Sequence[str] = (),
+    seen_by: str | None = None,
 ) -> list[ColumnExpressionArgument[bool]]:
-    """Conditions. `search` finds names, ids, experiments and tags, and runs of the experiments `titled`."""
+    """Conditions. `search` finds names, ids, experiments and tags, and runs of the experiments `titled`;
+    `seen_by`: those that someone owns, and shared ones.
+    """
     conditions: list[ColumnExpressionArgument[bool]] = [RunRow.id.not_in(_being_imported())]
     tags = type_coerce(RunRow.tags, Text)
     if experiment:
         conditions.append(RunRow.experiment == experiment)
     if starred:
         conditions.append(RunRow.starred)
+    if seen_by is not None:
+        conditions.append(or_(RunRow.owner == seen_by, RunRow.shared))
     if tag:
         conditions.append(tags.icontains(f"\n{tag.replace(chr(0), '')}\n", autoescape=True))
     if search:

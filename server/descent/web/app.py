@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from descent import __version__
+from descent.access import Book
 from descent.datasets.catalogue import CATALOGUE, DataSet
 from descent.datasets.fetches import Fetches
 from descent.datasets.own import OwnFiles
@@ -29,14 +30,15 @@ from descent.runs.manager import RunManager
 from descent.runs.own import OwnExperiments
 from descent.settings import Settings
 from descent.store.store import Store
+from descent.web import access, files, frames, pictures, problems, stream, watch
 from descent.web import archive as archive_routes
 from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
-from descent.web import files, frames, pictures, problems, stream, watch
 from descent.web import gallery as gallery_routes
 from descent.web import own as own_routes
 from descent.web import runs as run_routes
 from descent.web import scalars as scalar_routes
+from descent.web.door import ANYONE, Door, Wrong
 from descent.web.gate import Gate
 from descent.web.guard import Guard, problem
 from descent.web.heads import Heads
@@ -83,6 +85,8 @@ def create_app(
         await own.end()
         app.state.fetches.close()
         await manager.close()
+        if book is not None:
+            book.close()
 
     app = FastAPI(
         title="Descent",
@@ -92,6 +96,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    book = Book(settings.home) if settings.guarded else None
+    app.state.settings = settings
+    app.state.book = book
+    app.state.wrong = wrong = Wrong()
     app.state.registry = registry
     app.state.own = own
     app.state.index = Index(registry)
@@ -102,12 +110,14 @@ def create_app(
     app.state.pictures = asyncio.Semaphore(pictures.AT_ONCE)
     app.state.tables = scalar_routes.Turns(asyncio.Semaphore(settings.exports))
     app.add_middleware(Heads)
+    app.add_middleware(Door, book=book, wrong=wrong)
     uploads = {
         archive_routes.IMPORT: settings.import_mb << 20,
         pictures.PATH: pictures.LARGEST,
         files.PATH: settings.own_file_mb << 20,
     }
     app.add_middleware(Guard, settings=settings, uploads=uploads)
+    app.include_router(access.router)
     app.include_router(experiment_routes.router)
     app.include_router(gallery_routes.router)
     app.include_router(own_routes.router)
@@ -120,7 +130,7 @@ def create_app(
     app.include_router(pictures.router)
     app.include_router(files.router)
 
-    @app.get("/api/health")
+    @app.get("/api/health", dependencies=[ANYONE])
     async def health() -> dict[str, str]:
         return {
             "status": "ok",

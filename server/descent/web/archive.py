@@ -22,7 +22,8 @@ from descent.protocol import LAST_STEP, ImportedRun
 from descent.runs.history import History
 from descent.runs.manager import RunManager
 from descent.store.database import StoreError, cause
-from descent.web.runs import Manager, TheRun
+from descent.web.door import LEARNER, VIEWER, Asking
+from descent.web.runs import Manager, TheRun, seen
 
 IMPORT = "/api/runs/import"
 CHUNK = 1 << 20  # bytes sent or written at a time
@@ -30,15 +31,16 @@ ZIP = "application/zip"
 BINARY = "application/octet-stream"
 UPLOAD_WITHIN = 600  # seconds; a slower upload would keep others waiting
 
-router = APIRouter(prefix="/api/runs", tags=["archive"])
+router = APIRouter(prefix="/api/runs", tags=["archive"], dependencies=[VIEWER])
 
 
 @router.post(
     "/import",
     status_code=201,
+    dependencies=[LEARNER],
     openapi_extra={"requestBody": {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-async def import_run(request: Request, manager: Manager) -> ImportedRun:
+async def import_run(request: Request, manager: Manager, person: Asking) -> ImportedRun:
     """Import a bundle, as `export` writes it, under a new id. The run is at rest; it can be gone back to."""
     history = _history(manager)
     folder = manager.settings.home
@@ -49,12 +51,17 @@ async def import_run(request: Request, manager: Manager) -> ImportedRun:
                 await _receive(request, file)
                 await _need_room(history, manager.settings.imports_mb << 20, file.tell())
                 limit = manager.settings.import_mb << 20
-                intake = await asyncio.to_thread(Intake, file, limit, manager.registry, folder)
+                intake = await asyncio.to_thread(
+                    Intake, file, limit, manager.registry, folder, owner=person.id
+                )
                 with intake:
                     already = await asyncio.to_thread(history.store.same, intake.origin)
                     await _write(history, intake)
     run = (await manager.get(intake.run_id)).info()
-    return ImportedRun(**run.model_dump(), already=already)
+    if already is not None:
+        with contextlib.suppress(errors.UnknownRun):
+            return ImportedRun(**run.model_dump(), already=(await seen(already, manager, person)).id)
+    return ImportedRun(**run.model_dump())
 
 
 async def _receive(request: Request, file: BinaryIO) -> None:

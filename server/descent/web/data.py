@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 from descent.datasets.catalogue import DataSet
 from descent.datasets.fetches import Fetches
 from descent.errors import ProblemDetails
+from descent.web.door import TEACHER, VIEWER
 
-router = APIRouter(prefix="/api/data", tags=["data"])
+router = APIRouter(prefix="/api/data", tags=["data"], dependencies=[VIEWER])
 
 
 class DataSetInfo(BaseModel):
@@ -52,21 +53,21 @@ async def list_data(fetches: TheFetches) -> list[DataSetInfo]:
     return await asyncio.to_thread(lambda: [_info(one, fetches) for one in fetches.shelf.catalogue.values()])
 
 
-@router.post("/{name}/fetch", status_code=202)
+@router.post("/{name}/fetch", status_code=202, dependencies=[TEACHER])
 async def fetch(one: TheSet, fetches: TheFetches) -> DataSetInfo:
     """Begin to fetch a data set, or go on where an earlier fetch broke off."""
     await asyncio.to_thread(fetches.start, one)
     return await asyncio.to_thread(_info, one, fetches)
 
 
-@router.delete("/{name}/fetch")
+@router.delete("/{name}/fetch", dependencies=[TEACHER])
 async def cancel(one: TheSet, fetches: TheFetches) -> DataSetInfo:
     """Cancel a fetch, and delete what has come of it."""
     await asyncio.to_thread(fetches.cancel, one)
     return await asyncio.to_thread(_info, one, fetches)
 
 
-@router.delete("/{name}")
+@router.delete("/{name}", dependencies=[TEACHER])
 async def remove(one: TheSet, fetches: TheFetches) -> DataSetInfo:
     """Delete a data set that was fetched; those in the folder DATA stay. A fetch under way is cancelled."""
     await asyncio.to_thread(fetches.cancel, one)

@@ -21,8 +21,9 @@ from descent.web.descriptions import (
     KnobsSchema,
     PanelSpec,
 )
+from descent.web.door import VIEWER
 
-router = APIRouter(prefix="/api/experiments", tags=["experiments"])
+router = APIRouter(prefix="/api/experiments", tags=["experiments"], dependencies=[VIEWER])
 Language = Annotated[Literal["en", "ko"], Query(description="Language of titles, help and lesson.")]
 
 

@@ -14,13 +14,14 @@ from descent.datasets.own import MOST_NAME, OwnFile, OwnFiles
 from descent.errors import BadFile
 from descent.kit.data.own import FileKind
 from descent.web.apart import said_apart
+from descent.web.door import LEARNER, TEACHER, VIEWER
 
 PATH = "/api/files"
 AT_ONCE = 3  # held in memory and looked through at the same time; others wait, their bodies unread
 WITHIN = 120  # seconds, to send and to look through
 BINARY = "application/octet-stream"
 
-router = APIRouter(prefix=PATH, tags=["files"])
+router = APIRouter(prefix=PATH, tags=["files"], dependencies=[VIEWER])
 
 
 class OwnFileInfo(BaseModel):
@@ -50,6 +51,7 @@ async def list_files(files: TheFiles) -> list[OwnFileInfo]:
 @router.post(
     "",
     status_code=201,
+    dependencies=[LEARNER],
     openapi_extra={"requestBody": {"content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}},
 )
 async def bring(
@@ -71,7 +73,7 @@ async def bring(
         raise BadFile(f"it was not sent and read within {WITHIN} s", "file", reason="too-slow") from None
 
 
-@router.delete("/{file_id}", status_code=204)
+@router.delete("/{file_id}", status_code=204, dependencies=[TEACHER])
 async def remove(file_id: str, files: TheFiles) -> None:
     """Delete a file. Runs that were trained on it stay; they cannot be gone back to."""
     await asyncio.to_thread(files.remove, file_id)

@@ -9,10 +9,11 @@ from pydantic import BaseModel, Field
 
 from descent.lessons import read_lesson
 from descent.registry import chapter_with
+from descent.web.door import VIEWER
 from descent.web.experiments import Language, TheRegistry
 from descent.web.index import Index, Where
 
-router = APIRouter(prefix="/api", tags=["gallery"])
+router = APIRouter(prefix="/api", tags=["gallery"], dependencies=[VIEWER])
 MOST_LETTERS = 100  # of a query
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -59,6 +60,7 @@ class Guard:
         allowed = [name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()]
         self._names = {*LOOPBACK, settings.host.lower(), *(_hostname(name) or name for name in allowed)}
         self._origins = {name for name in allowed if ":" in name}
+        self._addresses = settings.guarded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on allowed requests."""
@@ -95,7 +97,7 @@ class Guard:
 
     def _check(self, headers: Headers) -> None:
         host = ", ".join(headers.getlist("host"))  # more than one is none of ours
-        if _hostname(host) not in self._names:
+        if not self._known(_hostname(host)):
             raise NotAllowed(
                 f"Host {host[:100]!r} is not one this server answers to; add it to ALLOWED_HOSTS", "Host"
             )
@@ -110,6 +112,12 @@ class Guard:
                 "it with the port",
                 "Origin",
             )
+
+    def _known(self, name: str) -> bool:
+        """Whether this server answers to the name. An address of its own cannot be pointed here by a foreign
+        name, so where there are keys any will do: learners come by it.
+        """
+        return name in self._names or (self._addresses and _is_address(name))
 
     async def _bounded(self, headers: Headers, receive: Receive) -> Receive:
         """The whole body, read ahead, if it is not too large."""
@@ -154,6 +162,14 @@ def _check_site(scope: Scope, headers: Headers) -> None:
     leads = scope.get("method") in ("GET", "HEAD") and headers.get("sec-fetch-mode", "") == "navigate"
     if headers.get("sec-fetch-site") == "cross-site" and not leads:
         raise NotAllowed("pages of other sites may not ask this server", "Sec-Fetch-Site")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _refusal(headers: Headers) -> Response:

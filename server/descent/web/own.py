@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 from descent.contract.entry import Reason
 from descent.registry import own_about
 from descent.runs.own import OwnExperiments
+from descent.web.door import VIEWER
 from descent.web.experiments import Language, TheRegistry
 
-router = APIRouter(prefix="/api/own", tags=["experiments"])
+router = APIRouter(prefix="/api/own", tags=["experiments"], dependencies=[VIEWER])
 
 
 class BrokenFile(BaseModel):

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from descent.errors import BadPicture
 from descent.web.apart import said_apart
+from descent.web.door import LEARNER
 
 PATH = "/api/pictures"
 LARGEST = 12 << 20  # bytes of a file
@@ -19,7 +20,7 @@ AT_ONCE = 2  # decoded at the same time; others wait, their bodies unread
 KINDS = ("image/png", "image/jpeg")
 MOST_SIDE = 96  # pixels along a side of what comes out
 
-router = APIRouter(tags=["pictures"])
+router = APIRouter(tags=["pictures"], dependencies=[LEARNER])
 Side = Annotated[int, Query(ge=1, le=MOST_SIDE)]
 
 

@@ -12,17 +12,19 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from pydantic_core import to_json
 
 from descent import wire
+from descent.access import Person
 from descent.engine.messages import Applied
-from descent.errors import DescentError, NoFrame
+from descent.errors import DescentError, NoFrame, NotPermitted
 from descent.protocol import LAST_STEP, PANELS_AT_ONCE, STEPS_AT_ONCE, Device, KnobValues, RunInfo
 from descent.runs.knobs import planned
 from descent.runs.listing import Order, Sort
-from descent.runs.manager import RunManager
+from descent.runs.manager import RunManager, no_such_run
 from descent.runs.run import Run
 from descent.runs.sweeps import MOST_ORDERS, MOST_STEPS, MOST_VARIANTS, SweepRequest
 from descent.runs.tags import TAG_LENGTH, Tags
 from descent.store.schema import ID_LENGTH, NAME_LENGTH
 from descent.web.descriptions import ExperimentDescription
+from descent.web.door import LEARNER, VIEWER, Asking
 from descent.web.experiments import Language, describe
 
 MOST_CHANGES = 1000  # planned for a new run
@@ -33,7 +35,7 @@ PLANNED = 240  # points of a plan: about one every other pixel
 
 logger = logging.getLogger(__name__)
 
-router = APIRouter(prefix="/api/runs", tags=["runs"])
+router = APIRouter(prefix="/api/runs", tags=["runs"], dependencies=[VIEWER])
 _run_infos = TypeAdapter(list[RunInfo])
 RunId = Annotated[str, StringConstraints(max_length=ID_LENGTH)]
 
@@ -82,6 +84,7 @@ class Changes(BaseModel):
     name: str | None = Field(None, max_length=NAME_LENGTH)
     starred: bool | None = None
     tags: Tags | None = None
+    shared: bool | None = Field(None, description="Whether everybody who may come in may watch it.")
 
 
 class Marks(BaseModel):
@@ -196,15 +199,39 @@ async def _manager(request: Request) -> RunManager:
 Manager = Annotated[RunManager, Depends(_manager)]
 
 
-async def _run(run_id: str, manager: Manager) -> Run:
-    return await manager.get(run_id)
+async def seen(run_id: str, manager: RunManager, person: Person) -> Run:
+    """The run, if the person may look at it. Raises `UnknownRun` as well where they may not."""
+    run = await manager.get(run_id)
+    if not person.sees(run.owner, run.shared):
+        raise no_such_run(run_id)
+    return run
+
+
+def need_command(run: Run, person: Person) -> None:
+    """Raises `NotPermitted` where somebody may look at a run, and no more."""
+    if not person.commands(run.owner):
+        raise NotPermitted(
+            "this run is somebody else's: branch it, and go on with a run of your own", "run", reason="owner"
+        )
+
+
+async def _run(run_id: str, manager: Manager, person: Asking) -> Run:
+    return await seen(run_id, manager, person)
 
 
 TheRun = Annotated[Run, Depends(_run)]
 
 
-@router.post("", status_code=201)
-async def create(body: NewRun, manager: Manager) -> RunInfo:
+async def _own_run(run: TheRun, person: Asking) -> Run:
+    need_command(run, person)
+    return run
+
+
+OwnRun = Annotated[Run, Depends(_own_run)]
+
+
+@router.post("", status_code=201, dependencies=[LEARNER])
+async def create(body: NewRun, manager: Manager, person: Asking) -> RunInfo:
     """Start a run, or queue it."""
     return manager.create(
         body.experiment,
@@ -214,15 +241,17 @@ async def create(body: NewRun, manager: Manager) -> RunInfo:
         paused=body.paused,
         max_steps=body.max_steps,
         viewed=body.viewed,
-        borrowed=await manager.borrow(body.experiment, body.knobs),
+        borrowed=await manager.borrow(body.experiment, body.knobs, person.sees),
         changes=[(change.step, change.knobs) for change in body.changes],
         until=body.until,
+        owner=person.id,
     ).info()
 
 
 @router.get("", response_model=list[RunInfo])
 async def list_runs(
     manager: Manager,
+    person: Asking,
     experiment: Annotated[str, Query(max_length=NAME_LENGTH)] = "",
     search: Annotated[str, Query(max_length=NAME_LENGTH)] = "",
     starred: bool = False,
@@ -242,6 +271,7 @@ async def list_runs(
         search=search,
         starred=starred,
         tag=tag,
+        seen_by=_only(person),
         order=Order(sort, descending, lang),
         limit=limit,
         offset=offset,
@@ -251,25 +281,27 @@ async def list_runs(
     return Response(_run_infos.dump_json(runs), media_type="application/json", headers=headers)
 
 
-@router.patch("")
-async def mark(body: Marks, manager: Manager) -> list[RunInfo]:
+@router.patch("", dependencies=[LEARNER])
+async def mark(body: Marks, manager: Manager, person: Asking) -> list[RunInfo]:
     """Star several runs, or add and remove tags; answers with the runs, without ids that are unknown."""
-    return await manager.mark(body.ids, starred=body.starred, add=body.add_tags, remove=body.remove_tags)
+    ids = await _owned(body.ids, manager, person)
+    return await manager.mark(ids, starred=body.starred, add=body.add_tags, remove=body.remove_tags)
 
 
-@router.delete("", status_code=204)
+@router.delete("", status_code=204, dependencies=[LEARNER])
 async def delete_several(
     manager: Manager,
+    person: Asking,
     id: Annotated[list[RunId], Query(min_length=1, max_length=RUNS_AT_ONCE)],
 ) -> None:
-    """End several runs and delete them; their branches stay. Unknown ids are passed over."""
-    await manager.delete_all(id)
+    """End several runs and delete them; their branches stay. Unknown and others' ids are passed over."""
+    await manager.delete_all(await _owned(id, manager, person))
 
 
 @router.get("/tags")
-async def tags(manager: Manager) -> list[str]:
+async def tags(manager: Manager, person: Asking) -> list[str]:
     """Every tag that a run has."""
-    return await manager.tags()
+    return await manager.tags(_only(person))
 
 
 @router.get("/{run_id}")
@@ -279,18 +311,18 @@ async def show(run: TheRun) -> RunInfo:
 
 
 @router.delete("/{run_id}", status_code=204)
-async def delete(run: TheRun, manager: Manager) -> None:
+async def delete(run: OwnRun, manager: Manager) -> None:
     """End a run and delete it; its branches stay."""
     await manager.delete(run)
 
 
 @router.patch("/{run_id}")
-async def change(body: Changes, run: TheRun, manager: Manager) -> KnobsApplied:
+async def change(body: Changes, run: OwnRun, manager: Manager) -> KnobsApplied:
     """Set live knobs, and answer with the step at which they take effect; name, star or tag the run."""
     applied = Applied(run.step, {}, run.knobs)
     if body.knobs:
         applied = await manager.set_knobs(run, body.knobs)
-    described = body.model_dump(include={"name", "starred", "tags"}, exclude_none=True)
+    described = body.model_dump(include={"name", "starred", "tags", "shared"}, exclude_none=True)
     if described:
         await manager.describe(run, **described)
     told = {name: value for name, value in applied.changed.items() if name in body.knobs}
@@ -305,62 +337,70 @@ async def plan(body: PlanRequest, run: TheRun) -> PlanResponse:
 
 
 @router.post("/{run_id}/pause")
-async def pause(run: TheRun, manager: Manager) -> RunInfo:
+async def pause(run: OwnRun, manager: Manager) -> RunInfo:
     """Pause after the current step."""
     await manager.pause(run)
     return run.info()
 
 
 @router.post("/{run_id}/resume")
-async def resume(run: TheRun, manager: Manager) -> RunInfo:
+async def resume(run: OwnRun, manager: Manager) -> RunInfo:
     """Resume training; an interrupted, stopped or failed run continues from the end of its record."""
     await manager.resume(run)
     return run.info()
 
 
 @router.post("/{run_id}/stop")
-async def stop(run: TheRun, manager: Manager) -> RunInfo:
+async def stop(run: OwnRun, manager: Manager) -> RunInfo:
     """End the run."""
     await manager.stop(run)
     return run.info()
 
 
 @router.post("/{run_id}/step")
-async def step(run: TheRun, manager: Manager, body: Steps | None = None) -> RunInfo:
+async def step(run: OwnRun, manager: Manager, body: Steps | None = None) -> RunInfo:
     """Take some steps of a paused run; they may still be under way when this answers."""
     await manager.step(run, (body or Steps(steps=1)).steps)
     return run.info()
 
 
 @router.post("/{run_id}/pace")
-async def pace(body: StepsPerSecond, run: TheRun, manager: Manager) -> RunInfo:
+async def pace(body: StepsPerSecond, run: OwnRun, manager: Manager) -> RunInfo:
     """Limit the steps per second."""
     await manager.set_pace(run, body.steps_per_second)
     return run.info()
 
 
-@router.post("/{run_id}/branch", status_code=201)
-async def branch(body: BranchPoint, run: TheRun, manager: Manager) -> RunInfo:
+@router.post("/{run_id}/branch", status_code=201, dependencies=[LEARNER])
+async def branch(body: BranchPoint, run: TheRun, manager: Manager, person: Asking) -> RunInfo:
     """A new run that goes on from where this one was, bit for bit on one CPU thread, but for `knobs`."""
-    branch = await manager.branch(run, body.step, body.knobs, paused=body.paused, viewed=body.viewed)
+    branch = await manager.branch(
+        run,
+        body.step,
+        body.knobs,
+        paused=body.paused,
+        viewed=body.viewed,
+        owner=person.id,
+        sees=person.sees,
+    )
     return branch.info()
 
 
 @router.post("/{run_id}/keep")
-async def keep(run: TheRun, manager: Manager) -> RunInfo:
+async def keep(run: OwnRun, manager: Manager) -> RunInfo:
     """Have a script with its own training loop keep the state it has now."""
     await manager.scripts.keep(run)
     return run.info()
 
 
 @router.post("/{run_id}/back")
-async def back(body: WayBackTo, run: TheRun, manager: Manager) -> RunInfo:
+async def back(body: WayBackTo, run: OwnRun, manager: Manager) -> RunInfo:
     """Have such a script put back the last state it keeps at or before a step, with some knobs changed."""
     await manager.scripts.go_back(run, body.step, body.knobs)
     return run.info()
 
 
-@router.post("/{run_id}/sweep")
+@router.post("/{run_id}/sweep", dependencies=[LEARNER])
 async def sweep(body: SweepBody, run: TheRun, manager: Manager) -> Response:
     """Try other values of a knob from a step of the run: frames are streamed, and disconnecting ends it.
 
@@ -377,9 +417,9 @@ async def sweep(body: SweepBody, run: TheRun, manager: Manager) -> Response:
 
 
 @router.get("/{run_id}/family")
-async def family(run: TheRun, manager: Manager) -> list[RunInfo]:
+async def family(run: TheRun, manager: Manager, person: Asking) -> list[RunInfo]:
     """The tree of branches the run belongs to, the oldest first."""
-    return await manager.family(run)
+    return [one for one in await manager.family(run) if person.sees(one.owner, one.shared)]
 
 
 @router.get("/{run_id}/experiment", response_model=ExperimentDescription)
@@ -432,6 +472,16 @@ async def frame(
         media_type="application/octet-stream",
         headers={"X-Step": wire.metadata_of(found[0])["step"]},
     )
+
+
+async def _owned(ids: list[str], manager: RunManager, person: Person) -> list[str]:
+    """Those of the runs that the person commands."""
+    return ids if person.role == "teacher" else await manager.owned(ids, person.commands)
+
+
+def _only(person: Person) -> str | None:
+    """Whose runs, and those that are shared, the person sees; None for all."""
+    return None if person.role == "teacher" else person.id
 
 
 async def _framed(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -18,13 +18,14 @@ from descent.runs.manager import RunManager
 from descent.runs.run import Run
 from descent.runs.table import MEDIA_TYPES, Format, Range, Table
 from descent.store.database import cause
+from descent.web.door import VIEWER
 from descent.web.runs import Manager, TheRun
 
 MOST_POINTS = 100_000
 AT_ONCE = 8192  # steps; a smaller table does not wait for others
 WAITING = 16  # tables that wait until others are written
 
-router = APIRouter(prefix="/api/runs", tags=["runs"])
+router = APIRouter(prefix="/api/runs", tags=["runs"], dependencies=[VIEWER])
 
 
 @dataclass

@@ -10,6 +10,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 from pydantic.json_schema import models_json_schema
 
+from descent.access import Person
 from descent.errors import BadField, BadKnob, DescentError, TooManyViewers
 from descent.protocol import (
     Ack,
@@ -30,6 +31,8 @@ from descent.protocol import (
 from descent.runs.channel import Viewer
 from descent.runs.manager import RunManager
 from descent.runs.run import Run
+from descent.web.door import VIEWER, shut_out
+from descent.web.runs import need_command, seen
 
 UNSUPPORTED_DATA = 1003  # close codes of RFC 6455
 POLICY_VIOLATION = 1008
@@ -43,7 +46,7 @@ LAST_WORD = 1.0  # seconds for closing a socket in good order
 
 Farewell = tuple[int, str]  # close code and reason
 
-router = APIRouter()
+router = APIRouter(dependencies=[VIEWER])
 
 
 @router.websocket("/api/runs/{run_id}/stream")
@@ -55,7 +58,7 @@ async def stream(socket: WebSocket, run_id: str, since: int = 0, points: int = 0
     manager: RunManager = socket.app.state.manager
     await socket.accept()
     try:
-        run = await manager.get(run_id)
+        run = await seen(run_id, manager, socket.state.person)
         viewer = Viewer(cursor=min(max(0, since), run.channel.last_seq))
         viewer.points = max(LEAST_POINTS, min(points, MOST_POINTS)) if points > 0 else 0
         manager.join(run, viewer)
@@ -78,7 +81,8 @@ async def stream(socket: WebSocket, run_id: str, since: int = 0, points: int = 0
         await run.channel.pump(viewer, send)
         return NO_SUCH_RUN, "the run was deleted"
 
-    tasks = {asyncio.create_task(pump()), asyncio.create_task(_listen(socket, manager, run, viewer))}
+    doing = (pump(), _listen(socket, manager, run, viewer), shut_out(socket))
+    tasks = {asyncio.create_task(one) for one in doing}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         code, reason = done.pop().result()
@@ -100,6 +104,7 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
     the next: a slider is dragged faster than a long step ends.
     """
     mistakes = 0
+    person: Person = socket.state.person
     order = asyncio.Lock()  # fair: what came while the worker started goes on in the order it came
 
     async def obey(text: str) -> None:
@@ -109,6 +114,7 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
             command = _understood(text)
             tag = command.tag if isinstance(command, SetKnobs) else ""
             if not isinstance(command, Watch | Ack):
+                need_command(run, person)
                 async with order:
                     await manager.sessions.settle(run)
             await _obey(manager, run, viewer, command)

@@ -33,6 +33,7 @@ from descent.errors import BadSaying, DescentError
 from descent.protocol import KnobsChanged
 from descent.runs.manager import RunManager
 from descent.runs.run import Run
+from descent.web.door import LEARNER, shut_out
 from descent.web.sayings import frame_of
 from descent.workers.remote import RemoteWorker
 
@@ -43,7 +44,7 @@ BYTES_PER_SECOND = 16 << 20
 BURST = 2.0  # seconds' worth of them that may come at once
 LAST_WORD = 1.0  # seconds for closing a socket in good order
 
-router = APIRouter()
+router = APIRouter(dependencies=[LEARNER])
 
 
 class Rate:
@@ -69,7 +70,7 @@ async def watch(socket: WebSocket) -> None:
     try:
         async with asyncio.timeout(HELLO_WITHIN):
             hello = await _hello(socket)
-        run, worker = await manager.scripts.greet(hello)
+        run, worker = await manager.scripts.greet(hello, owner=socket.state.person.id)
     except TimeoutError:
         return await _close(socket, REFUSED, "no hello came")
     except WebSocketDisconnect:
@@ -89,7 +90,8 @@ async def watch(socket: WebSocket) -> None:
         )
         listening = asyncio.create_task(_listen(socket, manager, run, worker))
         sending = asyncio.create_task(_send(socket, worker))
-        tasks = {listening, sending}
+        shut = asyncio.create_task(_shut_out(socket, worker))
+        tasks = {listening, sending, shut}
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         done.pop().result()
         await _close(socket, *(worker.farewell or (REFUSED, "")))
@@ -100,6 +102,13 @@ async def watch(socket: WebSocket) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _shut_out(socket: WebSocket, worker: RemoteWorker) -> None:
+    """Disconnect a script whose key was revoked."""
+    _, reason = await shut_out(socket)
+    worker.leave(REFUSED, reason)
+    await asyncio.Event().wait()
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

@@ -34,12 +34,16 @@ AT_ONCE = 16 << 20  # bytes written to the store in one go
 class Intake:
     """A bundle on its way into a store."""
 
-    def __init__(self, file: BinaryIO, limit: int, registry: Registry, folder: Path | None = None) -> None:
+    def __init__(
+        self, file: BinaryIO, limit: int, registry: Registry, folder: Path | None = None, owner: str = ""
+    ) -> None:
         """Reads and checks all of it, unpacking at most `limit` bytes, the largest to files in `folder`.
+        The run becomes `owner`'s.
 
         Raises `BadArchive` or `TooLarge`, naming the entry.
         """
         self.run_id = secrets.token_hex(6)
+        self._owner = owner
         self._bundle = Bundle(file, limit, registry, folder)
 
     def __enter__(self) -> Self:
@@ -151,6 +155,7 @@ class Intake:
             pace=said.pace,
             steps_per_epoch=bundle.steps_per_epoch,
             name=said.name,
+            owner=self._owner,
             tags=said.tags,
             environment=said.environment | {IMPORTED: said.id},
         )
