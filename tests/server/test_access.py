@@ -11,12 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
+import torch
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+import descent
 from descent.access import Book
 from descent.access import book as books
 from descent.cli.main import cli
@@ -301,7 +303,7 @@ def test_a_shared_run_is_watched_and_branched_and_not_commanded(
     cookie = {"Cookie": f"{COOKIE}={learner.cookies[COOKIE]}"}
     with connect(f"{server.replace('http', 'ws')}/api/runs/{run}/stream", additional_headers=cookie) as ws:
         assert json.loads(ws.recv())["type"] == "hello"
-        ws.send(json.dumps({"type": "set_knobs", "knobs": {"lr": 1}, "tag": "t"}))
+        ws.send(json.dumps({"type": "knobs", "knobs": {"lr": 1}, "tag": "t"}))
         answer = next(said for said in map(_told, ws) if said.get("type") == "error")
         assert answer["code"] == "not-permitted"
     mine = learner.post(f"/api/runs/{run}/branch", json={"step": 2, "paused": True}).json()
@@ -414,3 +416,19 @@ def test_keys_are_made_listed_and_revoked_in_the_terminal(server: str, tmp_path:
     assert "1 people" in ask(cli, ["access", "revoke", key, *home]).output
     assert httpx.get(f"{server}/api/runs", cookies=dict(entered.cookies)).status_code == 401
     assert ask(cli, ["access", "revoke", "nothing", *home]).exit_code == 1
+
+
+def test_a_script_comes_by_its_key(
+    server: str, book: Book, come: Callable[..., httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, token = book.new_key("learner", "script")
+    monkeypatch.setenv("DESCENT_TOKEN", token)
+    model = torch.nn.Linear(1, 1)
+    teacher = come("teacher")
+    with descent.watch(model, torch.optim.SGD(model.parameters(), 0.1), name="mine", url=server) as run:
+        until = time.monotonic() + 30
+        while not (found := teacher.get("/api/runs").json()) and time.monotonic() < until:
+            run.step(loss=1.0)
+            time.sleep(0.05)
+    assert [one["owner"] for one in found] == [key.id]
+    assert come().get("/api/runs").json() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from descent.declared.messages import DELETED, OTHER_VERSION, PATH, REFUSED
 
+TOKEN = "DESCENT_TOKEN"
 MOST_WAITING = 32 << 20  # bytes of scalars and events kept for a server that is not there
 RESENT = 256  # messages of scalars that are sent again if it turns out that they did not arrive
 FIRST_RETRY, LONGEST_RETRY = 0.5, 15.0  # seconds
@@ -109,6 +111,7 @@ class Link:
             try:
                 with connect(
                     _socket_url(self.url),
+                    additional_headers=_introduction(),
                     compression=None,
                     open_timeout=OPEN_WITHIN,
                     proxy=None,
@@ -215,6 +218,12 @@ class Link:
             if not self._refusal:
                 self._tell(f"this run is not watched any more: {reason or code}; training goes on")
         return code not in FINAL
+
+
+def _introduction() -> dict[str, str]:
+    """The key of a server that asks for one."""
+    token = os.environ.get(TOKEN, "")
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _socket_url(url: str) -> str:
