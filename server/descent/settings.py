@@ -138,6 +138,11 @@ class Settings(BaseSettings):
         4096, ge=1, description="MiB of the store that all imported runs may take together."
     )
     own_file_mb: int = Field(16, ge=1, description="MiB that a file of one's own may have.")
+    own_pictures_mb: int = Field(
+        64,
+        ge=1,
+        description="MiB that a zip of one's own pictures may have; 32 × 32 pixels of each are kept.",
+    )
     own_files: int = Field(100, ge=1, description="Files of one's own that are kept.")
     connections: int = Field(
         512, ge=1, description="Connections open at the same time; further ones are told to come back later."

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import Any
 
 import httpx
+from PIL import Image
 from playwright.sync_api import Page, expect
 
-from lab import WITHIN, Open, run_id, wait_for_hero, wait_to_leave
+from lab import WITHIN, Open, run_id, wait_for_hero, wait_past, wait_to_leave
 
 TABLE = "날짜,기온,습도\n" + "".join(
     f"2024-{1 + day // 28:02}-{1 + day % 28:02},{day % 9},{day % 7}\n" for day in range(300)
@@ -81,3 +84,71 @@ def test_a_text_is_dropped_listed_for_others_and_deleted(open_page: Open, server
     kept = httpx.get(f"{server}/api/files").json()  # the server is shared: tables of other tests may be there
     assert [one for one in kept if one["kind"] == "text"] == []
     assert run_id(page) == running  # it goes on with what it has read
+
+
+def zip_of_pictures() -> bytes:
+    """Two folders: pictures that are bright above, and below."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, top in (("위", 0), ("아래", 30)):
+            for n in range(15):
+                one, picture = io.BytesIO(), Image.new("RGB", (60, 60), (20 + n, 40, 60))
+                picture.paste((250, 200 + n, 90), (0, top, 60, top + 30))
+                picture.save(one, "JPEG")
+                archive.writestr(f"사진/{name}/{n}.jpg", one.getvalue())
+    return file.getvalue()
+
+
+def test_a_zip_of_pictures_is_brought_and_a_network_learns_its_folders(open_page: Open, server: str) -> None:
+    page = open_page("/lab/cnn-images", language="ko", refused=True)
+    wait_for_hero(page)
+    before = run_id(page)
+    page.locator("[data-knob=dataset] select").select_option("file")
+    knob = page.locator("[data-knob=file]")
+    expect(knob).to_contain_text("PNG나 JPEG", timeout=WITHIN)
+
+    bring(page, "bad.zip", zip_of_pictures()[:200])
+    expect(knob).to_contain_text("zip 파일이 아니거나", timeout=WITHIN)
+    assert run_id(page) == before
+
+    bring(page, "사진.zip", zip_of_pictures())
+    wait_to_leave(page, before)
+    wait_for_hero(page)
+    run = httpx.get(f"{server}/api/runs/{run_id(page)}").json()
+    assert run["knobs"]["dataset"] == "file"
+    wait_past(page, 40)
+    latest = httpx.get(f"{server}/api/runs/{run_id(page)}").json()["latest"]
+    assert latest["acc/test"] == 1
+    knob.locator("summary").click()
+    expect(knob.get_by_test_id("preview")).to_contain_text("아래 · 15장", timeout=WITHIN)
+    assert knob.locator("img").count() == 12
+
+
+def test_the_library_shows_renames_and_deletes(open_page: Open, server: str) -> None:
+    page = open_page("/data", refused=True)
+    page.get_by_label("Bring a file…").set_input_files(
+        {
+            "name": "weather.csv",
+            "mimeType": "text/csv",
+            "buffer": b"day,place,degrees\n2024-01-01,Seoul,1.5\n2024-01-02,Busan,\n",
+        }
+    )
+    file = page.get_by_test_id("file").filter(has_text="weather.csv")
+    expect(file.get_by_role("columnheader")).to_contain_text(
+        ["daydate", "placewords", "degreesnumber"], timeout=WITHIN
+    )
+    file.get_by_role("button", name="Rename").click()
+    page.get_by_label("Name of the file").fill("two days.csv")
+    page.get_by_role("button", name="Save").click()
+    file = page.get_by_test_id("file").filter(has_text="two days.csv")
+    expect(file).to_be_visible(timeout=WITHIN)
+    assert "two days.csv" in [one["name"] for one in httpx.get(f"{server}/api/files").json()]
+
+    page.get_by_label("Bring a file…").set_input_files(
+        {"name": "bad.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n3,warm\n"}
+    )
+    expect(page.locator("main")).to_contain_text("Row 3, column “b”: “warm” is no number", timeout=WITHIN)
+    file.get_by_role("button", name="Remove").click()
+    file.get_by_role("button", name="Remove it for good?").click()
+    expect(file).to_have_count(0, timeout=WITHIN)
+    assert "two days.csv" not in [one["name"] for one in httpx.get(f"{server}/api/files").json()]

@@ -27,6 +27,7 @@ const ROWS = {
 /** Keys made from a part that is not the word of the server or of a list in the page: what that part can be. */
 const PARTS = {
   'error.*.*': null, // anything: reasons are also pydantic's
+  'error.file.*': null, // what the server says of a table, as it says it
   'history.*': ['export', 'script', 'csv', 'safetensors', 'pt', 'onnx', 'tensorboard'],
   'lab.*': ['effects', 'sweep', 'schedule'],
   'layers.*': [...ROWS.kinds, ...ROWS.settings],

@@ -180,6 +180,13 @@ export async function bringFile(file, kind) {
   return response.json();
 }
 
+/** The first rows, lines or pictures of a file. @param {string} id */
+export const previewFile = (id) => call('get', '/api/files/{file_id}/preview', { file_id: id });
+
+/** @param {string} id @param {string} name */
+export const renameFile = (id, name) =>
+  call('patch', '/api/files/{file_id}', { file_id: id }, { body: { name } });
+
 /** @param {string} id */
 export const removeFile = (id) => call('delete', '/api/files/{file_id}', { file_id: id });
 

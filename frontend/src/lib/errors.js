@@ -19,6 +19,8 @@ export function explain(error, experiment = null) {
   if (own) return `${field}: ${fill(own, params)}`;
   const precise = `error.${error.code}.${params.reason}`;
   if (known(precise)) return t(precise, params);
+  const ofTable = `error.file.${params.message}`;
+  if (known(ofTable)) return t(ofTable, params);
   const detail = error.detail ?? error.message;
   return tOr(`error.${error.code}`, detail ?? error.code, { ...params, detail });
 }

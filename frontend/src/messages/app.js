@@ -2,6 +2,7 @@
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
   'app.tagline': ['see deep learning happen', '눈으로 보는 딥러닝'],
+  'app.data': ['Data', '데이터'],
   'app.skip': ['Skip to the pictures', '그림으로 건너뛰기'],
   'app.skip.controls': ['Skip to the run controls', '실행 제어로 건너뛰기'],
   'app.breadcrumb': ['Where you are', '현재 위치'],

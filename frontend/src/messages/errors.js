@@ -236,6 +236,106 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'Sending and reading the file took too long.',
     '파일을 보내고 읽는 데 너무 오래 걸렸습니다.',
   ],
+  'error.bad-file.no-zip': [
+    'This is no zip file, or it is broken. Zip the folders anew.',
+    'zip 파일이 아니거나 깨졌습니다. 폴더를 다시 압축하세요.',
+  ],
+  'error.bad-file.no-pictures': [
+    'There are no pictures in it. Bring a zip or a folder of PNG or JPEG files, in it one folder per class.',
+    '그림이 없습니다. 클래스마다 폴더 하나로 나눈 PNG나 JPEG를 폴더나 zip 파일로 올리세요.',
+  ],
+  'error.bad-file.many-pictures': [
+    'It has {have} pictures. Bring {most} at most.',
+    '그림이 {have}장입니다. {most}장까지만 올리세요.',
+  ],
+  'error.bad-file.many-classes': [
+    'The pictures lie in {have} folders. Bring {most} at most.',
+    '폴더가 {have}개입니다. {most}개까지만 올리세요.',
+  ],
+  'error.bad-file.few-pictures': [
+    'The folder “{name}” has {have} pictures. Put {least} or more into each.',
+    '“{name}” 폴더에 그림이 {have}장뿐입니다. 폴더마다 {least}장 이상 넣으세요.',
+  ],
+  'error.bad-file.many-entries': [
+    'The zip file has {have} entries. Leave {most} at most.',
+    'zip 파일에 항목이 {have}개입니다. {most}개 아래로 줄이세요.',
+  ],
+  'error.bad-file.bad-name': [
+    'The zip file has an entry “{name}”, which leads out of it. Zip the folders anew.',
+    'zip 파일의 “{name}” 항목이 바깥 폴더를 가리킵니다. 폴더를 다시 압축하세요.',
+  ],
+  'error.bad-file.no-plain-file': [
+    '“{name}” is a link or no plain file. Put the picture itself there.',
+    '“{name}”은(는) 링크이거나 보통 파일이 아닙니다. 그림 파일 자체를 넣으세요.',
+  ],
+  'error.bad-file.locked': [
+    '“{name}” is encrypted or packed in an unusual way. Zip the folders anew, without a password.',
+    '“{name}”에 암호가 걸렸거나 압축 방식이 특이합니다. 암호 없이 다시 압축하세요.',
+  ],
+  'error.bad-file.too-large': [
+    'The zip file unpacks to more than {most} MB. Use smaller pictures, or fewer.',
+    'zip 파일을 풀면 {most}MB가 넘습니다. 그림을 줄이거나 덜어 내세요.',
+  ],
+  'error.bad-file.not-decoded': [
+    '“{name}” is no whole PNG or JPEG. Save it again, or leave it out.',
+    '“{name}”은(는) 온전한 PNG나 JPEG가 아닙니다. 다시 저장하거나 빼세요.',
+  ],
+  'error.bad-file.many-pixels': [
+    '“{name}” has {width} × {height} pixels. Make it smaller.',
+    '“{name}”의 크기가 {width} × {height}픽셀입니다. 크기를 줄이세요.',
+  ],
+  'error.bad-knob.one-class': [
+    'All pictures lie in one folder. To tell them apart takes two, one for each class.',
+    '그림이 모두 한 폴더에 있습니다. 구별을 배우려면 클래스마다 하나씩 폴더가 둘 이상 있어야 합니다.',
+  ],
+  'error.file.the table is empty; it needs a line of names, then numbers': [
+    'The table is empty; it needs a line of names, then numbers.',
+    '표가 비어 있습니다. 첫 줄에 이름을, 그 아래에 수를 쓰세요.',
+  ],
+  'error.file.this is not a text; save the table as CSV': [
+    'This is not a text; save the table as CSV.',
+    '텍스트가 아닙니다. 표를 CSV로 저장해서 쓰세요.',
+  ],
+  'error.file.the table has {bytes} bytes; use {most} at most': [
+    'The table has {bytes} bytes; use {most} at most.',
+    '표가 {bytes}바이트입니다. {most}바이트까지만 쓰세요.',
+  ],
+  'error.file.the table has {rows} rows and {columns} columns; use {most_rows} and {most_columns} at most': [
+    'The table has {rows} rows and {columns} columns; use {most_rows} and {most_columns} at most.',
+    '표가 {rows}행 {columns}열입니다. {most_rows}행 {most_columns}열까지만 쓰세요.',
+  ],
+  'error.file.a quotation mark opened in row {row} is never closed; close or remove it': [
+    'A quotation mark opened in row {row} is never closed; close or remove it.',
+    '{row}행에서 연 따옴표가 닫히지 않았습니다. 닫거나 지우세요.',
+  ],
+  'error.file.column {column} has no name; the first line names the columns': [
+    'Column {column} has no name; the first line names the columns.',
+    '{column}번째 열에 이름이 없습니다. 첫 줄에 열의 이름을 쓰세요.',
+  ],
+  'error.file.columns {first} and {second} are both named “{name}”; rename one of them': [
+    'Columns {first} and {second} are both named “{name}”; rename one of them.',
+    '{first}번째와 {second}번째 열의 이름이 모두 “{name}”입니다. 하나를 바꾸세요.',
+  ],
+  'error.file.row {row} has {cells} cells, but the first line names {columns} columns': [
+    'Row {row} has {cells} cells, but the first line names {columns} columns.',
+    '{row}행에는 칸이 {cells}개인데 첫 줄의 열은 {columns}개입니다.',
+  ],
+  'error.file.row {row}, column “{name}”: “{cell}” is no number; mend it or leave the cell empty': [
+    'Row {row}, column “{name}”: “{cell}” is no number; mend it or leave the cell empty.',
+    '{row}행 “{name}” 열: “{cell}”은(는) 수가 아닙니다. 고치거나 칸을 비우세요.',
+  ],
+  'error.file.row {row}, column “{name}”: “{cell}” is no date; write it like 2024-12-31 18:00': [
+    'Row {row}, column “{name}”: “{cell}” is no date; write it like 2024-12-31 18:00.',
+    '{row}행 “{name}” 열: “{cell}”은(는) 날짜가 아닙니다. 2024-12-31 18:00처럼 쓰세요.',
+  ],
+  'error.file.column “{name}” has no number in it; remove it': [
+    'Column “{name}” has no number in it; remove it.',
+    '“{name}” 열에 수가 하나도 없습니다. 이 열을 지우세요.',
+  ],
+  'error.file.the table has no column of numbers': [
+    'The table has no column of numbers.',
+    '표에 수로 된 열이 없습니다.',
+  ],
   'error.unknown-file': ['There is no such file.', '그런 파일은 없습니다.'],
   'error.unknown-data': ['There is no such data set.', '그런 데이터셋은 없습니다.'],
   'error.bad-knob.no-run': [

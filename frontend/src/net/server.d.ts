@@ -882,9 +882,31 @@ export interface paths {
         put?: never;
         /**
          * Bring
-         * @description Bring a file: a text in any usual encoding, or a table as CSV. What is no such thing is refused.
+         * @description Bring a file: a text in any usual encoding, a table as CSV, or a zip of pictures, folders as classes.
+         *
+         *     What is no such thing is refused. Pictures are kept small, as experiments see them.
          */
         post: operations["bring_api_files_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{file_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview
+         * @description The first rows with the types of columns, the first lines, or the first pictures of each class.
+         */
+        get: operations["preview_api_files__file_id__preview_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -908,7 +930,11 @@ export interface paths {
         delete: operations["remove_api_files__file_id__delete"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Rename
+         * @description Give a file another name. Runs go on naming it by what is in it.
+         */
+        patch: operations["rename_api_files__file_id__patch"];
         trace?: never;
     };
     "/api/health": {
@@ -976,6 +1002,23 @@ export interface components {
             about: string;
             /** @description HTML; empty where there is none. */
             introduction: string;
+        };
+        /** @description Pictures of one folder. */
+        ClassInfo: {
+            name: string;
+            count: number;
+            /** @description The first ones, as PNG in base 64. */
+            pictures: string[];
+        };
+        /** @description A column of a table. */
+        ColumnInfo: {
+            name: string;
+            /** @enum {string} */
+            type: "number" | "date" | "words";
+            /** @description Cells without a number. */
+            missing?: number;
+            /** @description Different values. */
+            different?: number | null;
         };
         /** @description A data set that experiments can train on. */
         DataSetInfo: {
@@ -1246,7 +1289,7 @@ export interface components {
              * @description It is the id of a file of this kind that a learner brought, or empty.
              * @enum {string}
              */
-            "x-own"?: "text" | "table";
+            "x-own"?: "text" | "table" | "images";
             /** @description A picture for each value: points x, y and label, all within ±1. */
             "x-pictures"?: {
                 [key: string]: [
@@ -1387,11 +1430,29 @@ export interface components {
             id: string;
             name: string;
             /** @enum {string} */
-            kind: "text" | "table";
+            kind: "text" | "table" | "images";
             /** @description Bytes. */
             size: number;
             /** @description Seconds since the epoch. */
             added: number;
+        };
+        /** @description Another name for a file. */
+        OwnFileName: {
+            name: string;
+        };
+        /** @description What is in a file, of a table, a text or pictures. */
+        OwnFilePreview: {
+            rows?: number | null;
+            columns?: components["schemas"]["ColumnInfo"][];
+            /** @description The first rows, as they stand in the file. */
+            cells?: string[][];
+            /** @description The beginning of a text. */
+            text?: string | null;
+            letters?: number | null;
+            lines?: number | null;
+            classes?: components["schemas"]["ClassInfo"][];
+            /** @description Pixels along the sides of the pictures that are kept. */
+            side?: number | null;
         };
         /** @description The state of the experiments of one's own. */
         OwnReport: {
@@ -2249,6 +2310,8 @@ export type BranchPoint = components['schemas']['BranchPoint'];
 export type BrokenFile = components['schemas']['BrokenFile'];
 export type Changes = components['schemas']['Changes'];
 export type ChapterInfo = components['schemas']['ChapterInfo'];
+export type ClassInfo = components['schemas']['ClassInfo'];
+export type ColumnInfo = components['schemas']['ColumnInfo'];
 export type DataSetInfo = components['schemas']['DataSetInfo'];
 export type End = components['schemas']['End'];
 export type Entering = components['schemas']['Entering'];
@@ -2276,6 +2339,8 @@ export type Named = components['schemas']['Named'];
 export type NewKey = components['schemas']['NewKey'];
 export type NewRun = components['schemas']['NewRun'];
 export type OwnFileInfo = components['schemas']['OwnFileInfo'];
+export type OwnFileName = components['schemas']['OwnFileName'];
+export type OwnFilePreview = components['schemas']['OwnFilePreview'];
 export type OwnReport = components['schemas']['OwnReport'];
 export type PanelOptions = components['schemas']['PanelOptions'];
 export type PanelSpec = components['schemas']['PanelSpec'];
@@ -3513,7 +3578,7 @@ export interface operations {
             query: {
                 name: string;
                 /** @description What it has to be. */
-                kind: "text" | "table";
+                kind: "text" | "table" | "images";
             };
             header?: never;
             path?: never;
@@ -3536,6 +3601,28 @@ export interface operations {
             };
         };
     };
+    preview_api_files__file_id__preview_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnFilePreview"];
+                };
+            };
+        };
+    };
     remove_api_files__file_id__delete: {
         parameters: {
             query?: never;
@@ -3553,6 +3640,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    rename_api_files__file_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnFileName"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnFileInfo"];
+                };
             };
         };
     };

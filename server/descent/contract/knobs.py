@@ -130,7 +130,7 @@ def _knob(
     role: Role | None = None,
     data: Sequence[str] = (),
     recorded: str = "",
-    own: Literal["text", "table"] | None = None,
+    own: Literal["text", "table", "images"] | None = None,
     pictures: Mapping[str, Sequence[Sequence[float]]] | None = None,
 ) -> Any:
     assert not (range and log), f"{name}: its slider is either plain or logarithmic"

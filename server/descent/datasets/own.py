@@ -8,13 +8,16 @@ import json
 import os
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from descent.errors import BadFile, UnknownFile
 from descent.kit.data.own import DIGEST, OWN_FOLDER, FileKind
 
 MOST_NAME = 120  # letters
+PREVIEW = ".preview"  # behind a digest: what is shown of the file, in JSON
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,40 @@ class OwnFiles:
                     found.append(one)
         return sorted(found, key=lambda one: -one.added)
 
-    def add(self, name: str, kind: FileKind, content: bytes) -> OwnFile:
+    def find(self, id: str) -> OwnFile:
+        """One of them. Raises `UnknownFile`."""
+        found = next((one for one in self.all() if one.id == id), None)
+        if found is None:
+            raise UnknownFile(f"there is no file {id[:64]!r}", "file")
+        return found
+
+    def content(self, id: str) -> bytes:
+        """What is in a file. Raises `UnknownFile`."""
+        try:
+            return (self._folder / self.find(id).id).read_bytes()
+        except FileNotFoundError as error:
+            raise UnknownFile(f"there is no file {id[:64]!r}", "file") from error
+
+    def preview(self, id: str) -> dict[str, Any] | None:
+        """What was noted to be shown of a file, if it was. Raises `UnknownFile`."""
+        with contextlib.suppress(OSError, ValueError):
+            noted = json.loads((self._folder / f"{self.find(id).id}{PREVIEW}").read_text(encoding="utf-8"))
+            return noted if isinstance(noted, dict) else None
+        return None
+
+    def note(self, id: str, preview: Mapping[str, Any]) -> None:
+        """Keep what is to be shown of a file. Raises `UnknownFile`."""
+        self._write(f"{self.find(id).id}{PREVIEW}", json.dumps(preview, ensure_ascii=False).encode())
+
+    def rename(self, id: str, name: str) -> OwnFile:
+        """Give a file another name; what is in it, and so its id, stays. Raises `UnknownFile`."""
+        one = replace(self.find(id), name=_plain(name) or id[:8])
+        self._write(f"{id}.json", json.dumps(asdict(one), ensure_ascii=False).encode())
+        return one
+
+    def add(
+        self, name: str, kind: FileKind, content: bytes, preview: Mapping[str, Any] | None = None
+    ) -> OwnFile:
         """Keep a file, which others may have brought already. Raises `BadFile` where there are too many."""
         digest = hashlib.sha256(content).hexdigest()[:32]
         others = [one for one in self.all() if one.id != digest]
@@ -57,11 +93,12 @@ class OwnFiles:
                 reason="too-many",
                 most=self._most,
             )
-        plain = " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())
-        one = OwnFile(digest, plain[:MOST_NAME] or digest[:8], kind, len(content), time.time())
+        one = OwnFile(digest, _plain(name) or digest[:8], kind, len(content), time.time())
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write(digest, content)
         self._write(f"{digest}.json", json.dumps(asdict(one), ensure_ascii=False).encode())
+        if preview is not None:
+            self.note(digest, preview)
         return one
 
     def remove(self, id: str) -> None:
@@ -69,6 +106,7 @@ class OwnFiles:
         if not DIGEST.fullmatch(id) or not (self._folder / id).is_file():
             raise UnknownFile(f"there is no file {id[:64]!r}", "file")
         (self._folder / f"{id}.json").unlink(missing_ok=True)
+        (self._folder / f"{id}{PREVIEW}").unlink(missing_ok=True)
         (self._folder / id).unlink(missing_ok=True)
 
     def _write(self, name: str, content: bytes) -> None:
@@ -81,3 +119,8 @@ class OwnFiles:
         except BaseException:
             Path(half).unlink(missing_ok=True)
             raise
+
+
+def _plain(name: str) -> str:
+    """A name as plain text of one line and some length."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())[:MOST_NAME]

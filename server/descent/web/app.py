@@ -106,6 +106,7 @@ def create_app(
     app.state.fetches = Fetches(Shelf(settings, catalogue))
     app.state.imports = Gate()
     app.state.files = OwnFiles(settings.home / "data", settings.own_files)
+    app.state.largest_file = settings.own_file_mb << 20
     app.state.bringing = asyncio.Semaphore(files.AT_ONCE)
     app.state.pictures = asyncio.Semaphore(pictures.AT_ONCE)
     app.state.tables = scalar_routes.Turns(asyncio.Semaphore(settings.exports))
@@ -114,7 +115,7 @@ def create_app(
     uploads = {
         archive_routes.IMPORT: settings.import_mb << 20,
         pictures.PATH: pictures.LARGEST,
-        files.PATH: settings.own_file_mb << 20,
+        files.PATH: max(settings.own_file_mb, settings.own_pictures_mb) << 20,
     }
     app.add_middleware(Guard, settings=settings, uploads=uploads)
     app.include_router(access.router)

@@ -91,7 +91,7 @@ KnobSchema = TypedDict(
         ],
         "x-own": NotRequired[
             Annotated[
-                Literal["text", "table"],
+                Literal["text", "table", "images"],
                 Field(description="It is the id of a file of this kind that a learner brought, or empty."),
             ]
         ],

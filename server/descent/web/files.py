@@ -1,20 +1,21 @@
-"""Files that learners bring, over REST: which there are, bringing one, deleting one."""
+"""Files that learners bring, over REST: listed, shown, brought, renamed, deleted."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from descent.datasets.own import MOST_NAME, OwnFile, OwnFiles
-from descent.errors import BadFile
+from descent.errors import BadFile, TooLarge
 from descent.kit.data.own import FileKind
 from descent.web.apart import said_apart
 from descent.web.door import LEARNER, TEACHER, VIEWER
+from descent.workers.own_file import MODULE, LookedThrough, understood
 
 PATH = "/api/files"
 AT_ONCE = 3  # held in memory and looked through at the same time; others wait, their bodies unread
@@ -32,6 +33,42 @@ class OwnFileInfo(BaseModel):
     kind: FileKind
     size: int = Field(description="Bytes.")
     added: float = Field(description="Seconds since the epoch.")
+
+
+class OwnFileName(BaseModel):
+    """Another name for a file."""
+
+    name: str = Field(min_length=1, max_length=10 * MOST_NAME)
+
+
+class ColumnInfo(BaseModel):
+    """A column of a table."""
+
+    name: str
+    type: Literal["number", "date", "words"]
+    missing: int = Field(0, description="Cells without a number.")
+    different: int | None = Field(None, description="Different values.")
+
+
+class ClassInfo(BaseModel):
+    """Pictures of one folder."""
+
+    name: str
+    count: int
+    pictures: list[str] = Field(description="The first ones, as PNG in base 64.")
+
+
+class OwnFilePreview(BaseModel):
+    """What is in a file, of a table, a text or pictures."""
+
+    rows: int | None = None
+    columns: list[ColumnInfo] = []
+    cells: list[list[str]] = Field([], description="The first rows, as they stand in the file.")
+    text: str | None = Field(None, description="The beginning of a text.")
+    letters: int | None = None
+    lines: int | None = None
+    classes: list[ClassInfo] = []
+    side: int | None = Field(None, description="Pixels along the sides of the pictures that are kept.")
 
 
 def _files(request: Request) -> OwnFiles:
@@ -60,17 +97,40 @@ async def bring(
     name: Annotated[str, Query(min_length=1, max_length=10 * MOST_NAME)],
     kind: Annotated[FileKind, Query(description="What it has to be.")],
 ) -> OwnFileInfo:
-    """Bring a file: a text in any usual encoding, or a table as CSV. What is no such thing is refused."""
+    """Bring a file: a text in any usual encoding, a table as CSV, or a zip of pictures, folders as classes.
+
+    What is no such thing is refused. Pictures are kept small, as experiments see them.
+    """
     try:
         async with request.app.state.bringing, asyncio.timeout(WITHIN):
             content = await request.body()
-            if problem := await _problem(content, kind):
-                raise BadFile(problem["detail"], "file", message=problem["message"], **problem["params"])
-            return _info(await asyncio.to_thread(files.add, name, kind, content))
+            if kind != "images" and len(content) > request.app.state.largest_file:
+                raise TooLarge("the file is too large (setting OWN_FILE_MB)", "body")
+            kept, preview = await _looked_through(content, kind)
+            return _info(await asyncio.to_thread(files.add, name, kind, kept, preview))
     except ClientDisconnect:
         raise BadFile("the file was not sent to its end", "file", reason="broken") from None
     except TimeoutError:
         raise BadFile(f"it was not sent and read within {WITHIN} s", "file", reason="too-slow") from None
+
+
+@router.get("/{file_id}/preview")
+async def preview(file_id: str, files: TheFiles, request: Request) -> OwnFilePreview:
+    """The first rows with the types of columns, the first lines, or the first pictures of each class."""
+    noted = await asyncio.to_thread(files.preview, file_id)
+    if noted is None:
+        one = await asyncio.to_thread(files.find, file_id)
+        async with request.app.state.bringing:
+            content = await asyncio.to_thread(files.content, file_id)
+            _, noted = await _looked_through(content, one.kind)
+        await asyncio.to_thread(files.note, file_id, noted)
+    return OwnFilePreview(**noted)
+
+
+@router.patch("/{file_id}", dependencies=[TEACHER])
+async def rename(file_id: str, named: OwnFileName, files: TheFiles) -> OwnFileInfo:
+    """Give a file another name. Runs go on naming it by what is in it."""
+    return _info(await asyncio.to_thread(files.rename, file_id, named.name))
 
 
 @router.delete("/{file_id}", status_code=204, dependencies=[TEACHER])
@@ -79,11 +139,11 @@ async def remove(file_id: str, files: TheFiles) -> None:
     await asyncio.to_thread(files.remove, file_id)
 
 
-async def _problem(content: bytes, kind: str) -> dict[str, Any]:
-    """What is wrong with the file, found out in a process of its own; nothing if all is well."""
-    found: dict[str, Any] | None = await said_apart("descent.workers.own_file", kind, data=content)
-    if found is None:
-        return {"detail": "it takes too much to read", "message": "", "params": {"reason": "too-much"}}
+async def _looked_through(content: bytes, kind: FileKind) -> LookedThrough:
+    """The file, looked through in a process of its own. Raises `BadFile` that says what is wrong."""
+    problem, found = understood(await said_apart(MODULE, kind, data=content), content)
+    if problem:
+        raise BadFile(problem["detail"], "file", message=problem["message"], **problem["params"])
     return found
 
 

@@ -37,7 +37,8 @@ from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import sklearn_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, check_drawing, colours_of, ink_in, placed
-from descent.kit.data.images import CLASSES_OF, GREY_SETS, labelled_images, transformed
+from descent.kit.data.images import CLASSES_OF, GREY_SETS, transformed
+from descent.kit.data.own_images import OWN_SIDE, chosen_images
 from descent.kit.measures import TRAIN_AND_TEST
 from descent.kit.nn.inside import exciting, filters_of, maps_of, reasons_of, window_of
 from descent.kit.nn.stack import (
@@ -56,7 +57,11 @@ from descent.kit.nn.stack import (
 
 CLASSES = 10
 GREY = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "kmnist": (1, 28, 28)}
-SHAPES = {**GREY, "cifar-10": (3, 32, 32)}  # channels, height and width of a picture
+SHAPES = {
+    **GREY,
+    "cifar-10": (3, 32, 32),
+    "file": (3, OWN_SIDE, OWN_SIDE),
+}  # channels, height and width of a picture
 PAD = 28  # pixels along a side of the drawing
 TEST_SHARE = 5  # one in so many of scikit-learn's digits is for testing
 TESTED, TRIED = 2000, 1000  # test and training pictures that are measured on, at most
@@ -94,12 +99,13 @@ class ImagesKnobs(Knobs):
     unit: tuple[int, int, int, int] = live((1, 0, 3, 3), "Unit", role="look")
     lr: float = rate(2e-3, log=(1e-5, 1.0), typical=(3e-4, 1e-2), help="How far a step of Adam goes.")
     batch_size: int = batch_of(64, 512, typical=(16, 256), help="Training pictures per step.")
-    dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist", "cifar-10"] = fixed(
+    dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist", "cifar-10", "file"] = fixed(
         "digits",
         "Data set",
-        options={**GREY_SETS, "cifar-10": "CIFAR-10, 32 × 32"},
+        options={**GREY_SETS, "cifar-10": "CIFAR-10, 32 × 32", "file": "your own pictures"},
         data=("mnist", "fashion-mnist", "kmnist", "cifar-10"),
     )
+    file: str = fixed("", "Picture files", when={"dataset": ["file"]}, own="images", max_length=32)
     transform: Literal["±1", "0–1", "0–255"] = fixed("±1", "Pixels from")
     layers: list[Layers] = fixed(
         SCHEME, "Layers", max_length=MOST_ROWS, inputs={"dataset": SHAPES}, outputs=CLASSES
@@ -136,21 +142,22 @@ class CNNImages(Experiment[ImagesKnobs]):
     def build(self, knobs: ImagesKnobs) -> None:
         """Read the pictures, make the network. Raises `KnobError` where the chosen set cannot be read."""
         if knobs.dataset == "digits":
+            self.classes = list(CLASSES_OF["digits"])
             digits = sklearn_digits(8)
             order = torch.randperm(len(digits), generator=self.generator(-1))
             pixels = ((digits.images[order] + 1) * 127.5).round().to(torch.uint8)
             sizes = len(order) // TEST_SHARE, len(order) - len(order) // TEST_SHARE
             (test, train), (test_y, y) = pixels.split(sizes), digits.labels[order].split(sizes)
         else:
-            found = labelled_images(knobs.dataset, self.data)
+            found = chosen_images(knobs.dataset, knobs.file, self.data, self.generator(-1), classes=2)
+            self.classes = list(found.classes)
             train, y = found.train, found.train_labels
             test, test_y = found.test[:TESTED], found.test_labels[:TESTED]
         self.train, self.y = train.to(self.device), y.to(self.device)
         self.test, self.test_y = test.to(self.device), test_y.to(self.device)
-        self.classes = list(CLASSES_OF[knobs.dataset])
         self.training_samples = len(self.y)
-        self.test_scores = torch.empty(0, CLASSES, device=self.device)  # (N, 10), of the last epoch's end
-        self.model = Network(knobs.layers, SHAPES[knobs.dataset], CLASSES).to(self.device)
+        self.test_scores = torch.empty(0, len(self.classes), device=self.device)  # (N, K), last epoch's
+        self.model = Network(knobs.layers, SHAPES[knobs.dataset], len(self.classes)).to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr, fused=True)
 
     def step(self, knobs: ImagesKnobs) -> Scalars:

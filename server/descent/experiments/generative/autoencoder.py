@@ -34,10 +34,11 @@ from torch import Tensor, nn
 
 from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
-from descent.contract.knobs import Knobs, batch_of, fixed, live, rate
+from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
-from descent.kit.data.images import CLASSES_OF, GREY_SETS, labelled_images
+from descent.kit.data.images import CLASSES_OF, GREY_SETS
+from descent.kit.data.own_images import chosen_images, in_grey
 from descent.kit.nn.lean import lean_optimizer
 from descent.kit.reading import beside_their_own, in_percent
 from descent.kit.text import rough
@@ -50,8 +51,10 @@ POINTS, JUDGED = 400, 200  # codes shown, pictures whose main directions are fou
 FIELD = 32  # cells of the ground along a side
 GRID, WALK = 12, 12  # decoded pictures along a side, and in a row
 
+TOO_LONG_A_CODE = "{have} pictures to train on give no {code} main directions; make the code shorter"
+
 Kind = Literal["plain", "linear", "denoising", "sparse", "variational"]
-DataSet = Literal["digits", "mnist", "fashion-mnist", "kmnist"]
+DataSet = Literal["digits", "mnist", "fashion-mnist", "kmnist", "file"]
 DEEP = ("plain", "denoising", "sparse", "variational")
 
 
@@ -70,8 +73,12 @@ class AutoencoderKnobs(Knobs):
     depth: int = fixed(2, "Hidden layers", range=(1, 4), when={"kind": DEEP})
     width: int = fixed(128, "Hidden units", "H", log=(4, 256), typical=(32, 256), when={"kind": DEEP})
     dataset: DataSet = fixed(
-        "digits", "Data set", options=GREY_SETS, data=("mnist", "fashion-mnist", "kmnist")
+        "digits",
+        "Data set",
+        options={**GREY_SETS, "file": "your own pictures"},
+        data=("mnist", "fashion-mnist", "kmnist"),
     )
+    file: str = fixed("", "Picture files", when={"dataset": ["file"]}, own="images", max_length=32)
 
 
 def layers(below: int, hidden: list[int], above: int) -> list[nn.Module]:
@@ -177,9 +184,8 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
 
     def build(self, knobs: AutoencoderKnobs) -> None:
         """Split the pictures, find PCA, make the network. Raises `KnobError` where a set cannot be read."""
-        self.x, self.test_x, self.test_y = (part.to(self.device) for part in self._pictures(knobs.dataset))
+        self.x, self.test_x, self.test_y = (part.to(self.device) for part in self._pictures(knobs))
         self.side = int(self.x.shape[1] ** 0.5)
-        self.classes = list(CLASSES_OF[knobs.dataset])
         self.training_samples = len(self.x)
         noise = torch.randn(self.test_x.shape, generator=self.generator(-2))
         self.test_noise = noise.to(self.device)  # times s, on the test pictures
@@ -195,14 +201,21 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
         self.optimizer = lean_optimizer("adam", list(self.model.parameters()), [])
         self.changed(knobs, set())
 
-    def _pictures(self, dataset: DataSet) -> tuple[Tensor, Tensor, Tensor]:
+    def _pictures(self, knobs: AutoencoderKnobs) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures to train on and to test with, (N, D) from 0 to 1, and the classes of the latter."""
-        if dataset == "digits":
+        if knobs.dataset == "digits":
+            self.classes = list(CLASSES_OF["digits"])
             x, labels = shuffled_digits(self.generator(-1))
             test = len(x) // TEST_SHARE
             return (x[test:] + 1) / 2, (x[:test] + 1) / 2, labels[:test]
-        images = labelled_images(dataset, self.data)
-        x, test_x = (part.flatten(1) / 255 for part in (images.train[:TRAINED], images.test[:TESTED]))
+        images = chosen_images(knobs.dataset, knobs.file, self.data, self.generator(-1))
+        self.classes = list(images.classes)
+        pixels = images.train[:TRAINED], images.test[:TESTED]
+        if knobs.dataset == "file":
+            if len(pixels[0]) <= knobs.code:
+                raise KnobError("code", TOO_LONG_A_CODE, have=len(pixels[0]), code=knobs.code)
+            pixels = in_grey(pixels[0], 28), in_grey(pixels[1], 28)
+        x, test_x = (part.flatten(1) / 255 for part in pixels)
         return x, test_x, images.test_labels[:TESTED].clone()
 
     def step(self, knobs: AutoencoderKnobs) -> Scalars:

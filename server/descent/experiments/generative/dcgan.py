@@ -26,8 +26,7 @@ Departures from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -36,15 +35,13 @@ from torch import nn
 
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
-from descent.kit.data.digits import Digits, load_digits
-from descent.kit.data.images import CLASSES_OF, labelled_images
+from descent.kit.data.own_images import real_pictures
 from descent.kit.reading import how_many, in_percent
 from descent.kit.text import rough
 
 SAMPLES = 64  # fixed noise vectors behind most panels
 COUNTED_EVERY, REFERENCES = 10, 2000  # steps between two counts of the kinds drawn; real pictures they go by
 WALK = (4, 12)  # rows and images per row of the latent walk
-IN_COLOUR = 20_000  # pictures of CIFAR-10: with three channels they take as much room as all of MNIST
 
 
 class DCGANKnobs(Knobs):
@@ -57,15 +54,16 @@ class DCGANKnobs(Knobs):
     )
     batch: int = live(64, "Batch size", "B", range=(8, 256), step=8)
     walk: int = live(0, "Latent walk", range=(0, 99), role="look")
-    dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist", "cifar-10"] = fixed(
+    dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist", "cifar-10", "file"] = fixed(
         "digits",
         "Data set",
         options={
             **{"digits": "scikit-learn digits", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"},
-            **{"kmnist": "KMNIST", "cifar-10": "CIFAR-10, in colour"},
+            **{"kmnist": "KMNIST", "cifar-10": "CIFAR-10, in colour", "file": "your own pictures"},
         },
         data=("mnist", "fashion-mnist", "kmnist", "cifar-10"),
     )
+    file: str = fixed("", "Picture files", when={"dataset": ["file"]}, own="images", max_length=32)
     resolution: Literal[16, 28, 32] = fixed(
         16, "Resolution", unit="px", options={"16": "16 × 16", "28": "28 × 28", "32": "32 × 32"}
     )
@@ -118,19 +116,6 @@ class Discriminator(nn.Sequential):
             channels *= 2
         layers += [nn.Conv2d(channels, 1, side), nn.Flatten(0)]  # (B, channels, S, S) → (B,)
         super().__init__(*layers)
-
-
-def real_pictures(dataset: str, resolution: int, folders: Sequence[Path]) -> Digits:
-    """Real pictures (N, C', R, R) in [-1, 1]. Raises `KnobError` where the set cannot be read."""
-    if dataset != "cifar-10":
-        return load_digits(dataset, resolution, folders)
-    found = labelled_images(dataset, folders)
-    pixels = found.train[:IN_COLOUR].float()  # (N, 3, 32, 32)
-    if resolution == 28:
-        pixels = pixels[..., 2:-2, 2:-2]
-    elif resolution != 32:
-        pixels = F.adaptive_avg_pool2d(pixels, resolution)
-    return Digits(pixels.div(127.5).sub_(1), found.train_labels[:IN_COLOUR].clone())
 
 
 def shown(images: torch.Tensor) -> torch.Tensor:
@@ -255,8 +240,8 @@ class DCGAN(Experiment[DCGANKnobs]):
 
     def build(self, knobs: DCGANKnobs) -> None:
         """Raises `KnobError` where the chosen set cannot be read."""
-        self.classes = list(CLASSES_OF[knobs.dataset])
-        self.digits = real_pictures(knobs.dataset, knobs.resolution, self.data).to(self.device)
+        found, self.classes = real_pictures(knobs.dataset, knobs.file, knobs.resolution, self.data)
+        self.digits = found.to(self.device)
         size = knobs.width, knobs.resolution, self.digits.images.shape[1]
         self.G = Generator(knobs.latent, *size).apply(initialise).to(self.device)
         self.D = Discriminator(*size).apply(initialise).to(self.device)
@@ -374,7 +359,7 @@ class DCGAN(Experiment[DCGANKnobs]):
         samples = self.G(self.noise)
         _, rows = nearest(samples, self.digits.images, 1)
         sources = {"samples": self.digits.labels[rows[:, 0]], "real": self.digits.labels}
-        shares = [labels.bincount(minlength=10) / len(labels) for labels in sources.values()]
+        shares = [labels.bincount(minlength=len(self.classes)) / len(labels) for labels in sources.values()]
         drawn = shares[0].tolist()
         return p.says(
             p.Bars(values=torch.stack(shares), labels=self.classes, series=list(sources)),

@@ -39,6 +39,7 @@ from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import load_digits
 from descent.kit.data.drawing import as_mnist, as_sklearn, check_drawing, ink_of
 from descent.kit.data.images import CLASSES_OF, GREY_SETS
+from descent.kit.data.own_images import own_digits
 from descent.kit.measures import TRAIN_AND_TEST
 from descent.kit.text import rough
 
@@ -60,12 +61,13 @@ class DigitsKnobs(Knobs):
     digit: int = live(0, "Test digit", range=(0, 299), when={"drawing": [""]}, role="look")
     lr: float = rate(2e-3, log=(1e-5, 1.0), typical=(3e-4, 1e-2), help="How far a step of Adam goes.")
     batch_size: int = batch_of(64, 512, typical=(16, 256), help="Training digits per step.")
-    dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist"] = fixed(
+    dataset: Literal["digits", "mnist", "fashion-mnist", "kmnist", "file"] = fixed(
         "digits",
         "Data set",
-        options=GREY_SETS,
+        options={**GREY_SETS, "file": "your own pictures"},
         data=("mnist", "fashion-mnist", "kmnist"),
     )
+    file: str = fixed("", "Picture files", when={"dataset": ["file"]}, own="images", max_length=32)
     hidden: int = fixed(256, "Hidden units", "H", log=(1, 512), typical=(16, 256))
     share: int = fixed(100, "Training share", range=(1, 100), unit="%")
 
@@ -80,10 +82,10 @@ class DigitsKnobs(Knobs):
 class Perceptron(nn.Module):
     """x (B, D) → z₂ (B, 10), by way of H hidden units."""
 
-    def __init__(self, pixels: int, hidden: int) -> None:
+    def __init__(self, pixels: int, hidden: int, classes: int = CLASSES) -> None:
         super().__init__()
         self.first = nn.Linear(pixels, hidden)  # W₁ (H, D), b₁
-        self.second = nn.Linear(hidden, CLASSES)  # W₂ (10, H), b₂
+        self.second = nn.Linear(hidden, classes)  # W₂ (10, H), b₂
         for layer in (self.first, self.second):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
@@ -120,9 +122,12 @@ class MLPDigits(Experiment[DigitsKnobs]):
 
     def build(self, knobs: DigitsKnobs) -> None:
         """Split the digits, make the network. Raises `KnobError` where the chosen set cannot be read."""
-        digits = load_digits(knobs.dataset, 8 if knobs.dataset == "digits" else 28, self.data)
+        if knobs.dataset == "file":
+            digits, self.classes = own_digits(knobs.file, self.data, 28)
+        else:
+            digits = load_digits(knobs.dataset, 8 if knobs.dataset == "digits" else 28, self.data)
+            self.classes = list(CLASSES_OF[knobs.dataset])
         images, labels = (digits.images[:, 0] + 1) / 2, digits.labels  # (N, R, R) from 0 to 1
-        self.classes = list(CLASSES_OF[knobs.dataset])
         order = torch.randperm(len(labels), generator=self.generator(-1))
         test = len(labels) // TEST_SHARE
         train = max(1, (len(labels) - test) * knobs.share // 100)
@@ -131,7 +136,7 @@ class MLPDigits(Experiment[DigitsKnobs]):
         self.test_x, self.test_y = x[:test], y[:test]
         self.x, self.y = x[test : test + train], y[test : test + train]
         self.training_samples = len(self.y)
-        self.model = Perceptron(self.side**2, knobs.hidden).to(self.device)
+        self.model = Perceptron(self.side**2, knobs.hidden, len(self.classes)).to(self.device)
         self.start = [parameter.detach().clone() for parameter in self.model.parameters()]
         self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr)
 
@@ -253,7 +258,8 @@ class MLPDigits(Experiment[DigitsKnobs]):
     def parameters(self, knobs: DigitsKnobs) -> p.Ranking:
         """How many there are, and how far they have moved since the first step."""
         pixels, hidden = self.side**2, knobs.hidden
-        names = [f"W₁: {pixels}·{hidden}", f"b₁: {hidden}", f"W₂: {hidden}·10", "b₂: 10"]
+        names = [f"W₁: {pixels}·{hidden}", f"b₁: {hidden}", f"W₂: {hidden}·{len(self.classes)}"]
+        names.append(f"b₂: {len(self.classes)}")
         rows = [
             (parameter.numel(), float((parameter - start).norm()))
             for parameter, start in zip(self.model.parameters(), self.start, strict=True)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from descent.contract import KnobError
 
-FileKind = Literal["text", "table"]
+FileKind = Literal["text", "table", "images"]
 OWN_FOLDER = "own"  # below a data folder
 DIGEST = re.compile(r"[0-9a-f]{32}")  # the first half of SHA-256
 

@@ -10,13 +10,15 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from descent.contract import KnobError
 from descent.kit.data.own import decoded
+
+ColumnRole = Literal["number", "date", "words"]
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_LINES, MOST_COLUMNS = 200_000, 100
@@ -47,7 +49,7 @@ class Table(NamedTuple):
 
     `dates` names the column of dates, empty for none. `labels` are the dates, or else the rows' numbers in
     the file. `found` counts what may surprise: rows "sorted" by their dates, "gaps" between dates, "missing"
-    cells, "constant" columns.
+    cells, "constant" columns. `words` has the cells of each column of words, N each.
     """
 
     names: Sequence[str]
@@ -55,11 +57,14 @@ class Table(NamedTuple):
     labels: Sequence[str]
     dates: str
     found: Mapping[str, int]
+    words: Mapping[str, Sequence[str]]
 
     @property
-    def roles(self) -> dict[str, str]:
-        """What each column is, "date" or "number"."""
-        return dict.fromkeys(self.names, "number") | ({self.dates: "date"} if self.dates else {})
+    def roles(self) -> dict[str, ColumnRole]:
+        """What each column is."""
+        found: dict[str, ColumnRole] = dict.fromkeys(self.names, "number")
+        found.update(dict.fromkeys(self.words, "words"))
+        return found | ({self.dates: "date"} if self.dates else {})
 
 
 def read_table(content: bytes, knob: str) -> Table:
@@ -67,18 +72,14 @@ def read_table(content: bytes, knob: str) -> Table:
 
     Rows count as in a spreadsheet, where the line of names is row 1. Encoding and separator are found out.
     Unless the separator is a comma, commas are decimal marks. Rows are put in the order of their dates.
+    Where no cell of a column is a number, it is one of words.
     """
-    if len(content) > MOST_BYTES:
-        raise KnobError(knob, TOO_BIG, bytes=len(content), most=MOST_BYTES)
-    text = decoded(content, knob, VACANT, UNREADABLE)
-    separator = _separator(text)
-    head, rows = _cells(text, separator, knob)
-    names = _named(head, knob)
+    separator, names, rows = raw_cells(content, knob)
     columns = {name: [(number, row[at]) for number, row in rows] for at, name in enumerate(names)}
     dated = next((name for name, column in columns.items() if _has_dates(column)), "")
-    parsed = [
-        _numbers(name, column, separator != ",", knob) for name, column in columns.items() if name != dated
-    ]
+    worded = [name for name, column in columns.items() if name != dated and _has_words(column)]
+    names = [name for name in names if name != dated and name not in worded]
+    parsed = [_numbers(name, columns[name], separator != ",", knob) for name in names]
     if not parsed:
         raise KnobError(knob, NO_COLUMN)
     values = torch.tensor(parsed, dtype=torch.float64).T  # (N, K)
@@ -92,8 +93,21 @@ def read_table(content: bytes, knob: str) -> Table:
         "missing": int(values.isnan().sum()),
         "constant": int((low == high).sum()),
     }
-    names = [name for name in names if name != dated]
-    return Table(names, values[order].float(), labels, dated, found)
+    words = {name: [columns[name][row][1] for row in order] for name in worded}
+    return Table(names, values[order].float(), labels, dated, found, words)
+
+
+def raw_cells(content: bytes, knob: str) -> tuple[str, list[str], list[tuple[int, list[str]]]]:
+    """The separator, the names of the columns, and the cells of each row with its number, as they stand.
+
+    Raises `KnobError` for `knob`.
+    """
+    if len(content) > MOST_BYTES:
+        raise KnobError(knob, TOO_BIG, bytes=len(content), most=MOST_BYTES)
+    text = decoded(content, knob, VACANT, UNREADABLE)
+    separator = _separator(text)
+    head, rows = _cells(text, separator, knob)
+    return separator, _named(head, knob), rows
 
 
 def carried(values: Tensor) -> Tensor:
@@ -166,6 +180,12 @@ def _numbers(name: str, column: Sequence[tuple[int, str]], decimal_comma: bool, 
     if all(map(math.isnan, numbers)):
         raise KnobError(knob, VOID, name=name)
     return numbers
+
+
+def _has_words(column: Sequence[tuple[int, str]]) -> bool:
+    """Whether some cells are no numbers, and none is one. A single row is too little to tell."""
+    present = [cell for _, cell in column if cell.lower() not in ABSENT]
+    return len(present) > 1 and not any(any(map(str.isdecimal, cell)) for cell in present)
 
 
 def _has_dates(column: Sequence[tuple[int, str]]) -> bool:
