@@ -3,7 +3,7 @@
 #   make run [HOST=0.0.0.0] [PORT=8080] [OPEN=0]    install, build the page, serve it, open the browser
 #   make test                                       everything that is checked
 #   make check                                      the part of it that takes a minute and a half
-#   make promises                                   what the presets promise, at other seeds too
+#   make thorough                                   presets at their other seeds, every lab in the browser, every story
 #
 # Another Python: make run PYTHON=python3.12
 
@@ -25,7 +25,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check promises coverage lint bench dev docs types pictures clean
+.PHONY: run test check thorough coverage lint bench dev docs types pictures clean
 
 run: .venv/installed
 	@exec $(BIN)/descent serve $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
@@ -33,7 +33,7 @@ run: .venv/installed
 
 test: lint
 	$(BIN)/python frontend/run.py test
-	$(WITH_CHROMIUM) $(BIN)/pytest --numprocesses 2 --dist worksteal -m "not seeds"
+	$(WITH_CHROMIUM) $(BIN)/pytest --numprocesses 2 --dist worksteal -m "not thorough"
 
 # The quick part of it: no browser, no PostgreSQL, no whole experiment, no preset's promise.
 check: lint
@@ -41,12 +41,13 @@ check: lint
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not (slow or contract or browser)" -k "not postgresql" \
 		--ignore-glob="*_presets.py"
 
-promises: .venv/installed-dev
-	$(BIN)/pytest --numprocesses 2 --dist worksteal -m seeds
+# Before an experiment's lessons, panels or presets change, and before a release.
+thorough: .venv/installed-dev
+	$(WITH_CHROMIUM) $(BIN)/pytest --numprocesses 2 --dist worksteal -m thorough
 
 # What the tests that need no browser run through, of server and page.
 coverage: .venv/installed-dev
-	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not (browser or seeds)" --cov --cov-report term:skip-covered
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not (browser or thorough)" --cov --cov-report term:skip-covered
 	$(BIN)/python frontend/run.py coverage
 
 lint: .venv/installed-dev

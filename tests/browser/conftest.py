@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from descent.protocol import ENDED
+from few import is_of_another
 from lab import WITHIN, served
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -22,11 +23,16 @@ MISSING = re.compile(r"status of 404")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """These tests need a browser and wait for other processes: each is tried up to three times."""
+    """These tests need a browser and wait for other processes: each is tried up to three times. Those that open
+    every lab are for `make thorough`, but for a few labs.
+    """
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker("browser")
+            params = getattr(getattr(item, "callspec", None), "params", {})
+            if any(map(is_of_another, params.values())):
+                item.add_marker("thorough")
             item.add_marker(pytest.mark.flaky(reruns=2))
 
 

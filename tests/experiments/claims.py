@@ -1,4 +1,4 @@
-"""What a preset says is to be seen, tried at several seeds.
+"""What a preset says is to be seen, tried at seed 0, and at others by `make thorough`.
 
 A preset's `watch` is a claim. `@claim(Experiment, "preset")` above a function makes a test of it for each
 seed: the function is given the experiment, built with the preset's knobs, and checks on it every number and
