@@ -23,8 +23,8 @@ MISSING = re.compile(r"status of 404")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """These tests need a browser and wait for other processes: each is tried up to three times. Those that open
-    every lab are for `make thorough`, but for a few labs.
+    """These tests need a browser and wait for other processes: each is tried up to three times. Those that
+    open every lab are for `make thorough`, but for a few labs.
     """
     here = Path(__file__).parent
     for item in items:
