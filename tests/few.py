@@ -11,7 +11,7 @@ from descent.registry import experiments
 
 @cache
 def few() -> frozenset[str]:
-    """Ids of experiments that have panels of every kind between them, each with the most that were missing."""
+    """Ids of experiments that have panels of every kind between them, each with the most still missing."""
     kinds = {id: {panel.kind for panel in entry.panels.values()} for id, entry in experiments().items()}
     missing, chosen = set().union(*kinds.values()), set[str]()
     while missing:
