@@ -166,7 +166,7 @@ async def new_run(server, pace=None, **body):
 
 async def until(condition):
     """Wait until something that only looking can tell, and return it."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):  # a first worker takes long on a busy machine
         while not (found := await condition()):
             await asyncio.sleep(0.003)
     return found
