@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+
+import pytest
 
 from descent.registry import experiments
 
@@ -21,6 +24,16 @@ def few() -> frozenset[str]:
     return frozenset(chosen)
 
 
-def is_of_another(value: object) -> bool:
-    """Whether a test's parameter is an experiment that is not one of the few."""
-    return isinstance(value, str) and value in experiments() and value not in few()
+def params_of(item: pytest.Item) -> Mapping[str, object]:
+    """The parameters of a test."""
+    found: Mapping[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    return found
+
+
+def is_of_another(item: pytest.Item) -> bool:
+    """Whether a test is of an experiment that is not one of the few."""
+    return any(
+        value in experiments() and value not in few()
+        for value in params_of(item).values()
+        if isinstance(value, str)
+    )

@@ -30,8 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker("browser")
-            params = getattr(getattr(item, "callspec", None), "params", {})
-            if any(map(is_of_another, params.values())):
+            if is_of_another(item):
                 item.add_marker("thorough")
             item.add_marker(pytest.mark.flaky(reruns=2))
 

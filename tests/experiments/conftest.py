@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from few import is_of_another
+from few import is_of_another, params_of
 
 PLAYED = ("test_a_story_can_be_played_through", "test_a_run_comes_to_the_end_that_it_tells_of")
 
@@ -12,8 +12,7 @@ PLAYED = ("test_a_story_can_be_played_through", "test_a_run_comes_to_the_end_tha
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What a preset promises at other seeds than 0, and most stories played to their end."""
     for item in items:
-        params = getattr(getattr(item, "callspec", None), "params", {})
-        promise = item.path.name.endswith("_presets.py") and params.get("seed")
-        played = item.name.startswith(PLAYED) and any(map(is_of_another, params.values()))
+        promise = item.path.name.endswith("_presets.py") and params_of(item).get("seed")
+        played = item.name.startswith(PLAYED) and is_of_another(item)
         if promise or played:
             item.add_marker("thorough")

@@ -39,7 +39,7 @@ export interface paths {
         put?: never;
         /**
          * Enter
-         * @description Come in by a key. Whoever is known already stays who they are, with the greater role of both.
+         * @description Come in by a key. Whoever is known already, with the role that it gives, stays who they are.
          */
         post: operations["enter_api_enter_post"];
         delete?: never;

@@ -184,10 +184,12 @@ class Book:
                 ).fetchone()
             )
 
-    def rename(self, id: str, name: str) -> None:
-        """Give a person another name."""
+    def rename(self, id: str, name: str) -> str:
+        """Give a person another name; as it is kept."""
+        kept = _one_line(name)
         with self._writing() as database:
-            database.execute("UPDATE people SET name = ? WHERE id = ?", (_one_line(name), id))
+            database.execute("UPDATE people SET name = ? WHERE id = ?", (kept, id))
+        return kept
 
     def _key(self, token: str) -> Key | None:
         row = self._database.execute(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict, replace
 
 import segno
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from descent.access import Book, Key, Person, Role
-from descent.access.book import MOST_NAME
+from descent.access import Book, Person, Role
+from descent.access.book import DAY, MOST_NAME
 from descent.errors import NotPermitted, WrongToken
 from descent.settings import Settings
 from descent.web.door import ANYONE, COOKIE, LONGEST, TEACHER, VIEWER, Asking, Wrong, address
@@ -112,7 +113,7 @@ async def me(request: Request) -> Me:
 
 @router.post("/enter", dependencies=[ANYONE])
 async def enter(body: Entering, request: Request, response: Response) -> Me:
-    """Come in by a key. Whoever is known already stays who they are, with the greater role of both."""
+    """Come in by a key. Whoever is known already, with the role that it gives, stays who they are."""
     book, wrong = _book(request), request.app.state.wrong
     assert isinstance(wrong, Wrong)
     known: Person | None = request.state.person
@@ -127,7 +128,7 @@ async def enter(body: Entering, request: Request, response: Response) -> Me:
     response.set_cookie(
         COOKIE,
         token,
-        max_age=round(settings.access_days * 86_400),
+        max_age=round(settings.access_days * DAY),
         httponly=True,
         samesite="lax",  # a link to a lab, followed from elsewhere, opens as whom one is
         secure=request.url.scheme == "https",
@@ -144,16 +145,13 @@ async def leave(request: Request, response: Response) -> None:
 @router.patch("/me", dependencies=[VIEWER])
 async def rename(body: Named, person: Asking, request: Request) -> Me:
     """Be called otherwise."""
-    book = _book(request)
-    book.rename(person.id, body.name)
-    now = next((one for one in book.people() if one.id == person.id), person)
-    return _me(request, now)
+    return _me(request, replace(person, name=_book(request).rename(person.id, body.name)))
 
 
 @router.get("/access/keys", dependencies=[TEACHER])
 async def keys(request: Request) -> list[KeyInfo]:
     """The keys that are valid, the newest first."""
-    return [_told(key) for key in _book(request).all_keys()]
+    return [KeyInfo(**asdict(key)) for key in _book(request).all_keys()]
 
 
 @router.post("/access/keys", status_code=201, dependencies=[TEACHER])
@@ -161,16 +159,13 @@ async def new_key(body: NewKey, request: Request) -> MadeKey:
     """Make a key to hand out."""
     settings: Settings = request.app.state.settings
     key, token = _book(request).new_key(body.role, body.label, body.days or settings.access_days)
-    return MadeKey(**_told(key).model_dump(), token=token)
+    return MadeKey(**asdict(key), token=token)
 
 
 @router.get("/access/people", dependencies=[TEACHER])
 async def people(request: Request) -> list[PersonInfo]:
     """Everybody who may come in."""
-    return [
-        PersonInfo(id=one.id, role=one.role, name=one.name, key=one.key, expires=one.expires)
-        for one in _book(request).people()
-    ]
+    return [PersonInfo(**asdict(one)) for one in _book(request).people()]
 
 
 @router.delete("/access/{id}", dependencies=[TEACHER])
@@ -192,14 +187,3 @@ def _me(request: Request, person: Person | None) -> Me:
     if person is None:
         return Me(id="", role=None, name="", guarded=guarded)
     return Me(id=person.id, role=person.role, name=person.name, guarded=guarded)
-
-
-def _told(key: Key) -> KeyInfo:
-    return KeyInfo(
-        id=key.id,
-        role=key.role,
-        label=key.label,
-        created=key.created,
-        expires=key.expires,
-        people=key.people,
-    )
