@@ -44,10 +44,10 @@ def test_a_single_sigmoid_layer_learns(run: Driven) -> None:
 
 
 @claim(Activations, "dead-relus")
-def test_relus_sleep_and_leaky_ones_learn(run: Driven) -> None:
+def test_relus_sleep_and_leaky_ones_go_on_learning(run: Driven) -> None:
     found = asleep(run.train(400))
-    assert found["relu"] > 0.7
+    assert found["relu"] > 0.6
     assert found["leaky"] == 0
-    assert accuracy(run, "relu") < 0.75
-    assert accuracy(run, "leaky") > 0.99
-    assert asleep(run.change(lr=0.05).train(50))["relu"] > 0.7
+    assert accuracy(run, "relu") < 0.6
+    assert accuracy(run, "leaky") > accuracy(run, "relu") + 0.1
+    assert asleep(run.change(lr=0.05).train(50))["relu"] > 0.6

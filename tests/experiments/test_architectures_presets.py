@@ -49,7 +49,7 @@ def test_eight_layers_need_no_shortcuts(run: Driven) -> None:
 def test_deeper_is_worse_for_plain_networks_and_not_for_residual_ones(seed: int) -> None:
     deep, shallow = raced("deepest", seed), raced("eight", seed)
     assert error(deep, "plain") > error(shallow, "plain") + 0.4
-    assert error(deep, "residual") < error(shallow, "residual") + 0.02
+    assert error(deep, "residual") < error(shallow, "residual") + 0.05
 
 
 @claim(Architectures, "without")

@@ -233,7 +233,11 @@ def test_a_sensor_that_only_moves_in_the_test_stays_in_bounds() -> None:
         ([f"{day},{n},{n % 7},5" for n, day in enumerate(DAYS)], "c", "“c” and another column must change"),
         ([f"{day},5,{n % 7},5" for n, day in enumerate(DAYS)], "b", "“b” and another column"),
         ([f"{day},{n},{n % 7},1" for n, day in enumerate(DAYS[:19])], "a", "pasted: it has 19 rows"),
-        ([f"{day},{n},{n % 7},hot" for n, day in enumerate(DAYS)], "a", "pasted: row 2, column “c”: “hot”"),
+        (
+            [f"{day},{n},{n % 7},{n or 'hot'}" for n, day in enumerate(DAYS)],
+            "a",
+            "pasted: row 2, column “c”: “hot”",
+        ),
         ([], "a", "pasted: the table is empty"),
     ],
 )

@@ -93,8 +93,8 @@ def test_against_a_frozen_d_the_samples_collapse_and_come_back() -> None:
 def test_with_momentum_g_overshoots_d_wins_and_classes_go_missing(driven: Driven) -> None:
     assert missing_on_average(driven, 100, 250) >= 2.5
     assert max(row["diversity"] for row in driven.rows) > 1.15
-    assert over(driven, "d/real", 100) > 0.9
-    assert over(driven, "d/fake", 100) < 0.1
+    assert over(driven, "d/real", 100) > 0.85
+    assert over(driven, "d/fake", 100) < 0.15
 
 
 @claim(DCGAN, "two-numbers")

@@ -55,8 +55,8 @@ def sure_where_wrong(p: Tensor, y: Tensor) -> float:
 def test_six_times_the_same_network_never_disagree(run: Driven) -> None:
     rows = measured(run.train(301), 0)
     for row in rows:
-        assert row["brier/disagreement"] < 1e-30
-        assert row["brier/average"] == pytest.approx(row["brier/members"], rel=1e-12)
+        assert row["brier/disagreement"] < 1e-11  # a batched product may add up each in another order
+        assert row["brier/average"] == pytest.approx(row["brier/members"], rel=1e-9)
         assert {row["acc/average"]} == set(members(row))
     assert rows[-1]["acc/average"] > rows[0]["acc/average"] + 10 * POINT  # they do learn
 

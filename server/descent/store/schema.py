@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Text,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, column_property, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -96,7 +97,7 @@ class RunRow(Base):
     streams: Mapped[int] = mapped_column(SmallInteger, default=1, server_default="1")
     tags: Mapped[list[str]] = mapped_column(Lines, nullable=True, default_factory=list)
     branch_changes: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
-    owner: Mapped[str] = mapped_column(String(ID_LENGTH), default="", server_default="")
+    owner: Mapped[str] = mapped_column(String(ID_LENGTH), default="", server_default=text("''"))
     shared: Mapped[bool] = mapped_column(default=False, server_default=false())
     declared: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     imported: Mapped[bool] = column_property(environment["imported"].as_string().is_not(None))

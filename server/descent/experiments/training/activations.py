@@ -149,7 +149,7 @@ class Activations(NetworkRace[ActivationKnobs]):
         "no-activation": Preset("No activation", {"activation": "none", "depth": 1, "lr": 0.3}),
         "sigmoid": Preset("Sigmoid, 10 layers", {"activation": "sigmoid"}),
         "one-sigmoid": Preset("Sigmoid, one layer", {"activation": "sigmoid", "depth": 1, "lr": 1.0}),
-        "dead-relus": Preset("Dead ReLUs", {"activation": "relu", "depth": 2, "lr": 5.0}),
+        "dead-relus": Preset("Dead ReLUs", {"activation": "relu", "depth": 2, "lr": 6.0}),
     }
 
     def build(self, knobs: ActivationKnobs) -> None:
