@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   plugins: [svelte()],
+  base: './', // the server writes the path that a proxy shows it under
   build: {
     outDir: '../server/descent/static',
     emptyOutDir: true,

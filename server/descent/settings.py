@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
 import platformdirs
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = re.compile(r"(/[A-Za-z0-9._~%@+-]+)*")  # of paths, as a proxy shows them
+ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|[a-z][a-z-]*:")
 
 
 class Settings(BaseSettings):
@@ -36,6 +40,21 @@ class Settings(BaseSettings):
     )
     access_days: float = Field(
         30, gt=0, le=3650, description="Days after which a key, and who came by it, is no longer let in."
+    )
+    root_path: str = Field(
+        "",
+        description="Path under which a proxy shows this server, as /descent. Requests may come with it or "
+        "without.",
+    )
+    trust_forwarded_prefix: bool = Field(
+        False,
+        description="Whether the header X-Forwarded-Prefix says that path. Only behind a proxy that sets it, "
+        "as JupyterHub's does.",
+    )
+    embed_in: str = Field(
+        "",
+        description="Origins whose pages may show the embed pages in a frame, beside this server's own, "
+        "separated by commas: https://blog.example; * is any.",
     )
     home: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("descent")),
@@ -166,6 +185,22 @@ class Settings(BaseSettings):
     @classmethod
     def _separated(cls, value: object) -> object:
         return tuple(filter(None, value.split(os.pathsep))) if isinstance(value, str) else value
+
+    @field_validator("root_path")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        value = value.rstrip("/")
+        if not PREFIX.fullmatch(value):
+            raise ValueError("has to be a path, as /descent")
+        return value
+
+    @field_validator("embed_in")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        for origin in filter(None, map(str.strip, value.split(","))):
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin, as https://blog.example")
+        return value
 
     @property
     def guarded(self) -> bool:

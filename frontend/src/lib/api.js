@@ -1,5 +1,6 @@
 /** The REST calls. No DOM. */
 
+import { at } from './base.js';
 import { ApiError } from './refusal.js';
 import { unpack, unpackAll } from './wire.js';
 
@@ -25,7 +26,7 @@ const JSON_BODY = { 'Content-Type': 'application/json' };
 export async function ask(path, request) {
   let response;
   try {
-    response = await fetch(`/api${path}`, request);
+    response = await fetch(at(`/api${path}`), request);
   } catch {
     throw new ApiError({});
   }

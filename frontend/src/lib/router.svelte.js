@@ -3,8 +3,10 @@
  * `/history` all runs, `/enter#KEY` the way in and `/people` who came by it, on a server that asks for keys.
  */
 
+import { at, placeOf } from './base.js';
+
 class Router {
-  path = $state(location.pathname);
+  path = $state(placeOf(location.pathname));
   query = $state.raw(new URLSearchParams(location.search));
   /** The experiment's id, or '' in the gallery. */
   experiment = $derived(this.path.startsWith('/lab/') ? decodeURIComponent(this.path.slice(5)) : '');
@@ -17,7 +19,7 @@ class Router {
   }
 
   #read() {
-    this.path = location.pathname;
+    this.path = placeOf(location.pathname);
     this.query = new URLSearchParams(location.search);
   }
 
@@ -29,13 +31,13 @@ class Router {
 
   /** Another place in the same view. @param {string} url */
   push(url) {
-    history.pushState(null, '', url);
+    history.pushState(null, '', at(url));
     this.#read();
   }
 
   /** @param {string} url */
   replace(url) {
-    history.replaceState(null, '', url);
+    history.replaceState(null, '', at(url));
     this.#read();
   }
 }
@@ -50,5 +52,5 @@ export function follow(event) {
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
   const link = /** @type {HTMLAnchorElement} */ (event.currentTarget);
   event.preventDefault();
-  router.go(link.getAttribute('href') ?? '/');
+  router.go(placeOf(link.getAttribute('href') ?? '/'));
 }

@@ -1,5 +1,6 @@
 /** The page's view of one run: what its stream says, and what is set and sent here. Its parts lie in `run/`. */
 
+import { at } from './base.js';
 import { counted } from './epochs.js';
 import { titleOf } from './knobs.js';
 import { Frames } from './run/frames.js';
@@ -112,7 +113,7 @@ export class RunView {
     this.#take(info);
     this.#knobs = new RunKnobs(began, info.knobs, this);
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    this.stream = new Stream(`${scheme}://${location.host}/api/runs/${info.id}/stream`, {
+    this.stream = new Stream(`${scheme}://${location.host}${at(`/api/runs/${info.id}/stream`)}`, {
       event: (event) => this.#hear(event),
       frame: (frame) => this.#frames.arrive(frame),
       connection: (state) => this.#connect(state),

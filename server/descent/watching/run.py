@@ -22,6 +22,7 @@ from descent.watching.company import GO, HOLD, STOP, Company, is_distributed, me
 from descent.watching.link import say
 from descent.watching.loop import DrivenLoop, Own
 from descent.watching.names import line
+from descent.watching.notebook import Shown
 from descent.watching.offer import Knob, Offer
 from descent.watching.talk import Talk
 
@@ -189,6 +190,18 @@ class WatchedRun:
     def lines(self, name: str, make: Callable[[], Any]) -> None:
         """Show curves (n,) by name, or (x, curves): `make` is called while somebody looks."""
         self._add(name, "lines", make)
+
+    def show(self, *panels: str, width: int | str = "100%", height: int = 420) -> Shown:
+        """Panels in a notebook's output, by name, live; by default the first one.
+
+        The server has to allow it: `descent serve --embed-in http://localhost:8888` with the notebook's
+        address. `DESCENT_PUBLIC_URL` is the server's address where the browser has another one.
+        """
+        url, run = ("", "") if getattr(self, "_talk", None) is None else self._talk.place
+        return Shown(url, run, panels, width, height)
+
+    def _repr_html_(self) -> str:
+        return self.show()._repr_html_()
 
     def finish(self, status: Status = "finished", reason: str = "") -> None:
         """Say that training is over; the end of the script does so by itself."""

@@ -57,6 +57,11 @@ class Talk:
         """Send what waits, if there is a server, for at most so many seconds."""
         self._link.close(seconds)
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """The server's address, and the run's id there; '' before there is one."""
+        return self._link.url, self._link.run
+
     def is_alone(self) -> bool:
         """Whether a paused run waits for a server that does not come back."""
         link = self._link

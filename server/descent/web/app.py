@@ -13,7 +13,7 @@ import torch
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -43,6 +43,7 @@ from descent.web.gate import Gate
 from descent.web.guard import Guard, problem
 from descent.web.heads import Heads
 from descent.web.index import Index
+from descent.web.prefix import Prefix, page
 from descent.web.sockets import protocols
 from descent.web.stream import bad_field
 from descent.workers.process import LocalExecutor
@@ -119,6 +120,7 @@ def create_app(
     }
     app.add_middleware(Guard, settings=settings, uploads=uploads)
     app.include_router(access.router)
+    app.add_middleware(Prefix, settings=settings)
     app.include_router(experiment_routes.router)
     app.include_router(gallery_routes.router)
     app.include_router(own_routes.router)
@@ -156,7 +158,7 @@ def create_app(
     async def refuse_otherwise(request: Request, error: HTTPException) -> Response:
         wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
         if error.status_code == 404 and wants_page and not request.url.path.startswith("/api/"):
-            return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+            return page(STATIC / "index.html", request.scope)
         body = {
             "type": "about:blank",
             "title": error.detail,
@@ -179,7 +181,8 @@ def create_app(
     app.openapi = openapi  # type: ignore[method-assign]
 
     if STATIC.is_dir():
-        app.mount("/", Page(directory=STATIC, html=True))
+        app.add_route("/", lambda request: page(STATIC / "index.html", request.scope))
+        app.mount("/", Page(directory=STATIC))
     return app
 
 

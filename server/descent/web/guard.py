@@ -30,9 +30,13 @@ password: whoever reaches it can see, change and delete every run.</p>
 시작하면 열립니다. 비밀번호가 없으므로, 접속할 수 있는 사람은 누구나 모든 실행을 보고, 바꾸고, 지울 수
 있습니다.</p>
 """
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors "
+)
+EMBED = "/embed/"  # the pages that others may show in a frame
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": POLICY + "'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -59,6 +63,8 @@ class Guard:
         self._uploads = uploads or {}
         allowed = [name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()]
         self._names = {*LOOPBACK, settings.host.lower(), *(_hostname(name) or name for name in allowed)}
+        inside = [one.strip() for one in settings.embed_in.split(",") if one.strip()]
+        self._embed = {"Content-Security-Policy": POLICY + " ".join(["'self'", *inside])}
         self._origins = {name for name in allowed if ":" in name}
         self._addresses = settings.guarded
 
@@ -71,7 +77,8 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 out = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
+                of_page = self._embed if scope["path"].startswith(EMBED) else {}
+                for name, value in (SECURITY_HEADERS | of_page).items():
                     out.setdefault(name, value)
             await send(message)
 

@@ -1,5 +1,7 @@
 /** The window with the speaker's notes: it hears what is presented, and asks when it opens. */
 
+import { at } from '../../lib/base.js';
+
 /**
  * What is presented now.
  * @typedef {object} Shown
@@ -16,7 +18,7 @@ const channelOf = (id) => new BroadcastChannel(`descent.notes.${id}`);
 
 /** @param {string} id  of the experiment */
 export const openNotes = (id) =>
-  window.open(`/notes/${encodeURIComponent(id)}`, `descent-notes-${id}`, 'popup,width=900,height=1000');
+  window.open(at(`/notes/${encodeURIComponent(id)}`), `descent-notes-${id}`, 'popup,width=900,height=1000');
 
 /**
  * Tell the notes' window what is shown, whenever it asks and whenever that changes.
