@@ -69,7 +69,7 @@ def new_key(
     except DescentError as error:
         typer.echo(f"descent: {error}", err=True)
         raise typer.Exit(1) from error
-    place = address.rstrip("/") or f"http://{own_address()}:{settings.port}"
+    place = address.rstrip("/") or f"http://{own_address()}:{settings.port}{settings.root_path}"
     typer.echo(f"{place}/enter#{token}")
 
 

@@ -67,6 +67,7 @@ class WatchedRun:
         self._complaints = 0
         self._share = 0.05
         self._loop: DrivenLoop | None = None
+        self._place: Callable[[], tuple[str, str]] = lambda: ("", "")  # the server, and the run there
         self._checkpoints = Checkpoints(model, optimizers, room) if room and not off else None
         if off:
             return
@@ -76,6 +77,7 @@ class WatchedRun:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
         self._own = Own(entry_of(self._offer.declaration()), model, device)
         self._talk = Talk(url, device.type)
+        self._place = lambda: self._talk.place
         for number, one in enumerate(schedulers, 1):
             self.state(f"scheduler {number}", one)
 
@@ -197,7 +199,7 @@ class WatchedRun:
         The server has to allow it: `descent serve --embed-in http://localhost:8888` with the notebook's
         address. `DESCENT_PUBLIC_URL` is the server's address where the browser has another one.
         """
-        url, run = ("", "") if getattr(self, "_talk", None) is None else self._talk.place
+        url, run = self._place()
         return Shown(url, run, panels, width, height)
 
     def _repr_html_(self) -> str:

@@ -14,6 +14,7 @@ from descent.access.book import DAY, MOST_NAME
 from descent.errors import NotPermitted, WrongToken
 from descent.settings import Settings
 from descent.web.door import ANYONE, COOKIE, LONGEST, TEACHER, VIEWER, Asking, Wrong, address
+from descent.web.prefix import prefix_of
 
 router = APIRouter(prefix="/api", tags=["access"])
 
@@ -105,6 +106,11 @@ def _book(request: Request) -> Book:
     return book
 
 
+def _home(request: Request) -> str:
+    """The path below which this server is asked."""
+    return f"{prefix_of(request.scope)}/"
+
+
 @router.get("/me", dependencies=[ANYONE])
 async def me(request: Request) -> Me:
     """Who asks, and whether that matters here."""
@@ -129,6 +135,7 @@ async def enter(body: Entering, request: Request, response: Response) -> Me:
         COOKIE,
         token,
         max_age=round(settings.access_days * DAY),
+        path=_home(request),
         httponly=True,
         samesite="lax",  # a link to a lab, followed from elsewhere, opens as whom one is
         secure=request.url.scheme == "https",
@@ -139,7 +146,9 @@ async def enter(body: Entering, request: Request, response: Response) -> Me:
 @router.post("/leave", status_code=204, dependencies=[VIEWER])
 async def leave(request: Request, response: Response) -> None:
     """Forget this browser. One's runs stay; by the same key one comes in as somebody new."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=request.url.scheme == "https")
+    response.delete_cookie(
+        COOKIE, _home(request), httponly=True, samesite="lax", secure=request.url.scheme == "https"
+    )
 
 
 @router.patch("/me", dependencies=[VIEWER])

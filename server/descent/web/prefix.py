@@ -43,9 +43,14 @@ class Prefix:
         return told if trusted and told else self._settings.root_path
 
 
+def prefix_of(scope: Scope) -> str:
+    """The path under which the request's browser finds this server, as /descent; '' without one."""
+    return str(scope.get(KEY, ""))
+
+
 def page(index: Path, scope: Scope) -> Response:
     """The page, with its files below the request's prefix."""
-    prefix = html.escape(scope.get(KEY, ""), quote=True)
+    prefix = html.escape(prefix_of(scope), quote=True)
     text = index.read_text(encoding="utf-8")
     text = text.replace('<meta name="base" content="" />', f'<meta name="base" content="{prefix}" />')
     for attribute in ("href", "src"):
