@@ -144,7 +144,7 @@ class BadFile(DescentError):
 
 
 class TooManyRuns(DescentError):
-    """As many runs are alive as the settings allow."""
+    """As many runs are alive as the settings allow; `reason` is `each` where they are all one's own."""
 
     status = 429
     code = "too-many-runs"

@@ -6,7 +6,7 @@ and scalars are binary frames (see `wire.py`). `docs/protocol.md` is checked aga
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, TypeAdapter, WithJsonSchema
 from typing_extensions import TypeAliasType, TypedDict
@@ -16,6 +16,7 @@ VERSION = 1
 Status = Literal[
     "queued", "starting", "running", "paused", "finished", "stopped", "diverged", "failed", "interrupted"
 ]
+STATUSES: tuple[Status, ...] = get_args(Status)
 ENDED: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"})
 Device = Literal["auto", "cpu", "cuda"]
 _ROW = {"type": "object", "additionalProperties": {"anyOf": [{"type": "number"}, {"type": "string"}]}}
@@ -260,6 +261,16 @@ class Looked(Message):
     knobs: KnobValues
 
 
+class Waiting(Message):
+    """A queued run's place among those that wait, and in how many seconds its turn comes, where that can be
+    told. Not part of a replay.
+    """
+
+    type: Literal["waiting"] = "waiting"
+    place: int = Field(ge=1)
+    seconds: int | None = None
+
+
 class WayBack(TypedDict):
     """A step of a run from which to go on, and the knobs to do so with."""
 
@@ -364,6 +375,7 @@ Event = (
     | StatesKept
     | WentBack
     | Looked
+    | Waiting
     | Diagnosis
     | Gap
     | Done

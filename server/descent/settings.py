@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         description="Whether the header X-Forwarded-Prefix says that path. Only behind a proxy that sets it, "
         "as JupyterHub's does.",
     )
+    log_requests: bool = Field(
+        False,
+        description="Whether a line of JSON about each request is written to stderr, with the id that its "
+        "answer has in X-Request-Id.",
+    )
     embed_in: str = Field(
         "",
         description="Origins whose pages may show the embed pages in a frame, beside this server's own, "
@@ -120,10 +125,26 @@ class Settings(BaseSettings):
     max_running: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,
-        description="Runs that train at the same time; further ones are queued in order. Default: the cores.",
+        description="Runs that train at the same time; further ones are queued, first those of people who "
+        "have none training. Default: the cores.",
     )
     max_live: int = Field(
         32, ge=1, description="Runs not yet ended (queued, running or paused) at the same time."
+    )
+    turn: float = Field(
+        20,
+        ge=0,
+        description="Seconds that a run trains while runs of people with fewer slots wait; then it takes its "
+        "place in the queue. 0: it trains on.",
+    )
+    live_each: int = Field(
+        6, ge=1, description="As MAX_LIVE, of each person, where the server asks for keys."
+    )
+    store_each_mb: int = Field(
+        1024,
+        ge=1,
+        description="MiB that the recorded runs of each person may take, where the server asks for keys: the "
+        "pictures and checkpoints of their oldest ones make room.",
     )
     sweeps: int = Field(2, ge=1, description="Sweeps under way at the same time; they take no run's slot.")
     sweep_mb: int = Field(

@@ -774,3 +774,106 @@ async def test_no_more_runs_make_room_than_wait(make, executor, house):
     waiting, _ = await started(manager, executor)
     assert [run.status for run in runs] == ["running", "running", "paused"]
     assert waiting.status == "running"
+
+
+# Shares, where people have runs of their own
+
+
+def place_of(run):
+    waiting = run.channel.waiting
+    return waiting.place, waiting.seconds
+
+
+async def test_whoever_has_no_run_training_comes_first(make, executor):
+    manager = make(max_running=2)
+    greedy = [(await started(manager, executor, owner="greedy"))[0] for _ in range(2)]
+    more = [manager.create("tiny", {}, owner="greedy") for _ in range(3)]
+    other = manager.create("tiny", {}, owner="other")
+    assert place_of(other)[0] == 1
+    assert [place_of(run)[0] for run in more] == [2, 3, 4]
+    executor.workers[greedy[0].id].say("finished")
+    await settle()
+    assert other.status == "running"
+    assert {run.status for run in more} == {"queued"}
+
+
+async def test_turns_go_round_and_fifty_runs_of_one_are_nobodys_wait(make, executor, house):
+    manager = make(max_running=2, live_each=60, max_live=100, turn=20)
+    house.keep(manager)
+    greedy = [(await started(manager, executor, owner="greedy"))[0] for _ in range(2)]
+    greedy += [manager.create("tiny", {}, owner="greedy") for _ in range(48)]
+    others = [manager.create("tiny", {}, owner=f"learner {n}") for n in range(3)]
+    trained = dict.fromkeys((run.owner for run in [*greedy, *others]), 0)
+    waited = dict.fromkeys((run.owner for run in others), 0)
+    for _ in range(400):
+        await house(0.5)
+        training = [run for run in [*greedy, *others] if run.status == "running"]
+        assert len(training) <= 2
+        for run in training:
+            trained[run.owner] += 1
+        for run in others:
+            waited[run.owner] = 0 if run.status == "running" else waited[run.owner] + 1
+            assert waited[run.owner] <= 2 * 2 * 20 + 8, "two turns and a little, in half seconds"
+    assert max(trained.values()) < 1.5 * min(trained.values()), trained
+    assert executor.workers[greedy[0].id].names.count("pause") >= 1
+
+
+async def test_a_run_whose_turn_is_over_says_so_and_goes_on_by_itself(make, executor, house):
+    manager = make(max_running=1, turn=20)
+    house.keep(manager)
+    first, _ = await started(manager, executor, owner="a")
+    second = manager.create("tiny", {}, owner="b")
+    await house(5)
+    assert place_of(second) == (1, 15)
+    await house(15.5)
+    await settle()
+    assert (first.status, first.reason) == ("queued", slots.TURN_ENDED)
+    assert second.status == "running"
+    await house(1)
+    assert place_of(first) == (1, 19)
+    executor.workers[second.id].say("finished")
+    await settle()
+    assert first.status == "running"
+    await house(100)
+    assert first.status == "running", "nobody waits"
+
+
+async def test_a_run_that_is_paused_as_its_turn_ends_stays_paused(make, executor, house):
+    manager = make(max_running=1, turn=20)
+    house.keep(manager)
+    first, worker = await started(manager, executor, owner="a")
+    second = manager.create("tiny", {}, owner="b")
+    await house(21)
+    assert second.status == "running"
+    await manager.pause(first)
+    assert (first.status, first.reason) == ("paused", "user")
+    executor.workers[second.id].say("finished")
+    await settle()
+    assert first.status == "paused"
+    assert worker.names[-1] == "say"
+
+
+async def test_on_a_server_that_asks_nobody_runs_end_no_turn(make, executor, house):
+    manager = make(max_running=1, turn=20)
+    house.keep(manager)
+    first, _ = await started(manager, executor)
+    second = manager.create("tiny", {})
+    await house(100)
+    assert (first.status, second.status) == ("running", "queued")
+    assert place_of(second) == (1, None)
+
+
+async def test_a_person_has_so_many_runs_alive_and_no_more(make, executor):
+    manager = make(max_running=9, live_each=2)
+    for owner in ("a", "b"):
+        for _ in range(2):
+            watch(manager, (await started(manager, executor, owner=owner))[0])
+    with pytest.raises(errors.TooManyRuns, match="2 of your runs are alive") as refused:
+        manager.create("tiny", {}, owner="a")
+    assert refused.value.params == {"most": 2, "reason": "each"}
+    manager.create("tiny", {}, owner="c")
+    own = next(run for run in manager.runs.values() if run.owner == "a")
+    manager.leave(own, next(iter(own.channel.viewers)))
+    await manager.pause(own)
+    manager.create("tiny", {}, owner="a")
+    assert (own.status, own.reason) == ("stopped", "made-room")

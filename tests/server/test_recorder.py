@@ -334,7 +334,7 @@ async def test_a_stripped_run_is_recorded_on(recorder, store, new_run, clock):
 
     await go_on()
     store.set("a", status="stopped")
-    assert await recorder.strip(0) == ["a"]
+    assert await recorder.strip(0, 0) == ["a"]
     assert places(store, "a") == [0, 4]
     run.recorded = store.run("a")
     await go_on()

@@ -361,6 +361,16 @@ def test_neither_what_is_starred_nor_what_is_alive_is_stripped(full):
     assert store.strip(0) == []
 
 
+def test_the_runs_of_one_person_make_room_for_each_other_alone(store, full):
+    _, size = full
+    for id, owner in {"old": "a", "new": "b", "alive": "b"}.items():
+        store.set(id, owner=owner)
+    assert store.strip(1 << 40, each=2 * size) == []
+    assert store.strip(1 << 40, each=2 * size - 1) == ["new"]
+    assert [stripped(store, id) for id in ("old", "starred", "new", "alive")] == [ALL, ALL, ENDS, ALL]
+    assert store.strip(1 << 40, each=size - 1) == ["old"], "whose are nobody's stay"
+
+
 # Which store, who may, and in which version
 
 

@@ -36,6 +36,8 @@ export class RunView {
   /** @type {import('./types.js').RunStatus} */
   status = $state('queued');
   reason = $state('');
+  /** Its place among the queued ones, as last told. @type {{place: number, seconds?: number | null} | null} */
+  waiting = $state.raw(null);
   /** The knob value that made the run fail. @type {{field: string, params: Record<string, unknown>} | null} */
   refused = $state.raw(null);
   step = $state(0);
@@ -232,6 +234,9 @@ export class RunView {
         break;
       case 'look':
         this.#knobs.confirm(event.knobs);
+        break;
+      case 'waiting':
+        this.waiting = event;
         break;
       case 'diagnosis':
         this.diagnoses = [...this.diagnoses, event];

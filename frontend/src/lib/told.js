@@ -39,6 +39,8 @@ export function tell(entry, run, around) {
       return t('reason.interrupted', { step: count(run.step) });
     case 'damaged':
       return t('reason.damaged', { used: count(entry.found?.params.used ?? 0) });
+    case 'queued':
+      return queued(run);
     case 'unrecorded':
       return tOr(`recording.${run.recording.reason}`, run.recording.reason);
     case 'gone':
@@ -48,6 +50,14 @@ export function tell(entry, run, around) {
     default:
       return tOr(`reason.${entry.kind}`, entry.kind);
   }
+}
+
+/** @param {RunView} run */
+function queued(run) {
+  const { place, seconds } = run.waiting ?? {};
+  if (!place || (seconds ?? null) === null) return t('reason.queued');
+  const when = t('reason.queued.place', { place, seconds: count(seconds ?? 0) });
+  return run.reason === 'turn' ? `${t('reason.queued.turn')} ${when}` : when;
 }
 
 /** @param {Diagnosis} found @param {RunView} run */

@@ -79,6 +79,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'Too many runs are active. Stop one first.',
     '실행이 너무 많습니다. 먼저 하나를 중지하세요.',
   ],
+  'error.too-many-runs.each': [
+    'You have {most} active runs, as many as one may have here. Stop one first.',
+    '한 사람에게 허용된 실행 {most}개를 모두 쓰고 있습니다. 먼저 하나를 중지하세요.',
+  ],
   'error.too-many-taken': [
     'Other files with weights are being written. Try again in a moment.',
     '다른 가중치 파일을 만드는 중입니다. 잠시 뒤에 다시 시도하세요.',

@@ -163,6 +163,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'This run is waiting for a free core: runs are already training on all of them. Pause one, and this one starts.',
     '빈 코어를 기다리고 있습니다. 코어마다 이미 다른 실행이 학습 중입니다. 하나를 멈추면 이 실행이 시작됩니다.',
   ],
+  'reason.queued.place': [
+    'This run waits for a free core: number {place} in the queue, in about {seconds} s.',
+    '빈 코어를 기다리고 있습니다. 대기 순서 {place}번째, 약 {seconds}초 뒤에 차례가 옵니다.',
+  ],
+  'reason.queued.turn': [
+    'Others have their turn now; then this run goes on exactly where it was.',
+    '지금은 다른 사람의 차례입니다. 차례가 돌아오면 멈춘 곳에서 그대로 이어집니다.',
+  ],
   'reason.crowd': [
     '{n} other runs are training on this machine.',
     '이 컴퓨터에서 다른 실행 {n}개도 학습 중입니다.',

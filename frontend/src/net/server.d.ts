@@ -1723,7 +1723,7 @@ export interface components {
             };
         };
         Command: components["schemas"]["Watch"] | components["schemas"]["SetKnobs"] | components["schemas"]["Pause"] | components["schemas"]["Resume"] | components["schemas"]["Step"] | components["schemas"]["Pace"] | components["schemas"]["Stop"] | components["schemas"]["Ack"];
-        Event: components["schemas"]["Hello"] | components["schemas"]["Recording"] | components["schemas"]["State"] | components["schemas"]["KnobsChanged"] | components["schemas"]["Declared"] | components["schemas"]["StatesKept"] | components["schemas"]["WentBack"] | components["schemas"]["Looked"] | components["schemas"]["Diagnosis"] | components["schemas"]["Gap"] | components["schemas"]["Done"] | components["schemas"]["StreamError"];
+        Event: components["schemas"]["Hello"] | components["schemas"]["Recording"] | components["schemas"]["State"] | components["schemas"]["KnobsChanged"] | components["schemas"]["Declared"] | components["schemas"]["StatesKept"] | components["schemas"]["WentBack"] | components["schemas"]["Looked"] | components["schemas"]["Waiting"] | components["schemas"]["Diagnosis"] | components["schemas"]["Gap"] | components["schemas"]["Done"] | components["schemas"]["StreamError"];
         /** @description Everything up to `seq` is drawn. A client that acks gets no more pictures than it can draw. */
         Ack: {
             /** @constant */
@@ -1929,6 +1929,16 @@ export interface components {
             params?: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * @description A queued run's place among those that wait, and in how many seconds its turn comes, where that can be
+         *     told. Not part of a replay.
+         */
+        Waiting: {
+            /** @constant */
+            type: "waiting";
+            place: number;
+            seconds?: number | null;
         };
         /** @description The panels on the learner's screen. Only these are computed. */
         Watch: {
@@ -2387,6 +2397,7 @@ export type StatesKept = components['schemas']['StatesKept'];
 export type Step = components['schemas']['Step'];
 export type Stop = components['schemas']['Stop'];
 export type StreamError = components['schemas']['StreamError'];
+export type Waiting = components['schemas']['Waiting'];
 export type Watch = components['schemas']['Watch'];
 export type WayBack = components['schemas']['WayBack'];
 export type WentBack = components['schemas']['WentBack'];

@@ -103,6 +103,7 @@ def _serve(open: bool = False, **options: Any) -> None:
     with listening:
         from descent.store.database import StoreError
         from descent.web.app import create_server, open_store  # loads torch, which takes a while
+        from descent.web.requests import log_requests
 
         try:
             server = create_server(settings, open_store(settings))
@@ -115,6 +116,8 @@ def _serve(open: bool = False, **options: Any) -> None:
             shown = own_address()
         address = f"http://{shown}:{port}/"
         typer.echo(f"Descent is at {address}  (Ctrl+C stops it)")
+        if settings.log_requests:
+            log_requests()
         if settings.guarded:
             with contextlib.closing(Book(settings.home)) as book:
                 token = book.replace(START, "teacher", settings.access_days)
@@ -134,8 +137,8 @@ def _with_settings_as_options() -> None:
     """Give `serve` an option for every setting, with the setting's own help."""
     from descent.settings import Settings
 
-    # given again and again; flags
-    kinds: dict[str, Any] = {"experiments": list[str], "reload": bool, "no_auth": bool}
+    kinds: dict[str, Any] = {"experiments": list[str]}  # given again and again
+    kinds |= {name: bool for name, field in Settings.model_fields.items() if field.default is False}  # flags
     parameters = [
         inspect.Parameter(
             name,

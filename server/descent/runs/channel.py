@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from descent.protocol import Gap, Looked, Recording
+from descent.protocol import Gap, Looked, Recording, Waiting
 from descent.runs.table import Overview
 from descent.runs.tape import MERGE, Tape, TapeEntry
 
@@ -45,6 +45,7 @@ class Viewer:
     points: int = 0  # rows that a long history of scalars is thinned to; 0: not thinned
     told: Recording = field(default_factory=lambda: Recording(ok=True))
     looked: Looked | None = None  # the last one sent
+    waiting: Waiting | None = None  # the last one sent
     answers: deque[tuple[int, str]] = field(default_factory=deque)  # (seq to be sent first, answer)
 
     def ack(self, seq: int) -> None:
@@ -68,6 +69,7 @@ class Channel:
         self.closed = False
         self.recording = Recording(ok=True)
         self.looked: Looked | None = None
+        self.waiting: Waiting | None = None
         self._overviews: dict[int, Overview] = {}  # by points; cleared with the last viewer
 
     def leave(self, viewer: Viewer) -> None:
@@ -112,6 +114,12 @@ class Channel:
         self.looked = looked
         self._wake()
 
+    def wait(self, waiting: Waiting) -> None:
+        """Replace the place in the queue."""
+        if waiting != self.waiting:
+            self.waiting = waiting
+            self._wake()
+
     def close(self) -> None:
         """End every viewer's `pump`: the run is evicted."""
         self.closed = True
@@ -132,6 +140,9 @@ class Channel:
             if viewer.looked is not self.looked and self.looked is not None:
                 viewer.looked = self.looked
                 await send(viewer.looked.model_dump_json())
+            if viewer.waiting is not self.waiting and self.waiting is not None:
+                viewer.waiting = self.waiting
+                await send(viewer.waiting.model_dump_json())
             if viewer.points and self.tape.behind(viewer.cursor) > MERGE:
                 until, messages = await self._overview(viewer)
                 for message in messages:

@@ -33,6 +33,7 @@ class Duties:
         self._sessions = sessions
         self._history = history
         self._tasks: list[asyncio.Task[None]] = []
+        self.recorded_bytes: int | None = None  # a minute ago
 
     async def begin(self, resume: Callable[[str], Awaitable[None]]) -> None:
         """Start the tasks; `resume` runs that were training when the server ended (setting AUTORESUME)."""
@@ -61,10 +62,13 @@ class Duties:
         """Strip the oldest runs when the store exceeds its size."""
         while True:
             with contextlib.suppress(SQLAlchemyError, StoreError):  # the recorder reports these
-                stripped = await history.recorder.strip(self._settings.store_mb << 20)
+                stripped = await history.recorder.strip(
+                    self._settings.store_mb << 20, self._settings.store_each_mb << 20
+                )
                 for run in filter(None, map(self._runs.get, stripped)):
                     run.recorded = await asyncio.to_thread(history.store.run, run.id)
                 await history.recorder.do(partial(history.store.give_back, UNUSED))
+                self.recorded_bytes = await asyncio.to_thread(history.store.recorded_bytes)
             await asyncio.sleep(MAKE_ROOM_EVERY)
 
     async def pause_idle(self) -> None:

@@ -108,6 +108,11 @@ class RunManager:
         """The recorder of runs; None if this server does not record."""
         return self.history.recorder if self.history else None
 
+    @property
+    def recorded_bytes(self) -> int | None:
+        """What all that is recorded takes, of a minute ago; None before it is known."""
+        return self._duties.recorded_bytes
+
     async def list_runs(
         self, *, limit: int, offset: int = 0, order: Order = NEWEST_FIRST, **which: Any
     ) -> list[RunInfo]:
@@ -193,7 +198,7 @@ class RunManager:
         plan = Plan(knob_check.planned_changes(entry, values, changes), until, pause=paused)
         return self._add(
             Run(
-                id=(run_id := self._new_id()),
+                id=(run_id := self._new_id(owner)),
                 borrowed=borrowed or {},
                 entry=entry,
                 knobs=values,
@@ -262,7 +267,7 @@ class RunManager:
         borrowed = await self._borrow(parent.entry, fields["knobs"], parent.borrowed, sees)
         run = self._add(
             Run(
-                id=(run_id := self._new_id()),
+                id=(run_id := self._new_id(owner)),
                 channel=Channel(self._tape(run_id)),
                 viewed=viewed,
                 start_paused=True,  # going back needs no slot, and tells whether it can be done
@@ -312,10 +317,22 @@ class RunManager:
             found = Diagnosis(seq=seq, step=run.step, code="checkpoint-damaged", params=params)
             run.channel.keep(seq, found.model_dump_json().encode(), binary=False)
 
-    def _new_id(self) -> str:
-        """A new run's id, after making room for the run. Raises `TooManyRuns`."""
-        if sum(not run.ended for run in self.runs.values()) >= self.settings.max_live:
-            self._retire()
+    def _new_id(self, owner: str) -> str:
+        """The id of a new run of somebody's, after making room for it. Raises `TooManyRuns`."""
+        alive = [run for run in self.runs.values() if not run.ended]
+        own = [run for run in alive if run.owner == owner]
+        each, most = self.settings.live_each, self.settings.max_live
+        if owner and len(own) >= each and not self._retire(own):
+            raise errors.TooManyRuns(
+                f"{each} of your runs are alive; stop one (setting LIVE_EACH)",
+                "experiment",
+                most=each,
+                reason="each",
+            )
+        if len(alive) >= most and not self._retire(alive):
+            raise errors.TooManyRuns(
+                f"{most} runs are alive; stop one (setting MAX_LIVE)", "experiment", most=most
+            )
         return secrets.token_hex(6)
 
     def _tape(self, run_id: str) -> Tape:
@@ -342,27 +359,25 @@ class RunManager:
 
     def _enter(self, **fields: Any) -> Run:
         """A new run that trains elsewhere, and takes no slot. Raises `TooManyRuns`."""
-        run = Run(id=(run_id := self._new_id()), channel=Channel(self._tape(run_id)), **fields)
+        run = Run(
+            id=(run_id := self._new_id(fields.get("owner", ""))),
+            channel=Channel(self._tape(run_id)),
+            **fields,
+        )
         self._register(run)
         self._forget_oldest(run)
         return run
 
-    def _retire(self) -> None:
-        """Stop the paused run unwatched for longest, to make room for a new one. Raises `TooManyRuns`.
+    def _retire(self, runs: Sequence[Run]) -> bool:
+        """Stop the paused one unwatched for longest, to make room for a new one; whether there is one.
 
         Runs never watched yet come last: a viewer may be about to connect.
         """
-        paused = [
-            run
-            for run in self.runs.values()
-            if run.status == "paused" and not run.watched and not run.own_loop
-        ]
+        paused = [run for run in runs if run.status == "paused" and not run.watched and not run.own_loop]
         abandoned = sorted(paused, key=lambda run: (not run.ever_watched, run.unwatched_since))
-        if not abandoned:
-            raise errors.TooManyRuns(
-                f"{self.settings.max_live} runs are alive; stop one (setting MAX_LIVE)", "experiment"
-            )
-        self.sessions.tell(abandoned[0], "stop", reason="made-room")
+        if abandoned:
+            self.sessions.tell(abandoned[0], "stop", reason="made-room")
+        return bool(abandoned)
 
     def _tell_recording(self, recording: Recording) -> None:
         for run in self.runs.values():

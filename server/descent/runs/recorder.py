@@ -177,11 +177,11 @@ class Recorder:
             await asyncio.sleep(INTERVAL)
             await self.flush()
 
-    async def strip(self, room: int) -> list[str]:
+    async def strip(self, room: int, each: int) -> list[str]:
         """Make room in the store; returns the ids of the stripped runs. See `Store.strip`."""
 
         def work() -> list[str]:
-            stripped = self._store.strip(room, self._scalar_room)
+            stripped = self._store.strip(room, self._scalar_room, each=each)
             for record in filter(None, map(self._records.get, stripped)):
                 record.kept = None
             return stripped

@@ -31,7 +31,7 @@ from descent.protocol import Looked, State, Status
 from descent.runs.channel import Latest
 from descent.runs.recorder import Recorder
 from descent.runs.run import IllegalTransition, Run, now
-from descent.runs.slots import Slots
+from descent.runs.slots import TURN_ENDED, Slots
 from descent.settings import Settings
 from descent.workers.process import LocalExecutor
 
@@ -44,7 +44,15 @@ class Sessions:
     def __init__(
         self, settings: Settings, executor: LocalExecutor, runs: Mapping[str, Run], recorder: Recorder | None
     ) -> None:
-        self.slots = Slots(settings.max_running, runs, go=self._go, pause=self._make_room)
+        self.slots = Slots(
+            settings.max_running,
+            runs,
+            turn=settings.turn,
+            go=self._go,
+            pause=self._make_room,
+            wait=self._wait,
+        )
+        self.steps = 0  # that runs have taken since this server began
         self._settings = settings
         self._executor = executor
         self._recorder = recorder
@@ -60,8 +68,17 @@ class Sessions:
         else:
             self.begin(run)
 
-    def _make_room(self, run: Run) -> None:
-        self.tell(run, "pause", reason="made-room")
+    def _make_room(self, run: Run, reason: str) -> None:
+        self.tell(run, "pause", reason=reason)
+
+    def _wait(self, run: Run) -> None:
+        """Have a run that has just paused say that it waits."""
+
+        def say() -> None:
+            if self.slots.waits(run):
+                self.tell(run, "say", status="queued", reason=TURN_ENDED)
+
+        asyncio.get_running_loop().call_soon(say)  # the pause is on its tape first
 
     def begin(self, run: Run) -> None:
         """Start a worker."""
@@ -122,7 +139,9 @@ class Sessions:
         """Take in what a run's worker says."""
         if run.ended:
             return
+        before = run.step
         run.step = max(run.step, output.step + isinstance(output, ScalarsFrame))
+        self.steps += run.step - before
         match output:
             case PanelFrame(seq, step, panel, payload):
                 latest = Latest(seq, step, payload)

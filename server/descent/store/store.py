@@ -39,6 +39,7 @@ IMPORTING = "importing:"  # before the id of a run whose import is unfinished, a
 AT_ONCE = 500  # keys in one statement
 ROWS = 32  # messages read at a time
 STRIPPED, STRIPPED_EXACT = 1 << 20, 1 << 14  # bytes and steps of scalars, where there is no room for more
+SIZE = RunRow.frame_bytes + RunRow.checkpoint_bytes + RunRow.scalar_bytes  # of what a run has recorded
 COUNTED = 20  # runs whose scalars are counted in one go
 # Lists of runs leave these out: they are not read there, and take half the time.
 LISTED = [
@@ -91,6 +92,11 @@ class Store(OpenStore):
                 query = select(RunRow).options(*LISTED).where(RunRow.id.in_(part))
                 rows |= {row.id: row for row in session.scalars(query)}
         return [rows[id] for id in ids if id in rows]
+
+    def recorded_bytes(self) -> int:
+        """What all runs have recorded, compressed."""
+        with self._reading() as session:
+            return session.scalar(select(func.sum(SIZE))) or 0
 
     def count(self, **which: Any) -> int:
         """How many runs `runs` finds."""
@@ -156,46 +162,57 @@ class Store(OpenStore):
             for id, columns in values.items():
                 session.execute(update(RunRow).where(RunRow.id == id).values(**columns))
 
-    def strip(self, room: int, scalar_room: int = 1 << 40) -> list[str]:
+    def strip(self, room: int, scalar_room: int = 1 << 40, *, each: int = 1 << 60) -> list[str]:
         """Of the runs that ended longest ago, and are not starred, keep only each panel's first and last
         picture and the last checkpoint, until all recorded ones take at most `room` bytes; where that is not
-        enough, thin their scalars too. `scalar_room`: bytes of any run's scalars.
+        enough, thin their scalars too. `scalar_room`: bytes of any run's scalars; `each`: bytes that the runs
+        of any one owner may take.
         """
-        size = RunRow.frame_bytes + RunRow.checkpoint_bytes + RunRow.scalar_bytes
-        stripped = []
         with self._writing() as session:
             self._count_scalars(session, scalar_room)
-            total = session.scalar(select(func.sum(size))) or 0
-            whole = RunRow.id.not_in(_being_imported())
-            may_go = (RunRow.status.in_(ENDED), ~RunRow.starred, size > 0, whole)
-            for row in session.scalars(select(RunRow).where(*may_go).order_by(RunRow.updated_at)).all():
-                if total <= room:
-                    break
-                kept = self._kept(session, row.id)
-                panels = {one.panel for one in kept}
-                ends = {panel: [one for one in kept if one.panel == panel] for panel in panels}
-                spared = [
-                    one for panel, ones in ends.items() for one in (ones[:1] if panel else []) + ones[-1:]
-                ]
-                gone = [one for one in kept if one not in spared]
-                if not gone:
-                    continue
-                self._drop(session, row.id, gone)
-                frames = [one for one in gone if one.panel]
-                checkpoints = [one for one in gone if not one.panel]
-                row.frames_thinned += len(frames)
-                row.checkpoints_thinned += len(checkpoints)
-                row.frame_bytes -= sum(one.size for one in frames)
-                row.checkpoint_bytes -= sum(one.size for one in checkpoints)
-                total -= sum(one.size for one in gone)
-                stripped.append(row.id)
-            large = select(RunRow).where(*may_go, RunRow.scalar_bytes > STRIPPED)
-            for row in session.scalars(large.order_by(RunRow.updated_at)).all():
-                if total <= room:
-                    break
-                total -= row.scalar_bytes
-                total += self._tidy(session, row.id, STRIPPED, STRIPPED_EXACT).size
-                stripped.append(row.id)
+            owners = session.execute(
+                select(RunRow.owner, func.sum(SIZE)).where(RunRow.owner != "").group_by(RunRow.owner)
+            ).all()
+            stripped = [
+                id
+                for owner, total in owners
+                if total > each
+                for id in self._strip(session, total, each, RunRow.owner == owner)
+            ]
+            total = session.scalar(select(func.sum(SIZE))) or 0
+            return list(dict.fromkeys([*stripped, *self._strip(session, total, room)]))
+
+    def _strip(self, session: Session, total: int, room: int, *which: ColumnElement[bool]) -> list[str]:
+        """Strip of these runs, which take `total` bytes, the oldest until they take at most `room`."""
+        stripped = []
+        whole = RunRow.id.not_in(_being_imported())
+        may_go = (RunRow.status.in_(ENDED), ~RunRow.starred, SIZE > 0, whole, *which)
+        for row in session.scalars(select(RunRow).where(*may_go).order_by(RunRow.updated_at)).all():
+            if total <= room:
+                break
+            kept = self._kept(session, row.id)
+            panels = {one.panel for one in kept}
+            ends = {panel: [one for one in kept if one.panel == panel] for panel in panels}
+            spared = [one for panel, ones in ends.items() for one in (ones[:1] if panel else []) + ones[-1:]]
+            gone = [one for one in kept if one not in spared]
+            if not gone:
+                continue
+            self._drop(session, row.id, gone)
+            frames = [one for one in gone if one.panel]
+            checkpoints = [one for one in gone if not one.panel]
+            row.frames_thinned += len(frames)
+            row.checkpoints_thinned += len(checkpoints)
+            row.frame_bytes -= sum(one.size for one in frames)
+            row.checkpoint_bytes -= sum(one.size for one in checkpoints)
+            total -= sum(one.size for one in gone)
+            stripped.append(row.id)
+        large = select(RunRow).where(*may_go, RunRow.scalar_bytes > STRIPPED)
+        for row in session.scalars(large.order_by(RunRow.updated_at)).all():
+            if total <= room:
+                break
+            total -= row.scalar_bytes
+            total += self._tidy(session, row.id, STRIPPED, STRIPPED_EXACT).size
+            stripped.append(row.id)
         return stripped
 
     def _count_scalars(self, session: Session, room: int) -> None:

@@ -30,7 +30,7 @@ from descent.runs.manager import RunManager
 from descent.runs.own import OwnExperiments
 from descent.settings import Settings
 from descent.store.store import Store
-from descent.web import access, files, frames, pictures, problems, stream, watch
+from descent.web import access, files, frames, metrics, pictures, problems, stream, watch
 from descent.web import archive as archive_routes
 from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
@@ -44,6 +44,7 @@ from descent.web.guard import Guard, problem
 from descent.web.heads import Heads
 from descent.web.index import Index
 from descent.web.prefix import Prefix, page
+from descent.web.requests import Requests
 from descent.web.sockets import protocols
 from descent.web.stream import bad_field
 from descent.workers.process import LocalExecutor
@@ -80,9 +81,12 @@ def create_app(
         trains.warm_up()
         recorded = store or open_store(settings)
         manager = app.state.manager = RunManager(settings, trains, recorded, registry)
+        app.state.metrics = metrics.registry_of(manager)
         await own.begin()
         await manager.start()
+        late = asyncio.create_task(metrics.watch_delay())
         yield
+        late.cancel()
         await own.end()
         app.state.fetches.close()
         await manager.close()
@@ -119,8 +123,10 @@ def create_app(
         files.PATH: max(settings.own_file_mb, settings.own_pictures_mb) << 20,
     }
     app.add_middleware(Guard, settings=settings, uploads=uploads)
-    app.include_router(access.router)
     app.add_middleware(Prefix, settings=settings)
+    app.add_middleware(Requests, log=settings.log_requests)
+    app.include_router(access.router)
+    app.include_router(metrics.router)
     app.include_router(experiment_routes.router)
     app.include_router(gallery_routes.router)
     app.include_router(own_routes.router)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from descent.errors import DescentError, NotAllowed, TooLarge
 from descent.settings import Settings
+from descent.web.counts import refused
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 POLICY_VIOLATION = 1008
@@ -23,13 +24,15 @@ REFUSED = """<!doctype html>
 <title>Descent</title>
 <h1>Descent</h1>
 <p>This server does not answer to the name <b>{name}</b>. Whoever runs it can allow that: start it with
-<code>DESCENT_ALLOWED_HOSTS={name}</code>, or the option <code>--allowed-hosts={name}</code>. It has no
-password: whoever reaches it can see, change and delete every run.</p>
+<code>DESCENT_ALLOWED_HOSTS={name}</code>, or the option <code>--allowed-hosts={name}</code>.{open}</p>
 <p lang="ko">이 서버는 <b>{name}</b> 주소로 온 요청에 답하지 않습니다. 서버를 운영하는 사람이
 <code>DESCENT_ALLOWED_HOSTS={name}</code> 설정이나 <code>--allowed-hosts={name}</code> 옵션으로 다시
-시작하면 열립니다. 비밀번호가 없으므로, 접속할 수 있는 사람은 누구나 모든 실행을 보고, 바꾸고, 지울 수
-있습니다.</p>
+시작하면 열립니다.{open_ko}</p>
 """
+OPEN = {
+    "{open}": " It asks for no key: whoever reaches it can see, change and delete every run.",
+    "{open_ko}": " 키를 묻지 않으므로, 접속한 사람은 누구나 모든 실행을 보고, 바꾸고, 지울 수 있습니다.",
+}
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors "
@@ -46,6 +49,7 @@ SECURITY_HEADERS = {
 
 def problem(error: DescentError) -> Response:
     """The error as an RFC 9457 response, in ASCII: it may repeat text that is no valid Unicode."""
+    refused.labels(error.code).inc()
     return Response(json.dumps(error.problem()), error.status, media_type="application/problem+json")
 
 
@@ -66,7 +70,7 @@ class Guard:
         inside = [one.strip() for one in settings.embed_in.split(",") if one.strip()]
         self._embed = {"Content-Security-Policy": POLICY + " ".join(["'self'", *inside])}
         self._origins = {name for name in allowed if ":" in name}
-        self._addresses = settings.guarded
+        self._guarded = settings.guarded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on allowed requests."""
@@ -96,7 +100,7 @@ class Guard:
                     {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": error.detail[:100]}
                 )
             elif error.field == "Host" and "text/html" in headers.get("accept", ""):
-                await _refusal(headers)(scope, receive, send_guarded)
+                await self._refusal(headers)(scope, receive, send_guarded)
             else:
                 await problem(error)(scope, receive, send_guarded)
             return
@@ -124,7 +128,16 @@ class Guard:
         """Whether this server answers to the name. An address of its own cannot be pointed here by a foreign
         name, so where there are keys any will do: learners come by it.
         """
-        return name in self._names or (self._addresses and _is_address(name))
+        return name in self._names or (self._guarded and _is_address(name))
+
+    def _refusal(self, headers: Headers) -> Response:
+        """The page for someone who opened this server by a name it does not have."""
+        host = headers.get("host", "")
+        text = REFUSED
+        for place, sentence in OPEN.items():
+            text = text.replace(place, "" if self._guarded else sentence)
+        text = text.replace("{name}", html.escape(_hostname(host) or host[:100]))
+        return Response(text, 403, media_type="text/html")
 
     async def _bounded(self, headers: Headers, receive: Receive) -> Receive:
         """The whole body, read ahead, if it is not too large."""
@@ -177,13 +190,6 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _refusal(headers: Headers) -> Response:
-    """The page for someone who opened this server by a name it does not have."""
-    host = headers.get("host", "")
-    name = html.escape(_hostname(host) or host[:100])
-    return Response(REFUSED.replace("{name}", name), 403, media_type="text/html")
 
 
 def _hostname(host: str) -> str:
