@@ -168,7 +168,7 @@ async def test_a_browser_gets_a_page_that_says_what_to_set():
     answer = await ask(headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
     assert "DESCENT_ALLOWED_HOSTS=192.168.1.5<" in answer.text
-    assert "비밀번호가 없으므로" in answer.text
+    assert "키를 묻지 않으므로" in answer.text
     answer = await ask(headers={**headers, "Host": "<script>alert(1)</script>"})
     assert answer.status_code == 403
     assert "<script>" not in answer.text

@@ -45,20 +45,25 @@ def test_runs_steps_refusals_and_the_loops_delay_are_told(live_server: Callable[
         until(lambda: told(client)["descent_runs"]["stopped"] == 1)
 
 
-def test_an_answer_has_its_requests_id_and_a_line_says_who_asked_for_what(
+def test_an_answer_has_its_requests_id_and_no_line_is_written_unasked(
     live_server: Callable[..., str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "descent.requests"), httpx.Client(base_url=live_server()) as quiet:
-        assert re.fullmatch(r"[0-9a-f]{16}", quiet.get("/api/health").headers["x-request-id"])
-        assert not caplog.records
-    with (
-        caplog.at_level(logging.INFO, "descent.requests"),
-        httpx.Client(base_url=live_server(log_requests=True)) as client,
-    ):
+    with caplog.at_level(logging.INFO, "descent.requests"), httpx.Client(base_url=live_server()) as client:
+        ids = [client.get("/api/health").headers["x-request-id"] for _ in range(2)]
+    assert all(re.fullmatch(r"[0-9a-f]{16}", id) for id in ids)
+    assert ids[0] != ids[1]
+    assert not caplog.records
+
+
+def test_a_line_says_who_asked_for_what(
+    live_server: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = live_server(log_requests=True)
+    with caplog.at_level(logging.INFO, "descent.requests"), httpx.Client(base_url=server) as client:
         answer = client.get("/api/runs", params={"search": "secret"})
         until(lambda: len(caplog.records) > 0)
-        line: dict[str, Any] = json.loads(caplog.records[0].message)
-        assert line["id"] == answer.headers["x-request-id"]
-        assert (line["method"], line["path"], line["status"]) == ("GET", "/api/runs", 200)
-        assert line["person"] == ""
-        assert "secret" not in caplog.text
+    line: dict[str, Any] = json.loads(caplog.records[0].message)
+    assert line["id"] == answer.headers["x-request-id"]
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/api/runs", 200)
+    assert line["person"] == ""
+    assert "secret" not in caplog.text
