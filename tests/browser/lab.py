@@ -28,12 +28,14 @@ def served(home: Path, *options: str, opening: float = 0) -> Iterator[tuple[str,
     command = [sys.executable, "-m", "descent", "serve", "--port", "0", "--home", str(home), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
-        line = process.stdout.readline()
-        address = re.search(r"http://\S+/", line)
-        assert address, f"the server did not say where it is: {line!r}"
-        yield address[0].rstrip("/"), process
-        process.terminate()
-        process.wait(START_WITHIN)
+        try:
+            line = process.stdout.readline()
+            address = re.search(r"http://\S+/", line)
+            assert address, f"the server did not say where it is: {line!r}"
+            yield address[0].rstrip("/"), process
+        finally:
+            process.terminate()
+            process.wait(START_WITHIN)
 
 
 def step_of(page: Page) -> int:

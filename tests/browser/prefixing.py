@@ -24,6 +24,7 @@ class Prefixing(Proxy):
             far_reader, far = await asyncio.open_connection(*self._target)
             self._ends.append(far)
             back = asyncio.create_task(self._copy(far_reader, writer))
+            back.add_done_callback(lambda _: writer.close())  # a server closes what is idle, and so do we
             with contextlib.suppress(asyncio.IncompleteReadError, OSError):
                 await self._requests(reader, writer, far)
             back.cancel()

@@ -22,12 +22,12 @@ def begun(server: str, experiment: str = "linear-regression") -> str:
 
 
 @contextmanager
-def blog(html: str) -> Iterator[str]:
-    """A page of another origin with this body: its address."""
+def blog(frames: list[str]) -> Iterator[str]:
+    """A page of another origin with these frames in it: its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = f"<!doctype html><title>A blog</title>{html}".encode()
+            body = f"<!doctype html><title>A blog</title>{''.join(frames)}".encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(body)))
@@ -87,9 +87,11 @@ def test_the_snippet_of_the_lab_shows_its_panels_in_a_page_that_is_allowed(
     page.get_by_role("menuitem", name="Copy embed snippet").click()
     snippet = page.get_by_test_id("snippet").input_value()
     assert f"{server}/embed/run/{run_id(page)}?panels=" in snippet.replace("&amp;", "&")
-    with blog("") as foreign, served(tmp_path, "--embed-in", foreign) as (allowing, _):
-        run = begun(allowing)
-        frames = f'<iframe src="{allowing}/embed/run/{run}" width="600" height="400"></iframe>'
+    frames: list[str] = []
+    with blog(frames) as foreign, served(tmp_path, "--embed-in", foreign) as (allowing, _):
+        frames.append(
+            f'<iframe src="{allowing}/embed/run/{begun(allowing)}" width="600" height="400"></iframe>'
+        )
         context = browser.new_context()
         with blog(frames) as elsewhere:  # another port is another origin
             refused = context.new_page()
@@ -97,8 +99,7 @@ def test_the_snippet_of_the_lab_shows_its_panels_in_a_page_that_is_allowed(
                 refused.goto(elsewhere)
             refused.close()
         shown = context.new_page()
-        shown.route(f"{foreign}/", lambda route: route.fulfill(body=frames, content_type="text/html"))
-        shown.goto(f"{foreign}/")
+        shown.goto(foreign)
         panel = shown.frame_locator("iframe").locator(".panel[data-step]").first
         expect(panel).to_be_visible(timeout=WITHIN)
         context.close()
