@@ -29,6 +29,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'access.people.remove': ['Let {name} in no longer', '{name} 내보내기'],
   'access.people.out': ['Put out', '내보내기'],
   'access.keys.title': ['Links that are valid', '유효한 링크'],
+  'access.keys.start': ['printed at the start', '서버를 시작할 때 출력한 링크'],
   'access.keys.revoke': ['Revoke', '취소'],
   'access.keys.revoke.which': [
     'Revoke {label}, with its {n} people',

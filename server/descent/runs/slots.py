@@ -163,7 +163,7 @@ class Slots:
             seconds = None
             if self._turn and left and owners - {run.owner}:
                 rounds, slot = divmod(place, len(left))
-                seconds = round(left[slot] + rounds * self._turn)
+                seconds = max(1, round(left[slot] + rounds * self._turn))
             run.channel.wait(Waiting(place=place + 1, seconds=seconds))
 
     @property
