@@ -52,6 +52,7 @@ Others reach it, so it asks for a key. As the teacher, open
   {address}enter#{token}
 and hand out links from its page "People and links", or by `descent access new`. The link is valid until the
 server starts again; whoever came by it stays."""
+FLAGS = ("reload", "no_auth", "log_requests", "trust_forwarded_prefix")
 START = "printed at the start"  # the label of the key
 OPEN_TO_ALL = """\
 Descent listens on {host}, beyond this machine, and asks for no key: whoever reaches it can see, change and
@@ -137,8 +138,8 @@ def _with_settings_as_options() -> None:
     """Give `serve` an option for every setting, with the setting's own help."""
     from descent.settings import Settings
 
-    kinds: dict[str, Any] = {"experiments": list[str]}  # given again and again
-    kinds |= {name: bool for name, field in Settings.model_fields.items() if field.default is False}  # flags
+    # given again and again; flags
+    kinds: dict[str, Any] = {"experiments": list[str], **dict.fromkeys(FLAGS, bool)}
     parameters = [
         inspect.Parameter(
             name,
