@@ -15,7 +15,7 @@ def test_a_lesson_is_printed_and_saved_with_its_story_and_pictures(open_page: Op
     wait_past(page, 5)
     page.evaluate("() => { window.print = () => (window.printed = true); }")
     page.get_by_test_id("share").click()
-    page.get_by_role("menuitem").nth(2).click()
+    page.get_by_role("menuitem", name="Lesson on paper").click()
     with page.expect_download() as saved:
         page.get_by_test_id("paper-markdown").click()
     text = Path(saved.value.path()).read_text(encoding="utf-8")
