@@ -972,14 +972,14 @@ async def test_room_is_made_again_after_it_once_could_not_be(serve, monkeypatch)
     loop, made = asyncio.get_running_loop(), asyncio.Event()
     failures = [OperationalError("DELETE", {}, Exception("database is locked"))]
 
-    def strip(store, room, scalar_room):
+    def strip(store, room, scalar_room, *, each):
         if failures:
             raise failures.pop()
-        assert room == 5 << 20
+        assert (room, each) == (5 << 20, 3 << 20)
         loop.call_soon_threadsafe(made.set)
         return []
 
     monkeypatch.setattr(Store, "strip", strip)
-    await serve(store_mb=5)
+    await serve(store_mb=5, store_each_mb=3)
     async with asyncio.timeout(20):
         await made.wait()

@@ -476,7 +476,10 @@ def test_a_connection_that_was_lost_is_made_anew(new_database, tmp_path):
     save(store, run("a"))
     engine = create_engine(store.engine.url)
     with engine.connect() as connection:
-        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid != pg_backend_pid()"
+        others = (
+            "FROM pg_stat_activity WHERE datname = current_database() AND pid != pg_backend_pid() "
+            "AND backend_type = 'client backend'"
+        )
         assert len(connection.scalars(text(f"SELECT pg_terminate_backend(pid) {others}")).all()) == 2
     engine.dispose()
     save(store, run("b"))
