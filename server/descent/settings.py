@@ -184,6 +184,11 @@ class Settings(BaseSettings):
         description="MiB that a zip of one's own pictures may have; 32 × 32 pixels of each are kept.",
     )
     own_files: int = Field(100, ge=1, description="Files of one's own that are kept.")
+    data_each_mb: int = Field(
+        256,
+        ge=1,
+        description="MiB that the files of each person may take, where the server asks for keys.",
+    )
     connections: int = Field(
         512, ge=1, description="Connections open at the same time; further ones are told to come back later."
     )

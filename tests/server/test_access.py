@@ -432,3 +432,52 @@ def test_a_script_comes_by_its_key(
             time.sleep(0.05)
     assert [one["owner"] for one in found] == [key.id]
     assert come().get("/api/runs").json() == []
+
+
+# Files that people bring
+
+
+def brought(client: httpx.Client, name: str, content: bytes) -> httpx.Response:
+    return client.post("/api/files", params={"name": name, "kind": "text"}, content=content)
+
+
+def names(client: httpx.Client) -> list[tuple[str, bool]]:
+    return sorted((one["name"], one["own"]) for one in client.get("/api/files").json())
+
+
+def test_what_one_brings_is_there_for_oneself_and_what_a_teacher_brings_for_all(
+    come: Callable[..., httpx.Client],
+) -> None:
+    teacher, one, other = come("teacher"), come(), come()
+    shared = brought(teacher, "class", 2000 * b"of the class ").json()["id"]
+    own = brought(one, "mine", 2000 * b"of one alone ").json()["id"]
+    assert names(one) == [("class", False), ("mine", True)]
+    assert names(other) == [("class", False)]
+    assert names(teacher) == [("class", True), ("mine", True)]
+    assert names(come("viewer")) == [("class", False)]
+
+    nothing = other.get("/api/files/0123/preview")
+    hidden = other.get(f"/api/files/{own}/preview")
+    assert (nothing.status_code, hidden.status_code) == (404, 404)
+    assert {**nothing.json(), "detail": ""} == {**hidden.json(), "detail": ""}
+    assert other.delete(f"/api/files/{own}").status_code == 404
+    refused = one.delete(f"/api/files/{shared}")
+    assert (refused.status_code, refused.json()["params"]) == (403, {"reason": "file"})
+    assert one.patch(f"/api/files/{own}", json={"name": "renamed"}).status_code == 200
+
+    assert brought(other, "the same", 2000 * b"of one alone ").json()["id"] == own
+    assert one.delete(f"/api/files/{own}").status_code == 204
+    assert names(one) == [("class", False)]
+    assert names(other) == [("class", False), ("the same", True)]
+    assert other.delete(f"/api/files/{own}").status_code == 204
+    assert names(teacher) == [("class", True)]
+
+
+def test_a_persons_files_take_so_much_and_no_more(live_server: Any) -> None:
+    server = live_server(host="0.0.0.0", data_each_mb=1)
+    book: Book = live_server.server.config.app.state.book
+    with httpx.Client(base_url=server, timeout=60) as client:
+        client.post("/api/enter", json={"key": book.new_key("learner")[1], "name": ""})
+        assert brought(client, "a", 50_000 * b"a word or two ").status_code == 201  # 0.7 MB
+        refused = brought(client, "b", 50_000 * b"some other text ")
+        assert (refused.status_code, refused.json()["params"]["reason"]) == (422, "too-many-bytes")

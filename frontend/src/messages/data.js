@@ -24,6 +24,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   ],
   'library.empty': ['Nothing has been brought yet.', '아직 올린 파일이 없습니다.'],
   'library.folder': ['Bring a folder of pictures…', '그림 폴더 올리기…'],
+  'library.shared': ['for everybody', '모두에게 공유됨'],
   'library.rename': ['Rename', '이름 바꾸기'],
   'library.save': ['Save', '저장'],
   'library.name': ['Name of the file', '파일 이름'],

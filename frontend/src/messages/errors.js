@@ -42,6 +42,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'This run is somebody else’s. Branch it to go on with one of your own.',
     '다른 사람의 실행입니다. 분기를 만들면 자신의 실행으로 이어 갈 수 있습니다.',
   ],
+  'error.not-permitted.file': ['This file is somebody else’s.', '다른 사람의 파일입니다.'],
   'error.not-permitted.learner': ['Viewers can only watch.', '보기 전용으로 들어와서 볼 수만 있습니다.'],
   'error.not-permitted.teacher': ['Only a teacher can do this.', '교사만 할 수 있습니다.'],
   'error.not-permitted.unguarded': [
@@ -227,6 +228,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '텍스트 파일이 아닙니다. 일반 텍스트로, 되도록 UTF-8로 저장해서 올리세요.',
   ],
   'error.bad-file.empty-file': ['There is nothing in the file.', '빈 파일입니다.'],
+  'error.bad-file.too-many-bytes': [
+    'Your files take too much together: {megabytes} MB are allowed. Delete one first.',
+    '파일이 모두 합쳐 너무 큽니다. {megabytes} MB까지 올릴 수 있으니 먼저 하나를 삭제하세요.',
+  ],
   'error.bad-file.too-many': [
     '{most} files are kept already. Delete one first.',
     '이미 파일 {most}개가 있습니다. 먼저 하나를 삭제하세요.',

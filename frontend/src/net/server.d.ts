@@ -876,7 +876,7 @@ export interface paths {
         };
         /**
          * List Files
-         * @description The files that were brought, the newest first.
+         * @description The files that were brought, the newest first: one's own, and what teachers brought.
          */
         get: operations["list_files_api_files_get"];
         put?: never;
@@ -926,6 +926,8 @@ export interface paths {
         /**
          * Remove
          * @description Delete a file. Runs that were trained on it stay; they cannot be gone back to.
+         *
+         *     Of a file that others brought, too, a learner gives up their part.
          */
         delete: operations["remove_api_files__file_id__delete"];
         options?: never;
@@ -1435,6 +1437,8 @@ export interface components {
             size: number;
             /** @description Seconds since the epoch. */
             added: number;
+            /** @description Whether whoever asks may rename and delete it. */
+            own: boolean;
         };
         /** @description Another name for a file. */
         OwnFileName: {

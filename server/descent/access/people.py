@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,10 @@ class Person:
     def sees(self, owner: str, shared: bool) -> bool:
         """Whether they may look at what `owner` has, or has `shared`."""
         return shared or self.commands(owner)
+
+    def has(self, owners: Collection[str]) -> bool:
+        """Whether what these have is theirs, too."""
+        return any(map(self.commands, owners)) or self.role == "teacher"
 
     def commands(self, owner: str) -> bool:
         """Whether they may change what `owner` has."""

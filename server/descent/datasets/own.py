@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,22 @@ PREVIEW = ".preview"  # behind a digest: what is shown of the file, in JSON
 
 @dataclass(frozen=True)
 class OwnFile:
-    """A file that a learner brought. `id` is the digest of what is in it."""
+    """A file that a learner brought. `id` is the digest of what is in it, `owners` the ids of who brought it;
+    `shared`: it is there for everybody.
+    """
 
     id: str
     name: str
     kind: FileKind
     size: int  # bytes
     added: float  # seconds since the epoch
+    owners: list[str] = field(default_factory=list)
+    shared: bool = True
+
+
+def no_such_file(id: str) -> UnknownFile:
+    """The error for a file that is not there, or that is not for whoever asks."""
+    return UnknownFile(f"there is no file {id[:64]!r}", "file")
 
 
 class OwnFiles:
@@ -53,7 +62,7 @@ class OwnFiles:
         """One of them. Raises `UnknownFile`."""
         found = next((one for one in self.all() if one.id == id), None)
         if found is None:
-            raise UnknownFile(f"there is no file {id[:64]!r}", "file")
+            raise no_such_file(id)
         return found
 
     def content(self, id: str) -> bytes:
@@ -61,7 +70,7 @@ class OwnFiles:
         try:
             return (self._folder / self.find(id).id).read_bytes()
         except FileNotFoundError as error:
-            raise UnknownFile(f"there is no file {id[:64]!r}", "file") from error
+            raise no_such_file(id) from error
 
     def preview(self, id: str) -> dict[str, Any] | None:
         """What was noted to be shown of a file, if it was. Raises `UnknownFile`."""
@@ -77,15 +86,37 @@ class OwnFiles:
     def rename(self, id: str, name: str) -> OwnFile:
         """Give a file another name; what is in it, and so its id, stays. Raises `UnknownFile`."""
         one = replace(self.find(id), name=_plain(name) or id[:8])
-        self._write(f"{id}.json", json.dumps(asdict(one), ensure_ascii=False).encode())
+        self._note(one)
         return one
 
     def add(
-        self, name: str, kind: FileKind, content: bytes, preview: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        kind: FileKind,
+        content: bytes,
+        preview: Mapping[str, Any] | None = None,
+        *,
+        owner: str = "",
+        shared: bool = True,
+        room: int | None = None,
     ) -> OwnFile:
-        """Keep a file, which others may have brought already. Raises `BadFile` where there are too many."""
+        """Keep a file, which others may have brought already. `room`: bytes that all of the owner's may take.
+
+        Raises `BadFile` where there are too many, or too much.
+        """
         digest = hashlib.sha256(content).hexdigest()[:32]
-        others = [one for one in self.all() if one.id != digest]
+        there = {one.id: one for one in self.all()}
+        known = there.pop(digest, None)
+        others = list(there.values())
+        own = sum(one.size for one in others if owner in one.owners)
+        if room is not None and own + len(content) > room:
+            raise BadFile(
+                f"your files take {own} bytes, with this one more than {room}; delete one first "
+                "(setting DATA_EACH_MB)",
+                "file",
+                reason="too-many-bytes",
+                megabytes=room >> 20,
+            )
         if len(others) >= self._most:
             raise BadFile(
                 f"{len(others)} files are kept; delete one first (setting OWN_FILES)",
@@ -93,21 +124,41 @@ class OwnFiles:
                 reason="too-many",
                 most=self._most,
             )
-        one = OwnFile(digest, _plain(name) or digest[:8], kind, len(content), time.time())
+        one = OwnFile(
+            digest,
+            _plain(name) or digest[:8],
+            kind,
+            len(content),
+            time.time(),
+            sorted({*(known.owners if known else ()), owner} - {""}),
+            shared or (known is not None and known.shared),
+        )
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write(digest, content)
-        self._write(f"{digest}.json", json.dumps(asdict(one), ensure_ascii=False).encode())
+        self._note(one)
         if preview is not None:
             self.note(digest, preview)
         return one
 
+    def give_up(self, id: str, owner: str) -> None:
+        """Delete a file, unless it is others', too, or everybody's. Raises `UnknownFile`."""
+        one = self.find(id)
+        left = replace(one, owners=[other for other in one.owners if other != owner])
+        if left.owners or left.shared:
+            self._note(left)
+        else:
+            self.remove(id)
+
     def remove(self, id: str) -> None:
         """Delete a file. Raises `UnknownFile`."""
         if not DIGEST.fullmatch(id) or not (self._folder / id).is_file():
-            raise UnknownFile(f"there is no file {id[:64]!r}", "file")
+            raise no_such_file(id)
         (self._folder / f"{id}.json").unlink(missing_ok=True)
         (self._folder / f"{id}{PREVIEW}").unlink(missing_ok=True)
         (self._folder / id).unlink(missing_ok=True)
+
+    def _note(self, one: OwnFile) -> None:
+        self._write(f"{one.id}.json", json.dumps(asdict(one), ensure_ascii=False).encode())
 
     def _write(self, name: str, content: bytes) -> None:
         """As a whole or not at all."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
-from descent.datasets.own import MOST_NAME, OwnFile, OwnFiles
-from descent.errors import BadFile, TooLarge
+from descent.access import Person
+from descent.datasets.own import MOST_NAME, OwnFile, OwnFiles, no_such_file
+from descent.errors import BadFile, NotPermitted, TooLarge
 from descent.kit.data.own import FileKind
+from descent.settings import Settings
 from descent.web.apart import said_apart
-from descent.web.door import LEARNER, TEACHER, VIEWER
+from descent.web.door import LEARNER, VIEWER, Asking
 from descent.workers.own_file import MODULE, LookedThrough, understood
 
 PATH = "/api/files"
@@ -33,6 +35,7 @@ class OwnFileInfo(BaseModel):
     kind: FileKind
     size: int = Field(description="Bytes.")
     added: float = Field(description="Seconds since the epoch.")
+    own: bool = Field(description="Whether whoever asks may rename and delete it.")
 
 
 class OwnFileName(BaseModel):
@@ -79,10 +82,32 @@ def _files(request: Request) -> OwnFiles:
 TheFiles = Annotated[OwnFiles, Depends(_files)]
 
 
+async def _seen(file_id: str, files: TheFiles, person: Asking) -> OwnFile:
+    """The file. Raises `UnknownFile` as well for somebody else's."""
+    one = await asyncio.to_thread(files.find, file_id)
+    if not (one.shared or person.has(one.owners)):
+        raise no_such_file(file_id)
+    return one
+
+
+TheFile = Annotated[OwnFile, Depends(_seen)]
+
+
+async def _own(one: TheFile, person: Asking) -> OwnFile:
+    """The file. Raises `NotPermitted` where it is somebody else's."""
+    if not person.has(one.owners):
+        raise NotPermitted("this file is somebody else's", "file", reason="file")
+    return one
+
+
+OwnersFile = Annotated[OwnFile, Depends(_own)]
+
+
 @router.get("")
-async def list_files(files: TheFiles) -> list[OwnFileInfo]:
-    """The files that were brought, the newest first."""
-    return [_info(one) for one in await asyncio.to_thread(files.all)]
+async def list_files(files: TheFiles, person: Asking) -> list[OwnFileInfo]:
+    """The files that were brought, the newest first: one's own, and what teachers brought."""
+    found = await asyncio.to_thread(files.all)
+    return [_info(one, person) for one in found if one.shared or person.has(one.owners)]
 
 
 @router.post(
@@ -94,6 +119,7 @@ async def list_files(files: TheFiles) -> list[OwnFileInfo]:
 async def bring(
     request: Request,
     files: TheFiles,
+    person: Asking,
     name: Annotated[str, Query(min_length=1, max_length=10 * MOST_NAME)],
     kind: Annotated[FileKind, Query(description="What it has to be.")],
 ) -> OwnFileInfo:
@@ -107,7 +133,18 @@ async def bring(
             if kind != "images" and len(content) > request.app.state.largest_file:
                 raise TooLarge("the file is too large (setting OWN_FILE_MB)", "body")
             kept, preview = await _looked_through(content, kind)
-            return _info(await asyncio.to_thread(files.add, name, kind, kept, preview))
+            settings: Settings = request.app.state.settings
+            add = partial(
+                files.add,
+                name,
+                kind,
+                kept,
+                preview,
+                owner=person.id,
+                shared=person.role == "teacher",
+                room=settings.data_each_mb << 20 if person.id else None,
+            )
+            return _info(await asyncio.to_thread(add), person)
     except ClientDisconnect:
         raise BadFile("the file was not sent to its end", "file", reason="broken") from None
     except TimeoutError:
@@ -115,28 +152,33 @@ async def bring(
 
 
 @router.get("/{file_id}/preview")
-async def preview(file_id: str, files: TheFiles, request: Request) -> OwnFilePreview:
+async def preview(one: TheFile, files: TheFiles, request: Request) -> OwnFilePreview:
     """The first rows with the types of columns, the first lines, or the first pictures of each class."""
-    noted = await asyncio.to_thread(files.preview, file_id)
+    noted = await asyncio.to_thread(files.preview, one.id)
     if noted is None:
-        one = await asyncio.to_thread(files.find, file_id)
         async with request.app.state.bringing:
-            content = await asyncio.to_thread(files.content, file_id)
+            content = await asyncio.to_thread(files.content, one.id)
             _, noted = await _looked_through(content, one.kind)
-        await asyncio.to_thread(files.note, file_id, noted)
+        await asyncio.to_thread(files.note, one.id, noted)
     return OwnFilePreview(**noted)
 
 
-@router.patch("/{file_id}", dependencies=[TEACHER])
-async def rename(file_id: str, named: OwnFileName, files: TheFiles) -> OwnFileInfo:
+@router.patch("/{file_id}", dependencies=[LEARNER])
+async def rename(one: OwnersFile, named: OwnFileName, files: TheFiles, person: Asking) -> OwnFileInfo:
     """Give a file another name. Runs go on naming it by what is in it."""
-    return _info(await asyncio.to_thread(files.rename, file_id, named.name))
+    return _info(await asyncio.to_thread(files.rename, one.id, named.name), person)
 
 
-@router.delete("/{file_id}", status_code=204, dependencies=[TEACHER])
-async def remove(file_id: str, files: TheFiles) -> None:
-    """Delete a file. Runs that were trained on it stay; they cannot be gone back to."""
-    await asyncio.to_thread(files.remove, file_id)
+@router.delete("/{file_id}", status_code=204, dependencies=[LEARNER])
+async def remove(one: OwnersFile, files: TheFiles, person: Asking) -> None:
+    """Delete a file. Runs that were trained on it stay; they cannot be gone back to.
+
+    Of a file that others brought, too, a learner gives up their part.
+    """
+    if person.role == "teacher":
+        await asyncio.to_thread(files.remove, one.id)
+    else:
+        await asyncio.to_thread(files.give_up, one.id, person.id)
 
 
 async def _looked_through(content: bytes, kind: FileKind) -> LookedThrough:
@@ -147,5 +189,6 @@ async def _looked_through(content: bytes, kind: FileKind) -> LookedThrough:
     return found
 
 
-def _info(one: OwnFile) -> OwnFileInfo:
-    return OwnFileInfo(**asdict(one))
+def _info(one: OwnFile, person: Person) -> OwnFileInfo:
+    shown = {name: getattr(one, name) for name in OwnFileInfo.model_fields if name != "own"}
+    return OwnFileInfo(**shown, own=person.has(one.owners))
