@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from playwright.sync_api import expect
+from test_own_loop import address, running
 
 from lab import WITHIN, Open, wait_past
-from test_own_loop import address, running
 
 SCRIPT = """
 import sys, time, warnings
