@@ -57,7 +57,7 @@ def test_a_trainers_rate_is_dragged_and_its_attention_seen(
         expect(page.get_by_text("a tiny BERT").first).to_be_visible(timeout=WITHIN)
         panel = page.locator(".panel[data-step]", has_text="Attention")
         expect(panel).to_be_visible(timeout=WITHIN)
-        slider = page.locator("[data-knob=lr] input[type=range]").first
+        slider = page.locator("[data-knob=base_lr] input[type=range]").first
         slider.focus()
         for _ in range(10):
             slider.press("ArrowRight")
