@@ -26,7 +26,7 @@ class Person:
 
     def has(self, owners: Collection[str]) -> bool:
         """Whether what these have is theirs, too."""
-        return any(map(self.commands, owners)) or self.role == "teacher"
+        return self.role == "teacher" or any(map(self.commands, owners))
 
     def commands(self, owner: str) -> bool:
         """Whether they may change what `owner` has."""

@@ -86,7 +86,7 @@ class OwnFiles:
     def rename(self, id: str, name: str) -> OwnFile:
         """Give a file another name; what is in it, and so its id, stays. Raises `UnknownFile`."""
         one = replace(self.find(id), name=_plain(name) or id[:8])
-        self._note(one)
+        self._describe(one)
         return one
 
     def add(
@@ -135,7 +135,7 @@ class OwnFiles:
         )
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write(digest, content)
-        self._note(one)
+        self._describe(one)
         if preview is not None:
             self.note(digest, preview)
         return one
@@ -145,7 +145,7 @@ class OwnFiles:
         one = self.find(id)
         left = replace(one, owners=[other for other in one.owners if other != owner])
         if left.owners or left.shared:
-            self._note(left)
+            self._describe(left)
         else:
             self.remove(id)
 
@@ -157,7 +157,7 @@ class OwnFiles:
         (self._folder / f"{id}{PREVIEW}").unlink(missing_ok=True)
         (self._folder / id).unlink(missing_ok=True)
 
-    def _note(self, one: OwnFile) -> None:
+    def _describe(self, one: OwnFile) -> None:
         self._write(f"{one.id}.json", json.dumps(asdict(one), ensure_ascii=False).encode())
 
     def _write(self, name: str, content: bytes) -> None:

@@ -140,11 +140,12 @@ class Slots:
     def _fair(self) -> list[Run]:
         """Those that wait, in the order in which they come."""
         slots, grants = self._slots(), Counter(self._grants)
+        last = max(grants.values(), default=0)
         rest, order = list(self._queue), []
         while rest:
             run = min(rest, key=lambda run: (slots[run.owner], grants[run.owner]))
             slots[run.owner] += 1
-            grants[run.owner] = max(grants.values(), default=0) + 1
+            grants[run.owner] = last = last + 1
             rest.remove(run)
             order.append(run)
         return order

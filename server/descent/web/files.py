@@ -82,10 +82,14 @@ def _files(request: Request) -> OwnFiles:
 TheFiles = Annotated[OwnFiles, Depends(_files)]
 
 
+def _sees(person: Person, one: OwnFile) -> bool:
+    return one.shared or person.has(one.owners)
+
+
 async def _seen(file_id: str, files: TheFiles, person: Asking) -> OwnFile:
     """The file. Raises `UnknownFile` as well for somebody else's."""
     one = await asyncio.to_thread(files.find, file_id)
-    if not (one.shared or person.has(one.owners)):
+    if not _sees(person, one):
         raise no_such_file(file_id)
     return one
 
@@ -107,7 +111,7 @@ OwnersFile = Annotated[OwnFile, Depends(_own)]
 async def list_files(files: TheFiles, person: Asking) -> list[OwnFileInfo]:
     """The files that were brought, the newest first: one's own, and what teachers brought."""
     found = await asyncio.to_thread(files.all)
-    return [_info(one, person) for one in found if one.shared or person.has(one.owners)]
+    return [_info(one, person) for one in found if _sees(person, one)]
 
 
 @router.post(
