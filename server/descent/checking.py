@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from descent import tasks
 from descent.contract import Experiment
 from descent.contract.entry import Entry
 from descent.contract.experiment import Level
@@ -16,8 +17,9 @@ from descent.contract.panels import Panel, panels_of
 from descent.datasets.catalogue import CATALOGUE
 from descent.engine.objectives import effects
 from descent.lessons import LANGUAGES, Lesson, at
-from descent.stories import End, Story, faults, read_end, read_story, texts
+from descent.stories import faults, read_end, read_story, texts
 
+THROUGHOUT = ("story", "end", "challenges", "questions")  # tables that are checked as a whole
 LONGEST_SIGN = 2  # letters: units such as % and px are the same in any language
 
 
@@ -111,17 +113,24 @@ def checked(
     said, english = dict(texts_of(cls, own)), lessons["en"].words
     twice = [path for path, text in said.items() if text and has(english, path)]
     unsaid = [path for path, text in said.items() if not text and not has(english, path)]
-    astray = [path for path in leaves(english) if path not in said and path[0] not in ("story", "end")]
+    astray = [path for path in leaves(english) if path not in said and path[0] not in THROUGHOUT]
     need(not twice, f"{_listed(twice)}: said here and in {file_of('en')}, once is enough")
     need(not unsaid, f"{_listed(unsaid)}: said neither here nor in {file_of('en')}")
     need(not astray, f"{file_of('en')} has {_listed(astray)}, which is no text of the experiment's")
     try:
         story, end = read_story(english), read_end(english)
+        challenges, questions = tasks.read_challenges(english), tasks.read_questions(english)
     except ValidationError as error:
-        raise ContractError(f"{cls.__module__}: the story or end in {file_of('en')}: {error}") from error
-    wrong = list(faults(story, cls.knobs_type.model_fields, cls.presets, panels, end))
+        raise ContractError(
+            f"{cls.__module__}: story, end, challenges or questions in {file_of('en')}: {error}"
+        ) from error
+    wrong = [
+        *faults(story, cls.knobs_type.model_fields, cls.presets, panels, end),
+        *tasks.faults(challenges, questions, cls.knobs_type.model_fields),
+    ]
     need(not wrong, f"{file_of('en')}: {'; '.join(wrong)}")
-    missing = untranslated(cls, own, story, end, lessons["ko"].words) if translated else []
+    said_beside = [*texts(story, end), *tasks.texts(challenges, questions)]
+    missing = untranslated(cls, own, said_beside, lessons["ko"].words) if translated else []
     need(not missing, f"{file_of('ko')} does not translate {', '.join(missing)}")
     return Entry(
         id=slug,
@@ -133,6 +142,8 @@ def checked(
         lessons=lessons,
         story=story,
         end=end,
+        challenges=challenges,
+        questions=questions,
     )
 
 
@@ -170,12 +181,14 @@ def texts_of(cls: type[Experiment[Any]], panels: Mapping[str, Panel]) -> Iterato
 def untranslated(
     cls: type[Experiment[Any]],
     panels: Mapping[str, Panel],
-    story: Story,
-    end: End | None,
+    beside: Iterable[Path],
     words: Mapping[str, Any],
 ) -> list[str]:
-    """The texts of an experiment that `words` (a lesson's front matter) leaves in English."""
-    paths = [*(path for path, _ in texts_of(cls, panels)), *texts(story, end)]
+    """The texts of an experiment that `words` (a lesson's front matter) leaves in English.
+
+    `beside`: paths of those that the English lesson alone has.
+    """
+    paths = [*(path for path, _ in texts_of(cls, panels)), *beside]
     return [".".join(path) for path in paths if not has(words, path)]
 
 

@@ -760,6 +760,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/challenges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Solved
+         * @description The challenges that whoever asks has solved.
+         */
+        get: operations["solved_api_challenges_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/challenges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check
+         * @description Check a run's record against its experiment's challenges: those it has done, as they are done best.
+         *
+         *     They count for whoever asks if the run, and what it was branched from, are theirs.
+         */
+        post: operations["check_api_runs__run_id__challenges_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/{run_id}/scalars": {
         parameters: {
             query?: never;
@@ -988,6 +1030,19 @@ export interface components {
             /** @description As Python, or the contract, says it. */
             detail: string;
         };
+        /** @description A goal for one run: all terms of `done` at one moment, with all `rules` kept from the first step. */
+        Challenge: {
+            id: string;
+            title: string;
+            goal: string;
+            hint: string;
+            done: components["schemas"]["ScalarTerm"][];
+            rules: components["schemas"]["Rule"][];
+            /** @description Steps in which it earns one, two and three stars. */
+            within: number[];
+            /** @description Over the defaults, to begin with. */
+            start: components["schemas"]["KnobValues"];
+        };
         /** @description New values of live knobs; the run's name, its tags, and whether it is starred. */
         Changes: {
             knobs?: components["schemas"]["KnobValues"];
@@ -1088,6 +1143,7 @@ export interface components {
             groups: {
                 [key: string]: string;
             };
+            challenges: components["schemas"]["Challenge"][];
             lesson: string;
             story: components["schemas"]["StoryStep"][];
             end: components["schemas"]["End"] | null;
@@ -1129,6 +1185,7 @@ export interface components {
             groups: {
                 [key: string]: string;
             };
+            challenges: components["schemas"]["Challenge"][];
         };
         /** @description The health watch has told this since the step of the story began. */
         FindingTerm: {
@@ -1588,6 +1645,14 @@ export interface components {
             enum?: string[];
             const?: string;
         };
+        /** @description What a knob has to be all the while; `total`: the bounds are of the sum of its values. */
+        Rule: {
+            above?: number | null;
+            below?: number | null;
+            knob: string;
+            equals?: number | boolean | string | unknown[] | null;
+            total?: boolean;
+        };
         /** @description A run as REST and the stream show it. */
         RunInfo: {
             id: string;
@@ -1652,6 +1717,17 @@ export interface components {
             of: "ahead" | "value" | "";
             name: string;
             whole: boolean;
+        };
+        /** @description A challenge that was solved, as well as it was done best. */
+        SolvedChallenge: {
+            experiment: string;
+            challenge: string;
+            stars: number;
+            /** @description How many steps it took. */
+            step: number;
+            run: string;
+            /** @description Seconds since the epoch. */
+            at: number;
         };
         /** @description What the run is doing. */
         StatusTerm: {
@@ -2322,6 +2398,7 @@ export interface components {
 export type Act = components['schemas']['Act'];
 export type BranchPoint = components['schemas']['BranchPoint'];
 export type BrokenFile = components['schemas']['BrokenFile'];
+export type Challenge = components['schemas']['Challenge'];
 export type Changes = components['schemas']['Changes'];
 export type ChapterInfo = components['schemas']['ChapterInfo'];
 export type ClassInfo = components['schemas']['ClassInfo'];
@@ -2369,9 +2446,11 @@ export type ProblemDetails = components['schemas']['ProblemDetails'];
 export type Revoked = components['schemas']['Revoked'];
 export type RowSchema = components['schemas']['RowSchema'];
 export type RowSetting = components['schemas']['RowSetting'];
+export type Rule = components['schemas']['Rule'];
 export type RunInfo = components['schemas']['RunInfo'];
 export type ScalarTerm = components['schemas']['ScalarTerm'];
 export type Setting = components['schemas']['Setting'];
+export type SolvedChallenge = components['schemas']['SolvedChallenge'];
 export type StatusTerm = components['schemas']['StatusTerm'];
 export type Steps = components['schemas']['Steps'];
 export type StepsPerSecond = components['schemas']['StepsPerSecond'];
@@ -3425,6 +3504,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    solved_api_challenges_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SolvedChallenge"][];
+                };
+            };
+        };
+    };
+    check_api_runs__run_id__challenges_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SolvedChallenge"][];
                 };
             };
         };

@@ -5,17 +5,13 @@ A token is 192 random bits, so its SHA-256 is kept and nothing slower: there is 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import secrets
-import sqlite3
-import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from descent.access.kept import Kept
 from descent.access.people import Person, Role
 from descent.errors import TooManyPeople, UnknownKey, WrongToken
 
@@ -48,24 +44,11 @@ class Key:
     people: int = 0
 
 
-class Book:
+class Book(Kept):
     """Keys and people. Safe to use from several threads and processes."""
 
     def __init__(self, home: Path) -> None:
-        home.mkdir(parents=True, exist_ok=True)
-        path = home / FILE
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-        self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.executescript(SCHEMA)
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._database.close()
+        super().__init__(home / FILE, SCHEMA)
 
     # Keys
 
@@ -207,18 +190,6 @@ class Book:
                 "this link has expired or was revoked; ask for a new one", "key", reason="stale"
             )
         return WrongToken("this is no key of this server; ask for a link again", "key", reason="wrong")
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction, which begins at once, so that what it reads is what it writes on."""
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
 
 
 def _hash(token: str) -> str:

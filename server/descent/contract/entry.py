@@ -15,6 +15,7 @@ from descent.contract.panels import Panel
 from descent.errors import UnknownPanel
 from descent.lessons import Lesson
 from descent.stories import End, Story
+from descent.tasks import Challenges, Questions
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +106,8 @@ class Entry:
     lessons: Mapping[str, Lesson]
     story: Story
     end: End | None = None
+    challenges: Challenges = field(default_factory=dict)
+    questions: Questions = field(default_factory=dict)
     code: Code | None = None  # of one's own
 
     @property

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from descent import __version__
 from descent.access import Book
+from descent.classroom.progress import Progress
 from descent.datasets.catalogue import CATALOGUE, DataSet
 from descent.datasets.fetches import Fetches
 from descent.datasets.own import OwnFiles
@@ -30,7 +31,7 @@ from descent.runs.manager import RunManager
 from descent.runs.own import OwnExperiments
 from descent.settings import Settings
 from descent.store.store import Store
-from descent.web import access, files, frames, metrics, pictures, problems, stream, watch
+from descent.web import access, challenges, files, frames, metrics, pictures, problems, stream, watch
 from descent.web import archive as archive_routes
 from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
@@ -90,6 +91,7 @@ def create_app(
         await own.end()
         app.state.fetches.close()
         await manager.close()
+        progress.close()
         if book is not None:
             book.close()
 
@@ -104,6 +106,7 @@ def create_app(
     book = Book(settings.home) if settings.guarded else None
     app.state.settings = settings
     app.state.book = book
+    app.state.progress = progress = Progress(settings.home)
     app.state.wrong = wrong = Wrong()
     app.state.registry = registry
     app.state.own = own
@@ -132,6 +135,7 @@ def create_app(
     app.include_router(own_routes.router)
     app.include_router(archive_routes.router)  # before `runs`: `import` is no run's id
     app.include_router(run_routes.router)
+    app.include_router(challenges.router)
     app.include_router(scalar_routes.router)
     app.include_router(stream.router)
     app.include_router(watch.router)

@@ -15,7 +15,8 @@ from descent.contract.knobs import Role
 from descent.contract.panels import Size
 from descent.engine.schedules import Setting
 from descent.protocol import KnobValue, KnobValues
-from descent.stories import Act, Term
+from descent.stories import Act, ScalarTerm, Term
+from descent.tasks import Rule
 
 EXACT = ConfigDict(extra="forbid")
 
@@ -212,6 +213,20 @@ class End(TypedDict):
 
 
 @with_config(EXACT)
+class Challenge(TypedDict):
+    """A goal for one run: all terms of `done` at one moment, with all `rules` kept from the first step."""
+
+    id: str
+    title: str
+    goal: str
+    hint: str
+    done: list[ScalarTerm]
+    rules: list[Rule]
+    within: Annotated[list[int], Field(description="Steps in which it earns one, two and three stars.")]
+    start: Annotated[KnobValues, Field(description="Over the defaults, to begin with.")]
+
+
+@with_config(EXACT)
 class ExperimentSummary(TypedDict):
     """An experiment without its lesson, as in the list of all."""
 
@@ -237,6 +252,7 @@ class ExperimentSummary(TypedDict):
     words: Annotated[dict[str, str], Field(description="What frames and reasons say in English, in words.")]
     pace: Annotated[float | None, Field(description="Steps per second to begin with; null: the fastest.")]
     groups: Annotated[dict[str, str], Field(description="What each group of panels is about, in HTML.")]
+    challenges: list[Challenge]
 
 
 @with_config(EXACT)

@@ -1,0 +1,49 @@
+"""Challenges over REST: what a run has done of them, and what one has solved so far."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from descent.classroom.progress import Progress, Solved
+from descent.runs.record import challenges_done
+from descent.web.door import LEARNER, VIEWER, Asking
+from descent.web.runs import Manager, OwnRun
+
+router = APIRouter(prefix="/api", tags=["class"], dependencies=[VIEWER])
+
+
+class SolvedChallenge(BaseModel):
+    """A challenge that was solved, as well as it was done best."""
+
+    experiment: str
+    challenge: str
+    stars: int = Field(ge=1, le=3)
+    step: int = Field(description="How many steps it took.")
+    run: str
+    at: float = Field(description="Seconds since the epoch.")
+
+
+def _told(found: list[Solved]) -> list[SolvedChallenge]:
+    return [SolvedChallenge(**asdict(one)) for one in found]
+
+
+@router.get("/challenges")
+async def solved(request: Request, person: Asking) -> list[SolvedChallenge]:
+    """The challenges that whoever asks has solved."""
+    progress: Progress = request.app.state.progress
+    return _told(await asyncio.to_thread(progress.of, person.id))
+
+
+@router.post("/runs/{run_id}/challenges", dependencies=[LEARNER])
+async def check(request: Request, run: OwnRun, manager: Manager, person: Asking) -> list[SolvedChallenge]:
+    """Check a run's record against its experiment's challenges: those it has done, as they are done best.
+
+    They count for whoever asks if the run, and what it was branched from, are theirs.
+    """
+    progress: Progress = request.app.state.progress
+    done = await challenges_done(manager, run) if run.owner == person.id else {}
+    return _told(await asyncio.to_thread(progress.note, person.id, run.entry.id, run.id, done))
