@@ -115,19 +115,7 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
             }
             for key, preset in entry.cls.presets.items()
         ],
-        "challenges": [
-            {
-                "id": id,
-                "title": say(one.title, "challenges", id, "title"),
-                "goal": say(one.goal, "challenges", id, "goal"),
-                "hint": say(one.hint, "challenges", id, "hint"),
-                "done": [term.model_dump() for term in one.done],
-                "rules": [rule.model_dump() for rule in one.rules],
-                "within": list(one.within),
-                "start": dict(one.start),
-            }
-            for id, one in entry.challenges.items()
-        ],
+        "challenges": _challenges(entry, say),
         "words": {**common.get("words", {}), **words.get("words", {})},
         "pace": entry.cls.pace,
         "lesson": lesson.html,
@@ -166,6 +154,22 @@ def _story(entry: Entry, say: Any) -> Any:
             ],
         }
         for id, step in entry.story.items()
+    ]
+
+
+def _challenges(entry: Entry, say: Any) -> Any:
+    return [
+        {
+            "id": id,
+            "title": say(one.title, "challenges", id, "title"),
+            "goal": say(one.goal, "challenges", id, "goal"),
+            "hint": say(one.hint, "challenges", id, "hint"),
+            "done": [term.model_dump() for term in one.done],
+            "rules": [rule.model_dump() for rule in one.rules],
+            "within": list(one.within),
+            "start": dict(one.start),
+        }
+        for id, one in entry.challenges.items()
     ]
 
 
