@@ -64,7 +64,7 @@ bench: .venv/installed-dev
 # The page at the address that Vite prints; both it and the server follow the files.
 dev: .venv/installed-dev
 	@$(BIN)/uvicorn descent.web.app:create_app --factory --reload --reload-dir server --log-level warning \
-		--ws websockets-sansio --timeout-graceful-shutdown 1 & \
+		--no-proxy-headers --ws websockets-sansio --timeout-graceful-shutdown 1 & \
 	trap "kill $$!" EXIT; $(BIN)/python frontend/run.py dev
 
 # Write the generated parts of README.md and docs/.

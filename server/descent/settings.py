@@ -35,8 +35,8 @@ class Settings(BaseSettings):
     )
     no_auth: bool = Field(
         False,
-        description="Ask nobody for a key, where HOST is not of this machine alone: whoever reaches the "
-        "server can do everything.",
+        description="Ask nobody for a key, where HOST is not of this machine alone or TRUSTED_PROXIES are "
+        "set: whoever reaches the server can do everything.",
     )
     access_days: float = Field(
         30, gt=0, le=3650, description="Days after which a key, and who came by it, is no longer let in."
@@ -46,10 +46,11 @@ class Settings(BaseSettings):
         description="Path under which a proxy shows this server, as /descent. Requests may come with it or "
         "without.",
     )
-    trust_forwarded_prefix: bool = Field(
-        False,
-        description="Whether the header X-Forwarded-Prefix says that path. Only behind a proxy that sets it, "
-        "as JupyterHub's does.",
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses of proxies, or networks of them, separated by commas. What they say in "
+        "X-Forwarded-For, -Proto, -Host and -Prefix is believed, so they have to set or delete each. "
+        "Whoever comes is asked for a key.",
     )
     log_requests: bool = Field(
         False,
@@ -220,6 +221,14 @@ class Settings(BaseSettings):
             raise ValueError("has to be a path, as /descent")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        addresses = [one.strip() for one in value.split(",") if one.strip()]
+        for one in addresses:
+            ipaddress.ip_network(one)  # raises ValueError, which says why
+        return ",".join(addresses)
+
     @field_validator("embed_in")
     @classmethod
     def _origins(cls, value: str) -> str:
@@ -231,7 +240,13 @@ class Settings(BaseSettings):
     @property
     def guarded(self) -> bool:
         """Whether the server asks for keys: others than this machine reach it."""
-        return not (self.no_auth or is_loopback(self.host))
+        return not self.no_auth and (bool(self.trusted_proxies) or not is_loopback(self.host))
+
+    @property
+    def public_address(self) -> str:
+        """Where browsers find the server behind its proxy, which speaks TLS; '' without one, or its name."""
+        name = self.allowed_hosts.split(",")[0].strip()
+        return f"https://{name}{self.root_path}/" if self.trusted_proxies and name else ""
 
     @property
     def data_folders(self) -> tuple[Path, ...]:

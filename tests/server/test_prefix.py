@@ -16,7 +16,7 @@ App = Callable[..., FastAPI]
 
 def got(app: FastAPI, path: str, **headers: str) -> tuple[int, str, str]:
     """Status, text and policy of what a browser asks for."""
-    answer = TestClient(app, base_url="http://localhost").get(
+    answer = TestClient(app, base_url="http://localhost", client=("127.0.0.1", 1)).get(
         path, headers={"Accept": "text/html", **headers}
     )
     return answer.status_code, answer.text, answer.headers["Content-Security-Policy"]
@@ -44,7 +44,7 @@ def test_without_a_root_path_files_lie_at_the_root(tiny_app: App) -> None:
 def test_a_forwarded_prefix_counts_only_where_it_is_trusted(tiny_app: App) -> None:
     told = {"X-Forwarded-Prefix": "/user/a%40b/proxy/8000/"}
     assert '"/favicon.svg"' in got(tiny_app(), "/", **told)[1]
-    trusting = tiny_app(trust_forwarded_prefix=True)
+    trusting = tiny_app(trusted_proxies="127.0.0.1", no_auth=True)
     assert '"/user/a%40b/proxy/8000/favicon.svg"' in got(trusting, "/lab/tiny", **told)[1]
     wicked = {"X-Forwarded-Prefix": '"><script>'}
     assert '"/favicon.svg"' in got(trusting, "/", **wicked)[1]

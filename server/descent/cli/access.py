@@ -54,7 +54,10 @@ def new_key(
         float | None, typer.Option(min=0.001, max=3650, help="Days it is valid; by default ACCESS_DAYS.")
     ] = None,
     address: Annotated[
-        str, typer.Option(help="The server's address as others open it; by default this machine's.")
+        str,
+        typer.Option(
+            help="The server's address as others open it; by default its proxy's, or this machine's."
+        ),
     ] = "",
     home: Home = None,
 ) -> None:
@@ -69,8 +72,10 @@ def new_key(
     except DescentError as error:
         typer.echo(f"descent: {error}", err=True)
         raise typer.Exit(1) from error
-    place = address.rstrip("/") or f"http://{own_address()}:{settings.port}{settings.root_path}"
-    typer.echo(f"{place}/enter#{token}")
+    place = (
+        address or settings.public_address or f"http://{own_address()}:{settings.port}{settings.root_path}"
+    )
+    typer.echo(f"{place.rstrip('/')}/enter#{token}")
 
 
 @access.command("revoke")

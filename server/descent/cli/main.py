@@ -47,18 +47,7 @@ cli.add_typer(runs, name="runs")
 cli.add_typer(data, name="data")
 cli.add_typer(access, name="access")
 cli.command("new")(new)
-BY_KEY = """\
-Others reach it, so it asks for a key. As the teacher, open
-  {address}enter#{token}
-and hand out links from its page "People and links", or by `descent access new`. The link is valid until the
-server starts again; whoever came by it stays."""
-FLAGS = ("reload", "no_auth", "log_requests", "trust_forwarded_prefix")
-START = "printed at the start"  # the label of the key
-OPEN_TO_ALL = """\
-Descent listens on {host}, beyond this machine, and asks for no key: whoever reaches it can see, change and
-delete every run, and fill the disk. To limit it, listen on 127.0.0.1 (--host) and come by an SSH tunnel, or
-keep others out by a firewall, or by a reverse proxy that asks for a password and speaks HTTPS. Browsers get
-in by names in DESCENT_ALLOWED_HOSTS only, but that stops no other program."""
+FLAGS = ("reload", "no_auth", "log_requests")
 TURN = 0.001  # seconds a busy thread keeps the event loop waiting; 5 ms by default, several times a response
 UPDATES = 10  # of the terminal's progress display, per second
 
@@ -74,10 +63,9 @@ def _serve(open: bool = False, **options: Any) -> None:
 
     from pydantic import ValidationError
 
-    from descent.access import Book
-    from descent.cli.access import own_address
+    from descent.cli.greeting import greet
     from descent.own.places import absent
-    from descent.settings import Settings, is_loopback
+    from descent.settings import Settings
     from descent.workers import forks
 
     try:
@@ -111,21 +99,9 @@ def _serve(open: bool = False, **options: Any) -> None:
         except StoreError as error:
             typer.echo(f"descent: {error}", err=True)
             raise typer.Exit(1) from error
-        port = listening.getsockname()[1]
-        shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else settings.host
-        if settings.guarded and settings.host in ("0.0.0.0", "::"):
-            shown = own_address()
-        address = f"http://{shown}:{port}/"
-        typer.echo(f"Descent is at {address}  (Ctrl+C stops it)")
+        address = greet(settings, listening.getsockname()[1])
         if settings.log_requests:
             log_requests()
-        if settings.guarded:
-            with contextlib.closing(Book(settings.home)) as book:
-                token = book.replace(START, "teacher", settings.access_days)
-            typer.echo(BY_KEY.format(address=address, token=token))
-            address += f"enter#{token}"
-        elif not is_loopback(settings.host):
-            typer.echo(OPEN_TO_ALL.format(host=settings.host))
         if open:  # what comes before the server is up waits in the socket's queue
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
         sys.setswitchinterval(TURN)

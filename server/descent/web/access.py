@@ -13,7 +13,8 @@ from descent.access import Book, Person, Role
 from descent.access.book import DAY, MOST_NAME
 from descent.errors import NotPermitted, WrongToken
 from descent.settings import Settings
-from descent.web.door import ANYONE, COOKIE, LONGEST, TEACHER, VIEWER, Asking, Wrong, address
+from descent.web.door import ANYONE, LONGEST, TEACHER, VIEWER, Asking, Wrong, address, cookie
+from descent.web.forwarded import behind_tls
 from descent.web.prefix import prefix_of
 
 router = APIRouter(prefix="/api", tags=["access"])
@@ -132,13 +133,13 @@ async def enter(body: Entering, request: Request, response: Response) -> Me:
         raise
     settings: Settings = request.app.state.settings
     response.set_cookie(
-        COOKIE,
+        cookie(request.scope),
         token,
         max_age=round(settings.access_days * DAY),
         path=_home(request),
         httponly=True,
         samesite="lax",  # a link to a lab, followed from elsewhere, opens as whom one is
-        secure=request.url.scheme == "https",
+        secure=behind_tls(request.scope),
     )
     return _me(request, person)
 
@@ -147,7 +148,11 @@ async def enter(body: Entering, request: Request, response: Response) -> Me:
 async def leave(request: Request, response: Response) -> None:
     """Forget this browser. One's runs stay; by the same key one comes in as somebody new."""
     response.delete_cookie(
-        COOKIE, _home(request), httponly=True, samesite="lax", secure=request.url.scheme == "https"
+        cookie(request.scope),
+        _home(request),
+        httponly=True,
+        samesite="lax",
+        secure=behind_tls(request.scope),
     )
 
 

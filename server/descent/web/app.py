@@ -40,6 +40,7 @@ from descent.web import own as own_routes
 from descent.web import runs as run_routes
 from descent.web import scalars as scalar_routes
 from descent.web.door import ANYONE, Door, Wrong
+from descent.web.forwarded import Forwarded
 from descent.web.gate import Gate
 from descent.web.guard import Guard, problem
 from descent.web.heads import Heads
@@ -127,6 +128,7 @@ def create_app(
     }
     app.add_middleware(Guard, settings=settings, uploads=uploads)
     app.add_middleware(Prefix, settings=settings)
+    app.add_middleware(Forwarded, settings=settings)
     app.add_middleware(Requests, log=settings.log_requests)
     app.include_router(access.router)
     app.include_router(metrics.router)
@@ -217,6 +219,7 @@ def create_server(settings: Settings, store: Store | None = None, **others: Any)
         # A message a little too large is read, so that its sender gets an error (see stream.py): a
         # socket closed with data unread is reset, and the reason lost.
         ws_max_size=16 * settings.max_body,
+        proxy_headers=False,  # forwarded.py reads them
         ws_per_message_deflate=False,  # pictures hardly shrink, and the time is taken from training
         timeout_graceful_shutdown=FINAL_WAIT,
     )

@@ -17,9 +17,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from descent.access import LOCAL, Book, Person, Role, allows
 from descent.errors import NotPermitted, NotSignedIn, TooManyTokens, WrongToken
+from descent.web.forwarded import behind_tls
 from descent.web.guard import problem
 
 COOKIE = "descent"
+SECURE_COOKIE = f"__Secure-{COOKIE}"  # a name that browsers take by TLS only
 LONGEST = 200  # characters of a token that is looked at
 PER_ADDRESS = parse("20/minute")  # wrong tokens
 IN_ALL = parse("200/minute")
@@ -80,7 +82,7 @@ class Door:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         bearer = scheme.lower() == "bearer"
         if not bearer:
-            token = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+            token = cookie_parser(headers.get("cookie", "")).get(cookie(scope), "")
         if not token:
             return None
         try:
@@ -102,8 +104,13 @@ async def shut_out(socket: WebSocket) -> tuple[int, str]:
     return POLICY_VIOLATION, "you are no longer let in"
 
 
+def cookie(scope: Scope) -> str:
+    """The cookie's name. One made behind TLS is none without TLS, nor the other way round."""
+    return SECURE_COOKIE if behind_tls(scope) else COOKIE
+
+
 def address(scope: Scope) -> str:
-    """Where a request comes from, as far as the server knows."""
+    """Where a request comes from, as far as the server knows; see forwarded.py."""
     client = scope.get("client")
     return client[0] if client else ""
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from descent.errors import DescentError, NotAllowed, TooLarge
 from descent.settings import Settings
 from descent.web.counts import refused
+from descent.web.forwarded import behind_tls
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 POLICY_VIOLATION = 1008
@@ -88,7 +89,7 @@ class Guard:
 
         headers = Headers(scope=scope)
         try:
-            self._check(headers)
+            self._check(headers, behind_tls(scope))
             _check_site(scope, headers)
             if scope["type"] == "http":
                 most = self._uploads.get(scope["path"])
@@ -106,7 +107,7 @@ class Guard:
             return
         await self._app(scope, receive, send_guarded)
 
-    def _check(self, headers: Headers) -> None:
+    def _check(self, headers: Headers, tls: bool) -> None:
         host = ", ".join(headers.getlist("host"))  # more than one is none of ours
         if not self._known(_hostname(host)):
             raise NotAllowed(
@@ -116,7 +117,8 @@ class Guard:
             return
         origin = ", ".join(headers.getlist("origin"))
         scheme, _, place = origin.lower().partition("://")
-        if scheme not in ("http", "https") or place not in {host.lower(), *self._origins}:
+        schemes = ("https",) if tls else ("http", "https")  # the proxy may not say that it speaks TLS
+        if scheme not in schemes or place not in {host.lower(), *self._origins}:
             raise NotAllowed(
                 f"Origin {origin[:100]!r} is not this server's own: the Host is {host[:100]!r}. A proxy must "
                 "hand on Host with its port (nginx: proxy_set_header Host $http_host), or ALLOWED_HOSTS name "

@@ -1,7 +1,7 @@
 """The path under which a proxy shows this server, and the page that is told of it.
 
 The page asks for everything below that path. Requests may come with it or, where the proxy takes it away,
-without.
+without. A proxy's own word is there only where it is trusted: see forwarded.py.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from descent.settings import PREFIX, Settings
+from descent.web.forwarded import PREFIX as HEADER
+from descent.web.forwarded import last
 
-HEADER = "x-forwarded-prefix"
 KEY = "descent.prefix"  # in a request's scope
 
 
@@ -37,10 +38,9 @@ class Prefix:
         await self._app(scope, receive, send)
 
     def _prefix(self, headers: Headers) -> str:
-        """The proxy's word, if it is trusted and is a path; else the setting's."""
-        told = headers.get(HEADER, "").rstrip("/")
-        trusted = self._settings.trust_forwarded_prefix and PREFIX.fullmatch(told)
-        return told if trusted and told else self._settings.root_path
+        """The proxy's word, if it is a path; else the setting's."""
+        told = last(headers, HEADER).rstrip("/")
+        return told if told and PREFIX.fullmatch(told) else self._settings.root_path
 
 
 def prefix_of(scope: Scope) -> str:
