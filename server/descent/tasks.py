@@ -28,6 +28,7 @@ Log = Sequence[tuple[int, Mapping[str, Any]]]
 """Knobs as they are from a step on."""
 Steps = Annotated[int, Field(gt=0, le=1_000_000)]
 NEVER = 1 << 62
+MOST_STARS = 3  # of a challenge
 
 
 class _Strict(BaseModel):

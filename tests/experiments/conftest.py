@@ -17,9 +17,7 @@ LIGHT = ("optimisation", "training")  # chapters whose steps take a millisecond 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a preset promises at other seeds than 0, most stories played to their end, and the slow experiments
-    but a few trained for long.
-    """
+    """What a preset promises at other seeds than 0, and most that trains for long."""
     for item in items:
         params = params_of(item)
         promise = item.path.name.endswith("_presets.py") and params.get("seed")

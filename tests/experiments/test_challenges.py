@@ -102,6 +102,14 @@ def test_a_challenge_speaks_of_scalars_that_are_measured() -> None:
             assert term.scalar in told, (id, name, term.scalar)
 
 
+def test_a_challenge_begins_within_its_rules() -> None:
+    for id, name in ALL:
+        entry = experiments()[id]
+        challenge = entry.challenges[name]
+        knobs = entry.knobs_type(**challenge.start).model_dump()
+        assert [rule for rule in challenge.rules if not rule.kept(knobs)] == [], (id, name)
+
+
 def test_every_kind_of_question_is_asked() -> None:
     asked = [entry.questions[name] for entry in experiments().values() for name in entry.questions]
     assert any(one.answers for one in asked)

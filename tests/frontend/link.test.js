@@ -20,7 +20,7 @@ const experiment = {
 };
 const LINK = {
   ...{ run: 'abc', seed: 7, device: 'cpu', knobs: {}, changes: [], step: 500, paused: true, group: '' },
-  ...{ panels: [], story: '', lang: 'ko' },
+  ...{ panels: [], story: '', challenge: '', lang: 'ko' },
 };
 
 /** What is read from the address of a link. */
@@ -75,6 +75,7 @@ describe('a link', () => {
       group: 'effects',
       panels: ['loss', 'weights_2'],
       story: '2',
+      challenge: 'low',
     };
     const [found, expected] = readBack(link);
     expect(found).toEqual(expected);

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import SCHEDULES from '../fixtures/schedules.json';
 import access from '../../frontend/src/messages/access.js';
+import build from '../../frontend/src/messages/build.js';
+import challenges from '../../frontend/src/messages/challenges.js';
 import data from '../../frontend/src/messages/data.js';
 import paper from '../../frontend/src/messages/paper.js';
 import sweep from '../../frontend/src/messages/sweep.js';
@@ -11,7 +13,7 @@ import help from '../../frontend/src/messages/help.js';
 import { MESSAGES as FIRST, joined } from '../../frontend/src/messages/index.js';
 
 /** All of them, also those that are loaded later. */
-const MESSAGES = joined(FIRST, access, data, gallery, help, paper, sweep);
+const MESSAGES = joined(FIRST, access, build, challenges, data, gallery, help, paper, sweep);
 const ROOT = join(import.meta.dirname, '../..');
 const AREAS = join(ROOT, 'frontend/src/messages');
 const PAGE = sourcesIn(join(ROOT, 'frontend/src'), /(?<!\.test)\.(js|svelte)$/, AREAS);

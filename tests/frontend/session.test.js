@@ -57,6 +57,7 @@ const experiment = {
   },
   presets: [{ id: 'wild', knobs: { lr: 5 } }],
   story: [],
+  challenges: [],
 };
 /** @param {string} id @param {Record<string, any>} [more] */
 const info = (id, more = {}) => ({

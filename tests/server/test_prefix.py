@@ -55,12 +55,12 @@ def test_a_forwarded_prefix_counts_only_where_it_is_trusted(tiny_app: App) -> No
 def test_only_embed_pages_are_shown_in_frames_and_by_default_of_this_server_s_own(tiny_app: App) -> None:
     app = tiny_app()
     assert got(app, "/embed/lab/tiny")[2].endswith("frame-ancestors 'self'")
-    assert got(app, "/lab/tiny")[2].endswith("frame-ancestors 'none'")
-    assert got(app, "/")[2].endswith("frame-ancestors 'none'")
+    assert got(app, "/lab/tiny")[2].endswith("frame-ancestors 'self'")
+    assert got(app, "/")[2].endswith("frame-ancestors 'self'")
     app = tiny_app(embed_in="https://blog.example, http://localhost:8888", root_path="/base")
     policy = got(app, "/base/embed/run/x")[2]
     assert policy.endswith("frame-ancestors 'self' https://blog.example http://localhost:8888")
-    assert got(app, "/base/lab/tiny")[2].endswith("frame-ancestors 'none'")
+    assert got(app, "/base/lab/tiny")[2].endswith("frame-ancestors 'self'")
 
 
 @pytest.mark.parametrize(

@@ -322,6 +322,12 @@ export const createRun = (run) => call('post', '/api/runs', {}, { body: run });
 export const command = (id, action) =>
   call('post', /** @type {const} */ (`/api/runs/{run_id}/${action}`), { run_id: id });
 
+/** The challenges that one has solved. */
+export const getSolved = () => call('get', '/api/challenges', {});
+
+/** Check what a run has done of its experiment's challenges. @param {string} id */
+export const checkChallenges = (id) => call('post', '/api/runs/{run_id}/challenges', { run_id: id });
+
 /** Who one is here. */
 export const getMe = () => call('get', '/api/me', {});
 

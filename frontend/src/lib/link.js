@@ -30,6 +30,7 @@ export const MOST_CHANGES = 1000; // as the server allows
  * @property {string} group  of panels
  * @property {string[]} panels  of the group, where not just the first are shown
  * @property {string} story  the id of the story's step
+ * @property {string} challenge  the id of the one to try
  */
 
 /**
@@ -73,7 +74,8 @@ function difference(before, after) {
  * @returns {string | null}
  */
 export function addressOf(experiment, link) {
-  const query = new URLSearchParams({ run: link.run, seed: String(link.seed) });
+  const query = new URLSearchParams(link.run ? { run: link.run } : {});
+  query.set('seed', String(link.seed));
   if (link.device !== 'auto') query.set('device', link.device);
   for (const [name, value] of Object.entries(link.knobs)) query.set(`k.${name}`, written(value));
   if (link.changes.length) query.set('log', packed(link.changes));
@@ -83,6 +85,7 @@ export function addressOf(experiment, link) {
   if (link.panels.length) query.set('panels', link.panels.join('*'));
   query.set('lang', link.lang);
   if (link.story) query.set('story', link.story);
+  if (link.challenge) query.set('challenge', link.challenge);
   const address = `/lab/${experiment}?${query}`;
   return address.length > LONGEST || link.changes.length > MOST_CHANGES ? null : address;
 }
@@ -110,6 +113,7 @@ export function readLink(query) {
     group: query.get('group') ?? '',
     panels: query.get('panels')?.split('*') ?? [],
     story: query.get('story') ?? '',
+    challenge: query.get('challenge') ?? '',
   };
 }
 

@@ -12,8 +12,10 @@ import {
   listRuns,
   putBack,
 } from './api.js';
+import { Challenges } from './challenges.svelte.js';
 import { lastMove } from './changes.js';
 import { changed, isLook, laidOver } from './knobs.js';
+import { NONE, allowed, readLimits } from './limits.js';
 import { knobsOf, presetWith } from './presets.js';
 import { refusal } from './refusal.js';
 import { RunView } from './run.svelte.js';
@@ -58,6 +60,8 @@ export class Session {
   missing = $state.raw(null);
   /** What the link said that was opened. @type {import('./link.js').Link | null} */
   link = $state.raw(null);
+  /** What the link leaves out. */
+  limits = $state.raw(NONE);
   /** The step to which a run made from a link is trained; 0: none. */
   goal = $state(0);
   /** Knobs of the run being created, while there is no run to show them. */
@@ -93,6 +97,7 @@ export class Session {
   constructor(id) {
     this.id = id;
     this.story = new Story(id);
+    this.challenges = new Challenges(id);
     this.ending = new Ending();
   }
 
@@ -118,6 +123,7 @@ export class Session {
   describe(found) {
     this.experiment = found;
     this.story.tell(found.story);
+    this.challenges.tell(found.challenges);
     for (const view of [this.run, ...this.others]) if (view) view.experiment = found;
   }
 
@@ -126,6 +132,7 @@ export class Session {
    * @param {URLSearchParams} query
    */
   async open(query) {
+    this.limits = readLimits(query);
     if (query.has('seed')) return this.#follow(query);
     const known = query.get('run');
     if (!known) {
@@ -145,6 +152,7 @@ export class Session {
       const link = readLink(query);
       this.link = link;
       this.story.show(link.story);
+      if (link.challenge) this.challenges.show(link.challenge);
       const found = link.run ? await getRun(link.run).catch(() => null) : null;
       if (found?.experiment === this.id) {
         await this.show(link.run);
@@ -370,9 +378,10 @@ export class Session {
   /** Live knobs go to the run; a fixed one, or any after a refusal, starts a new run. @param {Knobs} values */
   setKnobs = (values) => {
     const { run, experiment } = this;
-    if (!run || !experiment) return;
-    this.#noteSetting(values);
-    this.#set(values);
+    const may = allowed(this.limits, values);
+    if (!run || !experiment || !Object.keys(may).length) return;
+    this.#noteSetting(may);
+    this.#set(may);
   };
 
   /** @param {Knobs} values */
@@ -412,6 +421,12 @@ export class Session {
     } else if (fixed || wanted)
       this.begin(laidOver(wanted ?? run.knobs, values), run.seed, run.status === 'paused');
     else run.setKnobs(values);
+  }
+
+  /** Begin a run for the challenge shown. */
+  tryChallenge() {
+    const { experiment, challenges } = this;
+    if (experiment) this.begin(challenges.startOf(experiment), 0, true);
   }
 
   /** @param {Preset} choice */

@@ -26,12 +26,12 @@ function one(term, seen) {
   if ('knob' in term) {
     const value = seen.knobs[term.knob];
     return term.equals === undefined || term.equals === null
-      ? within(term, Number(value))
+      ? bounded(term, Number(value))
       : same(value, term.equals);
   }
   if ('scalar' in term) {
     const value = seen.scalar(term.scalar);
-    return within(term, term.times ? value / (seen.began[term.scalar] || NaN) : value);
+    return bounded(term, term.times ? value / (seen.began[term.scalar] || NaN) : value);
   }
   if ('steps' in term) return seen.steps >= term.steps;
   if ('preset' in term)
@@ -41,8 +41,8 @@ function one(term, seen) {
   return seen.gestures.has(term.panel ? `${term.gesture}:${term.panel}` : term.gesture);
 }
 
-/** @param {{above?: number | null, below?: number | null}} bounds @param {number} value */
-const within = ({ above, below }, value) =>
+/** Whether a value lies strictly within bounds. @param {{above?: number | null, below?: number | null}} bounds @param {number} value */
+export const bounded = ({ above, below }, value) =>
   !Number.isNaN(value) && (above == null || value > above) && (below == null || value < below);
 
 /** The names of scalars that terms compare with the beginning. @param {StoryStep} step */

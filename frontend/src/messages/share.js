@@ -3,6 +3,7 @@
 export default /** @satisfies {import('./index.js').Texts} */ ({
   'share.title': ['Share', '공유'],
   'share.link': ['Copy link', '링크 복사'],
+  'share.build': ['Link for a class …', '수업용 링크 …'],
   'share.copied': ['The link is copied.', '링크를 복사했습니다.'],
   'share.byHand': ['Copy this link:', '아래 링크를 복사하세요.'],
   'share.whole': [

@@ -1,6 +1,8 @@
 /** The story of an experiment: its steps, its questions, the way through it. */
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
+  'story.challenges': ['Challenges', '도전'],
+  'story.stars': ['{n} of {all} stars', '별 {all}개 중 {n}개'],
   'story.title': ['Story', '따라 하기'],
   'story.step': ['Step {n} of {all}', '{n} / {all}단계'],
   'story.ticked': ['done', '완료'],

@@ -1143,8 +1143,10 @@ export interface components {
             groups: {
                 [key: string]: string;
             };
-            challenges: components["schemas"]["Challenge"][];
+            /** @description How many its challenges can earn. */
+            stars: number;
             lesson: string;
+            challenges: components["schemas"]["Challenge"][];
             story: components["schemas"]["StoryStep"][];
             end: components["schemas"]["End"] | null;
             /** @description The kinds of schedules that a knob can follow. */
@@ -1185,7 +1187,8 @@ export interface components {
             groups: {
                 [key: string]: string;
             };
-            challenges: components["schemas"]["Challenge"][];
+            /** @description How many its challenges can earn. */
+            stars: number;
         };
         /** @description The health watch has told this since the step of the story began. */
         FindingTerm: {

@@ -252,7 +252,7 @@ class ExperimentSummary(TypedDict):
     words: Annotated[dict[str, str], Field(description="What frames and reasons say in English, in words.")]
     pace: Annotated[float | None, Field(description="Steps per second to begin with; null: the fastest.")]
     groups: Annotated[dict[str, str], Field(description="What each group of panels is about, in HTML.")]
-    challenges: list[Challenge]
+    stars: Annotated[int, Field(description="How many its challenges can earn.")]
 
 
 @with_config(EXACT)
@@ -260,6 +260,7 @@ class ExperimentDescription(ExperimentSummary):
     """An experiment with its lesson, in HTML."""
 
     lesson: str
+    challenges: list[Challenge]
     story: list[StoryStep]
     end: End | None
     schedules: Annotated[

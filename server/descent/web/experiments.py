@@ -15,6 +15,7 @@ from descent.engine import schedules
 from descent.engine.objectives import effects
 from descent.lessons import Lesson, at, read_lesson
 from descent.registry import Registry, chapter_with
+from descent.tasks import MOST_STARS
 from descent.web.descriptions import (
     ExperimentDescription,
     ExperimentSummary,
@@ -115,6 +116,7 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
             }
             for key, preset in entry.cls.presets.items()
         ],
+        "stars": MOST_STARS * len(entry.challenges),
         "challenges": _challenges(entry, say),
         "words": {**common.get("words", {}), **words.get("words", {})},
         "pace": entry.cls.pace,

@@ -38,9 +38,9 @@ POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors "
 )
-EMBED = "/embed/"  # the pages that others may show in a frame
+EMBED = "/embed/"  # the pages that other sites may show in a frame
 SECURITY_HEADERS = {
-    "Content-Security-Policy": POLICY + "'none'",
+    "Content-Security-Policy": POLICY + "'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",

@@ -3,6 +3,7 @@
 import { untrack } from 'svelte';
 import { getExperiment, getRunExperiment } from '../../lib/api.js';
 import { locale } from '../../lib/i18n.svelte.js';
+import { limitsIn } from '../../lib/limits.js';
 import { paced } from '../../lib/paced.svelte.js';
 import { router } from '../../lib/router.svelte.js';
 import { isOwnLoop, labAddress } from '../../lib/runs.js';
@@ -46,13 +47,17 @@ function describe(session) {
 /** @param {Session} session */
 function followAddress(session) {
   const { id } = session;
+  const left = () =>
+    limitsIn(session.limits)
+      .map((pair) => `&${new URLSearchParams([pair])}`)
+      .join('');
   const addressOf = (step = /** @type {number | null} */ (null)) =>
     session.run
       ? labAddress(
           { experiment: id, id: session.run.id },
           session.others.map((other) => other.id),
           step,
-        )
+        ) + left()
       : '';
   // Another run is a new history entry, so that Back returns to this one.
   $effect(() => {
@@ -129,6 +134,12 @@ function followStory(session) {
     const { end } = experiment;
     void [run.scalarsVersion, run.status, run.knobs, run.at];
     untrack(() => ending.follow(run, end, presets));
+  });
+  $effect(() => {
+    const { run, challenges } = session;
+    if (!run || !challenges.all.length) return;
+    void [run.scalarsVersion, run.status, run.knobs];
+    untrack(() => challenges.follow(run));
   });
   $effect(() => {
     if (typeof session.run?.at === 'number') untrack(() => session.story.note('look-back'));

@@ -40,7 +40,7 @@ export class Layout {
   tab = $state('panels');
   /** Whether the panels beyond the first are shown, too. */
   all = $state(false);
-  /** What is open to share the run. @type {'' | 'menu' | 'link' | 'embed' | 'present' | 'paper' | 'weights'} */
+  /** What is open to share the run. @type {'' | 'menu' | 'link' | 'build' | 'embed' | 'present' | 'paper' | 'weights'} */
   sharing = $state('');
   #narrow;
   #allKey;

@@ -2,6 +2,7 @@
 
 import { looksOf, changed } from '../../lib/knobs.js';
 import { addressOf, recipeOf } from '../../lib/link.js';
+import { limitsIn } from '../../lib/limits.js';
 import { defaultsOf } from '../../lib/presets.js';
 import { lineageOf } from '../../lib/session/lineage.js';
 
@@ -12,35 +13,74 @@ import { lineageOf } from '../../lib/session/lineage.js';
  * @property {boolean} own  whether it needs a file or a run of this machine
  */
 
-/**
- * @param {import('../../lib/session.svelte.js').Session} session  that shows a run
- * @param {import('../lab/layout.svelte.js').Layout} layout
- * @param {import('../../lib/i18n.svelte.js').Language} lang
- * @returns {Promise<Shared>}
- */
-export async function linkHere(session, layout, lang) {
-  const { run, experiment } = session;
+/** @typedef {import('../../lib/session.svelte.js').Session} Session  that shows a run */
+/** @typedef {import('../lab/layout.svelte.js').Layout} Layout */
+/** @typedef {import('../../lib/i18n.svelte.js').Language} Language */
+
+/** The run and the experiment that a lab shows. @param {Session} session */
+function shownIn({ run, experiment }) {
   if (!run || !experiment) throw new Error('no run is shown');
-  const step = run.now;
-  const lineage = await lineageOf(run).catch(() => null); // an ancestor was deleted
-  const recipe = lineage && recipeOf(lineage, step, experiment);
+  return { run, experiment };
+}
+
+/**
+ * What a link says of a lab: the run as it is shown, made with `knobs` and these changes.
+ * @param {Session} session
+ * @param {Layout} layout
+ * @param {Language} lang
+ * @param {import('../../lib/types.js').Knobs} knobs
+ */
+function linkOf(session, layout, lang, knobs) {
+  const { run, experiment } = shownIn(session);
   const shown = layout.shown(experiment.panels, run.knobs);
-  const begin = recipe?.knobs ?? run.began;
-  const now = run.knobsAt(step);
-  const looks = Object.fromEntries(looksOf(experiment).map((name) => [name, now[name]]));
-  const knobs = { ...begin, ...looks };
-  const link = {
+  return {
     run: run.id,
     seed: run.seed,
     device: /** @type {'cpu' | 'cuda'} */ (run.device),
     knobs: Object.fromEntries(changed(defaultsOf(experiment), knobs).map((name) => [name, knobs[name]])),
-    changes: recipe?.changes ?? [],
-    step,
+    changes: /** @type {import('../../lib/link.js').Change[]} */ ([]),
+    step: 0,
     paused: run.halted || run.ended || run.at !== null,
     group: layout.group,
     panels: layout.hidden.length || layout.all ? shown.map(({ name }) => name) : [],
     story: session.story.shown ? (session.story.step?.id ?? '') : '',
+    challenge: session.challenges.shown ? (session.challenges.one?.id ?? '') : '',
     lang,
+  };
+}
+
+/**
+ * The address of a lab where each who opens it begins a run of their own, with the knobs as they are.
+ * @param {Session} session
+ * @param {Layout} layout
+ * @param {{lang: Language, paused: boolean, challenge: string, limits: import('../../lib/limits.js').Limits}} asked
+ * @returns {string | null}  null where it would be too long
+ */
+export function linkToBegin(session, layout, { lang, paused, challenge, limits }) {
+  const { run } = shownIn(session);
+  const link = { ...linkOf(session, layout, lang, run.knobs), run: '', story: '', paused, challenge };
+  const address = addressOf(session.id, link);
+  const left = limitsIn(limits);
+  return address && left.length ? `${address}&${new URLSearchParams(left)}` : address;
+}
+
+/**
+ * @param {Session} session
+ * @param {Layout} layout
+ * @param {Language} lang
+ * @returns {Promise<Shared>}
+ */
+export async function linkHere(session, layout, lang) {
+  const { run, experiment } = shownIn(session);
+  const step = run.now;
+  const lineage = await lineageOf(run).catch(() => null); // an ancestor was deleted
+  const recipe = lineage && recipeOf(lineage, step, experiment);
+  const now = run.knobsAt(step);
+  const looks = Object.fromEntries(looksOf(experiment).map((name) => [name, now[name]]));
+  const link = {
+    ...linkOf(session, layout, lang, { ...(recipe?.knobs ?? run.began), ...looks }),
+    changes: recipe?.changes ?? [],
+    step,
   };
   const properties = experiment.knobs.properties;
   const own = Object.keys(link.knobs).some(
