@@ -45,6 +45,7 @@ def test_a_link_for_a_class_hides_locks_and_begins_a_run_of_ones_own(open_page: 
     page = open_page(LAB, permissions=["clipboard-read", "clipboard-write"])
     wait_for_hero(page)
     before = run_id(page)
+    runs = len(httpx.get(f"{server}/api/runs", params={"experiment": "neural-playground"}).json())
     page.get_by_test_id("share").click()
     page.get_by_role("menuitem", name="Link for a class").click()
     page.get_by_test_id("hidden-batch_size").check(timeout=WITHIN)
@@ -60,6 +61,7 @@ def test_a_link_for_a_class_hides_locks_and_begins_a_run_of_ones_own(open_page: 
     page.get_by_test_id("build-copy").click()
     link = page.get_by_test_id("built").input_value()
     assert "run=" not in link
+    assert len(httpx.get(f"{server}/api/runs", params={"experiment": "neural-playground"}).json()) == runs
 
     learner = open_page(link.removeprefix(server))
     wait_for_hero(learner)

@@ -50,15 +50,22 @@ function linkOf(session, layout, lang, knobs) {
 }
 
 /**
- * The address of a lab where each who opens it begins a run of their own, with the knobs as they are.
+ * The address of a lab where each who opens it begins a run of their own, with the knobs as they are; `here`: the one
+ * that shows this run, as those will look.
  * @param {Session} session
  * @param {Layout} layout
- * @param {{lang: Language, paused: boolean, challenge: string, limits: import('../../lib/limits.js').Limits}} asked
+ * @param {{lang: Language, paused: boolean, challenge: string, limits: import('../../lib/limits.js').Limits, here?: boolean}} asked
  * @returns {string | null}  null where it would be too long
  */
-export function linkToBegin(session, layout, { lang, paused, challenge, limits }) {
+export function linkToBegin(session, layout, { lang, paused, challenge, limits, here = false }) {
   const { run } = shownIn(session);
-  const link = { ...linkOf(session, layout, lang, run.knobs), run: '', story: '', paused, challenge };
+  const link = {
+    ...linkOf(session, layout, lang, run.knobs),
+    run: here ? run.id : '',
+    story: '',
+    paused,
+    challenge,
+  };
   const address = addressOf(session.id, link);
   const left = limitsIn(limits);
   return address && left.length ? `${address}&${new URLSearchParams(left)}` : address;
