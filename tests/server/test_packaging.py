@@ -9,11 +9,14 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Callable
 from importlib.metadata import distribution
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -214,13 +217,74 @@ def test_the_image_sets_only_settings_that_exist_and_runs_as_nobody_special() ->
     assert "\nVOLUME /data\n" in runtime
 
 
-def test_compose_publishes_on_this_machine_only() -> None:
+@pytest.fixture(scope="module")
+def compose() -> Callable[..., dict[str, Any]]:
+    """What docker compose makes of the file for a profile; it needs no Docker for that."""
+    found = shutil.which("docker-compose")
+    if found is None:
+        assert os.environ.get("DESCENT_TEST_ALL") != "1", "there is no docker-compose on this machine"
+        pytest.skip("there is no docker-compose on this machine")
+
+    def services(profile: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [found, "--profile", profile, "config"],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "DOMAIN": "lab.example", "POSTGRES_PASSWORD": "secret"},
+        )
+        assert done.returncode == 0, done.stderr
+        understood: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
+        return {name: one for name, one in understood.items() if profile in one["profiles"]}
+
+    return services
+
+
+def published(service: dict[str, Any]) -> list[str]:
+    """Where a service is found from outside, whichever way compose writes it."""
+    return [
+        port
+        if isinstance(port, str)
+        else f"{port.get('host_ip', '')}:{port['published']}:{port['target']}/{port.get('protocol', 'tcp')}"
+        for port in service.get("ports", [])
+    ]
+
+
+def test_compose_sets_only_settings_that_exist() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    ports = re.search(r"^ +ports:\n((?: +- .*\n)+)", text, re.MULTILINE)
-    assert ports
-    assert re.findall(r'- "(.*?)"', ports[1]) == ["127.0.0.1:8000:8000"]
     assert set(re.findall(r"\bDESCENT_[A-Z_]+\b", text)) <= SETTINGS
-    assert "- home:/data" in text
+
+
+def test_compose_publishes_on_this_machine_only(compose: Callable[..., dict[str, Any]]) -> None:
+    ((name, service),) = compose("alone").items()
+    assert name == "descent"
+    assert published(service) == ["127.0.0.1:8000:8000/tcp"]
+    assert "home" in str(service["volumes"])
+
+
+def test_of_a_class_only_the_proxy_is_reached_and_all_have_limits(
+    compose: Callable[..., dict[str, Any]],
+) -> None:
+    services = compose("class")
+    assert set(services) == {"class", "proxy", "database"}
+    assert [name for name, one in services.items() if published(one)] == ["proxy"]
+    for name, one in services.items():
+        assert one["read_only"], name
+        assert one["cap_drop"] == ["ALL"], name
+        assert one["security_opt"] == ["no-new-privileges:true"], name
+        assert one["mem_limit"], name
+        assert one["pids_limit"] > 0, name
+    descent, proxy = services["class"], services["proxy"]
+    assert descent["user"] == "10001"
+    assert "cap_add" not in descent
+    told = {key.removeprefix("DESCENT_"): value for key, value in descent["environment"].items()}
+    assert told["TRUSTED_PROXIES"] == proxy["networks"]["proxy"]["ipv4_address"]
+    assert told["ALLOWED_HOSTS"] == proxy["environment"]["DOMAIN"] == "lab.example"
+    assert told["DATABASE_URL"] == "postgresql://descent:secret@database/descent"
+    assert "NO_AUTH" not in told
+    assert set(services["database"]["networks"]) == {"database"}
+    assert "database" not in proxy["networks"]
 
 
 def test_the_image_is_built_from_nothing_that_git_ignores() -> None:
