@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from descent import __version__
 from descent.access import Book
 from descent.classroom.progress import Progress
+from descent.classroom.room import Room
 from descent.datasets.catalogue import CATALOGUE, DataSet
 from descent.datasets.fetches import Fetches
 from descent.datasets.own import OwnFiles
@@ -31,7 +32,18 @@ from descent.runs.manager import RunManager
 from descent.runs.own import OwnExperiments
 from descent.settings import Settings
 from descent.store.store import Store
-from descent.web import access, challenges, files, frames, metrics, pictures, problems, stream, watch
+from descent.web import (
+    access,
+    challenges,
+    classroom,
+    files,
+    frames,
+    metrics,
+    pictures,
+    problems,
+    stream,
+    watch,
+)
 from descent.web import archive as archive_routes
 from descent.web import data as data_routes
 from descent.web import experiments as experiment_routes
@@ -86,6 +98,7 @@ def create_app(
         app.state.metrics = metrics.registry_of(manager)
         await own.begin()
         await manager.start()
+        room.resume()
         late = asyncio.create_task(metrics.watch_delay())
         yield
         late.cancel()
@@ -108,6 +121,7 @@ def create_app(
     app.state.settings = settings
     app.state.book = book
     app.state.progress = progress = Progress(settings.home)
+    app.state.room = room = Room(progress, lambda: app.state.manager)
     app.state.wrong = wrong = Wrong()
     app.state.registry = registry
     app.state.own = own
@@ -138,6 +152,7 @@ def create_app(
     app.include_router(archive_routes.router)  # before `runs`: `import` is no run's id
     app.include_router(run_routes.router)
     app.include_router(challenges.router)
+    app.include_router(classroom.router)
     app.include_router(scalar_routes.router)
     app.include_router(stream.router)
     app.include_router(watch.router)
