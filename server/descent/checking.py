@@ -86,8 +86,15 @@ def checked(
         )
         assert isinstance(extra, dict)
         need(
-            not {"x-recorded", "x-own"} & extra.keys() or (not extra["x-live"] and info.annotation is str),
+            not {"x-recorded", "x-own", "x-column-of"} & extra.keys()
+            or (not extra["x-live"] and info.annotation is str),
             f"knob {name!r}: declare it with fixed(), as a str",
+        )
+        table = cls.knobs_type.model_fields.get(str(extra.get("x-column-of")))
+        has_file = table and isinstance(table.json_schema_extra, dict) and "x-own" in table.json_schema_extra
+        need(
+            "x-column-of" not in extra or has_file,
+            f"knob {name!r}: it names a column of {extra.get('x-column-of')!r}, which is no knob with a file",
         )
         unfetchable = set(_strings(extra.get("x-data"))) - set(CATALOGUE)
         need(not unfetchable, f"knob {name!r}: there are no data sets {sorted(unfetchable)}")

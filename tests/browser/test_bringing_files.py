@@ -152,3 +152,67 @@ def test_the_library_shows_renames_and_deletes(open_page: Open, server: str) -> 
     file.get_by_role("button", name="Remove it for good?").click()
     expect(file).to_have_count(0, timeout=WITHIN)
     assert "two days.csv" not in [one["name"] for one in httpx.get(f"{server}/api/files").json()]
+
+
+PEOPLE = "이름,키 (cm),몸무게 (kg),성별\n" + "".join(
+    f"학생,{150 + n / 2},{'' if n == 7 else 45 + n / 2 + n % 5},{'남' if n > 40 else '여'}\n"
+    for n in range(80)
+)
+
+
+def test_columns_of_a_korean_table_become_the_playgrounds_axes_and_classes(
+    open_page: Open, server: str
+) -> None:
+    page = open_page("/lab/neural-playground", language="ko", refused=True)
+    wait_for_hero(page)
+    before = run_id(page)
+    page.locator("[data-knob=dataset]").get_by_role("radio", name="내 표", exact=True).check(force=True)
+    expect(page.locator("[data-knob=file]")).to_contain_text("고른 파일이 없습니다", timeout=WITHIN)
+    bring(page, "학생.csv", PEOPLE.encode("cp949"))
+    wait_to_leave(page, before)
+    wait_for_hero(page)
+    label = page.locator("[data-knob=label_column]")
+    columns = ["이름 · 낱말", "키 (cm) · 숫자", "몸무게 (kg) · 숫자", "성별 · 낱말"]
+    expect(label.locator("option")).to_contain_text(["알맞은 열 자동으로", *columns], timeout=WITHIN)
+    label.locator("select").select_option("이름")
+    expect(label).to_contain_text("“이름” 열은 모든 행에서 “학생”입니다", timeout=WITHIN)
+
+    before = run_id(page)
+    label.locator("select").select_option("성별")
+    wait_to_leave(page, before)
+    wait_for_hero(page)
+    knobs = knobs_of(page, server)
+    assert (knobs["dataset"], knobs["label_column"]) == ("file", "성별")
+    remarks = page.locator("[data-panel=decision_map]")
+    expect(remarks).to_contain_text("+1: 성별 = 여, −1: 남.", timeout=WITHIN)
+    expect(remarks).to_contain_text("빈칸이 있어 뺀 행: 1개", timeout=WITHIN)
+    wait_past(page, 300)
+    latest = httpx.get(f"{server}/api/runs/{run_id(page)}").json()["latest"]
+    assert latest["acc/train"] > 0.9
+
+
+def test_a_line_is_drawn_through_two_columns_of_a_korean_table(open_page: Open, server: str) -> None:
+    page = open_page("/lab/linear-regression", language="ko", refused=True)
+    wait_for_hero(page)
+    before = run_id(page)
+    page.locator("[data-knob=data] select").select_option("file")
+    bring(page, "학생.csv", PEOPLE.encode("cp949"))
+    wait_to_leave(page, before)
+    wait_for_hero(page)
+    fit = page.locator("[data-panel=fit]")
+    expect(fit).to_contain_text("↑ 몸무게 (kg)", timeout=WITHIN)
+
+    before = run_id(page)
+    page.locator("[data-knob=y_column] select").select_option("성별")
+    expect(page.locator("[data-knob=y_column]")).to_contain_text(
+        "“성별” 열에는 수가 아니라 글자가 있습니다. “키 (cm)”, “몸무게 (kg)” 가운데서 고르세요.",
+        timeout=WITHIN,
+    )
+    before = run_id(page)
+    page.locator("[data-knob=y_column] select").select_option("몸무게 (kg)")
+    wait_to_leave(page, before)
+    wait_for_hero(page)
+    wait_past(page, 100)
+    run = httpx.get(f"{server}/api/runs/{run_id(page)}").json()
+    assert run["knobs"]["data"] == "file"
+    assert run["latest"]["loss/batch"] < 30  # of weights whose variance is 130

@@ -18,7 +18,6 @@ from descent.errors import BadKnob
 from descent.experiments.optimisation.linear_regression import (
     NAMES,
     TRAIL,
-    Line,
     LinearRegression,
     RegressionKnobs,
     by_hand,
@@ -26,6 +25,7 @@ from descent.experiments.optimisation.linear_regression import (
 )
 from descent.kit.data import points
 from descent.kit.data.points import points_of
+from descent.kit.nn.line import Line
 from descent.kit.text import rough
 from descent.registry import experiments
 from descent.runs.knobs import check

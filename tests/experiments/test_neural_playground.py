@@ -15,7 +15,6 @@ from descent.contract.panels import Bars, Field, Graph, Heatmap, Histogram
 from descent.experiments.training.neural_playground import (
     ACTIVATIONS,
     SAMPLES,
-    Network,
     NeuralPlayground,
     PlaygroundKnobs,
     descend,
@@ -23,6 +22,7 @@ from descent.experiments.training.neural_playground import (
     penalty,
 )
 from descent.kit.data.planar import CLASSIFICATION, PLANE_FEATURES, REGRESSION, ShuffledBatches, encode, grid
+from descent.kit.nn.layers import PlaneNetwork as Network
 from driving import Driven
 
 OPTIMIZERS = ("sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw")

@@ -70,6 +70,7 @@ test.each([
   [{ ...base, type: 'string', maxLength: 64, 'x-canvas': [8, 8] }, 'drawing'],
   [{ ...base, type: 'string', maxLength: 32, 'x-recorded': 'cnn-images' }, 'recorded'],
   [{ ...base, type: 'string', maxLength: 32, 'x-own': 'table' }, 'own'],
+  [{ ...base, type: 'string', maxLength: 80, 'x-column-of': 'file' }, 'column'],
 ])('a schema gets the control that fits it', (schema, kind) => {
   expect(control(schema)).toBe(kind);
 });

@@ -5,6 +5,8 @@ import { number } from '../lib/format.js';
 
 /** @typedef {import('./plane.js').Plane} Plane */
 
+const END = 40; // px, taken by the number at an end of an axis
+
 /** Room for the labels of the axes' ends. */
 export const MARGIN = { left: 36, right: 0, top: 4, bottom: 16 };
 
@@ -35,13 +37,35 @@ export function drawAxes(context, plane, colours, [xName, yName] = ['x', 'y']) {
   if (width > 80) {
     context.textAlign = 'center';
     context.textBaseline = 'top';
-    context.fillText(xName, left + width / 2, bottom + 4);
+    context.fillText(cut(context, xName, width - 2 * END), left + width / 2, bottom + 4);
   }
   if (height > 60) {
-    context.textAlign = 'right';
     context.textBaseline = 'middle';
-    context.fillText(yName, left - 5, top + height / 2);
+    if (context.measureText(yName).width <= left - 5) {
+      context.textAlign = 'right';
+      context.fillText(yName, left - 5, top + height / 2);
+    } else {
+      context.save();
+      context.translate(left - 12, top + height / 2);
+      context.rotate(-Math.PI / 2);
+      context.textAlign = 'center';
+      context.fillText(cut(context, yName, height - END), 0, 0);
+      context.restore();
+    }
   }
+}
+
+/**
+ * A name, shortened to the room there is.
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} name
+ * @param {number} room  px
+ */
+function cut(context, name, room) {
+  let length = name.length;
+  const short = () => (length < name.length ? `${name.slice(0, length)}…` : name);
+  while (length > 1 && context.measureText(short()).width > room) length--;
+  return short();
 }
 
 /**

@@ -9,7 +9,7 @@ const POSITIONS = 1000; // of a slider
 /**
  * The control of a knob.
  * @param {Schema} schema
- * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'layers' | 'pair' | 'points' | 'grid' | 'drawing' | 'recorded' | 'own' | 'text'}
+ * @returns {'slider' | 'switch' | 'choice' | 'flags' | 'sizes' | 'layers' | 'pair' | 'points' | 'grid' | 'drawing' | 'recorded' | 'own' | 'column' | 'text'}
  */
 export function control(schema) {
   if (schema.type === 'boolean') return 'switch';
@@ -24,6 +24,7 @@ export function control(schema) {
   }
   if (schema['x-recorded']) return 'recorded';
   if (schema['x-own']) return 'own';
+  if (schema['x-column-of']) return 'column';
   return schema['x-canvas'] ? 'drawing' : 'text';
 }
 

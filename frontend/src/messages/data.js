@@ -53,6 +53,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'PNG or JPEG in up to ten folders, one per class: a zip, a folder, or several files.',
     'PNG나 JPEG 그림이 필요합니다. 클래스마다 폴더 하나씩 열 개까지, zip 파일이나 폴더로 올리세요.',
   ],
+  'column.any': ['whichever fits', '알맞은 열 자동으로'],
   'own.none': ['choose a file', '파일을 고르세요'],
   'own.gone': ['no longer here', '이제 없는 파일'],
   'own.bring': ['Bring a file…', '파일 올리기…'],

@@ -345,6 +345,55 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'The table has no column of numbers.',
     '표에 수로 된 열이 없습니다.',
   ],
+  'error.file.the table has no column “{name}”; choose one of {columns}': [
+    '{field}: the table has no column “{name}”. Choose one of {columns}.',
+    '{field}: 표에 “{name}” 열이 없습니다. {columns} 가운데서 고르세요.',
+  ],
+  'error.file.column “{name}” holds words, no numbers; choose one of {columns}': [
+    '{field}: the column “{name}” holds words, no numbers. Choose one of {columns}.',
+    '{field}: “{name}” 열에는 수가 아니라 글자가 있습니다. {columns} 가운데서 고르세요.',
+  ],
+  'error.file.column “{name}” holds dates; choose one of {columns}': [
+    '{field}: the column “{name}” holds dates. Choose one of {columns}.',
+    '{field}: “{name}” 열에는 날짜가 있습니다. {columns} 가운데서 고르세요.',
+  ],
+  'error.file.the table has no other column of numbers beside {columns}; bring one with more': [
+    '{field}: the table has no other column of numbers beside {columns}. Bring one with more.',
+    '{field}: 표에 {columns} 말고는 수로 된 열이 없습니다. 수 열이 더 있는 표를 올리세요.',
+  ],
+  'error.file.column “{name}” has numbers beyond {most}; use a larger unit': [
+    '{field}: the column “{name}” has numbers beyond {most}. Use a larger unit.',
+    '{field}: “{name}” 열에 {most}을(를) 넘는 수가 있습니다. 더 큰 단위로 바꾸세요.',
+  ],
+  'error.file.column “{name}” is the same in all rows that can be used; choose one that changes': [
+    '{field}: the column “{name}” is the same in all rows that can be used. Choose one that changes.',
+    '{field}: “{name}” 열은 쓸 수 있는 모든 행에서 값이 같습니다. 값이 달라지는 열을 고르세요.',
+  ],
+  'error.file.{have} of {rows} rows have a value in each of {columns}; {least} are needed: fill cells in': [
+    '{have} of {rows} rows have a value in each of {columns}; {least} are needed. Fill cells in, or choose other columns.',
+    '{rows}행 가운데 {columns} 열의 값이 모두 있는 행은 {have}개뿐입니다. {least}개는 있어야 하니 빈칸을 채우거나 다른 열을 고르세요.',
+  ],
+  'error.file.the table has no column of words; choose the label among {columns}': [
+    '{field}: the table has no column of words. Choose the label among {columns}.',
+    '{field}: 표에 글자로 된 열이 없습니다. {columns} 가운데서 레이블을 고르세요.',
+  ],
+  'error.file.column “{name}” is “{value}” in every row; two classes are needed, so choose another': [
+    '{field}: the column “{name}” is “{value}” in every row. Two classes are needed: choose another column.',
+    '{field}: “{name}” 열은 모든 행에서 “{value}”입니다. 클래스가 둘이어야 하니 다른 열을 고르세요.',
+  ],
+  'error.file.column “{name}” has {count} different numbers, so it is no class; choose regression as data set':
+    [
+      '{field}: the column “{name}” has {count} different numbers, so it is no class. Choose regression as data set, or another column.',
+      '{field}: “{name}” 열에는 서로 다른 수가 {count}개나 있어 클래스로 볼 수 없습니다. 데이터셋에서 회귀를 고르거나 다른 열을 고르세요.',
+    ],
+  'error.file.column “{name}” has {count} values, {values}; name the one to tell from all others': [
+    '{field}: the column “{name}” has {count} values, {values}. Name the one to tell from all others.',
+    '{field}: “{name}” 열에는 값이 {count}가지({values}) 있습니다. 그 가운데 나머지와 구별할 값 하나를 쓰세요.',
+  ],
+  'error.file.column “{name}” has no value “{value}”; it has {values}': [
+    '{field}: the column “{name}” has no value “{value}”; it has {values}.',
+    '{field}: “{name}” 열에 “{value}” 값이 없습니다. 있는 값은 {values}입니다.',
+  ],
   'error.unknown-file': ['There is no such file.', '그런 파일은 없습니다.'],
   'error.unknown-data': ['There is no such data set.', '그런 데이터셋은 없습니다.'],
   'error.bad-knob.no-run': [

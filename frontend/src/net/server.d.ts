@@ -1352,6 +1352,8 @@ export interface components {
              * @enum {string}
              */
             "x-own"?: "text" | "table" | "images";
+            /** @description It names a column of the table at this knob; empty: one that fits. */
+            "x-column-of"?: string;
             /** @description A picture for each value: points x, y and label, all within ±1. */
             "x-pictures"?: {
                 [key: string]: [
@@ -2250,6 +2252,21 @@ export interface components {
                 number
             ];
             boundary: number | null;
+            axes: [
+                string,
+                string
+            ];
+            units: [
+                [
+                    number,
+                    number
+                ],
+                [
+                    number,
+                    number
+                ]
+            ] | null;
+            remarks: components["schemas"]["Note"][];
             reading?: components["schemas"]["Note"];
         };
         FlowMeta: {
@@ -2306,6 +2323,7 @@ export interface components {
             series: string[];
             groups: string[];
             x_label: string;
+            y_label: string;
             x_log: boolean;
             y_log: boolean;
             marks: [

@@ -131,6 +131,7 @@ def _knob(
     data: Sequence[str] = (),
     recorded: str = "",
     own: Literal["text", "table", "images"] | None = None,
+    column_of: str = "",
     pictures: Mapping[str, Sequence[Sequence[float]]] | None = None,
 ) -> Any:
     assert not (range and log), f"{name}: its slider is either plain or logarithmic"
@@ -159,6 +160,7 @@ def _knob(
         "x-data": list(data),
         "x-recorded": recorded,
         "x-own": own,
+        "x-column-of": column_of,
         "x-pictures": pictures and {k: [list(point) for point in v] for k, v in pictures.items()},
     }.items():
         if value:
@@ -193,8 +195,10 @@ def live(default: Any, name: str, symbol: str = "", **rest: Any) -> Any:
     nothing of one after); `data` (its values that are names of data sets to fetch); `recorded` (of a fixed
     one, a text: the id of an experiment with one `model`, of which it names a recorded run, empty for none;
     `build` finds the run in `self.lent`); `own` (of a fixed one, a text: the kind of file that the learner
-    brings for it, of which it holds the digest, empty for none; see `descent.kit.data.own`); `pictures` (of
-    its values, each as points x, y, label within ±1, see `descent.kit.data.planar.pictured`).
+    brings for it, of which it holds the digest, empty for none; see `descent.kit.data.own`); `column_of` (of
+    a fixed one, a text: the knob with a table, of which it names a column, empty for one that fits; see
+    `descent.kit.data.columns`); `pictures` (of its values, each as points x, y, label within ±1, see
+    `descent.kit.data.planar.pictured`).
     """
     return _knob(default, name, symbol, live=True, **rest)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -33,6 +35,20 @@ def latest_rows(ring: Tensor, written: int) -> Tensor:
     if written < len(ring):
         return ring[:written]
     return ring.roll(-(written % len(ring)), 0)
+
+
+def on_one_axis(x: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Curves (T, P), each over an `x` of its own, as those over one (n,): (P, n), NaN between its points.
+
+    What is not above 0 has no place on a logarithmic axis, and is left out.
+    """
+    curves, flat = values.shape[1], x.flatten()  # (TP,)
+    spread = torch.full((curves, len(flat)), math.nan, dtype=torch.float64)
+    for i in range(curves):
+        spread[i, i::curves] = values[:, i].cpu()
+    drawn = flat > 0
+    order = flat[drawn].argsort()
+    return flat[drawn][order], spread[:, drawn][:, order]
 
 
 class History:

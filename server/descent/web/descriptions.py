@@ -96,6 +96,11 @@ KnobSchema = TypedDict(
                 Field(description="It is the id of a file of this kind that a learner brought, or empty."),
             ]
         ],
+        "x-column-of": NotRequired[
+            Annotated[
+                str, Field(description="It names a column of the table at this knob; empty: one that fits.")
+            ]
+        ],
         "x-pictures": NotRequired[
             Annotated[
                 dict[str, list[tuple[float, float, float]]],

@@ -102,7 +102,7 @@ class Lines(Picture):
     and `high`, shaped like `values` or empty, bound a shaded band around each curve. `dots`: (N, 4), single
     points as group, series (whose colour it takes; −1: none's), x and y. For each group there may be in
     `marks` named places on the x axis, in `notes` a line of text, such as a formula with its numbers, and in
-    `y_ranges` what part of the y axis is worth seeing. `remarks`: on what all of them show.
+    `y_ranges` what part of the y axis is worth seeing. `y_label`, `remarks`: on all of them.
     """
 
     x: Array
@@ -110,6 +110,7 @@ class Lines(Picture):
     series: Sequence[str]
     groups: Sequence[str] = ("",)
     x_label: str = ""
+    y_label: str = ""
     x_log: bool = False
     y_log: bool = False
     marks: Sequence[Sequence[tuple[str, float]]] = ()

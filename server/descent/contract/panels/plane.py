@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn.functional import avg_pool2d
 
-from descent.contract.panels.picture import Array, Picture, Range, check_dims
+from descent.contract.panels.picture import Array, Note, Picture, Range, check_dims
 
 
 @dataclass(kw_only=True)
@@ -20,7 +20,8 @@ class Field(Picture):
 
     `values`: (H, W), row 0 at the lowest y, column 0 at the lowest x, sampled at cell centres.
     `points`: (N, 2); `labels`: (N,) the target of each, on the same scale as `values`;
-    `split`: (N,) uint8, 0 train, 1 test, 2 drawn by the learner.
+    `split`: (N,) uint8, 0 train, 1 test, 2 drawn by the learner. `axes` names the axes; `units`: what the
+    ends of both are where something was measured, in its units. `remarks`: on what was made of the data.
     """
 
     values: Array
@@ -31,6 +32,9 @@ class Field(Picture):
     split: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
     range: Range = (-1.0, 1.0)  # where the diverging colours end
     boundary: float | None = None  # draw the line values == boundary
+    axes: tuple[str, str] = ("x₁", "x₂")
+    units: tuple[Range, Range] | None = None
+    remarks: Sequence[Note] = ()
 
     def __post_init__(self) -> None:
         check_dims("Field", "values", self.values, 2)

@@ -29,15 +29,17 @@ from typing import Annotated, Literal
 import pydantic
 import torch
 from pydantic import model_validator
-from torch import Tensor, nn, optim
+from torch import Tensor, optim
 
 from descent.contract import Knobs, Measure, Objective, Preset, Scalars, fixed, live, rate
 from descent.contract import panels as p
 from descent.kit.data.batches import coming_rows
-from descent.kit.data.points import MOST, hubble, points_of
+from descent.kit.data.columns import PairedData, own_pairs, own_table
+from descent.kit.data.points import EXAMS, MOST, hubble, points_of
 from descent.kit.extremes import extremes
-from descent.kit.history import latest_rows
+from descent.kit.history import latest_rows, on_one_axis
 from descent.kit.nn.lean import update
+from descent.kit.nn.line import Line, margins, rounded_up
 from descent.kit.nn.race import Race, by_learner
 from descent.kit.text import rough
 
@@ -49,10 +51,8 @@ SHOWN = 150  # points of a curve over the points looked at
 FAR = 10.0  # maps: how far from the middle a learner is out
 SETTLED = 1e-9  # what is smaller is left out: it would take up most of a logarithmic chart
 FAINT = 1e-6  # of the scale of slopes: less is shown as next to nothing
-ROUND = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # what half a map may be, times a power of ten
 
-TABLE = "hours, score\n1, 52\n2, 55\n2.5, 61\n3, 60\n4, 68\n5, 71\n6, 80\n7.5, 84\n8, 91"
-
+OWN = {"data": ["file"]}  # knobs that matter for a file
 Coordinate = Annotated[float, pydantic.Field(ge=-1e4, le=1e4)]
 
 
@@ -75,35 +75,24 @@ class RegressionKnobs(Knobs):
     standardise: Literal["custom", "always", "never"] = live(
         "custom", "Standardise x", options={"custom": "own table only", "always": "always", "never": "never"},
         group="data", role="task")
-    data: Literal["line", "hubble", "custom"] = fixed(
-        "line", "Data",
-        options={"line": "a noisy line", "hubble": "galaxies (Hubble 1929)", "custom": "your own table"},
-        group="data")
-    csv: str = fixed(TABLE, "Your table", when={"data": ["custom"]}, max_length=50_000, lines=7, group="data")
+    data: Literal["line", "hubble", "custom", "file"] = fixed(
+        "line", "Data", options={"line": "a noisy line", "hubble": "galaxies (Hubble 1929)",
+        "custom": "your own table", "file": "a file of yours"}, group="data")
+    csv: str = fixed(EXAMS, "Your table", when={"data": ["custom"]}, max_length=50_000, lines=7, group="data")
+    file: str = fixed("", "Your file", when=OWN, own="table", max_length=32, group="data")
+    x_column: str = fixed("", "Column x", when=OWN, column_of="file", max_length=200, group="data")
+    y_column: str = fixed("", "Column y", when=OWN, column_of="file", max_length=200, group="data")
     # fmt: on
 
     @property
     def scaled(self) -> bool:
         """Whether x is standardised."""
-        return self.standardise in ("always", self.data)
+        return {"always": True, "never": False}.get(self.standardise, self.data in ("custom", "file"))
 
     @model_validator(mode="after")
     def _table_can_be_read(self) -> RegressionKnobs:
         points_of(self.csv, "csv")
         return self
-
-
-class Line(nn.Module):
-    """ŷ = wx + b."""
-
-    def __init__(self, w: float, b: float) -> None:
-        super().__init__()
-        self.w = nn.Parameter(torch.tensor(w, dtype=torch.float64))
-        self.b = nn.Parameter(torch.tensor(b, dtype=torch.float64))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n,) → (n,)."""
-        return self.w * x + self.b
 
 
 def loss_of(line: Line, x: Tensor, y: Tensor, knobs: RegressionKnobs) -> Tensor:
@@ -128,13 +117,6 @@ def by_hand(line: Line, x: Tensor, y: Tensor, knobs: RegressionKnobs) -> tuple[T
         case "no-x":
             return db.clone(), db
     return dw, db
-
-
-def margins(values: Tensor) -> Tensor:
-    """From a little below the least of values (n,) to a little above the largest: (2,)."""
-    low, high = values.min(), values.max()
-    room = 0.06 * (high - low).clamp(min=1e-9)
-    return torch.stack([low - room, high + room])
 
 
 class LinearRegression(Race[RegressionKnobs]):
@@ -167,18 +149,23 @@ class LinearRegression(Race[RegressionKnobs]):
         self._load(knobs)
         self._restart(knobs)
 
-    def _load(self, knobs: RegressionKnobs) -> None:
-        """The points, and all there is to know of their bowl: H, its bottom, and how much of it to draw."""
+    def _pairs(self, knobs: RegressionKnobs) -> PairedData:
         match knobs.data:
             case "line":
                 x = knobs.offset + torch.linspace(-2, 2, POINTS, dtype=torch.float64)
                 ε = torch.randn(POINTS, generator=self.generator(-1), dtype=torch.float64)
-                y = 2 * x + 1 + knobs.noise * ε
-            case "hubble":
-                x, y = torch.tensor(hubble(), dtype=torch.float64).unbind(1)
-            case "custom":
-                x, y = torch.tensor(points_of(knobs.csv, "csv"), dtype=torch.float64).unbind(1)
-        self.raw, self.y = x.to(self.device), y.to(self.device)  # (N,)
+                return PairedData(x, 2 * x + 1 + knobs.noise * ε)
+            case "file":
+                columns, table = (knobs.x_column, knobs.y_column), own_table(knobs.file, self.data)
+                return own_pairs(table, columns, MOST, self.generator(-1))
+        points = hubble() if knobs.data == "hubble" else points_of(knobs.csv, "csv")
+        x, y = torch.tensor(points, dtype=torch.float64).unbind(1)
+        return PairedData(x, y)
+
+    def _load(self, knobs: RegressionKnobs) -> None:
+        """The points, and all there is to know of their bowl: H, its bottom, and how much of it to draw."""
+        self.pairs = self._pairs(knobs)
+        self.raw, self.y = self.pairs.x.to(self.device), self.pairs.y.to(self.device)  # (N,)
         mean, deviation = self.raw.mean(), self.raw.std(correction=0)
         self.shift, self.scale = (mean.item(), deviation.item()) if knobs.scaled else (0.0, 1.0)
         self.x = x = (self.raw - self.shift) / self.scale  # (N,), what the lines see
@@ -187,9 +174,7 @@ class LinearRegression(Race[RegressionKnobs]):
         w = ((x - x.mean()) * (self.y - self.y.mean())).mean() / x.var(correction=0)
         self.best = torch.stack([w, self.y.mean() - w * x.mean()])  # (2,), the least-squares line
         self.floor = (self.y - w * x - self.best[1]).square().mean()  # its loss, the lowest there is
-        largest = 1.6 * max(self.best.abs().max().item(), 1.5)
-        power = 10.0 ** math.floor(math.log10(largest))
-        self.half = power * next(part for part in ROUND if power * part >= largest)  # of the map's side
+        self.half = rounded_up(1.6 * max(self.best.abs().max().item(), 1.5))  # of the map's side
 
     def _restart(self, knobs: RegressionKnobs) -> None:
         self.learners = [Line(*knobs.start).to(self.device) for _ in NAMES]
@@ -308,7 +293,9 @@ class LinearRegression(Race[RegressionKnobs]):
             x=ends,
             values=ŷ,
             series=NAMES,
-            x_label="x",
+            x_label=self.pairs.names[0],
+            y_label=self.pairs.names[1],
+            remarks=self.pairs.remarks,
             y_ranges=[(low, high)],
             dots=torch.cat([p.Lines.dot(x * self.scale + self.shift, y, series=i) for i, x, y in seen]),
         )
@@ -339,10 +326,9 @@ class LinearRegression(Race[RegressionKnobs]):
         if not math.isfinite(end):
             return picture
         wrong = bool((values[:, 2].abs() > FAINT * end).any())
-        text = (
-            "By hand and autograd differ: the formula is wrong." if wrong else "By hand and autograd agree."
-        )
-        return p.says(picture, text)
+        agree = "By hand and autograd agree."
+        differ = "By hand and autograd differ: the formula is wrong."
+        return p.says(picture, differ if wrong else agree)
 
     @p.lines("Who learns most from few points?", size="wide")
     def by_points(self, knobs: RegressionKnobs) -> p.Lines:
@@ -350,15 +336,9 @@ class LinearRegression(Race[RegressionKnobs]):
         above = self._above(latest_rows(self.trail, self.race_steps + 1), knobs)  # (T, P)
         looked_at = latest_rows(self.trail_looked_at, self.race_steps + 1)  # (T, P)
         chosen = torch.logspace(0, math.log10(len(above)), SHOWN).round().long().unique() - 1  # (n,)
-        x = looked_at[chosen].flatten()  # (nP,)
-        values = torch.full((len(NAMES), len(x)), math.nan, dtype=torch.float64)
-        for i in range(len(NAMES)):
-            values[i, i :: len(NAMES)] = above[chosen, i].cpu()
-        drawn = x > 0
-        order = x[drawn].argsort()
-        values = values[:, drawn][:, order]
+        x, values = on_one_axis(looked_at[chosen], above[chosen])
         picture = p.Lines(
-            x=x[drawn][order],
+            x=x,
             values=torch.where(values > SETTLED, values, math.nan),
             series=NAMES,
             x_label="points",
@@ -396,9 +376,8 @@ class LinearRegression(Race[RegressionKnobs]):
         )
         if not mean.isfinite().all():
             return picture
-        against = int((each[:, 0] * mean[0] < 0).sum())
         text = "{against} of {all} points pull w the other way than their mean does."
-        return p.says(picture, text, against=against, all=len(each))
+        return p.says(picture, text, against=int((each[:, 0] * mean[0] < 0).sum()), all=len(each))
 
     @p.lines("How much of the way does a step leave?")
     def shrinking(self, knobs: RegressionKnobs) -> p.Lines:

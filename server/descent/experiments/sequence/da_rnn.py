@@ -92,7 +92,7 @@ class DARNNKnobs(Knobs):
         max_length=20_000, lines=6)
     file: str = fixed("", "Your file", group="data", when={"dataset": ["file"]}, own="table", max_length=32)
     target: str = fixed("", "Target", group="data", when={"dataset": ["ett", "pasted", "file"]},
-        max_length=80)
+        column_of="file", max_length=80)
     # fmt: on
 
     @model_validator(mode="after")

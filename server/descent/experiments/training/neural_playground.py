@@ -23,7 +23,7 @@ dropout and cross-entropy are additions.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
@@ -38,43 +38,37 @@ from descent.contract import Experiment, Objective, Preset, Scalars
 from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import batches_per_epoch
+from descent.kit.data.columns import own_table
+from descent.kit.data.own_plane import PlaneData, made_plane, own_plane
 from descent.kit.data.planar import (
     CLASSIFICATION,
     EXTENT,
-    REGRESSION,
+    FEATURE_LABELS,
+    PATTERNS,
+    Feature,
     Samples,
     ShuffledBatches,
+    check_labels,
     encode,
     grid,
     pictured,
 )
 from descent.kit.measures import TRAIN_AND_TEST
-from descent.kit.nn.layers import Activated, UniformLayers
+from descent.kit.nn.activations import ACTIVATIONS
+from descent.kit.nn.layers import Activated, PlaneNetwork
 from descent.kit.nn.lean import backward, lean_optimizer, tune_optimizer, update
 from descent.kit.text import rough
 
 SAMPLES = 500  # points in a data set, training and test together
 UNIT_MAP = 16  # cells along a side of a unit's map
-CLASSES = ("−1", "+1")
-FIFTHS = ("< −0.6", "−0.4", "0", "0.4", "> 0.6")  # of the regression targets' range
-FEATURE_LABELS = {"x1": "x₁", "x2": "x₂", "x1^2": "x₁²", "x2^2": "x₂²", "x1*x2": "x₁x₂"}
-FEATURE_LABELS |= {"sin x1": "sin x₁", "sin x2": "sin x₂"}
-ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "linear": lambda h: h,
-}
 
-Feature = Literal["x1", "x2", "x1^2", "x2^2", "x1*x2", "sin x1", "sin x2"]
+Batch = tuple[Tensor, Tensor]  # inputs and targets
 Units = Annotated[int, Item(ge=1, le=32)]
 Point = Annotated[list[Annotated[float, Item(ge=-EXTENT, le=EXTENT)]], Item(min_length=3, max_length=3)]
 
 Place = Annotated[int, Item(ge=0, le=32)]  # from 1; 0 for none
 Value = Annotated[float, Item(ge=-10, le=10)]
-
-NO_CLASS = "the label of point {number} is {label}; it must be −1 or 1"
-OUT_OF_RANGE = "the label of point {number} is {label}; it must be from −1 to 1"
+OWN: Mapping[str, list[str]] = {"dataset": ["file", "file-regression"]}  # knobs that matter for a file
 
 
 class PlaygroundKnobs(Knobs):
@@ -95,13 +89,21 @@ class PlaygroundKnobs(Knobs):
     regularisation_rate: float = live(
         0.001, "Regularisation rate", "λ", log=(1e-5, 10.0), typical=(0.001, 0.1),
         when={"regularisation": ["l1", "l2"]}, group="training")
-    dataset: Literal["circle", "xor", "gauss", "spiral", "plane", "multi-gauss"] = fixed(
-        "spiral", "Data set", pictures=pictured(CLASSIFICATION | REGRESSION),
+    dataset: Literal[
+        "circle", "xor", "gauss", "spiral", "plane", "multi-gauss", "file", "file-regression"
+    ] = fixed(
+        "spiral", "Data set", pictures=pictured(PATTERNS),
         options={"circle": "circle", "xor": "exclusive or", "gauss": "two clouds",
-        "spiral": "spiral", "plane": "plane (regression)", "multi-gauss": "six hills (regression)"},
-        group="data")
+        "spiral": "spiral", "plane": "plane (regression)", "multi-gauss": "six hills (regression)",
+        "file": "your own table", "file-regression": "your own table (regression)"}, group="data")
+    file: str = fixed("", "Your table", when=OWN, own="table", max_length=32, group="data")
+    x1_column: str = fixed("", "Column x₁", when=OWN, column_of="file", max_length=200, group="data")
+    x2_column: str = fixed("", "Column x₂", when=OWN, column_of="file", max_length=200, group="data")
+    label_column: str = fixed("", "Label column", when=OWN, column_of="file", max_length=200, group="data")
+    one_class: str = fixed("", "Class +1", when={"dataset": ["file"]}, max_length=200, group="data")
     noise: int = fixed(
-        0, "Noise", range=(0, 50), unit="%", group="data", help="How far the data stray from the pattern.")
+        0, "Noise", range=(0, 50), unit="%", group="data", when={"dataset": list(PATTERNS)},
+        help="How far the data stray from the pattern.")
     train_ratio: int = fixed(50, "Training share", range=(10, 90), unit="%", step=10, group="data")
     points: list[Point] = live([], "Points of your own", max_length=500, group="data", role="task")
     batch_size: int = batch_of(10, 500, typical=(1, 30), group="data", help="Training points per step.")
@@ -118,7 +120,7 @@ class PlaygroundKnobs(Knobs):
     @property
     def classifies(self) -> bool:
         """Whether the labels are classes, −1 and +1."""
-        return self.dataset in CLASSIFICATION
+        return self.dataset in CLASSIFICATION or self.dataset == "file"
 
     @model_validator(mode="after")
     def _fit_together(self) -> PlaygroundKnobs:
@@ -130,41 +132,8 @@ class PlaygroundKnobs(Knobs):
             raise KnobError(
                 "loss", "this data set is regression; choose squared error, or a data set with classes"
             )
-        for number, (_, _, label) in enumerate(self.points):
-            if abs(label) != 1 and self.classifies:
-                raise KnobError("points", NO_CLASS, number=number, label=label)
-            if abs(label) > 1:
-                raise KnobError("points", OUT_OF_RANGE, number=number, label=label)
+        check_labels(self.points, "points", self.classifies)
         return self
-
-
-class Network(UniformLayers):
-    """A multilayer perceptron; `sizes` are the units per layer, input and output included.
-
-    Weights are stored (in, out), so that a layer is one `addmm` and its gradient needs no transpose.
-    """
-
-    def __init__(self, sizes: Sequence[int]) -> None:
-        super().__init__(sizes)
-        # The same parameters in a plain list: looking one up in a ParameterList takes as long as a matmul.
-        self.layers = self.pairs()
-
-    def forward(self, h: Tensor, activation: Callable[[Tensor], Tensor], dropout: float = 0.0) -> Tensor:
-        """z (B, 1) for the features h (B, F). Hidden units are dropped only where `dropout` is given."""
-        *hidden, (last_weight, last_bias) = self.layers
-        for weight, bias in hidden:
-            h = activation(torch.addmm(bias, h, weight))  # h_l = φ(h_{l−1} W_l + b_l)
-            if dropout:
-                h = F.dropout(h, dropout)
-        return torch.addmm(last_bias, h, last_weight)
-
-    def units(self, h: Tensor, activation: Callable[[Tensor], Tensor]) -> list[Tensor]:
-        """What each layer puts out for h (B, F), input first and z last: (B, units) each."""
-        outputs = [h]
-        for weight, bias in self.layers[:-1]:
-            outputs.append(activation(torch.addmm(bias, outputs[-1], weight)))
-        weight, bias = self.layers[-1]
-        return [*outputs, torch.addmm(bias, outputs[-1], weight)]
 
 
 def loss_of(z: Tensor, y: Tensor, knobs: PlaygroundKnobs) -> Tensor:
@@ -181,7 +150,7 @@ def prediction(z: Tensor, knobs: PlaygroundKnobs) -> Tensor:
     return torch.tanh(z / 2 if knobs.loss == "cross-entropy" else z)
 
 
-def penalty(network: Network, knobs: PlaygroundKnobs) -> Tensor:
+def penalty(network: PlaneNetwork, knobs: PlaygroundKnobs) -> Tensor:
     """λΣ|w| or λ½Σw² over all weights."""
     w = parameters_to_vector([weight for weight, _ in network.layers])
     return knobs.regularisation_rate * (w.abs().sum() if knobs.regularisation == "l1" else w.dot(w) / 2)
@@ -193,9 +162,7 @@ def tune(optimizer: Optimizer, knobs: PlaygroundKnobs) -> None:
     tune_optimizer(optimizer, knobs.optimizer, knobs.lr, knobs.momentum, decay)
 
 
-def descend(
-    network: Network, optimizer: Optimizer, batch: tuple[Tensor, Tensor], knobs: PlaygroundKnobs
-) -> Tensor:
+def descend(network: PlaneNetwork, optimizer: Optimizer, batch: Batch, knobs: PlaygroundKnobs) -> Tensor:
     """Take one optimisation step on `batch`; returns the loss before it, without the penalty."""
     loss, objective = losses(network, batch, knobs)
     for weight, bias in network.layers:
@@ -205,7 +172,7 @@ def descend(
     return loss.detach()
 
 
-def losses(network: Network, batch: tuple[Tensor, Tensor], knobs: PlaygroundKnobs) -> tuple[Tensor, Tensor]:
+def losses(network: PlaneNetwork, batch: Batch, knobs: PlaygroundKnobs) -> tuple[Tensor, Tensor]:
     """The loss on `batch`, and what is descended: it and the penalty."""
     inputs, targets = batch
     loss = loss_of(network(inputs, ACTIVATIONS[knobs.activation], knobs.dropout), targets, knobs)
@@ -253,25 +220,24 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
     def build(self, knobs: PlaygroundKnobs) -> None:
         """Draw the data set and the first weights."""
         generator = self.generator(-1)
-        drawn = (CLASSIFICATION | REGRESSION)[knobs.dataset](SAMPLES, knobs.noise / 100, generator)
-        order = torch.randperm(SAMPLES, generator=generator)
+        self.source = self._source(knobs, generator)
+        drawn = self.source.samples
+        order = torch.randperm(len(drawn.points), generator=generator)
         self.samples = Samples(drawn.points[order], drawn.labels[order])
         self._split(knobs)
         self.side = 72 if sum(knobs.hidden) <= 48 else 50  # a map costs at most 1.5 ms
         self.plane = encode(grid(self.side), knobs.features).to(self.device)  # (side², F)
         self.small_plane = encode(grid(UNIT_MAP), knobs.features).to(self.device)  # (UNIT_MAP², F)
-        self.model = Network([len(knobs.features), *knobs.hidden, 1]).to(self.device)
-        self._set_weight(knobs)
+        self.model = PlaneNetwork([len(knobs.features), *knobs.hidden, 1]).to(self.device)
+        self.model.put(*knobs.weight)
         self._new_optimizer(knobs)
 
-    def _set_weight(self, knobs: PlaygroundKnobs) -> None:
-        """Write the weight that the learner set, where the network has it."""
-        layer, source, target, value = knobs.weight
-        if not 1 <= layer <= len(self.model.weights):
-            return
-        weight = self.model.weights[layer - 1].data  # (in, out)
-        if 1 <= source <= weight.shape[0] and 1 <= target <= weight.shape[1]:
-            weight[source - 1, target - 1] = value
+    def _source(self, knobs: PlaygroundKnobs, generator: torch.Generator) -> PlaneData:
+        if knobs.dataset in PATTERNS:
+            return made_plane(knobs.dataset, SAMPLES, knobs.noise / 100, generator)
+        columns = (knobs.x1_column, knobs.x2_column, knobs.label_column)
+        table = own_table(knobs.file, self.data)
+        return own_plane(table, columns, knobs.one_class, knobs.classifies, SAMPLES, generator)
 
     def _new_optimizer(self, knobs: PlaygroundKnobs) -> None:
         self.optimizer = lean_optimizer(knobs.optimizer, [*self.model.weights], [*self.model.biases])
@@ -282,13 +248,14 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         if "points" in names:
             self._split(knobs)
         if "weight" in names:
-            self._set_weight(knobs)
+            self.model.put(*knobs.weight)
         if "optimizer" in names:
             self._new_optimizer(knobs)
         tune(self.optimizer, knobs)
 
     def steps_per_epoch(self, knobs: PlaygroundKnobs) -> float:
-        return batches_per_epoch(knobs.batch_size, SAMPLES * knobs.train_ratio // 100 + len(knobs.points))
+        trained = len(self.samples.points) * knobs.train_ratio // 100 + len(knobs.points)
+        return batches_per_epoch(knobs.batch_size, trained)
 
     def step(self, knobs: PlaygroundKnobs) -> Scalars:
         """One mini-batch; at the end of an epoch also every training and test point."""
@@ -326,9 +293,10 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
 
     def _split(self, knobs: PlaygroundKnobs) -> None:
         """Lay the points out as training set, the learner's own, test set."""
-        train = SAMPLES * knobs.train_ratio // 100
+        count = len(self.samples.points)
+        train = count * knobs.train_ratio // 100
         own = torch.tensor(knobs.points, dtype=torch.float32).reshape(-1, 3)
-        counts = torch.tensor([train, len(own), SAMPLES - train])
+        counts = torch.tensor([train, len(own), count - train])
         self.split = torch.tensor([0, 2, 1], dtype=torch.uint8).repeat_interleave(counts)  # as in `Field`
         points, labels = self.samples.points, self.samples.labels
         self.points = torch.cat([points[:train], own[:, :2], points[train:]])
@@ -364,6 +332,9 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
             labels=self.targets.flatten(),
             split=self.split,
             boundary=0.0 if knobs.classifies else None,
+            axes=self.source.axes,
+            units=self.source.units,
+            remarks=self.source.remarks,
         )
         if not knobs.classifies:
             return picture
@@ -383,7 +354,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
     def confusion(self, knobs: PlaygroundKnobs) -> p.Heatmap:
         """Counts on the test split by true and predicted class, or fifth of [−1, 1] in regression."""
         z = self.model(self.inputs[self.train_count :], ACTIVATIONS[knobs.activation])
-        names = CLASSES if knobs.classifies else FIFTHS
+        names = self.source.classes
         edges = torch.linspace(-1, 1, len(names) + 1, device=self.device)[1:-1]
         truth = torch.bucketize(self.targets[self.train_count :], edges)
         said = torch.bucketize(prediction(z, knobs), edges)

@@ -13,9 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
+from descent.contract import KnobError
 from descent.kit.data.batches import batches_per_epoch, minibatch
 
 EXTENT = 6.0  # the plane shown reaches from −EXTENT to EXTENT on both axes
@@ -106,6 +108,7 @@ def multi_gauss(count: int, noise: float, generator: torch.Generator) -> Samples
 
 CLASSIFICATION: dict[str, Maker] = {"circle": circle, "xor": xor, "gauss": gauss, "spiral": spiral}
 REGRESSION: dict[str, Maker] = {"plane": plane, "multi-gauss": multi_gauss}
+PATTERNS = CLASSIFICATION | REGRESSION
 
 
 def pictured(makers: Mapping[str, Maker], points: int = 64) -> dict[str, list[list[float]]]:
@@ -118,6 +121,7 @@ def pictured(makers: Mapping[str, Maker], points: int = 64) -> dict[str, list[li
     return found
 
 
+Feature = Literal["x1", "x2", "x1^2", "x2^2", "x1*x2", "sin x1", "sin x2"]
 PLANE_FEATURES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "x1": lambda x1, x2: x1,
     "x2": lambda x1, x2: x2,
@@ -127,6 +131,22 @@ PLANE_FEATURES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] 
     "sin x1": lambda x1, x2: x1.sin(),
     "sin x2": lambda x1, x2: x2.sin(),
 }
+
+
+FEATURE_LABELS = {"x1": "x₁", "x2": "x₂", "x1^2": "x₁²", "x2^2": "x₂²", "x1*x2": "x₁x₂"}
+FEATURE_LABELS |= {"sin x1": "sin x₁", "sin x2": "sin x₂"}
+
+NO_CLASS = "the label of point {number} is {label}; it must be −1 or 1"
+OUT_OF_RANGE = "the label of point {number} is {label}; it must be from −1 to 1"
+
+
+def check_labels(points: Sequence[Sequence[float]], knob: str, classes: bool) -> None:
+    """Raise `KnobError` for `knob` where the label of a point x, y, label is no class, or beyond ±1."""
+    for number, (_, _, label) in enumerate(points):
+        if abs(label) != 1 and classes:
+            raise KnobError(knob, NO_CLASS, number=number, label=label)
+        if abs(label) > 1:
+            raise KnobError(knob, OUT_OF_RANGE, number=number, label=label)
 
 
 def encode(points: torch.Tensor, features: Sequence[str]) -> torch.Tensor:

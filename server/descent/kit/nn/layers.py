@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class UniformLayers(nn.Module):
@@ -29,6 +30,43 @@ class UniformLayers(nn.Module):
     def pairs(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """W and b of each layer."""
         return list(zip(self.weights, self.biases, strict=True))
+
+
+class PlaneNetwork(UniformLayers):
+    """A multilayer perceptron; `sizes` are the units per layer, input and output included.
+
+    Weights are stored (in, out), so that a layer is one `addmm` and its gradient needs no transpose.
+    """
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        super().__init__(sizes)
+        # The same parameters in a plain list: looking one up in a ParameterList takes as long as a matmul.
+        self.layers = self.pairs()
+
+    def forward(self, h: Tensor, activation: Callable[[Tensor], Tensor], dropout: float = 0.0) -> Tensor:
+        """z (B, 1) for the features h (B, F). Hidden units are dropped only where `dropout` is given."""
+        *hidden, (last_weight, last_bias) = self.layers
+        for weight, bias in hidden:
+            h = activation(torch.addmm(bias, h, weight))  # h_l = φ(h_{l−1} W_l + b_l)
+            if dropout:
+                h = F.dropout(h, dropout)
+        return torch.addmm(last_bias, h, last_weight)
+
+    def units(self, h: Tensor, activation: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """What each layer puts out for h (B, F), input first and z last: (B, units) each."""
+        outputs = [h]
+        for weight, bias in self.layers[:-1]:
+            outputs.append(activation(torch.addmm(bias, outputs[-1], weight)))
+        weight, bias = self.layers[-1]
+        return [*outputs, torch.addmm(bias, outputs[-1], weight)]
+
+    def put(self, layer: int, source: int, target: int, value: float) -> None:
+        """Write one weight, of places that count from 1, where the network has it."""
+        if not 1 <= layer <= len(self.weights):
+            return
+        weight = self.weights[layer - 1].data  # (in, out)
+        if 1 <= source <= weight.shape[0] and 1 <= target <= weight.shape[1]:
+            weight[source - 1, target - 1] = value
 
 
 class Activated(nn.Module):
