@@ -1,6 +1,6 @@
 /** Drawing shared by the pictures of a plane: the ends of the axes, and a cross-hair at the probed point. */
 
-import { FONT } from './draw.js';
+import { FONT, shorten, textWidth } from './draw.js';
 import { number } from '../lib/format.js';
 
 /** @typedef {import('./plane.js').Plane} Plane */
@@ -37,11 +37,11 @@ export function drawAxes(context, plane, colours, [xName, yName] = ['x', 'y']) {
   if (width > 80) {
     context.textAlign = 'center';
     context.textBaseline = 'top';
-    context.fillText(cut(context, xName, width - 2 * END), left + width / 2, bottom + 4);
+    context.fillText(shorten(xName, width - 2 * END), left + width / 2, bottom + 4);
   }
   if (height > 60) {
     context.textBaseline = 'middle';
-    if (context.measureText(yName).width <= left - 5) {
+    if (textWidth(yName) <= left - 5) {
       context.textAlign = 'right';
       context.fillText(yName, left - 5, top + height / 2);
     } else {
@@ -49,23 +49,10 @@ export function drawAxes(context, plane, colours, [xName, yName] = ['x', 'y']) {
       context.translate(left - 12, top + height / 2);
       context.rotate(-Math.PI / 2);
       context.textAlign = 'center';
-      context.fillText(cut(context, yName, height - END), 0, 0);
+      context.fillText(shorten(yName, height - END), 0, 0);
       context.restore();
     }
   }
-}
-
-/**
- * A name, shortened to the room there is.
- * @param {CanvasRenderingContext2D} context
- * @param {string} name
- * @param {number} room  px
- */
-function cut(context, name, room) {
-  let length = name.length;
-  const short = () => (length < name.length ? `${name.slice(0, length)}…` : name);
-  while (length > 1 && context.measureText(short()).width > room) length--;
-  return short();
 }
 
 /**
