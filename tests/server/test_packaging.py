@@ -283,6 +283,8 @@ def test_of_a_class_only_the_proxy_is_reached_and_all_have_limits(
     assert told["ALLOWED_HOSTS"] == proxy["environment"]["DOMAIN"] == "lab.example"
     assert told["DATABASE_URL"] == "postgresql://descent:secret@database/descent"
     assert "NO_AUTH" not in told
+    assert descent["depends_on"]["database"]["condition"] == "service_healthy"
+    assert services["database"]["healthcheck"]["test"][:2] == ["CMD", "pg_isready"]
     assert set(services["database"]["networks"]) == {"database"}
     assert "database" not in proxy["networks"]
 
