@@ -176,6 +176,25 @@ def test_a_run_trains_on_a_file_and_cannot_be_gone_back_to_without_it(client: ht
     finished(client, "lstm-cells", {"corpus": "brackets", "file": text})
 
 
+@pytest.mark.slow
+def test_columns_of_a_table_are_trained_on_or_refused_at_their_knob(client: httpx.Client) -> None:
+    rows = "".join(f"{n},{n % 9},{'네' if n > 20 else '아니요'}\n" for n in range(40))
+    file = brought(client, "설문.csv", "table", ("나이,점수,답\n" + rows).encode("cp949"))
+    finished(client, "neural-playground", {"dataset": "file", "file": file, "label_column": "답"})
+    one = {"x1_column": "나이", "x2_column": "나이", "label_column": "점수"}
+    finished(client, "neural-playground", {"dataset": "file-regression", "file": file, **one})
+    finished(client, "linear-regression", {"data": "file", "file": file})
+
+    bad = {"data": "file", "file": file, "x_column": "답"}
+    run = client.post("/api/runs", json={"experiment": "linear-regression", "knobs": bad}).json()
+    while (told := client.get(f"/api/runs/{run['id']}").json())["status"] != "failed":
+        threading.Event().wait(0.05)
+    assert "column “답” holds words, no numbers; choose one of “나이”, “점수”" in told["reason"]
+    assert client.delete(f"/api/files/{file}").status_code == 204
+    answer = client.post("/api/runs", json={"experiment": "linear-regression", "knobs": bad}).json()
+    assert (answer["code"], answer["field"]) == ("bad-knob", "file")
+
+
 def test_a_refusal_says_why_and_a_file_too_large_is_not_read(client: httpx.Client) -> None:
     params = {"name": "a.csv", "kind": "table"}
     problem = client.post("/api/files", params=params, content=b"a,b\n1,x\n").json()

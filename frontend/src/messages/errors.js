@@ -394,6 +394,11 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '{field}: the column “{name}” has no value “{value}”; it has {values}.',
     '{field}: “{name}” 열에 “{value}” 값이 없습니다. 있는 값은 {values}입니다.',
   ],
+  'error.file.the text has {have} different pieces of {length} words; bring a longer one or choose fewer words':
+    [
+      'The text has {have} different pieces of {length} words in a row. Bring a longer one, or choose fewer words.',
+      '이 글에는 단어 {length}개가 이어진 토막이 {have}가지뿐입니다. 더 긴 글을 올리거나 단어 수를 줄이세요.',
+    ],
   'error.unknown-file': ['There is no such file.', '그런 파일은 없습니다.'],
   'error.unknown-data': ['There is no such data set.', '그런 데이터셋은 없습니다.'],
   'error.bad-knob.no-run': [

@@ -802,6 +802,150 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/class/questions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Questions
+         * @description The questions that come with the experiments.
+         */
+        get: operations["questions_api_class_questions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/class/shown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Show
+         * @description Show a run to all, which shares it with them.
+         */
+        put: operations["show_api_class_shown_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/class/question": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask
+         * @description Ask the class. A new run waits at step 0, and all are shown it.
+         */
+        post: operations["ask_api_class_question_post"];
+        /**
+         * End
+         * @description Put the question away.
+         */
+        delete: operations["end_api_class_question_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/class/guess": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Guess
+         * @description Answer the question; again, as long as answers are taken.
+         */
+        post: operations["guess_api_class_guess_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/class/question/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close
+         * @description Take no more answers, and show them to all.
+         */
+        post: operations["close_api_class_question_close_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/class/question/go": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go
+         * @description Let the run go to the step where it decides.
+         */
+        post: operations["go_api_class_question_go_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/class/question/right": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Right
+         * @description Say which answer was right, of a question of one's own that no record decides.
+         */
+        post: operations["right_api_class_question_right_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/{run_id}/scalars": {
         parameters: {
             query?: never;
@@ -1008,6 +1152,13 @@ export interface components {
                 [key: string]: unknown;
             };
             preset?: string;
+        };
+        /** @description A scalar whose value or curve is guessed, between these values; `log`: on a logarithmic axis. */
+        Asked: {
+            scalar: string;
+            low: number;
+            high: number;
+            log?: boolean;
         };
         /** @description The step to branch at (null: the record's end), and the knobs that differ from there. */
         BranchPoint: {
@@ -1488,6 +1639,10 @@ export interface components {
             /** @description Whether it is made to be watched: until it is, it makes room for others. */
             viewed?: boolean;
         };
+        /** @description A question that is asked. */
+        OfQuestion: {
+            question: string;
+        };
         /** @description A file that a learner brought. */
         OwnFileInfo: {
             /** @description The digest of what is in it, and the value of a knob that takes it. */
@@ -1624,9 +1779,23 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description A question that comes with an experiment. */
+        ReadyQuestion: {
+            experiment: string;
+            question: string;
+            ask: string;
+            /** @enum {string} */
+            kind: "answers" | "number" | "curve";
+            until: number;
+        };
         /** @description How many people are no longer let in. */
         Revoked: {
             people: number;
+        };
+        /** @description Which answer turned out right. */
+        Right: {
+            question: string;
+            right: string;
         };
         /** @description A kind of row of a knob that is a list of rows, in JSON Schema. */
         RowSchema: {
@@ -1789,6 +1958,30 @@ export interface components {
                 [key: string]: unknown[];
             };
             orders?: number;
+        };
+        /** @description A ready question, by its name; or one of one's own: `ask`, with `answers`, or of a scalar. */
+        ToAsk: {
+            experiment: string;
+            question?: string;
+            ask?: string;
+            answers?: string[];
+            number?: components["schemas"]["Asked"] | null;
+            curve?: components["schemas"]["Asked"] | null;
+            until?: number;
+            knobs?: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A guess: an answer's id, a number, or a curve's values at equal distances. */
+        ToGuess: {
+            question: string;
+            guess: string | number | number[];
+        };
+        /** @description What to show to all; without a run nothing any more. */
+        ToShow: {
+            run?: string;
+            step?: number | null;
+            panel?: string;
         };
         /** @description The step to go back to, and the knobs that differ from there. */
         WayBackTo: {
@@ -2417,6 +2610,7 @@ export interface components {
     pathItems: never;
 }
 export type Act = components['schemas']['Act'];
+export type Asked = components['schemas']['Asked'];
 export type BranchPoint = components['schemas']['BranchPoint'];
 export type BrokenFile = components['schemas']['BrokenFile'];
 export type Challenge = components['schemas']['Challenge'];
@@ -2450,6 +2644,7 @@ export type Me = components['schemas']['Me'];
 export type Named = components['schemas']['Named'];
 export type NewKey = components['schemas']['NewKey'];
 export type NewRun = components['schemas']['NewRun'];
+export type OfQuestion = components['schemas']['OfQuestion'];
 export type OwnFileInfo = components['schemas']['OwnFileInfo'];
 export type OwnFileName = components['schemas']['OwnFileName'];
 export type OwnFilePreview = components['schemas']['OwnFilePreview'];
@@ -2464,7 +2659,9 @@ export type PlannedChange = components['schemas']['PlannedChange'];
 export type Preset = components['schemas']['Preset'];
 export type PresetTerm = components['schemas']['PresetTerm'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
+export type ReadyQuestion = components['schemas']['ReadyQuestion'];
 export type Revoked = components['schemas']['Revoked'];
+export type Right = components['schemas']['Right'];
 export type RowSchema = components['schemas']['RowSchema'];
 export type RowSetting = components['schemas']['RowSetting'];
 export type Rule = components['schemas']['Rule'];
@@ -2479,6 +2676,9 @@ export type StepsTerm = components['schemas']['StepsTerm'];
 export type StoryAnswer = components['schemas']['StoryAnswer'];
 export type StoryStep = components['schemas']['StoryStep'];
 export type SweepBody = components['schemas']['SweepBody'];
+export type ToAsk = components['schemas']['ToAsk'];
+export type ToGuess = components['schemas']['ToGuess'];
+export type ToShow = components['schemas']['ToShow'];
 export type WayBackTo = components['schemas']['WayBackTo'];
 export type Problem = components['schemas']['Problem'];
 export type Command = components['schemas']['Command'];
@@ -3568,6 +3768,178 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SolvedChallenge"][];
                 };
+            };
+        };
+    };
+    questions_api_class_questions_get: {
+        parameters: {
+            query?: {
+                lang?: "en" | "ko";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadyQuestion"][];
+                };
+            };
+        };
+    };
+    show_api_class_shown_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToShow"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    ask_api_class_question_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToAsk"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    end_api_class_question_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    guess_api_class_guess_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToGuess"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    close_api_class_question_close_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfQuestion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    go_api_class_question_go_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfQuestion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    right_api_class_question_right_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Right"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

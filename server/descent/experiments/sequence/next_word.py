@@ -25,6 +25,7 @@ from __future__ import annotations
 import copy
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ from torch.nn import functional as F
 from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, fixed, live, rate
+from descent.kit.data.pieces import own_pieces
 from descent.kit.nn.lean import backward, update
 from descent.kit.reading import in_percent
 from descent.kit.text import rough
@@ -80,7 +82,12 @@ class NextWordKnobs(Knobs):
         0.01, log=(1e-4, 1.0), typical=(0.003, 0.1), help="How far a step of Adam goes, in both networks."
     )
     ask: str = live("", "Ask about", max_length=200, role="look")
-    sentences: str = fixed(SENTENCES, "Sentences", max_length=1000, lines=6)
+    source: Literal["typed", "file"] = fixed(
+        "typed", "Text", options={"typed": "typed sentences", "file": "a text of yours"}
+    )
+    sentences: str = fixed(SENTENCES, "Sentences", max_length=1000, lines=6, when={"source": ["typed"]})
+    file: str = fixed("", "Your text", when={"source": ["file"]}, own="text", max_length=32)
+    words: int = fixed(3, "Words in a row", when={"source": ["file"]}, range=(2, LONGEST))
     hidden: int = fixed(5, "Hidden size", "D", range=(1, 16), help="Units of h, and of c in the LSTM.")
 
     @model_validator(mode="after")
@@ -101,8 +108,9 @@ class NextWordKnobs(Knobs):
         if len(known) > VOCABULARY:
             raise KnobError("sentences", TOO_MANY_WORDS, n=len(known), most=VOCABULARY)
         asked = words_of(self.ask)
+        length = self.words if self.source == "file" else length
         for word in asked:
-            if word not in known:
+            if self.source == "typed" and word not in known:
                 raise KnobError("ask", UNKNOWN_WORD, word=word, known=", ".join(known))
         if len(asked) not in (0, length - 1):
             raise KnobError("ask", UNFINISHED, n=len(asked), length=length - 1)
@@ -192,7 +200,10 @@ class NextWord(Experiment[NextWordKnobs]):
 
     def build(self, knobs: NextWordKnobs) -> None:
         """One-hot words in, the last word of each sentence as target; the two networks."""
-        sentences = list(sentences_of(knobs.sentences).values())
+        if knobs.source == "file":
+            sentences, self.found = own_pieces(knobs.file, self.data, knobs.words, FEWEST, MOST, VOCABULARY)
+        else:
+            sentences, self.found = list(sentences_of(knobs.sentences).values()), 0
         self.words = vocabulary(sentences)
         self.sentences = [" ".join(sentence) for sentence in sentences]
         self.first = sentences[0][:-1]
@@ -215,9 +226,15 @@ class NextWord(Experiment[NextWordKnobs]):
         """
         return copy.deepcopy(self.lstm).float(), self.x[:2].float()
 
+    def _unknown(self, knobs: NextWordKnobs) -> str:
+        """The first word asked about that the text does not have; empty for none."""
+        return next((word for word in words_of(knobs.ask) if word not in self.words), "")
+
     def asked(self, knobs: NextWordKnobs) -> tuple[list[str], Tensor]:
         """The words asked about, and as a batch of one: (1, T, V)."""
-        words = words_of(knobs.ask) or self.first
+        words = words_of(knobs.ask)
+        if not words or self._unknown(knobs):
+            words = self.first
         return words, self.one_hot(words)[None]
 
     def step(self, knobs: NextWordKnobs) -> Scalars:
@@ -260,6 +277,10 @@ class NextWord(Experiment[NextWordKnobs]):
         picture = p.Bars(
             values=probability, labels=self.words, series=["RNN", "LSTM"], range=(0.0, 1.0), note=prompt
         )
+        if word := self._unknown(knobs):
+            return p.says(
+                picture, "“{word}” is not among the words learnt. So this is the first beginning.", word=word
+            )
         (rnn, lstm), (most, more) = probability.argmax(1).tolist(), probability.amax(1).tolist()
         return p.says(
             picture,
@@ -319,6 +340,9 @@ class NextWord(Experiment[NextWordKnobs]):
             values=probability, rows=self.sentences, columns=self.words, range=(0.0, 1.0), annotate=True
         )
         right = int((logits.argmax(1) == self.y).sum())
+        if self.found:
+            text = "{right} of {all} end right. The text has {found}; at most {words} words are learnt."
+            return p.says(picture, text, right=right, all=len(self.y), found=self.found, words=VOCABULARY)
         return p.says(picture, "{right} of {all} sentences end right.", right=right, all=len(self.y))
 
 
