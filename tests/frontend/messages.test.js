@@ -5,6 +5,7 @@ import SCHEDULES from '../fixtures/schedules.json';
 import access from '../../frontend/src/messages/access.js';
 import build from '../../frontend/src/messages/build.js';
 import challenges from '../../frontend/src/messages/challenges.js';
+import classroom from '../../frontend/src/messages/classroom.js';
 import data from '../../frontend/src/messages/data.js';
 import paper from '../../frontend/src/messages/paper.js';
 import sweep from '../../frontend/src/messages/sweep.js';
@@ -13,7 +14,7 @@ import help from '../../frontend/src/messages/help.js';
 import { MESSAGES as FIRST, joined } from '../../frontend/src/messages/index.js';
 
 /** All of them, also those that are loaded later. */
-const MESSAGES = joined(FIRST, access, build, challenges, data, gallery, help, paper, sweep);
+const MESSAGES = joined(FIRST, access, build, challenges, classroom, data, gallery, help, paper, sweep);
 const ROOT = join(import.meta.dirname, '../..');
 const AREAS = join(ROOT, 'frontend/src/messages');
 const PAGE = sourcesIn(join(ROOT, 'frontend/src'), /(?<!\.test)\.(js|svelte)$/, AREAS);

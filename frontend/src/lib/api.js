@@ -39,7 +39,7 @@ export async function ask(path, request) {
 /**
  * Call an operation by its path in the OpenAPI document.
  * @template {keyof Paths} P
- * @template {keyof Paths[P] & ('get' | 'post' | 'patch' | 'delete')} M
+ * @template {keyof Paths[P] & ('get' | 'post' | 'put' | 'patch' | 'delete')} M
  * @param {M} method
  * @param {P} path
  * @param {PathOf<Paths[P][M]>} places  the values of its parameters
@@ -327,6 +327,33 @@ export const getSolved = () => call('get', '/api/challenges', {});
 
 /** Check what a run has done of its experiment's challenges. @param {string} id */
 export const checkChallenges = (id) => call('post', '/api/runs/{run_id}/challenges', { run_id: id });
+
+/** The questions that come with the experiments. @param {import('./i18n.svelte.js').Language} lang */
+export const classQuestions = (lang) => call('get', '/api/class/questions', {}, { query: { lang } });
+
+/** Show a run to all; without one nothing any more. @param {import('../net/server.js').components['schemas']['ToShow']} shown */
+export const showClass = (shown) => call('put', '/api/class/shown', {}, { body: shown });
+
+/** @param {import('../net/server.js').components['schemas']['ToAsk']} question */
+export const askClass = (question) => call('post', '/api/class/question', {}, { body: question });
+
+/** @param {string} question @param {string | number | number[]} guess */
+export const guessAt = (question, guess) =>
+  call('post', '/api/class/guess', {}, { body: { question, guess } });
+
+/** Take no more guesses. @param {string} question */
+export const closeQuestion = (question) =>
+  call('post', '/api/class/question/close', {}, { body: { question } });
+
+/** Let the run of a question go. @param {string} question */
+export const letGo = (question) => call('post', '/api/class/question/go', {}, { body: { question } });
+
+/** Say which answer was right. @param {string} question @param {string} right */
+export const markRight = (question, right) =>
+  call('post', '/api/class/question/right', {}, { body: { question, right } });
+
+/** Put the question away. */
+export const endQuestion = () => call('delete', '/api/class/question', {});
 
 /** Who one is here. */
 export const getMe = () => call('get', '/api/me', {});

@@ -128,6 +128,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'The script said something that cannot be understood ({detail}).',
     '스크립트가 보낸 내용을 이해할 수 없습니다({detail}).',
   ],
+  'error.wrong-state.closed': ['Answers are no longer taken.', '이제 답을 받지 않습니다.'],
+  'error.wrong-state.gone': ['This question is no longer asked.', '끝난 질문입니다.'],
   'error.wrong-state': [
     'You can’t do that while the run is {status}.',
     '실행 상태가 ‘{status}’일 때는 할 수 없습니다.',
@@ -422,6 +424,15 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '그 실행의 가중치가 층의 크기와 맞지 않습니다. 다른 실행을 고르세요.',
   ],
   'error.bad-knob.no-number': ['{field} is not a number.', '{field} 값이 숫자가 아닙니다.'],
+  'error.bad-field.guess': ['This is no answer to the question.', '이 질문의 답이 될 수 없는 값입니다.'],
+  'error.bad-field.question': [
+    'A question needs words, and two answers or more, a value or a curve.',
+    '질문에는 글과 함께 보기 두 개 이상, 값, 곡선 가운데 하나가 있어야 합니다.',
+  ],
+  'error.bad-field.range': [
+    'The range must go from less to more, and on a logarithmic axis be positive.',
+    '범위는 작은 값에서 큰 값으로, 로그 축에서는 양수여야 합니다.',
+  ],
   'error.bad-field.bad-tag': [
     'A tag has 1 to 30 characters and no comma.',
     '태그는 쉼표 없이 1자 이상 30자 이하로 쓰세요.',
