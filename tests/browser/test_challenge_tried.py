@@ -32,6 +32,7 @@ def test_a_challenge_is_begun_broken_mended_and_solved(open_page: Open, server: 
     page.goto(f"{server}{LAB}?run={run}")
     wait_past(page, 400)
     page.get_by_test_id("challenges-open").click()
+    strip.get_by_role("button", name="The spiral on a budget").click()
     expect(standing).to_contain_text("Done after", timeout=WITHIN)
     expect(standing).to_contain_text("★★★")
     (solved,) = httpx.get(f"{server}/api/challenges").json()
