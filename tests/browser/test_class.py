@@ -90,6 +90,21 @@ def test_a_lesson_is_played_through(
     around.get_by_test_id("class-follow").click()
     around.wait_for_url(f"**/lab/linear-regression?run={run}*", timeout=WITHIN)
 
+    # What one trains is seen by the teacher, and shown to all
+    teacher.get_by_test_id("class-show").click()
+    expect(first.get_by_test_id("class")).to_have_count(0, timeout=WITHIN)
+    around.goto(f"{class_server}/lab/moving-average")
+    wait_for_hero(around)
+    theirs = run_id(around)
+    teacher.get_by_test_id("class-pictures").check()
+    row = teacher.get_by_test_id("class").locator("li", has_text=NAMES[4])
+    row.locator("iframe").scroll_into_view_if_needed()
+    teacher.frame_locator(f"iframe[src*='{theirs}']").locator(".panel[data-step]").wait_for(timeout=WITHIN)
+    teacher.screenshot(path=screenshots / "class-pictures-1366-en.png")
+    row.get_by_test_id("class-theirs").click()
+    first.wait_for_url(f"**/lab/moving-average?run={theirs}*", timeout=WITHIN)
+    teacher.get_by_test_id("class-stop").click()
+
     # A question, guessed before it is seen
     teacher.goto(f"{class_server}/lab/neural-playground")
     wait_for_hero(teacher)

@@ -3,6 +3,10 @@
 export default /** @satisfies {import('./index.js').Texts} */ ({
   'class.title': ['Class', '수업'],
   'class.here': ['{n} here', '{n}명 접속'],
+  'class.pictures': ['Show what they train', '무엇을 학습하는지 보기'],
+  'class.theirs': ['Show this to all', '모두에게 보여 주기'],
+  'class.all': ['All see “{title}”.', '모두가 ‘{title}’ 화면을 보고 있습니다.'],
+  'class.stop': ['Stop showing', '그만 보여 주기'],
   'class.nameless': ['no name yet', '이름 없음'],
   'class.inLab': [
     'Open an experiment to show it to all, or to ask about it.',

@@ -23,7 +23,7 @@ from descent.tasks import Question
 from descent.thinned import join
 
 LOOK_EVERY = 0.25  # seconds between two looks at how far a run is that was let go
-MOST_HERE = 500  # windows that are open at once
+MOST_HERE = 2000  # windows that are open at once
 
 logger = logging.getLogger(__name__)
 
