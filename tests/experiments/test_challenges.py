@@ -56,13 +56,15 @@ def test_a_challenge_is_solved_by_its_solution(id: str, name: str) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("id", dict(ALL))
-def test_a_challenge_is_not_solved_by_its_start(id: str) -> None:
+def test_a_challenge_is_solved_neither_by_its_start_nor_by_the_defaults(id: str) -> None:
     entry = experiments()[id]
     runs: dict[str, tuple[Driven, Log]] = {}  # challenges that begin alike share a run
     for name, challenge in sorted(entry.challenges.items(), key=lambda one: -one[1].within[0]):
-        start = repr(sorted(challenge.start.items()))
-        run, log = runs.setdefault(start, trained(entry, challenge, challenge.within[0], solved=False))
-        assert result(challenge, run, log) is None, name
+        for begun in (challenge, challenge.model_copy(update={"start": {}})):
+            key = repr(sorted(begun.start.items()))
+            if key not in runs:
+                runs[key] = trained(entry, begun, challenge.within[0], solved=False)
+            assert result(challenge, *runs[key]) is None, (name, begun.start)
 
 
 @pytest.mark.slow

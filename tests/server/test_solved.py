@@ -160,6 +160,17 @@ def test_stars_are_for_ones_own_runs_alone(live_server: Any) -> None:
         client.close()
 
 
+def test_a_run_made_before_a_knob_was_there_has_its_default(live_server: Any, tmp_path: Any) -> None:
+    with httpx.Client(base_url=live_server(), timeout=30) as client:
+        run = trained(client)
+        entry = REGISTRY.find("tiny")
+        ruled = {"old": {**LOW["low"], "rules": [{"knob": "size", "equals": 3}]}}
+        manager = live_server.server.config.app.state.manager
+        manager.runs[run].knob_log[0][1].pop("size")
+        vars(entry)["challenges"] = read_challenges({"challenges": ruled})  # put back by the fixture
+        assert [one["challenge"] for one in client.post(f"/api/runs/{run}/challenges").json()] == ["old"]
+
+
 def test_the_best_is_kept_and_a_worse_one_changes_nothing(tmp_path: Any) -> None:
     progress = Progress(tmp_path)
     progress.note("anna", "tiny", "one", {"low": Earned(2, 40)})

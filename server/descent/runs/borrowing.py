@@ -17,9 +17,8 @@ from descent.store.records import Checkpoint
 
 def missing(entry: Entry, knobs: Mapping[str, Any], have: Mapping[str, Any]) -> dict[str, str]:
     """The knobs that name a run which is not among those borrowed of."""
-    return {
-        name: knobs[name] for name in entry.knobs_type.lenders() if knobs[name] and knobs[name] not in have
-    }
+    asked = {name: knobs.get(name) for name in entry.knobs_type.lenders()}  # an old run may lack one
+    return {name: run for name, run in asked.items() if run and run not in have}
 
 
 async def borrow(

@@ -58,8 +58,15 @@ def check(
     return found
 
 
+def completed(entry: Entry, knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's knobs, with the defaults of those that its experiment did not have yet when it was made."""
+    defaults = {name: field.get_default() for name, field in entry.knobs_type.model_fields.items()}
+    return {**defaults, **knobs}
+
+
 def need_data(entry: Entry, knobs: Mapping[str, Any], folders: Sequence[Path]) -> None:
     """Raises `BadKnob` where a knob asks for a data set, or a file of one's own, that is in no folder."""
+    knobs = completed(entry, knobs)
     for name, field in entry.knobs_type.model_fields.items():
         extra = field.json_schema_extra
         assert isinstance(extra, dict), name

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from descent.errors import UnknownRun
+from descent.runs.knobs import completed
 from descent.runs.manager import RunManager
 from descent.runs.run import Run
 from descent.runs.table import NEVER, Piece, Range, said
@@ -49,7 +50,7 @@ async def challenges_done(manager: RunManager, run: Run) -> dict[str, Earned]:
     runs = await lineage(manager, run) if challenges else []
     if not runs:
         return {}
-    log = knobs_of(runs)
+    log = [(step, completed(run.entry, knobs)) for step, knobs in knobs_of(runs)]
 
     def found() -> dict[str, Earned]:
         return {
