@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ from descent.experiments.training.initialisation import (
     Scheme,
     deviation,
 )
+from descent.kit.nn.activations import ActivationName
 from descent.kit.text import rough
 from driving import said_of
 from driving import take as train
@@ -133,7 +134,7 @@ def test_large_weights_saturate_tanh() -> None:
     assert (outputs[-1].abs() > 0.9).float().mean() < 0.01
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", get_args(ActivationName))
 def test_zeros_keep_all_units_of_a_layer_identical(activation: str) -> None:
     experiment, knobs = built(activation=activation, lr=0.5)
     train(experiment, knobs, 60)
