@@ -55,7 +55,7 @@ class Book(Kept):
     def new_key(self, role: Role, label: str = "", days: float = 30.0) -> tuple[Key, str]:
         """A new key, and its token, which is kept nowhere. Raises `TooManyPeople` beyond `MOST_KEYS`."""
         token, at = secrets.token_urlsafe(24), time.time()
-        key = Key(secrets.token_hex(6), role, _one_line(label), at, at + days * DAY)
+        key = Key(secrets.token_hex(6), role, one_line(label)[:MOST_NAME], at, at + days * DAY)
         with self._writing() as database:
             (many,) = database.execute(
                 "SELECT count(*) FROM keys WHERE NOT revoked AND expires > ?", (at,)
@@ -130,7 +130,7 @@ class Book(Kept):
                     "key",
                     most=MOST_PEOPLE,
                 )
-            person = Person(secrets.token_hex(6), key.role, _one_line(name), key.id, key.expires)
+            person = Person(secrets.token_hex(6), key.role, one_line(name)[:MOST_NAME], key.id, key.expires)
             database.execute(
                 "INSERT INTO people (id, hash, key, role, name, created, expires) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -169,7 +169,7 @@ class Book(Kept):
 
     def rename(self, id: str, name: str) -> str:
         """Give a person another name; as it is kept."""
-        kept = _one_line(name)
+        kept = one_line(name)[:MOST_NAME]
         with self._writing() as database:
             database.execute("UPDATE people SET name = ? WHERE id = ?", (kept, id))
         return kept
@@ -196,7 +196,6 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _one_line(text: str) -> str:
-    """A name as it may be shown: printable, so without line breaks and marks that turn the writing round."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(shown.split())[:MOST_NAME]
+def one_line(text: str) -> str:
+    """A text as it may be shown: printable, so without line breaks and marks that turn the writing round."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from descent.errors import BadField
+from descent.lessons import at
 from descent.stories import Seen, holds
 from descent.tasks import Asked, Question
 
@@ -114,11 +115,8 @@ def asking_of(
     def said(*path: str) -> dict[str, str]:
         found: dict[str, str] = {}
         for lang, words in texts.items():
-            here: Any = words
-            for key in path:
-                here = here.get(key, {}) if isinstance(here, Mapping) else {}
-            here = here.get("say", "") if isinstance(here, Mapping) else here
-            found[lang] = here or found.get("en", "")
+            here = at(words, path)
+            found[lang] = (here.get("say") if isinstance(here, Mapping) else here) or found.get("en", "")
         return found
 
     return Asking(

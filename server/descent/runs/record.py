@@ -51,12 +51,10 @@ async def challenges_done(manager: RunManager, run: Run) -> dict[str, Earned]:
     if not runs:
         return {}
     log = [(step, completed(run.entry, knobs)) for step, knobs in knobs_of(runs)]
+    last = max(challenge.within[0] for challenge in challenges.values())
 
     def found() -> dict[str, Earned]:
-        return {
-            id: one
-            for id, challenge in challenges.items()
-            if (one := earned(challenge, pieces(runs, challenge.within[0]), log))
-        }
+        record = list(pieces(runs, last))
+        return {id: one for id, challenge in challenges.items() if (one := earned(challenge, record, log))}
 
     return await asyncio.to_thread(found)

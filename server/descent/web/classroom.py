@@ -9,18 +9,18 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Request, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from descent.access.book import one_line
 from descent.classroom.lesson import MOST_ANSWERS, MOST_LETTERS, POINTS, Asking, Shown
 from descent.classroom.room import Room, Window
 from descent.errors import BadField, DescentError
+from descent.lessons import LANGUAGES
 from descent.tasks import Asked
 from descent.web.door import TEACHER, VIEWER, shut_out
 from descent.web.door import Asking as Who
 from descent.web.experiments import TheRegistry
-from descent.web.stream import bad_field
+from descent.web.stream import POLICY_VIOLATION, TRY_AGAIN_LATER, bad_field
 
 SAYINGS = 20  # a second, of one page; more are passed over
-POLICY_VIOLATION = 1008
-TRY_AGAIN_LATER = 1013
 
 router = APIRouter(prefix="/api/class", tags=["class"], dependencies=[VIEWER])
 
@@ -161,8 +161,7 @@ async def ask(body: ToAsk, room: TheRoom, person: Who, registry: TheRegistry) ->
 
 
 def _both(text: str) -> dict[str, str]:
-    shown = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return {"en": shown, "ko": shown}
+    return dict.fromkeys(LANGUAGES, one_line(text))
 
 
 @router.post("/guess", status_code=204)
