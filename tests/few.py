@@ -11,6 +11,13 @@ import pytest
 
 from descent.registry import experiments
 
+DIFFERENT = ("linear-regression", "seq2seq", "lstm-cells")  # in what their labs hold: the fewest that must do
+
+
+def labs() -> list[object]:
+    """All experiments as parameters; of those that are not `DIFFERENT`, tests are for `make thorough`."""
+    return [id if id in DIFFERENT else pytest.param(id, marks=pytest.mark.thorough) for id in experiments()]
+
 
 @cache
 def few() -> frozenset[str]:

@@ -79,6 +79,12 @@ def test_a_lesson_is_played_through(
         teacher.wait_for_timeout(200)
     assert pointed, "what the teacher points at is shown to all"
     first.screenshot(path=screenshots / "class-follows-1366-ko.png")
+    first.get_by_test_id("class-open").click()  # folded, and not unfolded by where the teacher goes
+    teacher.locator(".panel.hero").get_by_role("button", name="Menu of").click()
+    teacher.get_by_role("menuitem", name="Enlarge").click()
+    first.locator(".panel.enlarged").wait_for(timeout=WITHIN)
+    expect(first.get_by_test_id("class-open")).to_have_attribute("aria-expanded", "false")
+    teacher.keyboard.press("Escape")
 
     # One looks around, and stays there
     around = pupils[4]

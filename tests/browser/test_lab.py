@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from descent.registry import experiments
 from descent.web.experiments import describe
+from few import labs
 from lab import (
     WITHIN,
     Open,
@@ -34,7 +35,7 @@ def live_rate(experiment: str) -> str:
     return next((name for name in live if name.startswith("lr")), live[0])
 
 
-@pytest.mark.parametrize("experiment", list(experiments()))
+@pytest.mark.parametrize("experiment", labs())
 def test_it_plays_and_goes_on_after_its_learning_rate_is_dragged(experiment: str, open_page: Open) -> None:
     page = open_page(f"/lab/{experiment}")
     wait_for_hero(page)

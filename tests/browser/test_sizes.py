@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from descent.registry import experiments
+from few import labs
 from lab import Open, show_all, wait_for_hero
 
 SIZES = {"projector": (1366, 768), "small": (1024, 600), "large": (2560, 1440), "enlarged": (720, 450)}
@@ -41,7 +41,7 @@ EXTRA = """() => {
 }"""
 
 
-@pytest.mark.parametrize("experiment", list(experiments()))
+@pytest.mark.parametrize("experiment", labs())
 def test_nothing_is_cut_at_any_size(experiment: str, open_page: Open, screenshots: Path) -> None:
     page = open_page(f"/lab/{experiment}", width=1366, height=768)
     wait_for_hero(page)

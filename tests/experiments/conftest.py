@@ -14,15 +14,26 @@ TRAINED = (  # long enough that of slow experiments a few must do
     "test_a_question_has_one_right_answer",
 )
 LIGHT = ("optimisation", "training")  # chapters whose steps take a millisecond or two
+PRESETS = "_presets.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a preset promises at other seeds than 0, and most that trains for long."""
+    """What presets promise at other seeds than 0, and all that trains for long, but for a few."""
     for item in items:
-        params = params_of(item)
-        promise = item.path.name.endswith("_presets.py") and params.get("seed")
-        played = item.name.startswith(PLAYED) and is_of_another(item)
-        trained = item.name.startswith(TRAINED) and is_of_another(item)
-        slow = trained and experiments()[str(params["id"])].chapter not in LIGHT
-        if promise or played or slow:
+        if item.path.name.endswith(PRESETS):
+            id = item.path.name.removeprefix("test_").removesuffix(PRESETS).replace("_", "-")
+            thorough = bool(params_of(item).get("seed")) or not is_light(id)
+        elif item.name.startswith(PLAYED):
+            thorough = is_of_another(item) or not is_light(params_of(item)["id"])
+        else:
+            thorough = (
+                item.name.startswith(TRAINED) and is_of_another(item) and not is_light(params_of(item)["id"])
+            )
+        if thorough:
             item.add_marker("thorough")
+
+
+def is_light(id: object) -> bool:
+    """Whether the experiment trains fast enough that each `make test` can train it for long."""
+    entry = experiments().get(str(id))
+    return entry is None or entry.chapter in LIGHT

@@ -43,6 +43,7 @@ def test_dropout_keeps_the_validation_loss_low(run: Driven) -> None:
     assert twin > validation + 0.35
 
 
+@pytest.mark.thorough
 @claim(Regularisation, "l2")
 def test_l2_keeps_the_weights_small_and_the_gap_closed(run: Driven) -> None:
     epochs(run, 200)
@@ -55,6 +56,7 @@ def test_l2_keeps_the_weights_small_and_the_gap_closed(run: Driven) -> None:
     assert run.last("loss/validation") > 1.4
 
 
+@pytest.mark.thorough
 @claim(Regularisation, "l1")
 def test_l1_makes_most_weights_zero_and_the_subgradient_none(run: Driven) -> None:
     epochs(run, 200)
@@ -87,6 +89,7 @@ def test_too_little_patience_stops_in_the_first_dip(run: Driven) -> None:
     assert run.experiment.early.best < 0.9
 
 
+@pytest.mark.thorough
 @claim(Regularisation, "more-data")
 def test_five_times_the_data_contradict_the_wrong_labels(run: Driven) -> None:
     fewer = epochs(Driven(Regularisation, run.experiment.seed), 50)

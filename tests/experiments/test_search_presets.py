@@ -32,6 +32,7 @@ def test_nine_trials(run: Driven) -> None:
     assert wins(run) > 75
 
 
+@pytest.mark.thorough
 @claim(Search, "lucky")
 def test_a_lucky_grid(run: Driven) -> None:
     run.train(SHOWN)
@@ -43,6 +44,7 @@ def test_a_lucky_grid(run: Driven) -> None:
     assert not any(1 < rate < 4 for rate in grid(run.knobs)["rate"])  # the luck is gone
 
 
+@pytest.mark.thorough
 @claim(Search, "both")
 def test_both_knobs_matter(run: Driven) -> None:
     run.train(SHOWN)

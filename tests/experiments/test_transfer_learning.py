@@ -197,7 +197,7 @@ def test_a_source_with_other_colours_is_refused_at_the_knob(
         begun(lent)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_frozen_features_beat_from_scratch_with_five_labels_or_fewer() -> None:
     """At four seeds of five, at least."""
     wins = torch.zeros(2, dtype=torch.long)

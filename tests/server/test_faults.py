@@ -27,7 +27,7 @@ from descent.store.store import Store
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20
+KILLS = pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.thorough)])
 LOST = 1.0  # seconds of a killed server's last scalars, at most
 NURSERY = """
 import gc, json, os, sys
@@ -190,7 +190,10 @@ async def assert_same_numbers(server, id):
     assert await server.scalars(other) == scalars
 
 
-async def test_a_worker_killed_at_any_moment_leaves_a_run_that_goes_on_without_a_gap(nursery, tmp_path):
+@KILLS
+async def test_a_worker_killed_at_any_moment_leaves_a_run_that_goes_on_without_a_gap(
+    nursery, tmp_path, kills
+):
     moments = random.Random(0)
     async with nursery.serving(tmp_path) as server:
         run = await new_run(server)
@@ -198,7 +201,7 @@ async def test_a_worker_killed_at_any_moment_leaves_a_run_that_goes_on_without_a
         async def worker():
             return nursery.workers()
 
-        for _ in range(KILLS):
+        for _ in range(kills):
             resuming = asyncio.create_task(server.resume(run))
             (pid,) = await until(worker)
             await asyncio.sleep(moments.uniform(0, 0.3))
@@ -211,10 +214,11 @@ async def test_a_worker_killed_at_any_moment_leaves_a_run_that_goes_on_without_a
         await assert_same_numbers(server, run)
 
 
-async def test_a_server_killed_at_any_moment_loses_no_scalar_older_than_a_second(nursery, tmp_path):
+@KILLS
+async def test_a_server_killed_at_any_moment_loses_no_scalar_older_than_a_second(nursery, tmp_path, kills):
     moments = random.Random(1)
     run, seen, killed_at = None, [], 0.0
-    for _ in range(KILLS):
+    for _ in range(kills):
         async with nursery.serving(tmp_path) as server:
             if run is None:
                 run = await new_run(server, pace=500)
