@@ -55,6 +55,18 @@ def picture(page: Page, panel: str) -> Image.Image:
     return Image.open(io.BytesIO(waited.value.path().read_bytes())).convert("RGB")
 
 
+def numbers(page: Page, panel: str) -> dict[str, np.ndarray]:
+    """What is saved for NumPy of what the panel shows."""
+    menu(page, panel)
+    with page.expect_download(timeout=WITHIN) as waited:
+        page.get_by_role("menuitem", name="Save data (NumPy, NPZ)").click()
+    step = page.locator(f"[data-panel={panel}]").get_attribute("data-step")
+    assert waited.value.suggested_filename.endswith(f"-{panel}-{step}.npz")
+    with np.load(waited.value.path(), allow_pickle=False) as data:
+        assert f'"step": {step},' in str(data["meta"])
+        return dict(data)
+
+
 def difference(one: Image.Image, other: Image.Image) -> float:
     """The mean difference of their bytes."""
     return sum(ImageStat.Stat(ImageChops.difference(one, other)).mean) / 3
@@ -95,6 +107,11 @@ def test_each_frame_is_what_the_panel_draws_at_its_step(
         differences = [difference(frame.crop((0, 0, *drawn.size)), drawn) for frame in frames]
         assert differences[at] < 2, "256 colours may move a channel by that much on average"
         assert differences[at] == min(differences) < max(differences)
+        arrays = load(httpx.get(f"{server}/api/runs/{run}/frames/{panel}?step={steps[at]}").content)
+        npz = numbers(page, panel)
+        assert npz.keys() == arrays.keys() | {"meta"}
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(npz[name], array)
         page.goto(f"{server}/lab/{experiment}?run={run}")
 
 

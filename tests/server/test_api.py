@@ -7,6 +7,7 @@ import json
 import math
 
 import httpx
+import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
@@ -380,6 +381,33 @@ async def test_the_last_frame_of_a_panel(api):
     frame = wire.decode(answer.content)
     assert (frame.panel, frame.kind, frame.step, frame.run) == ("weights", "heatmap", 25, run["id"])
     assert (await api.get(f"/api/runs/{run['id']}/frames/weights?step=25")).status_code == 200
+
+
+async def test_a_panel_is_read_by_numpy_without_pickle(api):
+    run = await finished_run(api, steps=25)
+    path = f"/api/runs/{run['id']}/frames/weights?step=25"
+    frame = wire.decode((await api.get(path)).content)
+    answer = await api.get(f"{path}&format=npz")
+    assert answer.headers["x-step"] == "25"
+    assert answer.headers["content-disposition"] == 'attachment; filename="tiny-weights-25.npz"'
+    with np.load(io.BytesIO(answer.content), allow_pickle=False) as data:
+        assert set(data.files) == {*frame.arrays, "meta"}
+        for name, array in frame.arrays.items():
+            np.testing.assert_array_equal(data[name], array)
+            assert data[name].dtype == array.dtype
+        meta = json.loads(str(data["meta"]))
+    assert {name: meta[name] for name in ("experiment", "run", "step", "panel", "kind")} == {
+        "experiment": "tiny",
+        "run": run["id"],
+        "step": 25,
+        "panel": "weights",
+        "kind": "heatmap",
+    }
+    assert meta["fields"] == frame.meta
+    path = f"/api/runs/{run['id']}/frames"
+    await refused(api.get(f"{path}/nope?format=npz"), 404, "unknown-panel", "panels")
+    await refused(api.get(f"{path}/loss?format=npz"), 404, "no-frame", "panel")
+    await refused(api.get(f"{path}/weights?format=pickle"), 422, "bad-field", "format")
 
 
 async def test_a_frame_that_is_not_there_is_refused(api):

@@ -1,4 +1,4 @@
-/** Saving what a panel shows: its picture as PNG, its numbers as CSV or safetensors. */
+/** Saving what a panel shows: its picture as PNG, its numbers as CSV, NPZ or safetensors. */
 
 /** @typedef {import('./types.js').PanelSpec} PanelSpec */
 /** @typedef {import('./run.svelte.js').RunView} RunView */
@@ -76,16 +76,16 @@ export async function saveFile(path, name) {
 }
 
 /**
- * Scalars as CSV, any other panel as the very frame the server sent.
+ * Scalars as CSV, any other panel for NumPy or as the very frame the server sent.
  * @param {PanelSpec} panel
  * @param {RunView} run
+ * @param {'csv' | 'npz' | 'safetensors'} format
  * @throws {import('./api.js').ApiError}
  */
-export async function saveData(panel, run) {
-  const scalars = panel.kind === 'scalars';
-  const path = scalars ? 'scalars?format=csv' : `frames/${panel.name}?step=${run.now}`;
-  const name = `${run.experiment.id}-${panel.name}-${run.now}.${scalars ? 'csv' : 'safetensors'}`;
-  await saveFile(`/runs/${run.id}/${path}`, name);
+export async function saveData(panel, run, format) {
+  const path =
+    format === 'csv' ? 'scalars?format=csv' : `frames/${panel.name}?step=${run.now}&format=${format}`;
+  await saveFile(`/runs/${run.id}/${path}`, `${run.experiment.id}-${panel.name}-${run.now}.${format}`);
 }
 
 /**

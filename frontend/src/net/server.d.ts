@@ -749,7 +749,9 @@ export interface paths {
         };
         /**
          * Frame
-         * @description The last frame of a panel at or before `step`, as a safetensors body.
+         * @description The last frame of a panel at or before `step`, as a safetensors body; or as `npz` for NumPy, where
+         *     beside the arrays `meta` is a string of JSON: `experiment`, `run`, `step`, `panel`, `kind`, `title`,
+         *     `options`, and `fields`, the picture's that are no arrays.
          */
         get: operations["frame_api_runs__run_id__frames__panel__get"];
         put?: never;
@@ -3708,6 +3710,7 @@ export interface operations {
         parameters: {
             query?: {
                 step?: number | null;
+                format?: "safetensors" | "npz";
             };
             header?: never;
             path: {
@@ -3723,9 +3726,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
         };
     };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from pydantic_core import to_json
 
 from descent import wire
 from descent.access import Person
+from descent.archive.arrays import as_npz
 from descent.engine.messages import Applied
 from descent.errors import DescentError, NoFrame, NotPermitted
 from descent.protocol import LAST_STEP, PANELS_AT_ONCE, STEPS_AT_ONCE, Device, KnobValues, RunInfo
@@ -457,20 +459,33 @@ async def moment(
     return Response(body, media_type="application/octet-stream")
 
 
-@router.get("/{run_id}/frames/{panel}")
+@router.get("/{run_id}/frames/{panel}", response_class=Response)
 async def frame(
-    run: TheRun, panel: str, manager: Manager, step: Annotated[int | None, Query(ge=0, le=LAST_STEP)] = None
+    run: TheRun,
+    panel: str,
+    manager: Manager,
+    step: Annotated[int | None, Query(ge=0, le=LAST_STEP)] = None,
+    format: Literal["safetensors", "npz"] = "safetensors",
 ) -> Response:
-    """The last frame of a panel at or before `step`, as a safetensors body."""
-    run.entry.panel(panel)
+    """The last frame of a panel at or before `step`, as a safetensors body; or as `npz` for NumPy, where
+    beside the arrays `meta` is a string of JSON: `experiment`, `run`, `step`, `panel`, `kind`, `title`,
+    `options`, and `fields`, the picture's that are no arrays.
+    """
+    shown = run.entry.panel(panel)
     found = await manager.frames_at(run, [panel], LAST_STEP if step is None else step)
     if not found:
         at = "" if step is None else f" at or before step {step}"
         raise NoFrame(f"panel {panel} has no frame{at}", "panel" if step is None else "step")
+    content, at = found[0], wire.metadata_of(found[0])["step"]
+    if format == "npz":
+        content = await asyncio.to_thread(as_npz, content, shown, run.entry.id)
     return Response(
-        found[0],
+        content,
         media_type="application/octet-stream",
-        headers={"X-Step": wire.metadata_of(found[0])["step"]},
+        headers={
+            "X-Step": at,
+            "Content-Disposition": f'attachment; filename="{run.entry.id}-{panel}-{at}.{format}"',
+        },
     )
 
 
