@@ -138,6 +138,13 @@ class Settings(BaseSettings):
         description="Seconds that a run trains while runs of people with fewer slots wait; then it takes its "
         "place in the queue. 0: it trains on.",
     )
+    run_mb: int = Field(
+        0,
+        ge=0,
+        description="MiB of memory that each run on a CPU may take beyond what its process begins with (on "
+        "Linux); one that needs more fails, and says which knob is too large. 0: three quarters of the "
+        "machine's memory.",
+    )
     live_each: int = Field(
         6, ge=1, description="As MAX_LIVE, of each person, where the server asks for keys."
     )

@@ -14,6 +14,7 @@ TRAINED = (  # long enough that of slow experiments a few must do
     "test_a_question_has_one_right_answer",
 )
 LIGHT = ("optimisation", "training")  # chapters whose steps take a millisecond or two
+HEAVY = ("end-to-end",)  # its steps among them do not
 PRESETS = "_presets.py"
 
 
@@ -36,4 +37,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def is_light(id: object) -> bool:
     """Whether the experiment trains fast enough that each `make test` can train it for long."""
     entry = experiments().get(str(id))
-    return entry is None or entry.chapter in LIGHT
+    return entry is None or (entry.chapter in LIGHT and id not in HEAVY)

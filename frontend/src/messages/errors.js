@@ -201,6 +201,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '{field}: at most {max_length} characters.',
     '{field}: 최대 {max_length}자까지 넣을 수 있습니다.',
   ],
+  'error.bad-knob.memory': [
+    '{field} is too large for this server: a run may take {most} MiB of memory. Choose a smaller value.',
+    '{field} 값이 이 서버에는 너무 큽니다. 한 실행이 쓸 수 있는 메모리는 {most}MiB입니다. 값을 줄이세요.',
+  ],
+  'error.bad-knob.gpu-memory': [
+    '{field} is too large: the memory of the GPU is full. Choose a smaller value, or train on the CPU.',
+    '{field} 값이 너무 커서 GPU 메모리가 가득 찼습니다. 값을 줄이거나 CPU에서 학습하세요.',
+  ],
   'error.bad-knob.look': [
     '{field} does not affect training: every loss would be the same.',
     '학습에 영향을 주지 않는 설정값입니다({field}). 손실이 모두 같게 나옵니다.',

@@ -84,6 +84,7 @@ class RunSpec:
     probe_budget: float = 0.05
     first_seq: int = 1  # of the worker's first message
     data: tuple[str, ...] = ()  # folders with data sets
+    memory_mb: int = 0  # MiB it may take of the machine; 0: three quarters of them
     watch: tuple[str, ...] = ()
     max_fps: float = 30.0
     record_budget: float = 0.0  # share of time for unwatched pictures, and as much again for checkpoints

@@ -104,6 +104,7 @@ class Sessions:
             probe_budget=self._settings.probe_budget,
             first_seq=run.channel.last_seq + 1,
             data=tuple(map(str, self._settings.data_folders)),
+            memory_mb=self._settings.run_mb,
             watch=run.watching[0],
             max_fps=run.watching[1],
             record_budget=self._settings.record_budget if self._recorder else 0.0,

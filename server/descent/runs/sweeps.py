@@ -91,6 +91,7 @@ class Sweeps:
                 borrowed=run.borrowed,
                 device=run.device,
                 data=tuple(map(str, self._settings.data_folders)),
+                memory_mb=self._settings.run_mb,
                 replay=replay,
                 sweep=SweepSpec(order.knob, variants, order.steps, self._settings.sweep_mb << 20),
             )

@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 
 import torch
@@ -18,13 +19,14 @@ from descent.contract import KnobError
 from descent.contract.entry import Entry
 from descent.engine.checkpoint import CheckpointError
 from descent.engine.inbox import Inbox
-from descent.engine.knobs import refusal
+from descent.engine.knobs import apart, refusal
 from descent.engine.loop import Loop, failure
-from descent.engine.messages import Control, Output, RunSpec
+from descent.engine.messages import Control, Output, Refused, RunSpec
 from descent.engine.sweep.sweep import sweep
 from descent.engine.taking import take
 from descent.own.load import NotLoaded, loaded
 from descent.registry import experiments
+from descent.workers.bounds import after_others, bound_memory, is_lacking_memory, of_memory
 from descent.workers.outbox import Outbox
 
 TRACEBACK_TAIL = 2000  # characters
@@ -36,6 +38,9 @@ def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides how a run ends
     sys.setswitchinterval(SWITCH_INTERVAL)
     torch.set_num_threads(1)
+    after_others()
+    if spec.device == "cpu":  # a GPU's driver maps more than the machine has
+        spec = replace(spec, memory_mb=bound_memory(spec.memory_mb))
     inbox = Inbox()
     outbox = Outbox(outputs)
     threading.Thread(target=_read, args=(commands, inbox), name="inbox", daemon=True).start()
@@ -61,13 +66,23 @@ def train(entry: Entry, spec: RunSpec, inbox: Inbox, emit: Callable[[Output], No
         loop = Loop(entry, spec, inbox, emit)
         loop.run()
     except Exception as error:
-        refused = refusal(error) if isinstance(error, KnobError) else None
-        known = isinstance(error, KnobError | CheckpointError)
-        reason = str(error) if known else traceback.format_exc()[-TRACEBACK_TAIL:]
+        reason, refused = _why(error, spec, entry, loop)
         if loop is None:
             emit(failure(spec, reason, refused))
         else:
             loop.fail(reason, refused)
+
+
+def _why(error: Exception, spec: RunSpec, entry: Entry, loop: Loop | None) -> tuple[str, Refused | None]:
+    """The reason why a run failed, and the knob's value that is to blame, if one is."""
+    if is_lacking_memory(error):
+        built = entry.knobs_type.model_validate(apart(spec.knobs)[0], strict=False)
+        return of_memory(error, built if loop is None else loop.knobs, spec.memory_mb)
+    if isinstance(error, KnobError):
+        return str(error), refusal(error)
+    if isinstance(error, CheckpointError):
+        return str(error), None
+    return traceback.format_exc()[-TRACEBACK_TAIL:], None
 
 
 def _read(commands: Connection, inbox: Inbox) -> None:
