@@ -5,7 +5,8 @@ from collections import deque
 import pytest
 
 from descent import wire
-from descent.runs.channel import UNDRAWN, Channel, Latest, Viewer
+from descent.runs import channel as channels
+from descent.runs.channel import BATCH, UNDRAWN, Channel, Latest, Viewer
 from descent.runs.tape import Tape
 
 
@@ -28,10 +29,10 @@ class Reader:
         channel.viewers.add(self.viewer)
         self.task = asyncio.create_task(channel.pump(self.viewer, self._send))
 
-    async def _send(self, message):
+    async def _send(self, messages):
         await self.open.wait()
         async with self._arrived:
-            self.got.append(message)
+            self.got += messages
             self._arrived.notify_all()
 
     async def read(self, count):
@@ -214,8 +215,8 @@ async def test_others_have_a_turn_while_a_long_history_is_sent(channel):
     channel.viewers.add(viewer)
     at_turn = []
 
-    async def send(message):  # as into a socket with room: without letting anybody in
-        at_turn.append(turns)
+    async def send(messages):  # as into a socket with room: without letting anybody in
+        at_turn.extend(len(messages) * [turns])
 
     pump = asyncio.create_task(channel.pump(viewer, send))
     async with asyncio.timeout(10):
@@ -227,19 +228,62 @@ async def test_others_have_a_turn_while_a_long_history_is_sent(channel):
     assert max(at_turn.count(turn) for turn in set(at_turn)) <= 512
 
 
+async def test_where_nobody_wishes_for_more_what_is_new_goes_out_together(channel, monkeypatch):
+    monkeypatch.setattr(channels, "SHORT_ROUND", 0.0)
+    monkeypatch.setattr(channels, "REST", 0.0)
+    monkeypatch.setattr(channels, "LONGEST_REST", 3600.0)
+    readers = [Reader(channel, "a") for _ in range(3)]
+    for reader in readers:
+        reader.viewer.max_fps = 1 / 3600
+    channel.watched()
+    keep(channel, 1, 0)
+    for reader in readers:
+        await reader.read(1)
+        await reader.settle()
+    picture(channel, 2)
+    keep(channel, 3, 1)
+    for reader in readers:
+        assert len(await reader.settle()) == 1
+    channel._begin()  # the rest is over
+    for reader in readers:
+        assert len(await reader.read(3)) == 3
+    keep(channel, 4, 2)
+    channel.close()  # that does not wait
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(reader.task for reader in readers))
+
+
+async def test_after_a_long_round_there_is_a_rest(channel, monkeypatch):
+    monkeypatch.setattr(channels, "SHORT_ROUND", 0.0)
+    monkeypatch.setattr(channels, "REST", 1e9)
+    monkeypatch.setattr(channels, "LONGEST_REST", 3600.0)
+    one, two = Reader(channel), Reader(channel)
+    keep(channel, 1, 0)
+    for reader in (one, two):
+        await reader.read(1)
+        await reader.settle()
+    keep(channel, 2, 1)
+    assert len(await one.settle()) == len(await two.settle()) == 1
+    channel._begin()
+    assert one.steps == [0]
+    await one.read(2)
+    await two.read(2)
+    channel.close()
+
+
 async def test_nothing_is_sent_to_a_viewer_that_has_left(channel):
     for seq in range(1, 100):
-        channel.keep(seq, b"{}", binary=False)
+        channel.keep(seq, BATCH * b" ", binary=False)
     sent = []
 
-    async def send(message):
-        sent.append(message)
-        if len(sent) == 5:
+    async def send(messages):
+        sent.extend(messages)
+        if len(sent) >= 10:
             raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
         await channel.pump(Viewer(cursor=0), send)
-    assert len(sent) == 5
+    assert len(sent) == 10
 
 
 async def test_who_comes_late_and_asks_for_so_many_points_gets_the_past_in_them_and_then_every_step(channel):

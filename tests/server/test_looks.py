@@ -117,7 +117,7 @@ async def test_viewers_are_told_the_latest_choice_and_late_ones_find_it(serve): 
     pump = asyncio.create_task(run.channel.pump(viewer, heard.put))
     await manager.set_knobs(run, {"shown": 2})
     async with asyncio.timeout(20):
-        assert await heard.get() == '{"type":"look","step":1,"knobs":{"shown":2,"drawn":""}}'
+        assert await heard.get() == ['{"type":"look","step":1,"knobs":{"shown":2,"drawn":""}}']
     pump.cancel()
 
     late, heard = Viewer(cursor=run.channel.tape.last_seq), asyncio.Queue()

@@ -734,8 +734,8 @@ class Viewing:
         self._pump.cancel()
         self._run.channel.viewers.discard(self._viewer)
 
-    async def _send(self, message):
-        self._sent.append({} if isinstance(message, bytes) else json.loads(message))
+    async def _send(self, messages):
+        self._sent += [{} if isinstance(message, bytes) else json.loads(message) for message in messages]
         self._came.set()
 
     async def told(self, *recordings):

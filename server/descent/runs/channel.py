@@ -3,13 +3,17 @@
 Scalars and events are on the run's tape, and each viewer reads on from its own place: nothing is queued
 for it and nothing it needs is dropped. Of pictures only each panel's latest is kept, and a viewer that
 acknowledges pictures gets only as many as it can draw.
+
+What is new goes out in rounds to all viewers. Where there are few, each message is a round; where a round
+takes long there are fewer, so that a class that watches leaves time to the event loop and cores to training.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -17,6 +21,13 @@ from descent.protocol import Gap, Looked, Recording, Waiting
 from descent.runs.table import Overview
 from descent.runs.tape import MERGE, Tape, TapeEntry
 
+MOST_ROUNDS = (
+    30.0  # a second; where no viewer wishes for so many pictures and rounds are long, there are fewer
+)
+BATCH = 1 << 16  # bytes; a longer batch is sent before more is read
+SHORT_ROUND = 0.004  # seconds, after which the next round follows at once
+REST = 2.0  # times as long as a longer round took nothing goes out after it
+LONGEST_REST = 0.1  # seconds
 UNDRAWN = 2  # most unacknowledged pictures of one panel per viewer that acks
 
 _readers = ThreadPoolExecutor(1, "reader")  # one: slow readers take turns and leave time to the event loop
@@ -47,12 +58,15 @@ class Viewer:
     looked: Looked | None = None  # the last one sent
     waiting: Waiting | None = None  # the last one sent
     answers: deque[tuple[int, str]] = field(default_factory=deque)  # (seq to be sent first, answer)
+    held: bool = False  # a picture waits until another is drawn
 
     def ack(self, seq: int) -> None:
         """Acknowledge all pictures up to `seq` as drawn."""
         self.acks = True
         self.undrawn = {sent: panel for sent, panel in self.undrawn.items() if sent > seq}
-        self.wake.set()
+        if self.held:
+            self.held = False
+            self.wake.set()
 
     def can_draw(self, panel: str) -> bool:
         """Whether another picture of `panel` may be sent."""
@@ -71,6 +85,9 @@ class Channel:
         self.looked: Looked | None = None
         self.waiting: Waiting | None = None
         self._overviews: dict[int, Overview] = {}  # by points; cleared with the last viewer
+        self._fastest = MOST_ROUNDS
+        self._next_round = 0.0  # not before this, of `time.monotonic`
+        self._round: asyncio.TimerHandle | None = None
 
     def leave(self, viewer: Viewer) -> None:
         """Remove a viewer."""
@@ -97,7 +114,8 @@ class Channel:
         """All panels that some viewer watches, and the frames per second of the fastest one."""
         watching = [viewer for viewer in self.viewers if viewer.panels]
         panels = frozenset[str]().union(*(viewer.panels for viewer in watching))
-        return tuple(sorted(panels)), max((viewer.max_fps for viewer in watching), default=30.0)
+        self._fastest = max((viewer.max_fps for viewer in watching), default=MOST_ROUNDS)
+        return tuple(sorted(panels)), self._fastest
 
     def answer(self, viewer: Viewer, message: str) -> None:
         """Queue a message for this viewer alone, to be sent after all messages so far."""
@@ -123,50 +141,98 @@ class Channel:
     def close(self) -> None:
         """End every viewer's `pump`: the run is evicted."""
         self.closed = True
-        self._wake()
+        if self._round is not None:
+            self._round.cancel()
+        self._begin()
 
     def _wake(self) -> None:
+        """Begin a round, or have one begin after the rest."""
+        if self._round is not None or not self.viewers:
+            return
+        wait = self._next_round - time.monotonic()
+        if wait > 0:
+            self._round = asyncio.get_running_loop().call_later(wait, self._begin)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._round = None
         for viewer in self.viewers:
             viewer.wake.set()
+        if len(self.viewers) > 1 and not self.closed:
+            began, loop = time.monotonic(), asyncio.get_running_loop()
+            # The first is called before the tasks that were woken take a step, the second after they did.
+            loop.call_soon(loop.call_soon, self._rest, began)
 
-    async def pump(self, viewer: Viewer, send: Callable[[str | bytes], Awaitable[None]]) -> None:
-        """Send `viewer` all unseen messages until the channel is closed."""
+    def _rest(self, began: float) -> None:
+        took = (now := time.monotonic()) - began
+        if took > SHORT_ROUND:
+            wished = 1 / self._fastest if self._fastest < MOST_ROUNDS else 0.0
+            self._next_round = now + min(LONGEST_REST, max(REST * took, wished))
+
+    async def pump(self, viewer: Viewer, send: Callable[[Sequence[str | bytes]], Awaitable[None]]) -> None:
+        """Send `viewer` all unseen messages, in batches, until the channel is closed."""
         while not self.closed:
             viewer.wake.clear()
             answered = len(viewer.answers)  # these are sent below, after the messages they refer to
-            if viewer.told != self.recording:
-                viewer.told = self.recording
-                await send(viewer.told.model_dump_json())
-            if viewer.looked is not self.looked and self.looked is not None:
-                viewer.looked = self.looked
-                await send(viewer.looked.model_dump_json())
-            if viewer.waiting is not self.waiting and self.waiting is not None:
-                viewer.waiting = self.waiting
-                await send(viewer.waiting.model_dump_json())
+            batch: list[str | bytes] = self._news(viewer)
             if viewer.points and self.tape.behind(viewer.cursor) > MERGE:
                 until, messages = await self._overview(viewer)
                 for message in messages:
-                    await send(message)
+                    await send([*batch, message])
+                    batch = []
                 viewer.cursor = until
+            size = 0
             for entry in await self._unread(viewer.cursor):
                 if entry.data is None:
-                    await send(Gap(first=viewer.cursor + 1, last=entry.seq).model_dump_json())
+                    batch.append(Gap(first=viewer.cursor + 1, last=entry.seq).model_dump_json())
                 else:
-                    await send(entry.data if entry.binary else entry.data.decode())
+                    batch.append(entry.data if entry.binary else entry.data.decode())
+                    size += len(entry.data)
                 viewer.cursor = entry.seq
+                if size > BATCH:
+                    await send(batch)
+                    batch, size = [], 0
             while answered and viewer.answers[0][0] <= viewer.cursor:
                 answered -= 1
-                await send(viewer.answers.popleft()[1])
-            for panel in sorted(viewer.panels):
-                frame = self.latest.get(panel)
-                if frame and frame.seq != viewer.sent.get(panel) and viewer.can_draw(panel):
-                    viewer.sent[panel] = frame.seq
-                    if viewer.acks:
-                        viewer.undrawn[frame.seq] = panel
-                    await send(frame.data)
+                batch.append(viewer.answers.popleft()[1])
+            batch += self._pictures(viewer)
+            if batch:
+                await send(batch)
             await asyncio.sleep(0)  # sending to a socket with room does not yield to other tasks
             if self.tape.last_seq <= viewer.cursor:
                 await viewer.wake.wait()
+
+    def _news(self, viewer: Viewer) -> list[str | bytes]:
+        """What has changed, of that which no tape keeps."""
+        news: list[str | bytes] = []
+        if viewer.told is not self.recording:
+            if viewer.told != self.recording:
+                news.append(self.recording.model_dump_json())
+            viewer.told = self.recording
+        if viewer.looked is not self.looked and self.looked is not None:
+            viewer.looked = self.looked
+            news.append(viewer.looked.model_dump_json())
+        if viewer.waiting is not self.waiting and self.waiting is not None:
+            viewer.waiting = self.waiting
+            news.append(viewer.waiting.model_dump_json())
+        return news
+
+    def _pictures(self, viewer: Viewer) -> list[bytes]:
+        """The new pictures that a viewer can draw."""
+        found = []
+        for panel in sorted(viewer.panels):
+            frame = self.latest.get(panel)
+            if frame is None or frame.seq == viewer.sent.get(panel):
+                continue
+            if not viewer.can_draw(panel):
+                viewer.held = True
+                continue
+            viewer.sent[panel] = frame.seq
+            if viewer.acks:
+                viewer.undrawn[frame.seq] = panel
+            found.append(frame.data)
+        return found
 
     async def _overview(self, viewer: Viewer) -> tuple[int, list[bytes | str]]:
         """The last `seq` covered by, and the messages of, a thinned history for a viewer far behind."""

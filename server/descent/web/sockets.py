@@ -14,14 +14,19 @@ import logging
 import socket
 import struct
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 import h11
+from fastapi import WebSocket
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
 from descent.errors import DescentError, TooManyConnections, TooSlow
 from descent.settings import Settings
@@ -36,6 +41,10 @@ OTHER_FILES = 128  # of the server itself: database, tapes, what it imports and 
 FILES_PER_RUN = 8  # pipes, a process, a tape
 COMPLAINTS = 60.0  # seconds between two warnings in the log
 LAST_WORD = 1.0  # seconds
+UNHEARD = 4  # messages of a peer that wait to be heard while reading goes on
+FRAMED = "descent.framed"  # of a message: bytes to be written as they are; of a scope: that this can be done
+SHARED = 1 << 18  # bytes of messages that are kept framed for the next viewer
+SHARED_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -204,6 +213,12 @@ class Stream(WebSocketsSansIOProtocol):
         super().resume_writing()
         self._reading.end()
 
+    def send_receive_event_to_app(self) -> None:
+        """Pass on what the peer says. Reading is paused, two calls of the system, only for who says much."""
+        paused, self.read_paused = self.read_paused, self.read_paused or self.queue.qsize() < UNHEARD
+        super().send_receive_event_to_app()
+        self.read_paused = paused or self.queue.qsize() > UNHEARD
+
     def keepalive_timeout(self) -> None:
         """Cut off a peer that does not answer pings."""
         super().keepalive_timeout()
@@ -214,13 +229,48 @@ class Stream(WebSocketsSansIOProtocol):
         await self.writable.wait()
         if self.transport.is_closing():
             raise ClientDisconnected
-        await super().send(message)
+        if (frames := message.get(FRAMED)) is None:
+            await super().send(message)
+        elif self.close_sent or self.conn.state is not State.OPEN:
+            raise ClientDisconnected
+        else:
+            self.transport.write(frames)
 
     async def run_asgi(self) -> None:
         """Serve the connection, and limit the wait until the peer has read the rest."""
+        self.scope["extensions"][FRAMED] = {}
         await super().run_asgi()
         if self.transport.get_write_buffer_size():
             self._reading.begin()
+
+
+def sender(socket: WebSocket) -> Callable[[Sequence[str | bytes]], Awaitable[None]]:
+    """Sends messages over a socket; in one piece, shared by all who are sent it, where it is a `Stream`."""
+    if FRAMED not in (socket.scope.get("extensions") or {}):
+
+        async def send_each(messages: Sequence[str | bytes]) -> None:
+            for message in messages:
+                await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
+
+        return send_each
+
+    async def send(messages: Sequence[str | bytes]) -> None:
+        size = sum(map(len, messages))
+        framed = (_framed if size <= SHARED else _framed.__wrapped__)(tuple(messages))
+        await socket.send({"type": "websocket.send", FRAMED: framed})
+
+    return send
+
+
+@lru_cache(SHARED_AT_ONCE)
+def _framed(messages: tuple[str | bytes, ...]) -> bytes:
+    """Messages as they go out. Many viewers are sent the same ones, and their hashes are known."""
+    return b"".join(
+        Frame(Opcode.TEXT, message.encode()).serialize(mask=False)
+        if isinstance(message, str)
+        else Frame(Opcode.BINARY, message).serialize(mask=False)
+        for message in messages
+    )
 
 
 def protocols(settings: Settings) -> tuple[type[Http], type[Stream]]:

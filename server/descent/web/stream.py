@@ -33,6 +33,7 @@ from descent.runs.manager import RunManager
 from descent.runs.run import Run
 from descent.web.door import VIEWER, shut_out
 from descent.web.runs import need_command, seen
+from descent.web.sockets import sender
 
 UNSUPPORTED_DATA = 1003  # close codes of RFC 6455
 POLICY_VIOLATION = 1008
@@ -73,11 +74,10 @@ async def stream(socket: WebSocket, run_id: str, since: int = 0, points: int = 0
             await socket.close(code, reason)
         return
 
-    async def send(message: str | bytes) -> None:
-        await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
+    send = sender(socket)
 
     async def pump() -> Farewell:
-        await send(Hello(seq=run.channel.last_seq, run=run.info()).model_dump_json())
+        await send([Hello(seq=run.channel.last_seq, run=run.info()).model_dump_json()])
         await run.channel.pump(viewer, send)
         return NO_SUCH_RUN, "the run was deleted"
 
@@ -107,13 +107,14 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
     person: Person = socket.state.person
     order = asyncio.Lock()  # fair: what came while the worker started goes on in the order it came
 
-    async def obey(text: str) -> None:
+    async def obey(command: Command | DescentError) -> None:
         nonlocal mistakes
         tag = ""
         try:
-            command = _understood(text)
+            if isinstance(command, DescentError):
+                raise command
             tag = command.tag if isinstance(command, SetKnobs) else ""
-            if not isinstance(command, Watch | Ack):
+            if not isinstance(command, Watch):
                 need_command(run, person)
                 async with order:
                     await manager.sessions.settle(run)
@@ -139,7 +140,10 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
                 return UNSUPPORTED_DATA, "commands are JSON text, not binary"
             if len(text.encode()) > manager.settings.max_body:
                 return MESSAGE_TOO_BIG, f"a message is over {manager.settings.max_body} bytes"
-            unanswered.add(asyncio.create_task(obey(text)))
+            if isinstance(command := _understood(text), Ack):  # most are, of all viewers together
+                viewer.ack(command.seq)
+                continue
+            unanswered.add(asyncio.create_task(obey(command)))
             await asyncio.sleep(0)  # lets it be sent on
             if len(unanswered) >= UNANSWERED:
                 await asyncio.wait(unanswered, return_when=asyncio.FIRST_COMPLETED)
@@ -152,19 +156,17 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
     return POLICY_VIOLATION, f"{MISTAKES} commands were refused"
 
 
-def _understood(text: str) -> Command:
+def _understood(text: str) -> Command | BadField:
     try:
         return command_adapter.validate_json(text)
     except ValidationError as error:
-        raise bad_field(error.errors(include_url=False)[0]) from error
+        return bad_field(error.errors(include_url=False)[0])
 
 
 async def _obey(manager: RunManager, run: Run, viewer: Viewer, command: Command) -> None:
     match command:
         case Watch():
             manager.watch(run, viewer, command.panels, command.max_fps)
-        case Ack():
-            viewer.ack(command.seq)
         case SetKnobs():
             await manager.set_knobs(run, command.knobs)
         case Pause():

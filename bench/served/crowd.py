@@ -1,0 +1,161 @@
+"""Many viewers of a run in a process of their own, which takes as little as it can of the cores they share.
+
+`python crowd.py PORT RUN NUMBER PANEL...` connects them, prints a line, and reads one: with `measure` it
+begins to count, with any other it prints what it counted as JSON and ends. A deaf crowd asks for pictures and
+never reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import resource
+import selectors
+import socket
+import struct
+import sys
+import time
+
+SEEN = 10  # of so many viewers one tells when each picture came
+BUFFER = 1 << 18  # bytes read at once
+WITHIN = 60.0  # seconds in which a viewer is let in
+SEQ = re.compile(rb'"seq":"(\d+)"')
+
+
+class Viewer:
+    """A client of the stream: it draws nothing, and acknowledges each lot of pictures as the page does."""
+
+    def __init__(self, where: socket.socket) -> None:
+        self.socket = where
+        self.pictures = 0
+        self._rest = b""  # the beginning of a message whose header has not come to its end
+        self._skip = 0  # bytes to the end of the message
+
+    def heard(self, data: memoryview) -> list[int]:
+        """The `seq` of each picture whose header ends in these bytes. Messages are skipped, not kept."""
+        found: list[int] = []
+        if self._rest:
+            data, self._rest = memoryview(self._rest + data), b""
+        at = 0
+        while at < len(data):
+            if self._skip:
+                step = min(self._skip, len(data) - at)
+                self._skip -= step
+                at += step
+                continue
+            needed, size = _header(data[at : at + 18])
+            if len(data) - at < needed:
+                self._rest = bytes(data[at:])
+                break
+            head = bytes(data[at : at + needed])
+            if head[0] == 0x82 and b'"type":"panel"' in head and (seq := SEQ.search(head)):
+                found.append(int(seq[1]))
+            elif head[0] == 0x89:
+                self.socket.send(_masked(head[2:], 0x8A))
+            self._skip = size
+        self.pictures += len(found)
+        return found
+
+    def say(self, **command: object) -> None:
+        """Send a command."""
+        self.socket.send(_masked(json.dumps(command).encode()))
+
+
+def _header(head: memoryview) -> tuple[int, int]:
+    """How many bytes of a message are needed to tell what it is, and how many it has."""
+    if len(head) < 18:
+        short = head[1] if len(head) > 1 else 127
+        return (2 + short, 2 + short) if short < 18 else (18, 0)
+    size, begin = head[1], 2
+    if size > 125:
+        begin = 4 if size == 126 else 10
+        size = int.from_bytes(head[2:begin], "big")
+    if head[0] != 0x82:
+        return (begin + size if head[0] == 0x89 else begin), begin + size
+    return begin + min(size, 8 + int.from_bytes(head[begin : begin + 8], "little")), begin + size
+
+
+def _masked(text: bytes, kind: int = 0x81) -> bytes:
+    size = struct.pack("!B", 0x80 | len(text)) if len(text) < 126 else struct.pack("!BH", 0xFE, len(text))
+    return bytes([kind]) + size + bytes(4) + text
+
+
+def let_in(port: int, run: str, cookie: str) -> Viewer:
+    """A viewer whose connection is open, and that sees nothing of what was before."""
+    where = socket.create_connection(("127.0.0.1", port), timeout=WITHIN)
+    where.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    where.sendall(
+        f"GET /api/runs/{run}/stream?since={2**53} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: {cookie}\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += where.recv(1)
+    assert head.startswith(b"HTTP/1.1 101"), head
+    return Viewer(where)
+
+
+def main() -> None:
+    """Connect, watch until told to stop, and say what came."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("port", type=int)
+    parser.add_argument("run")
+    parser.add_argument("number", type=int)
+    parser.add_argument("panels", nargs="+")
+    parser.add_argument("--fps", type=float, default=10)
+    parser.add_argument("--cookie", default="")
+    parser.add_argument("--deaf", action="store_true")
+    options = parser.parse_args()
+    os.nice(5)  # as workers are, which its cores are taken from
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    ready = selectors.DefaultSelector()
+    viewers = []
+    for number in range(options.number):
+        viewer = let_in(options.port, options.run, options.cookie)
+        viewer.say(type="watch", panels=options.panels[: 1 + number % 2], max_fps=options.fps)
+        if not options.deaf:
+            viewer.say(type="ack", seq=0)
+            viewer.socket.setblocking(False)
+            ready.register(viewer.socket, selectors.EVENT_READ, (viewer, number % SEEN == 0))
+        viewers.append(viewer)
+    print("ready", flush=True)
+    ready.register(sys.stdin, selectors.EVENT_READ)
+    print(json.dumps(watched(ready, viewers)), flush=True)
+
+
+def watched(ready: selectors.BaseSelector, viewers: list[Viewer]) -> dict[str, object]:
+    """Read until stdin says to stop. Pictures of each viewer, and (seq, monotonic time) of some that came."""
+    buffer = memoryview(bytearray(BUFFER))
+    came: list[tuple[int, float]] = []
+    begin = lost = 0
+    while True:
+        for key, _ in ready.select():
+            if key.data is None:
+                if not sys.stdin.readline().startswith("measure"):
+                    return {"pictures": [one.pictures for one in viewers], "came": came, "lost": lost}
+                came, begin = [], 1
+                for one in viewers:
+                    one.pictures = 0
+                continue
+            viewer, tells = key.data
+            try:
+                size = viewer.socket.recv_into(buffer)
+            except OSError:
+                size = 0
+            if not size:
+                lost += 1
+                ready.unregister(viewer.socket)
+                continue
+            if found := viewer.heard(buffer[:size]):
+                viewer.say(type="ack", seq=max(found))
+                if tells and begin:
+                    now = time.monotonic()
+                    came += [(seq, now) for seq in found]
+
+
+if __name__ == "__main__":
+    main()
