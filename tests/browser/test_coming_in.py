@@ -64,6 +64,7 @@ def test_a_teacher_hands_out_a_link_and_shows_a_run(
     learner.get_by_test_id("enter-go").click()
     expect(learner.get_by_test_id("me")).to_contain_text("김민아", timeout=WITHIN)
     expect(teacher.get_by_test_id("people-in")).to_contain_text("김민아", timeout=WITHIN)
+    expect(teacher.get_by_test_id("server-training")).to_contain_text("0 of")
     teacher.screenshot(path=screenshots / "people-1366-en.png")
 
     teacher.goto(f"{class_server}/lab/linear-regression")

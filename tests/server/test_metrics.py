@@ -39,7 +39,13 @@ def test_runs_steps_refusals_and_the_loops_delay_are_told(live_server: Callable[
         assert now["descent_viewers"][""] == 0
         refused = now["descent_refused_total"]["unknown-run"]
         assert refused == before.get("descent_refused_total", {}).get("unknown-run", 0) + 1
+        page = client.get("/api/server").json()  # the same, for the teacher's page
+        assert (page["statuses"]["running"], page["statuses"]["queued"], page["slots"]) == (1, 1, 1)
+        assert (page["people_training"], page["viewers"]) == (1, 0)
+        assert page["steps"] >= now["descent_steps_total"][""]
+        assert {"code": "unknown-run", "times": int(refused)} in page["refused"]
         until(lambda: told(client)["descent_loop_delay_seconds_count"][""] > 0)
+        assert 0 <= client.get("/api/server").json()["late"] < page["uptime"] + 10
         until(lambda: "descent_recorded_bytes" in told(client))
         client.post(f"/api/runs/{first}/stop")
         until(lambda: told(client)["descent_runs"]["stopped"] == 1)

@@ -372,6 +372,8 @@ export const leave = () => call('post', '/api/leave', {});
 
 export const accessKeys = () => call('get', '/api/access/keys', {});
 
+export const serverNumbers = () => call('get', '/api/server', {});
+
 export const accessPeople = () => call('get', '/api/access/people', {});
 
 /**

@@ -152,6 +152,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Server
+         * @description What the server does now.
+         */
+        get: operations["server_api_server_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/experiments": {
         parameters: {
             query?: never;
@@ -1790,6 +1810,11 @@ export interface components {
             kind: "answers" | "number" | "curve";
             until: number;
         };
+        /** @description How often something was refused for one reason. */
+        Refusals: {
+            code: string;
+            times: number;
+        };
         /** @description How many people are no longer let in. */
         Revoked: {
             people: number;
@@ -1885,6 +1910,27 @@ export interface components {
             below?: number | null;
             scalar: string;
             times?: boolean;
+        };
+        /**
+         * @description What the server does now.
+         *
+         *     `statuses`: runs in memory; `people_training`: those with one that trains or is queued. `steps`: taken by
+         *     all runs since the server began, `uptime` seconds ago. `late`: by how many seconds the event loop came too
+         *     late, at worst in the last minute. `recorded_mb`, of `store_mb`: None before it is known.
+         */
+        ServerNumbers: {
+            statuses: {
+                [key: string]: number;
+            };
+            slots: number;
+            people_training: number;
+            viewers: number;
+            steps: number;
+            uptime: number;
+            late: number;
+            recorded_mb: number | null;
+            store_mb: number;
+            refused: components["schemas"]["Refusals"][];
         };
         /** @description A setting of a schedule that the page offers. */
         Setting: {
@@ -2662,6 +2708,7 @@ export type Preset = components['schemas']['Preset'];
 export type PresetTerm = components['schemas']['PresetTerm'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
 export type ReadyQuestion = components['schemas']['ReadyQuestion'];
+export type Refusals = components['schemas']['Refusals'];
 export type Revoked = components['schemas']['Revoked'];
 export type Right = components['schemas']['Right'];
 export type RowSchema = components['schemas']['RowSchema'];
@@ -2669,6 +2716,7 @@ export type RowSetting = components['schemas']['RowSetting'];
 export type Rule = components['schemas']['Rule'];
 export type RunInfo = components['schemas']['RunInfo'];
 export type ScalarTerm = components['schemas']['ScalarTerm'];
+export type ServerNumbers = components['schemas']['ServerNumbers'];
 export type Setting = components['schemas']['Setting'];
 export type SolvedChallenge = components['schemas']['SolvedChallenge'];
 export type StatusTerm = components['schemas']['StatusTerm'];
@@ -2921,6 +2969,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    server_api_server_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerNumbers"];
+                };
             };
         };
     };
