@@ -1,4 +1,4 @@
-/** Saving what a panel shows: its picture as PNG, its numbers as CSV, NPZ or safetensors. */
+/** Saving what a panel shows: its picture as PNG or SVG, its numbers as CSV, NPZ or safetensors. */
 
 /** @typedef {import('./types.js').PanelSpec} PanelSpec */
 /** @typedef {import('./run.svelte.js').RunView} RunView */
@@ -61,6 +61,19 @@ export function savePicture(card, panel, run) {
   pictureOf(card)?.toBlob(
     (blob) => blob && download(blob, `${run.experiment.id}-${panel.name}-${run.now}.png`),
   );
+}
+
+/**
+ * Save the panel's picture as SVG.
+ * @param {HTMLElement} card
+ * @param {PanelSpec} panel
+ * @param {RunView} run
+ */
+export async function saveVector(card, panel, run) {
+  const { vectorOf } = await import('../charts/vector/picture.js');
+  const name = `${run.experiment.id}-${panel.name}-${run.now}`;
+  const svg = await vectorOf(card, `${panel.title} (${name})`);
+  download(new Blob([svg], { type: 'image/svg+xml' }), `${name}.svg`);
 }
 
 /**

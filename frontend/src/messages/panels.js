@@ -14,6 +14,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'panel.enlarge': ['Enlarge', '크게 보기'],
   'panel.shrink': ['Restore size', '원래 크기로'],
   'panel.png': ['Save picture (PNG)', '그림 저장 (PNG)'],
+  'panel.svg': ['Save picture (SVG)', '그림 저장 (SVG)'],
   'panel.csv': ['Save data (CSV)', '데이터 저장 (CSV)'],
   'panel.npz': ['Save data (NumPy, NPZ)', '데이터 저장 (NumPy, NPZ)'],
   'panel.safetensors': ['Save data (safetensors)', '데이터 저장 (safetensors)'],
