@@ -261,6 +261,9 @@ class ThreadExecutor:
     def warm_up(self) -> None:
         """There is nothing to warm up."""
 
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
     async def start(
         self, spec: RunSpec, deliver: Callable[[Output], None], ended: Callable[[str], None]
     ) -> ThreadWorker:

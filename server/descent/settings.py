@@ -9,7 +9,7 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import Field, field_validator
@@ -122,6 +122,16 @@ class Settings(BaseSettings):
     )
     reload: bool = Field(
         False, description="Whether files in EXPERIMENTS are taken up by new runs as soon as they are saved."
+    )
+    executor: Literal["local", "ray"] = Field(
+        "local",
+        description="Where runs and sweeps train: on this machine, or on the Ray cluster that it belongs to "
+        "(docs/cluster.md). There MAX_RUNNING is to be set to what the cluster has.",
+    )
+    ray_address: str = Field(
+        "",
+        description="Address of the head of the Ray cluster, as 10.0.0.1:6379. Default: what RAY_ADDRESS "
+        "says, or the cluster whose node runs on this machine.",
     )
     max_running: int = Field(
         default_factory=lambda: os.cpu_count() or 1,

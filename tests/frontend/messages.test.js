@@ -37,6 +37,7 @@ const PARTS = {
   'layers.*.*': [...ROWS.settings, ...ROWS.options],
   'schedule.*': Object.keys(SCHEDULES),
   'schedule.set.*': Object.values(SCHEDULES).flatMap((settings) => settings.map((setting) => setting.name)),
+  'reason.cluster.*': ['cpus-taken', 'gpus-taken', 'no-cpu', 'no-gpu'],
   'sweep.*': ['low', 'high', 'count', 'steps', 'orders'],
 };
 

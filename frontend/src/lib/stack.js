@@ -103,6 +103,7 @@ function states(run) {
   if (run.status === 'interrupted') found.push({ kind: 'interrupted', tone: 'warn', action: 'resume' });
   if (run.status === 'finished' && run.reason)
     found.push({ kind: 'finished', tone: 'good', action: 'branch' });
+  if (run.status === 'starting' && run.reason) found.push({ kind: 'unplaced', tone: 'warn' });
   if (run.status === 'queued') found.push({ kind: 'queued', tone: 'warn' });
   if (run.status === 'paused' && PAUSES.includes(run.reason))
     found.push({ kind: run.reason, tone: 'warn', action: 'play' });

@@ -36,7 +36,9 @@ export function tell(entry, run, around) {
     case 'end':
       return `${run.status === 'finished' ? finished(run) : ''} ${run.experiment.end?.say ?? ''}`.trim();
     case 'interrupted':
-      return t('reason.interrupted', { step: count(run.step) });
+      return interrupted(run);
+    case 'unplaced':
+      return tOr(`reason.cluster.${run.reason}`, run.reason);
     case 'damaged':
       return t('reason.damaged', { used: count(entry.found?.params.used ?? 0) });
     case 'queued':
@@ -50,6 +52,12 @@ export function tell(entry, run, around) {
     default:
       return tOr(`reason.${entry.kind}`, entry.kind);
   }
+}
+
+/** The store gives an interrupted run a word for a reason, a lost cluster a sentence. @param {RunView} run */
+function interrupted(run) {
+  const told = run.reason.includes(' ') ? 'reason.interrupted.cluster' : 'reason.interrupted';
+  return t(told, { step: count(run.step), reason: run.reason });
 }
 
 /** @param {RunView} run */

@@ -155,6 +155,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'The server stopped during training. Everything up to step {step} is recorded.',
     '학습 중에 서버가 멈췄습니다. 스텝 {step}까지 모두 기록되어 있습니다.',
   ],
+  'reason.interrupted.cluster': [
+    'The cluster lost this run: {reason}. Everything up to step {step} is recorded.',
+    '클러스터에서 이 실행을 잃었습니다: {reason}. 스텝 {step}까지 모두 기록되어 있습니다.',
+  ],
   'reason.damaged': [
     'A checkpoint was damaged, so this run went on from the one before it, at step {used}.',
     '체크포인트 하나가 손상되어 그 앞의 스텝 {used}에서 이어졌습니다.',
@@ -170,6 +174,22 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'reason.queued.turn': [
     'Others have their turn now; then this run goes on exactly where it was.',
     '지금은 다른 사람의 차례입니다. 차례가 돌아오면 멈춘 곳에서 그대로 이어집니다.',
+  ],
+  'reason.cluster.cpus-taken': [
+    'Every core of the cluster is taken. This run starts as soon as one is free.',
+    '클러스터의 모든 코어가 사용 중입니다. 코어가 비는 대로 이 실행이 시작됩니다.',
+  ],
+  'reason.cluster.gpus-taken': [
+    'Every GPU of the cluster is taken. This run starts as soon as one is free.',
+    '클러스터의 모든 GPU가 사용 중입니다. GPU가 비는 대로 이 실행이 시작됩니다.',
+  ],
+  'reason.cluster.no-cpu': [
+    'No node of the cluster offers a core. This run starts when one joins that does.',
+    '클러스터에 코어를 제공하는 노드가 없습니다. 그런 노드가 들어오면 이 실행이 시작됩니다.',
+  ],
+  'reason.cluster.no-gpu': [
+    'No node of the cluster has a GPU. This run starts when one joins that has; on the CPU it starts at once.',
+    '클러스터에 GPU가 있는 노드가 없습니다. 그런 노드가 들어오면 이 실행이 시작됩니다. 장치를 CPU로 고르면 바로 시작됩니다.',
   ],
   'reason.crowd': [
     '{n} other runs are training on this machine.',

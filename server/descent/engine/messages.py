@@ -208,6 +208,15 @@ class SweepRefused:
 
 
 @dataclass(frozen=True)
+class Unplaced:
+    """Nothing has room for the run yet; `reason` is the code of what is missing."""
+
+    seq: int  # of the message before
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Taken:
     """What was asked for of a run's state at `step`; nothing comes after it."""
 
@@ -226,4 +235,4 @@ class NotTaken:
 
 
 Trained = ScalarsFrame | PanelFrame | CheckpointTaken | Event | LookChanged | Reply
-Output = Trained | SweepFrame | SweepRefused | Taken | NotTaken
+Output = Trained | Unplaced | SweepFrame | SweepRefused | Taken | NotTaken

@@ -39,7 +39,7 @@ from descent.runs.tape import Tape
 from descent.settings import Settings
 from descent.store.database import StoreError
 from descent.store.store import Store
-from descent.workers.process import LocalExecutor
+from descent.workers.executor import Executor
 
 Sees = Callable[[str, bool], bool]
 
@@ -60,7 +60,7 @@ class RunManager:
     def __init__(
         self,
         settings: Settings,
-        executor: LocalExecutor,
+        executor: Executor,
         store: Store | None = None,
         registry: Registry | None = None,
     ) -> None:

@@ -23,10 +23,9 @@ from descent.errors import BadKnob, CodeChanged, OwnLoop
 from descent.protocol import ENDED, RunInfo, Status
 from descent.runs.channel import Channel
 from descent.store.schema import RunRow
-from descent.workers.process import LocalWorker
-from descent.workers.remote import RemoteWorker
+from descent.workers.executor import Worker
 
-_ENDINGS: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed"})
+_ENDINGS: frozenset[Status] = ENDED
 CODE = "code"  # key in the environment: a digest of the file, of an experiment of one's own
 IMPORTED = "imported"  # key in the environment of an imported run and its branches: the id in the file
 RESUMABLE: frozenset[Status] = frozenset({"interrupted", "failed", "stopped"})
@@ -85,7 +84,7 @@ class Run:
     plan: Plan = field(default_factory=Plan)  # what it does by itself; until this server ends
     replay: Replay | None = None  # how the next worker restores the run's state
     recorded: RunRow | None = None  # as it is in the store
-    worker: LocalWorker | RemoteWorker | None = None
+    worker: Worker | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)  # its worker takes commands, or it ended
     knob_log: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     replies: dict[int, asyncio.Future[Reply]] = field(default_factory=dict)

@@ -26,6 +26,7 @@ from descent.engine.messages import (
     SweepFrame,
     SweepRefused,
     Taken,
+    Unplaced,
 )
 from descent.protocol import Looked, State, Status
 from descent.runs.channel import Latest
@@ -33,7 +34,7 @@ from descent.runs.recorder import Recorder
 from descent.runs.run import IllegalTransition, Run, now
 from descent.runs.slots import TURN_ENDED, Slots
 from descent.settings import Settings
-from descent.workers.process import LocalExecutor
+from descent.workers.executor import Executor, Interruption
 
 ANSWER_WITHIN = 10.0  # seconds; a command is applied after the step under way
 
@@ -42,7 +43,7 @@ class Sessions:
     """The traffic between the server's runs and their workers."""
 
     def __init__(
-        self, settings: Settings, executor: LocalExecutor, runs: Mapping[str, Run], recorder: Recorder | None
+        self, settings: Settings, executor: Executor, runs: Mapping[str, Run], recorder: Recorder | None
     ) -> None:
         self.slots = Slots(
             settings.max_running,
@@ -169,6 +170,10 @@ class Sessions:
                     self.changed(run)
             case Reply():
                 _answer(run, output)
+            case Unplaced(reason=reason):
+                if run.status == "starting":
+                    run.reason = reason
+                    self.announce(run)
             case SweepFrame() | SweepRefused() | Taken() | NotTaken():
                 raise AssertionError("a run neither sweeps nor ends with its weights")
 
@@ -193,11 +198,11 @@ class Sessions:
             self.slots.promote()
 
     def _lost(self, run: Run, why: str) -> None:
-        """Fail the run, unless it has ended: its worker's process is gone."""
+        """End the run, unless it has ended: its worker is gone."""
         run.worker = None
         if not run.ended:
             run.lost = True
-            self.end(run, "failed", why)
+            self.end(run, "interrupted" if isinstance(why, Interruption) else "failed", why)
 
     def begin_recording(self, run: Run) -> None:
         """Record a run that goes on."""

@@ -21,7 +21,7 @@ from descent.runs.history import History
 from descent.runs.run import Run
 from descent.runs.way_back import knobs_after
 from descent.settings import Settings
-from descent.workers.process import LocalExecutor
+from descent.workers.executor import Executor
 
 MOST_VARIANTS = 64
 MOST_STEPS = 2000  # of one variant
@@ -50,7 +50,7 @@ class SweepRequest:
 class Sweeps:
     """The sweeps of this server."""
 
-    def __init__(self, settings: Settings, executor: LocalExecutor) -> None:
+    def __init__(self, settings: Settings, executor: Executor) -> None:
         self._settings = settings
         self._executor = executor
         self._under_way = 0

@@ -15,7 +15,7 @@ from descent.runs.history import History
 from descent.runs.run import Run
 from descent.settings import Settings
 from descent.store.schema import RunRow
-from descent.workers.process import LocalExecutor
+from descent.workers.executor import Executor
 
 AT_ONCE = 2  # workers; each trains for a second or so, and has the experiment in memory
 WAITING = 8
@@ -54,7 +54,7 @@ def spec_of(
 class Takings:
     """What this server is taking out of runs."""
 
-    def __init__(self, settings: Settings, executor: LocalExecutor) -> None:
+    def __init__(self, settings: Settings, executor: Executor) -> None:
         self._settings = settings
         self._executor = executor
         self._turn = asyncio.Semaphore(AT_ONCE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ from descent.web.prefix import Prefix, page
 from descent.web.requests import Requests
 from descent.web.sockets import protocols
 from descent.web.stream import bad_field
-from descent.workers.process import LocalExecutor
+from descent.workers.executor import Executor, executor_of
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +75,12 @@ def create_app(
     store: Store | None = None,
     *,
     registry: Registry | None = None,
-    executor: type[LocalExecutor] = LocalExecutor,
+    executor: Callable[[], Executor] | None = None,
     catalogue: Mapping[str, DataSet] = CATALOGUE,
 ) -> FastAPI:
     """The application with these settings, by default those of the environment, and these experiments, by
-    default those that come with Descent. `executor`: what runs train in; `catalogue`: data sets to fetch.
+    default those that come with Descent. `executor`: what runs train in, by default what the settings name;
+    `catalogue`: data sets to fetch.
 
     It opens the store when it starts, unless it is given one, and closes it when it ends.
     """
@@ -91,7 +92,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        trains = executor()
+        trains = executor() if executor else executor_of(settings)
         trains.warm_up()
         recorded = store or open_store(settings)
         manager = app.state.manager = RunManager(settings, trains, recorded, registry)
@@ -105,6 +106,7 @@ def create_app(
         await own.end()
         app.state.fetches.close()
         await manager.close()
+        trains.close()
         progress.close()
         if book is not None:
             book.close()

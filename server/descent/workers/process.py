@@ -121,7 +121,7 @@ class LocalWorker:
         self._commands.close()
 
 
-def _cause(process: BaseProcess) -> str:
+def cause_of(process: BaseProcess) -> str:
     """The exit reason of a silent worker; kills it first if it outlives GRACE."""
     if not wait([process.sentinel], GRACE):
         process.kill()
@@ -164,10 +164,13 @@ class LocalExecutor:
                 with outputs, contextlib.suppress(EOFError, OSError):
                     while True:
                         loop.call_soon_threadsafe(deliver, outputs.recv())
-                loop.call_soon_threadsafe(close, _cause(process))
+                loop.call_soon_threadsafe(close, cause_of(process))
 
         threading.Thread(target=follow, name=process.name, daemon=True).start()
         return started
+
+    def close(self) -> None:
+        """The fork server ends with this process."""
 
     def _spawn(self, spec: RunSpec) -> tuple[BaseProcess, Connection, Connection]:
         """The process, the pipe with what it says, and the pipe for commands to it."""

@@ -36,14 +36,19 @@ SWITCH_INTERVAL = 0.001  # seconds; lets the reading thread in between two steps
 def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
     """Train one run: commands arrive over `commands`, all output goes to `outputs`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides how a run ends
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    torch.set_num_threads(1)
+    inbox = Inbox()
+    threading.Thread(target=_read, args=(commands, inbox), name="inbox", daemon=True).start()
     after_others()
     if spec.device == "cpu":  # a GPU's driver maps more than the machine has
         spec = replace(spec, memory_mb=bound_memory(spec.memory_mb))
-    inbox = Inbox()
+    work(inbox, outputs, spec)
+
+
+def work(inbox: Inbox, outputs: Connection, spec: RunSpec) -> None:
+    """Train one run in this thread, with commands from `inbox`; all output goes to `outputs`."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    torch.set_num_threads(1)
     outbox = Outbox(outputs)
-    threading.Thread(target=_read, args=(commands, inbox), name="inbox", daemon=True).start()
     try:
         entry = loaded(spec.code) if spec.code else experiments()[spec.experiment]
     except NotLoaded as error:  # it did load when it was tried

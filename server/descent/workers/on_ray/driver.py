@@ -1,0 +1,251 @@
+"""The process that knows Ray: it makes an actor of each run, and passes messages between it and the server.
+
+What the server asks: `("start", key, Order)`, `("send", key, JSON)`, `("kill", key, None)`. What it is told:
+`("connected", 0, address)` or `("refused", 0, sentence)` first; then of each run `("said", key, messages)`,
+`("unplaced", key, reason)`, and last `("failed", key, cause)` or `("interrupted", key, cause)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+from descent.workers.on_ray import actor
+
+UNREAD = 8  # batches of an actor's messages that wait here; it sends no more until one is read
+MOST_UNSENT = 4 << 20  # bytes of commands that an actor does not take, above which it counts as hung
+SILENCE = 7.0  # seconds without a heartbeat, after which a node is taken to be lost
+UNPLACED = 5.0  # seconds until a run is said to have no place: a process that has one takes that long to load
+HEAD_EVERY = 1.0  # seconds between two looks at whether the cluster's head is there
+HEAD_LOST = 5.0  # seconds without it
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run to start: its pickled `RunSpec`, and what it needs."""
+
+    spec: bytes
+    gpus: int
+
+
+class Interrupted(Exception):
+    """The run is not to blame: its node is gone."""
+
+
+def main(commands: Connection, outputs: Connection, address: str) -> None:
+    """Serve a server, until it or the cluster's head is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides
+    try:
+        import ray
+
+        ray.init(
+            address or "auto",
+            namespace="descent",
+            log_to_driver=False,
+            logging_level="ERROR",
+            configure_logging=True,
+        )
+    except (Exception, SystemExit) as error:
+        outputs.send(("refused", 0, str(error).strip().partition("\n")[0] or type(error).__name__))
+        return
+    ray.cloudpickle.register_pickle_by_value(actor)
+    asyncio.run(Driver(commands, outputs).serve())
+
+
+class Driver:
+    """All runs of one server."""
+
+    def __init__(self, commands: Connection, outputs: Connection) -> None:
+        import ray
+
+        self.cls = ray.remote(actor.RunActor)
+        self.here = actor.installed()
+        self._commands = commands
+        self._outputs = outputs
+        self._runs: dict[int, Run] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> None:
+        """Serve until the head is gone."""
+        import ray
+
+        head = str(ray.get_runtime_context().gcs_address)
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._read, args=(loop,), daemon=True).start()
+        self.tell("connected", 0, head)
+        await _watch(head)
+        self.tell("refused", 0, f"the head of the Ray cluster, {head}, is gone")
+        os._exit(1)  # Ray would wait for it
+
+    def tell(self, kind: str, key: int, content: object) -> None:
+        """Tell the server. Where it does not read, all wait: this process, and so the actors."""
+        try:
+            self._outputs.send((kind, key, content))
+        except OSError:
+            _end()
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                loop.call_soon_threadsafe(self._heard, *pickle.loads(self._commands.recv_bytes()))
+        _end()
+
+    def _heard(self, kind: str, key: int, content: Any) -> None:
+        if kind == "start":
+            self._runs[key] = Run(self, key, content)
+            task = asyncio.create_task(self._follow(key, self._runs[key]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif run := self._runs.get(key):  # it has not ended meanwhile
+            run.send(content) if kind == "send" else run.kill()
+
+    async def _follow(self, key: int, run: Run) -> None:
+        try:
+            cause = await run.follow()
+        except Interrupted as error:
+            kind, cause = "interrupted", str(error)
+        else:
+            kind = "failed"
+        del self._runs[key]
+        run.kill()
+        self.tell(kind, key, cause)
+
+
+class Run:
+    """One run's actor."""
+
+    def __init__(self, driver: Driver, key: int, order: Order) -> None:
+        self._driver = driver
+        self._key = key
+        self._order = order
+        self._actor = driver.cls.options(num_cpus=1, num_gpus=order.gpus, max_concurrency=2).remote()
+        self._unsent: list[bytes] = []
+        self._changed = asyncio.Event()
+        self._begun = asyncio.Event()
+        self._node = "?"
+
+    def send(self, control: bytes) -> None:
+        """Send a command after those before it."""
+        self._unsent.append(control)
+        self._changed.set()
+        if sum(map(len, self._unsent)) > MOST_UNSENT:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the actor at once, also one that has no place yet."""
+        import ray
+
+        ray.kill(self._actor, no_restart=True)
+
+    async def follow(self) -> str:
+        """Relay until the actor is gone; returns the cause. Raises `Interrupted`."""
+        from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
+
+        sending = asyncio.create_task(self._send())
+        try:
+            self._node, there = await self._placed()
+            if differs := actor.difference(self._node, there, self._driver.here):
+                return differs
+            stream = self._actor.train.options(
+                num_returns="streaming", _generator_backpressure_num_objects=UNREAD
+            ).remote(self._order.spec)
+            self._begun.set()
+            while True:
+                async with asyncio.timeout(SILENCE):
+                    said: list[bytes] | None = await _next(stream)
+                if said is None:
+                    return "the worker process ended"
+                if said:
+                    self._driver.tell("said", self._key, said)
+        except TimeoutError:
+            raise Interrupted(f"the node {self._node} has not answered for {SILENCE:g} s") from None
+        except ActorUnavailableError as error:
+            raise Interrupted(f"the node {self._node} cannot be reached: {_first(error)}") from error
+        except ActorDiedError as error:
+            if "node" in _first(error):
+                raise Interrupted(f"the node {self._node} is gone: {_first(error)}") from error
+            return f"the worker process on the node {self._node} is gone: {_first(error)}"
+        except RayError as error:
+            return f"the worker process on the node {self._node} failed: {_first(error)}"
+        finally:
+            sending.cancel()
+
+    async def _placed(self) -> tuple[str, Mapping[str, str]]:
+        """The node, and what is installed there. Says meanwhile what the cluster has no room for."""
+        placed = asyncio.wrap_future(self._actor.installed.remote().future())
+        told = ""
+        while not (await asyncio.wait({placed}, timeout=UNPLACED))[0]:
+            reason = await asyncio.to_thread(lacking, self._order.gpus)
+            if reason not in ("", told):
+                told = reason
+                self._driver.tell("unplaced", self._key, reason)
+        found: tuple[str, Mapping[str, str]] = placed.result()
+        return found
+
+    async def _send(self) -> None:
+        """Send commands, one call at a time, so that they come in order."""
+        from ray.exceptions import RayError
+
+        await self._begun.wait()
+        with contextlib.suppress(RayError):  # it is gone, which its messages tell
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                controls, self._unsent = self._unsent, []
+                await self._actor.command.remote(controls)
+
+
+def lacking(gpus: int) -> str:
+    """What a run that needs so many GPUs waits for; nothing if there is enough of all."""
+    import ray
+
+    have, free = ray.cluster_resources(), ray.available_resources()
+    for name, need in (("GPU", gpus), ("CPU", 1)):
+        if have.get(name, 0) < need:
+            return f"no-{name.lower()}"
+        if free.get(name, 0) < need:
+            return f"{name.lower()}s-taken"
+    return ""
+
+
+async def _next(stream: Any) -> list[bytes] | None:
+    """The next batch of a generator's; None at its end."""
+    try:
+        said: list[bytes] = await (await anext(stream))
+    except StopAsyncIteration:
+        return None
+    return said
+
+
+async def _watch(address: str) -> None:
+    """Return when nothing listens at an address any more."""
+    host, _, port = address.rpartition(":")
+    loop = asyncio.get_running_loop()
+    seen = loop.time()
+    while loop.time() - seen < HEAD_LOST:
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(HEAD_EVERY):
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            writer.close()
+            seen = loop.time()
+        await asyncio.sleep(HEAD_EVERY)
+
+
+def _first(error: Exception) -> str:
+    """The sentence of Ray's that matters."""
+    return " ".join(str(error).split())[:600]
+
+
+def _end() -> NoReturn:
+    """The server is gone: so are its runs."""
+    sys.stderr.flush()
+    os._exit(0)

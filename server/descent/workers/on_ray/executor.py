@@ -1,0 +1,202 @@
+"""Runs on a Ray cluster, seen from the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import itertools
+import json
+import logging
+import multiprocessing
+import pickle
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from descent.engine.messages import Control, Output, RunSpec, Unplaced
+from descent.workers import forks
+from descent.workers.executor import Interruption
+from descent.workers.on_ray import driver
+from descent.workers.process import Commands, PipeCommands, ThreadCommands, cause_of, reaping
+
+logger = logging.getLogger(__name__)
+
+CONNECTED_WITHIN = 30.0  # seconds
+ASIDES = 8  # messages that the server may have about a run before its worker begins
+
+
+class RayWorker:
+    """One run's actor, seen from the server."""
+
+    def __init__(self, tell: Callable[..., None]) -> None:
+        self._tell = tell
+
+    def send(self, control: Control) -> None:
+        """Send a command; lost if the actor is gone, which is reported separately."""
+        self._tell("send", json.dumps(asdict(control)).encode())
+
+    def kill(self) -> None:
+        """End the actor at once."""
+        self._tell("kill")
+
+    def close(self) -> None:
+        """Nothing is left to release."""
+
+
+@dataclass
+class Listener:
+    """Whom the messages of a run are for."""
+
+    deliver: Callable[[Output], None]
+    ended: Callable[[str], None]
+    first_seq: int  # of what may be said of a run that has no place yet
+    asides: int
+
+
+class RayExecutor:
+    """Starts runs as actors of a Ray cluster; it connects when it has to, and again when that was lost."""
+
+    def __init__(self, address: str = "") -> None:
+        """`address`: of the cluster's head; by default what `RAY_ADDRESS` or this machine's node says."""
+        self._address = address
+        self._connecting: asyncio.Task[Connected] | None = None
+        self._keys = itertools.count(1)
+
+    def warm_up(self) -> None:
+        """Connect, so that the first run need not wait for it. Needs an event loop."""
+        self._connect().add_done_callback(_report)
+
+    async def start(
+        self, spec: RunSpec, deliver: Callable[[Output], None], ended: Callable[[str], None]
+    ) -> RayWorker:
+        """Start a run. In the event loop, `deliver` gets each message, and `ended` the cause of its end.
+
+        Raises `OSError` where the cluster cannot be reached.
+        """
+        connected = await asyncio.shield(self._connect())
+        trains = spec.sweep is None and not spec.take
+        asides = ASIDES if trains else 0
+        listener = Listener(deliver, ended, spec.first_seq, asides)
+        spec = replace(spec, first_seq=spec.first_seq + asides)
+        return connected.start(next(self._keys), spec, listener)
+
+    def close(self) -> None:
+        """End the connection, and so every actor."""
+        if (task := self._connecting) is None:
+            return
+        if not task.done():
+            task.cancel()
+        elif not task.cancelled() and task.exception() is None:
+            task.result().close()
+
+    def _connect(self) -> asyncio.Task[Connected]:
+        task = self._connecting
+        if task is None or (task.done() and (task.exception() or task.result().gone)):
+            task = self._connecting = asyncio.create_task(connect(self._address))
+        return task
+
+
+async def connect(address: str) -> Connected:
+    """Start the process that knows Ray. Raises `OSError` with a sentence where the cluster takes none."""
+    if importlib.util.find_spec("ray") is None:
+        raise OSError("Ray is not installed; install descent-playground[ray]")
+    process, outputs, commands = await asyncio.to_thread(_spawn, address)
+    way = await PipeCommands.over(commands) if forks.FORKS else ThreadCommands(commands)
+    connected = Connected(process, way)
+    threading.Thread(target=connected.follow, args=(outputs,), name="ray", daemon=True).start()
+    named = f"the Ray cluster at {address}" if address else "the Ray cluster"
+    try:
+        await asyncio.wait_for(asyncio.shield(connected.answered), CONNECTED_WITHIN)
+    except TimeoutError:
+        connected.close()
+        raise OSError(f"{named} did not answer within {CONNECTED_WITHIN:g} s (setting RAY_ADDRESS)") from None
+    if connected.gone:
+        raise OSError(f"{named} cannot be reached (setting RAY_ADDRESS): {connected.gone}")
+    return connected
+
+
+class Connected:
+    """The process that knows Ray, seen from the server."""
+
+    def __init__(self, process: BaseProcess, commands: Commands) -> None:
+        self.gone = ""  # why, once it is
+        self._loop = asyncio.get_running_loop()
+        self.answered = self._loop.create_future()
+        self._process = process
+        self._commands = commands
+        self._runs: dict[int, Listener] = {}
+
+    def start(self, key: int, spec: RunSpec, listener: Listener) -> RayWorker:
+        """Have an actor made. Raises `OSError` where the cluster was just lost."""
+        if self.gone:
+            raise OSError(self.gone)
+        self._runs[key] = listener
+        self._tell("start", key, driver.Order(pickle.dumps(spec), int(spec.device == "cuda")))
+        return RayWorker(lambda kind, content=None: self._tell(kind, key, content))
+
+    def close(self) -> None:
+        """End the process, and so its actors."""
+        self._process.kill()
+        self._commands.close()
+
+    def follow(self, outputs: Connection) -> None:
+        """Read what the process says until it ends; in a thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the server is ending
+            with outputs, contextlib.suppress(EOFError, OSError):
+                while True:
+                    kind, key, content = outputs.recv()
+                    if kind == "said":
+                        content = [pickle.loads(one) for one in content]
+                    self._loop.call_soon_threadsafe(self._heard, kind, key, content)
+            self._loop.call_soon_threadsafe(self._ended, cause_of(self._process))
+
+    def _tell(self, kind: str, key: int, content: object = None) -> None:
+        self._commands.send(pickle.dumps((kind, key, content)))
+
+    def _heard(self, kind: str, key: int, content: Any) -> None:
+        if kind in ("connected", "refused"):
+            self.gone = content if kind == "refused" else ""
+            if not self.answered.done():
+                self.answered.set_result(None)
+        elif kind in ("failed", "interrupted"):
+            listener = self._runs.pop(key)
+            listener.ended(Interruption(content) if kind == "interrupted" else content)
+        elif kind == "unplaced":
+            listener = self._runs[key]
+            if listener.asides:
+                listener.asides -= 1
+                listener.deliver(Unplaced(listener.first_seq - 1, 0, content))
+        else:
+            for output in content:
+                self._runs[key].deliver(output)
+
+    def _ended(self, cause: str) -> None:
+        self._commands.close()
+        self.gone = self.gone or f"the connection to the Ray cluster was lost ({cause})"
+        if not self.answered.done():
+            self.answered.set_result(None)
+        for listener in self._runs.values():
+            listener.ended(Interruption(self.gone))
+        self._runs.clear()
+
+
+def _spawn(address: str) -> tuple[BaseProcess, Connection, Connection]:
+    """The process, the pipe with what it says, and the pipe to it."""
+    context = multiprocessing.get_context("spawn")  # Ray is not to be forked, and torch is not needed
+    its_commands, commands = context.Pipe(duplex=False)
+    outputs, its_outputs = context.Pipe(duplex=False)
+    process = context.Process(
+        target=driver.main, args=(its_commands, its_outputs, address), name="ray", daemon=True
+    )
+    with its_commands, its_outputs, reaping:
+        process.start()
+    return process, outputs, commands
+
+
+def _report(connecting: asyncio.Task[Connected]) -> None:
+    if not connecting.cancelled() and (error := connecting.exception()) is not None:
+        logger.error("%s", error)

@@ -1,0 +1,21 @@
+"""Runs on a Ray cluster of two nodes, in a network of its own: what test_executors.py asks."""
+
+import sys
+
+import pytest
+
+import ray_cluster
+
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(ray_cluster.absent()), reason=ray_cluster.absent()),
+]
+
+
+@pytest.mark.parametrize("tests", ["test_executors.py"])
+def test_beside_a_cluster(tests):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "ray"]
+    done = ray_cluster.inside(*command, f"tests/server/{tests}", timeout=500)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "skipped" not in done.stdout.splitlines()[-1], done.stdout
