@@ -18,7 +18,8 @@ COPY constraints.txt pyproject.toml ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
     > requirements.txt && /opt/descent/bin/pip install -r requirements.txt
 COPY . .
-RUN /opt/descent/bin/pip install '.[postgres]'
+ARG EXTRAS=postgres
+RUN /opt/descent/bin/pip install ".[$EXTRAS]"
 
 FROM python:3.11-slim
 RUN useradd --create-home --uid 10001 descent && install --directory --owner=descent /data

@@ -75,8 +75,8 @@ def main() -> int:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     folder = os.environ[INSIDE]
     head = [f"--temp-dir={folder}", "--port=6379", "--include-dashboard=false"]
-    start("--head", "--num-cpus=2", *head)
-    start(f"--address={ADDRESS}", "--num-cpus=2", '--resources={"second": 1}')
+    start("--head", "--num-cpus=1", *head)
+    start(f"--address={ADDRESS}", "--num-cpus=1", '--resources={"second": 1}')
     return subprocess.run(sys.argv[1:], check=False).returncode
 
 

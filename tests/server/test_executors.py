@@ -20,7 +20,7 @@ from descent.runs.manager import RunManager
 from descent.runs.sweeps import SweepRequest
 from descent.settings import Settings
 from descent.store.store import Store
-from descent.workers.executor import executor_of
+from descent.workers.executor import device_of, executor_of
 from descent.workers.worker import train
 
 pytestmark = pytest.mark.slow
@@ -44,11 +44,16 @@ async def executor(request):
 
 @pytest.fixture
 async def manager(executor, tmp_path):
-    settings = Settings(home=tmp_path, idle_pause=0)
+    settings = Settings(home=tmp_path, idle_pause=0, max_running=8)
     manager = RunManager(settings, executor, Store("", tmp_path))
     await manager.start()
     yield manager
     await manager.close()
+
+
+def test_a_cluster_is_asked_for_a_gpu_by_name_alone():
+    cluster = Settings(executor="ray")
+    assert [device_of(cluster, asked) for asked in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
 
 
 async def until(true, what):
@@ -66,14 +71,24 @@ async def trained(manager, **how):
 
 
 def columns_of(frames):
-    """Frames of scalars, as columns."""
+    """Frames of scalars, as columns; what a frame lacks is not a number."""
     arrays = [wire.decode(frame).arrays for frame in frames]
-    return {name: np.concatenate([one[name] for one in arrays]) for name in arrays[0]}
+    names = {name: values.dtype for one in arrays for name, values in one.items()}
+    return {
+        name: np.concatenate(
+            [one[name] if name in one else np.full(len(one["step"]), np.nan, dtype) for one in arrays]
+        )
+        for name, dtype in names.items()
+    }
 
 
 def scalars_of(run):
     """What a run said, as columns."""
-    return columns_of(entry.data for entry in run.channel.tape.after(0) if entry.binary)
+    frames, seq = [], 0
+    while entries := run.channel.tape.after(seq):
+        frames += [entry.data for entry in entries if entry.binary]
+        seq = entries[-1].seq
+    return columns_of(frames)
 
 
 async def test_a_run_trains_to_its_end(manager):

@@ -13,7 +13,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("tests", ["test_executors.py"])
+@pytest.mark.parametrize("tests", ["test_executors.py", "test_ray_faults.py"])
 def test_beside_a_cluster(tests):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "ray"]
     done = ray_cluster.inside(*command, f"tests/server/{tests}", timeout=500)

@@ -263,6 +263,19 @@ def test_compose_publishes_on_this_machine_only(compose: Callable[..., dict[str,
     assert "home" in str(service["volumes"])
 
 
+def test_of_a_cluster_only_the_server_is_reached(compose: Callable[..., dict[str, Any]]) -> None:
+    services = compose("cluster")
+    assert set(services) == {"head", "node"}
+    assert published(services["head"]) == ["127.0.0.1:8000:8000/tcp"]
+    assert not published(services["node"])
+    for one in services.values():
+        assert one["environment"]["RAY_AUTH_MODE"] == "token"
+        assert set(one["networks"]) == {"nodes"}
+        assert one["cap_drop"] == ["ALL"]
+    assert services["head"]["environment"]["DESCENT_EXECUTOR"] == "ray"
+    assert services["node"]["deploy"]["replicas"] == 2
+
+
 def test_of_a_class_only_the_proxy_is_reached_and_all_have_limits(
     compose: Callable[..., dict[str, Any]],
 ) -> None:

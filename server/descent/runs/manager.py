@@ -15,7 +15,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from descent import errors
 from descent.contract.entry import Entry
 from descent.engine.borrowed import Borrowed
-from descent.engine.device import pick_device
 from descent.engine.messages import Applied, Plan, Taken
 from descent.protocol import Device, Diagnosis, FindingParams, Recording, RunInfo
 from descent.registry import Registry, experiments
@@ -39,7 +38,7 @@ from descent.runs.tape import Tape
 from descent.settings import Settings
 from descent.store.database import StoreError
 from descent.store.store import Store
-from descent.workers.executor import Executor
+from descent.workers.executor import Executor, device_of
 
 Sees = Callable[[str, bool], bool]
 
@@ -205,7 +204,7 @@ class RunManager:
                 built_with=values,
                 began_with=values,
                 seed=seed,
-                device=pick_device(device),
+                device=device_of(self.settings, device),
                 channel=Channel(self._tape(run_id)),
                 max_steps=max_steps,
                 pace=entry.cls.pace,

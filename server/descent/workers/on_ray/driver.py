@@ -12,7 +12,6 @@ import contextlib
 import os
 import pickle
 import signal
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,10 +22,11 @@ from descent.workers.on_ray import actor
 
 UNREAD = 8  # batches of an actor's messages that wait here; it sends no more until one is read
 MOST_UNSENT = 4 << 20  # bytes of commands that an actor does not take, above which it counts as hung
-SILENCE = 7.0  # seconds without a heartbeat, after which a node is taken to be lost
+SILENCE = 7  # seconds without a heartbeat, after which a node is taken to be lost
+LOADING = 60  # the same, before the first message: to load torch may keep a process from all else for seconds
 UNPLACED = 5.0  # seconds until a run is said to have no place: a process that has one takes that long to load
 HEAD_EVERY = 1.0  # seconds between two looks at whether the cluster's head is there
-HEAD_LOST = 5.0  # seconds without it
+HEAD_LOST = 4  # looks in vain
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ class Interrupted(Exception):
 def main(commands: Connection, outputs: Connection, address: str) -> None:
     """Serve a server, until it or the cluster's head is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides
+    with open(os.devnull, "w") as nowhere:  # Ray prints pages when a node is lost, and has logs of its own
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
     try:
         import ray
 
@@ -159,25 +162,33 @@ class Run:
                 num_returns="streaming", _generator_backpressure_num_objects=UNREAD
             ).remote(self._order.spec)
             self._begun.set()
-            while True:
-                async with asyncio.timeout(SILENCE):
-                    said: list[bytes] | None = await _next(stream)
-                if said is None:
-                    return "the worker process ended"
+            patience = LOADING
+            while (said := await self._next(stream, patience)) is not None:
                 if said:
                     self._driver.tell("said", self._key, said)
-        except TimeoutError:
-            raise Interrupted(f"the node {self._node} has not answered for {SILENCE:g} s") from None
+                    patience = SILENCE
+            return "the worker process ended"
         except ActorUnavailableError as error:
-            raise Interrupted(f"the node {self._node} cannot be reached: {_first(error)}") from error
+            raise Interrupted(f"the node {self._node} cannot be reached") from error
         except ActorDiedError as error:
-            if "node" in _first(error):
-                raise Interrupted(f"the node {self._node} is gone: {_first(error)}") from error
-            return f"the worker process on the node {self._node} is gone: {_first(error)}"
+            if "its node" in str(error):
+                raise Interrupted(f"the node {self._node} is gone") from error
+            if "low on memory" in str(error):
+                return f"Ray ended the worker process, since the node {self._node} ran low on memory"
+            return f"the worker process on the node {self._node} was killed, or crashed"
         except RayError as error:
-            return f"the worker process on the node {self._node} failed: {_first(error)}"
+            return f"the worker process on the node {self._node} failed: {_brief(error)}"
         finally:
             sending.cancel()
+
+    async def _next(self, stream: Any, patience: int) -> list[bytes] | None:
+        """The next batch; None after the last. Raises `Interrupted` after so many seconds of silence."""
+        coming = asyncio.ensure_future(_next(stream))
+        for _ in range(patience):  # one by one: where this process itself stood still, that counts as one
+            if (await asyncio.wait({coming}, timeout=1))[0]:
+                return coming.result()
+        coming.cancel()
+        raise Interrupted(f"the node {self._node} has not answered for {patience} s")
 
     async def _placed(self) -> tuple[str, Mapping[str, str]]:
         """The node, and what is installed there. Says meanwhile what the cluster has no room for."""
@@ -226,26 +237,31 @@ async def _next(stream: Any) -> list[bytes] | None:
     return said
 
 
-async def _watch(address: str) -> None:
-    """Return when nothing listens at an address any more."""
+async def listening(address: str, within: float = 5.0) -> bool:
+    """Whether something listens at an address, HOST:PORT."""
     host, _, port = address.rpartition(":")
-    loop = asyncio.get_running_loop()
-    seen = loop.time()
-    while loop.time() - seen < HEAD_LOST:
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(HEAD_EVERY):
-                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-            writer.close()
-            seen = loop.time()
+    try:
+        async with asyncio.timeout(within):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, ValueError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+async def _watch(address: str) -> None:
+    """Return when nothing has listened at an address for a while."""
+    missed = 0
+    while missed < HEAD_LOST:
+        missed = 0 if await listening(address, HEAD_EVERY) else missed + 1
         await asyncio.sleep(HEAD_EVERY)
 
 
-def _first(error: Exception) -> str:
-    """The sentence of Ray's that matters."""
-    return " ".join(str(error).split())[:600]
+def _brief(error: Exception) -> str:
+    """What Ray says, in one line; the end of it names the cause."""
+    return " ".join(str(error).split())[-600:]
 
 
 def _end() -> NoReturn:
     """The server is gone: so are its runs."""
-    sys.stderr.flush()
     os._exit(0)

@@ -21,6 +21,7 @@ from descent.engine.messages import Control, Output, RunSpec, Unplaced
 from descent.workers import forks
 from descent.workers.executor import Interruption
 from descent.workers.on_ray import driver
+from descent.workers.on_ray.driver import listening
 from descent.workers.process import Commands, PipeCommands, ThreadCommands, cause_of, reaping
 
 logger = logging.getLogger(__name__)
@@ -104,11 +105,13 @@ async def connect(address: str) -> Connected:
     """Start the process that knows Ray. Raises `OSError` with a sentence where the cluster takes none."""
     if importlib.util.find_spec("ray") is None:
         raise OSError("Ray is not installed; install descent-playground[ray]")
+    named = f"the Ray cluster at {address}" if address else "the Ray cluster"
+    if address and not await listening(address):
+        raise OSError(f"{named} cannot be reached (setting RAY_ADDRESS): nothing listens there")
     process, outputs, commands = await asyncio.to_thread(_spawn, address)
     way = await PipeCommands.over(commands) if forks.FORKS else ThreadCommands(commands)
     connected = Connected(process, way)
     threading.Thread(target=connected.follow, args=(outputs,), name="ray", daemon=True).start()
-    named = f"the Ray cluster at {address}" if address else "the Ray cluster"
     try:
         await asyncio.wait_for(asyncio.shield(connected.answered), CONNECTED_WITHIN)
     except TimeoutError:
