@@ -112,49 +112,68 @@ def main() -> None:
     os.nice(5)  # as workers are, which its cores are taken from
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    ready = selectors.DefaultSelector()
-    viewers = []
+    crowd = Crowd()
     for number in range(options.number):
         viewer = let_in(options.port, options.run, options.cookie)
-        viewer.say(type="watch", panels=options.panels[: 1 + number % 2], max_fps=options.fps)
         if not options.deaf:
             viewer.say(type="ack", seq=0)
-            viewer.socket.setblocking(False)
-            ready.register(viewer.socket, selectors.EVENT_READ, (viewer, number % SEEN == 0))
-        viewers.append(viewer)
+            crowd.read_from(viewer, tells=number % SEEN == 0)
+        crowd.viewers.append(viewer)
+        crowd.read(0)
+    for number, viewer in enumerate(crowd.viewers):
+        viewer.say(type="watch", panels=options.panels[: 1 + number % 2], max_fps=options.fps)
+        crowd.read(0)
     print("ready", flush=True)
-    ready.register(sys.stdin, selectors.EVENT_READ)
-    print(json.dumps(watched(ready, viewers)), flush=True)
+    crowd.ready.register(sys.stdin, selectors.EVENT_READ)
+    while not crowd.read(None):
+        pass
+    counted = {"pictures": [one.pictures for one in crowd.viewers], "came": crowd.came, "lost": crowd.lost}
+    print(json.dumps(counted), flush=True)
 
 
-def watched(ready: selectors.BaseSelector, viewers: list[Viewer]) -> dict[str, object]:
-    """Read until stdin says to stop. Pictures of each viewer, and (seq, monotonic time) of some that came."""
-    buffer = memoryview(bytearray(BUFFER))
-    came: list[tuple[int, float]] = []
-    begin = lost = 0
-    while True:
-        for key, _ in ready.select():
-            if key.data is None:
-                if not sys.stdin.readline().startswith("measure"):
-                    return {"pictures": [one.pictures for one in viewers], "came": came, "lost": lost}
-                came, begin = [], 1
-                for one in viewers:
+class Crowd:
+    """Viewers that read. `came`: (seq, monotonic time) of pictures that came to those that tell."""
+
+    def __init__(self) -> None:
+        self.ready = selectors.DefaultSelector()
+        self.viewers: list[Viewer] = []
+        self.came: list[tuple[int, float]] = []
+        self.lost = 0
+        self._counts = False
+        self._buffer = memoryview(bytearray(BUFFER))
+
+    def read_from(self, viewer: Viewer, *, tells: bool) -> None:
+        """Have a viewer read from now on."""
+        viewer.socket.setblocking(False)
+        self.ready.register(viewer.socket, selectors.EVENT_READ, (viewer, tells))
+
+    def read(self, timeout: float | None) -> bool:
+        """Read what has come; whether stdin says to stop."""
+        for key, _ in self.ready.select(timeout):
+            if key.data is not None:
+                self._hear(*key.data)
+            elif sys.stdin.readline().startswith("measure"):
+                self._counts = True
+                self.came = []
+                for one in self.viewers:
                     one.pictures = 0
-                continue
-            viewer, tells = key.data
-            try:
-                size = viewer.socket.recv_into(buffer)
-            except OSError:
-                size = 0
-            if not size:
-                lost += 1
-                ready.unregister(viewer.socket)
-                continue
-            if found := viewer.heard(buffer[:size]):
-                viewer.say(type="ack", seq=max(found))
-                if tells and begin:
-                    now = time.monotonic()
-                    came += [(seq, now) for seq in found]
+            else:
+                return True
+        return False
+
+    def _hear(self, viewer: Viewer, tells: bool) -> None:
+        try:
+            size = viewer.socket.recv_into(self._buffer)
+        except OSError:
+            size = 0
+        if not size:
+            self.lost += 1
+            self.ready.unregister(viewer.socket)
+        elif found := viewer.heard(self._buffer[:size]):
+            viewer.say(type="ack", seq=max(found))
+            if tells and self._counts:
+                now = time.monotonic()
+                self.came += [(seq, now) for seq in found]
 
 
 if __name__ == "__main__":

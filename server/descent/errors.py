@@ -151,7 +151,7 @@ class TooManyRuns(DescentError):
 
 
 class TooManySweeps(DescentError):
-    """As many sweeps are under way as the settings allow."""
+    """As many sweeps are under way as the settings allow; `reason` is `each` where they are one's own."""
 
     status = 429
     code = "too-many-sweeps"
@@ -246,6 +246,13 @@ class WrongToken(DescentError):
 
     status = 401
     code = "wrong-token"
+
+
+class TooManyRequests(DescentError):
+    """One person asks more often than the settings allow; `seconds` until the next request is answered."""
+
+    status = 429
+    code = "too-many-requests"
 
 
 class TooManyTokens(DescentError):

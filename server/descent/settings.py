@@ -165,6 +165,9 @@ class Settings(BaseSettings):
         "pictures and checkpoints of their oldest ones make room.",
     )
     sweeps: int = Field(2, ge=1, description="Sweeps under way at the same time; they take no run's slot.")
+    sweeps_each: int = Field(
+        1, ge=1, description="As SWEEPS, of each person, where the server asks for keys."
+    )
     sweep_mb: int = Field(
         1024, ge=1, description="MiB that the states of all variants of a sweep may take together."
     )
@@ -219,6 +222,12 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds within which a request must come, and a body must go on, before its connection "
         "is closed.",
+    )
+    requests_each: float = Field(
+        100,
+        ge=0,
+        description="Requests a second of each person, on average over five, where the server asks for keys; "
+        "streams and the page's own files are not counted. 0: as many as they like.",
     )
     exports: int = Field(2, ge=1, description="Tables of scalars written out at the same time.")
     send_timeout: float = Field(

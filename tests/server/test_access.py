@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -25,6 +26,7 @@ from descent.cli.main import cli
 from descent.errors import TooManyPeople, UnknownKey, WrongToken
 from descent.web import door
 from descent.web.door import COOKIE, Needs
+from descent.web.often import OVER
 
 PUBLIC = {"/api/openapi.json"}  # says what there is, and nothing of anybody
 ROLES = ("viewer", "learner", "teacher")
@@ -426,6 +428,50 @@ def test_a_script_comes_by_its_key(
             time.sleep(0.05)
     assert [one["owner"] for one in found] == [key.id]
     assert come().get("/api/runs").json() == []
+
+
+# How much of it
+
+
+def test_who_asks_in_a_loop_is_told_to_wait_and_the_others_are_not(live_server: Any) -> None:
+    server = live_server(host="0.0.0.0", requests_each=3)
+    book: Book = live_server.server.config.app.state.book
+    with httpx.Client(base_url=server) as one, httpx.Client(base_url=server) as other:
+        for client in (one, other):
+            client.post("/api/enter", json={"key": book.new_key("learner")[1], "name": ""})
+        assert one.get("/api/me").status_code == 200
+        refused = next(answer for _ in range(5000) if (answer := one.get("/api/me")).status_code != 200)
+        assert refused.status_code == 429
+        assert refused.json()["code"] == "too-many-requests"
+        assert int(refused.headers["retry-after"]) in range(1, OVER + 1)
+        assert one.get("/").status_code == 200, "the page itself is not counted"
+        cookie = {"Cookie": f"{COOKIE}={one.cookies[COOKIE]}"}
+        with connect(f"{server.replace('http', 'ws')}/api/class/stream", additional_headers=cookie) as ws:
+            assert json.loads(ws.recv())["type"] == "class"
+        assert other.get("/api/me").status_code == 200
+
+
+def test_a_person_has_so_many_sweeps_under_way_and_no_more(live_server: Any) -> None:
+    server = live_server(host="0.0.0.0", sweeps=2, sweeps_each=1)
+    book: Book = live_server.server.config.app.state.book
+    long = {"count": 25, "steps": 2000}
+    with contextlib.ExitStack() as opened:
+        one, other, third = (
+            opened.enter_context(httpx.Client(base_url=server, timeout=60)) for _ in range(3)
+        )
+        runs = []
+        for client in (one, other, third):
+            client.post("/api/enter", json={"key": book.new_key("learner")[1], "name": ""})
+            runs.append(f"/api/runs/{begin(client)['id']}/sweep")
+        first = opened.enter_context(one.stream("POST", runs[0], json=long))
+        assert first.status_code == 200
+        refused = one.post(runs[0], json=long)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too-many-sweeps")
+        assert refused.json()["params"] == {"most": 1, "reason": "each"}
+        assert "SWEEPS_EACH" in refused.json()["detail"]
+        second = opened.enter_context(other.stream("POST", runs[1], json=long))
+        assert second.status_code == 200
+        assert third.post(runs[2], json=long).json()["params"] == {"most": 2}
 
 
 # Files that people bring

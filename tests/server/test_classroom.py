@@ -18,7 +18,9 @@ from descent.classroom.lesson import POINTS, Asking, Lesson, curve_of, decided
 from descent.classroom.progress import Progress
 from descent.errors import BadField
 from descent.tasks import Asked, read_questions
+from descent.web.classroom import COMMANDS
 from descent.web.door import COOKIE
+from descent.web.often import OVER
 from tiny import REGISTRY
 
 SAID = {
@@ -108,6 +110,24 @@ def test_what_the_teacher_shows_reaches_all_and_is_shared(join: Callable[..., Me
     teacher.http.put("/api/class/shown", json={})
     assert anna.hears(lambda said: said["type"] == "class" and said["shown"] is None)
     assert anna.http.put("/api/class/shown", json={"run": run}).status_code == 403
+
+
+def test_who_guesses_in_a_loop_is_told_to_wait_and_the_others_are_not(join: Callable[..., Member]) -> None:
+    teacher, anna, ben = join("teacher", "T"), join("learner", "Anna"), join("learner", "Ben")
+    assert (
+        teacher.http.post("/api/class/question", json={"experiment": "tiny", "question": "sign"}).status_code
+        == 204
+    )
+    id = anna.hears(lambda said: said["asking"])["asking"]["id"]
+    guess = {"question": id, "guess": "above"}
+    answers = [anna.http.post("/api/class/guess", json=guess) for _ in range(OVER * COMMANDS + 5)]
+    refused = [one for one in answers if one.status_code == 429]
+    assert refused
+    assert refused[0].json()["code"] == "too-many-requests"
+    assert int(refused[0].headers["retry-after"]) == refused[0].json()["params"]["seconds"] > 0
+    assert {one.status_code for one in answers} == {204, 429}
+    assert ben.http.post("/api/class/guess", json=guess).status_code == 204
+    assert teacher.http.post("/api/class/question/close", json={"question": id}).status_code == 204
 
 
 def test_a_question_is_asked_guessed_let_go_and_decided(join: Callable[..., Member]) -> None:

@@ -1,5 +1,6 @@
 """Peers that stop reading or sending, leave without a word, or are too many: real sockets, a real server."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -234,3 +235,13 @@ def test_no_more_connections_are_let_in_than_files_may_be_open(monkeypatch, tiny
     assert http.limits == stream.limits
     assert http.limits.connections == 256 - sockets.OTHER_FILES - 4 * sockets.FILES_PER_RUN
     assert "256 files may be open here: at most 96 connections" in caplog.text
+
+
+async def test_who_has_left_is_cut_off_quietly():
+    here, there = socket.socketpair()
+    transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=here)
+    transport.abort()
+    await asyncio.sleep(0)
+    assert here.fileno() < 0
+    sockets.cut_off(transport)
+    there.close()

@@ -289,10 +289,12 @@ class RunManager:
             await self.resume(run)
         return run
 
-    async def sweep(self, run: Run, step: int | None, order: SweepRequest) -> AsyncIterator[bytes]:
-        """Frames of a sweep from a state of `run`; see `Sweeps.sweep`."""
+    async def sweep(
+        self, run: Run, step: int | None, order: SweepRequest, owner: str = ""
+    ) -> AsyncIterator[bytes]:
+        """Frames of somebody's sweep from a state of `run`; see `Sweeps.sweep`."""
         run.need_experiment()
-        return await self._sweeps.sweep(self._history(), run, step, order)
+        return await self._sweeps.sweep(self._history(), run, step, order, owner)
 
     async def take(self, run: Run, step: int | None, what: What) -> Taken:
         """The weights or the model of `run` after `step` steps; see `Takings.take`."""

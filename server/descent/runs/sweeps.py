@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -53,29 +54,26 @@ class Sweeps:
     def __init__(self, settings: Settings, executor: Executor) -> None:
         self._settings = settings
         self._executor = executor
-        self._under_way = 0
+        self._under_way: Counter[str] = Counter()  # by person
 
     async def sweep(
-        self, history: History, run: Run, step: int | None, order: SweepRequest
+        self, history: History, run: Run, step: int | None, order: SweepRequest, owner: str = ""
     ) -> AsyncIterator[bytes]:
         """Frames of a sweep from where `run` was after `step` steps. When this returns, it has begun.
+
+        `owner`: whose it is, where there are several people.
 
         Raises `NotRecorded`, `BadField`, `BadKnob`, `FixedKnob`, `TooManySweeps`, `SweepTooLarge` and
         `SweepFailed`, all before anything is trained.
         """
-        frames = self._frames(history, run, step, order)
+        frames = self._frames(history, run, step, order, owner)
         return _chained(await anext(frames), frames)
 
     async def _frames(
-        self, history: History, run: Run, step: int | None, order: SweepRequest
+        self, history: History, run: Run, step: int | None, order: SweepRequest, owner: str
     ) -> AsyncIterator[bytes]:
-        if self._under_way >= self._settings.sweeps:
-            raise errors.TooManySweeps(
-                f"{self._under_way} sweeps are under way; stop one, or wait (setting SWEEPS)",
-                "run",
-                most=self._settings.sweeps,
-            )
-        self._under_way += 1
+        self._need_room(owner)
+        self._under_way[owner] += 1
         try:
             order = resolved(run.entry, order)
             knob_check.need_data(run.entry, run.built_with, self._settings.data_folders)
@@ -98,7 +96,22 @@ class Sweeps:
             async for frame in self._worked(spec):
                 yield frame
         finally:
-            self._under_way -= 1
+            self._under_way[owner] -= 1
+
+    def _need_room(self, owner: str) -> None:
+        """Raises `TooManySweeps`."""
+        each, most, own = self._settings.sweeps_each, self._settings.sweeps, self._under_way[owner]
+        if owner and own >= each:
+            raise errors.TooManySweeps(
+                f"{own} of your sweeps are under way; stop one, or wait (setting SWEEPS_EACH)",
+                "run",
+                most=each,
+                reason="each",
+            )
+        if self._under_way.total() >= most:
+            raise errors.TooManySweeps(
+                f"{most} sweeps are under way; stop one, or wait (setting SWEEPS)", "run", most=most
+            )
 
     async def _worked(self, spec: RunSpec) -> AsyncIterator[bytes]:
         """The worker's frames, up to its final one or until this generator is closed."""

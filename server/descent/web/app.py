@@ -57,6 +57,7 @@ from descent.web.gate import Gate
 from descent.web.guard import Guard, problem
 from descent.web.heads import Heads
 from descent.web.index import Index
+from descent.web.often import Often
 from descent.web.prefix import Prefix, page
 from descent.web.requests import Requests
 from descent.web.sockets import protocols
@@ -136,7 +137,9 @@ def create_app(
     app.state.pictures = asyncio.Semaphore(pictures.AT_ONCE)
     app.state.tables = scalar_routes.Turns(asyncio.Semaphore(settings.exports))
     app.add_middleware(Heads)
-    app.add_middleware(Door, book=book, wrong=wrong)
+    app.state.commands = Often(classroom.COMMANDS, "you answer too often")
+    requests = Often(settings.requests_each, "you ask too often (setting REQUESTS_EACH)")
+    app.add_middleware(Door, book=book, wrong=wrong, requests=requests)
     uploads = {
         archive_routes.IMPORT: settings.import_mb << 20,
         pictures.PATH: pictures.LARGEST,

@@ -18,9 +18,21 @@ from descent.tasks import Asked
 from descent.web.door import TEACHER, VIEWER, shut_out
 from descent.web.door import Asking as Who
 from descent.web.experiments import TheRegistry
+from descent.web.often import Often
 from descent.web.stream import POLICY_VIOLATION, TRY_AGAIN_LATER, bad_field
 
 SAYINGS = 20  # a second, of one page; more are passed over
+
+COMMANDS = 4  # a second of each person, on average over five
+
+
+def _seldom(request: Request) -> None:
+    """Raises `TooManyRequests` for who sends commands in a loop."""
+    commands: Often = request.app.state.commands
+    commands.count(request.state.person)
+
+
+SELDOM = Depends(_seldom)
 
 router = APIRouter(prefix="/api/class", tags=["class"], dependencies=[VIEWER])
 
@@ -125,13 +137,13 @@ async def questions(registry: TheRegistry, lang: Literal["en", "ko"] = "en") -> 
     ]
 
 
-@router.put("/shown", status_code=204, dependencies=[TEACHER])
+@router.put("/shown", status_code=204, dependencies=[TEACHER, SELDOM])
 async def show(body: ToShow, room: TheRoom) -> None:
     """Show a run to all, which shares it with them."""
     await room.show(Shown(**body.model_dump(), experiment="") if body.run else None)
 
 
-@router.post("/question", status_code=204, dependencies=[TEACHER])
+@router.post("/question", status_code=204, dependencies=[TEACHER, SELDOM])
 async def ask(body: ToAsk, room: TheRoom, person: Who, registry: TheRegistry) -> None:
     """Ask the class. A new run waits at step 0, and all are shown it."""
     entry = registry.find(body.experiment)
@@ -164,31 +176,31 @@ def _both(text: str) -> dict[str, str]:
     return dict.fromkeys(LANGUAGES, one_line(text))
 
 
-@router.post("/guess", status_code=204)
+@router.post("/guess", status_code=204, dependencies=[SELDOM])
 async def guess(body: ToGuess, room: TheRoom, person: Who) -> None:
     """Answer the question; again, as long as answers are taken."""
     room.guess(person, body.question, body.guess)
 
 
-@router.post("/question/close", status_code=204, dependencies=[TEACHER])
+@router.post("/question/close", status_code=204, dependencies=[TEACHER, SELDOM])
 async def close(body: OfQuestion, room: TheRoom) -> None:
     """Take no more answers, and show them to all."""
     room.close(body.question)
 
 
-@router.post("/question/go", status_code=204, dependencies=[TEACHER])
+@router.post("/question/go", status_code=204, dependencies=[TEACHER, SELDOM])
 async def go(body: OfQuestion, room: TheRoom) -> None:
     """Let the run go to the step where it decides."""
     await room.go(body.question)
 
 
-@router.post("/question/right", status_code=204, dependencies=[TEACHER])
+@router.post("/question/right", status_code=204, dependencies=[TEACHER, SELDOM])
 async def right(body: Right, room: TheRoom) -> None:
     """Say which answer was right, of a question of one's own that no record decides."""
     room.mark(body.question, body.right)
 
 
-@router.delete("/question", status_code=204, dependencies=[TEACHER])
+@router.delete("/question", status_code=204, dependencies=[TEACHER, SELDOM])
 async def end(room: TheRoom) -> None:
     """Put the question away."""
     room.end()

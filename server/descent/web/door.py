@@ -16,9 +16,10 @@ from starlette.requests import HTTPConnection, cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from descent.access import LOCAL, Book, Person, Role, allows
-from descent.errors import NotPermitted, NotSignedIn, TooManyTokens, WrongToken
+from descent.errors import NotPermitted, NotSignedIn, TooManyRequests, TooManyTokens, WrongToken
 from descent.web.forwarded import behind_tls
 from descent.web.guard import problem
+from descent.web.often import Often
 
 COOKIE = "descent"
 SECURE_COOKIE = f"__Secure-{COOKIE}"  # a name that browsers take by TLS only
@@ -51,11 +52,12 @@ class Wrong:
 
 
 class Door:
-    """Finds out who asks. It refuses only wrong tokens: what is needed is the routes' to say."""
+    """Finds out who asks. It refuses wrong tokens, and who asks too often: what is needed the routes say."""
 
-    def __init__(self, app: ASGIApp, book: Book | None, wrong: Wrong) -> None:
-        """Without a `book` everybody is the teacher."""
+    def __init__(self, app: ASGIApp, book: Book | None, wrong: Wrong, requests: Often) -> None:
+        """Without a `book` everybody is the teacher. `requests`: counts those of each person."""
         self._app = app
+        self._requests = requests
         self._book = book
         self._wrong = wrong
 
@@ -65,7 +67,9 @@ class Door:
             state = scope.setdefault("state", {})
             try:
                 state["person"] = LOCAL if self._book is None else self._person(scope)
-            except (WrongToken, TooManyTokens) as error:
+                if scope["type"] == "http" and scope["path"].startswith("/api/"):
+                    self._requests.count(state["person"])
+            except (WrongToken, TooManyTokens, TooManyRequests) as error:
                 if scope["type"] == "http":
                     await problem(error)(scope, receive, send)
                 else:

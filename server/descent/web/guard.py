@@ -51,7 +51,13 @@ SECURITY_HEADERS = {
 def problem(error: DescentError) -> Response:
     """The error as an RFC 9457 response, in ASCII: it may repeat text that is no valid Unicode."""
     refused.labels(error.code).inc()
-    return Response(json.dumps(error.problem()), error.status, media_type="application/problem+json")
+    seconds = error.params.get("seconds")
+    return Response(
+        json.dumps(error.problem()),
+        error.status,
+        headers={"Retry-After": str(seconds)} if error.status == 429 and seconds else None,
+        media_type="application/problem+json",
+    )
 
 
 class Guard:

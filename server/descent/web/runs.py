@@ -403,14 +403,14 @@ async def back(body: WayBackTo, run: OwnRun, manager: Manager) -> RunInfo:
 
 
 @router.post("/{run_id}/sweep", dependencies=[LEARNER])
-async def sweep(body: SweepBody, run: TheRun, manager: Manager) -> Response:
+async def sweep(body: SweepBody, run: TheRun, manager: Manager, person: Asking) -> Response:
     """Try other values of a knob from a step of the run: frames are streamed, and disconnecting ends it.
 
     Each is a safetensors body after its length in four bytes, little-endian, with all losses so far. The last
     one is `final`.
     """
     order = SweepRequest(**body.model_dump(exclude={"step"}))
-    frames = await manager.sweep(run, body.step, order)
+    frames = await manager.sweep(run, body.step, order, person.id)
     return StreamingResponse(
         _framed(frames),
         media_type="application/octet-stream",

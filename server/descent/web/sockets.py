@@ -88,9 +88,9 @@ class Reading:
 
 def cut_off(transport: asyncio.Transport) -> None:
     """End a connection at once, together with what the system keeps to be sent over it."""
-    transport.get_extra_info("socket").setsockopt(
-        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-    )
+    if (of := transport.get_extra_info("socket")).fileno() < 0:
+        return  # it has ended meanwhile
+    of.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 
 
