@@ -8,10 +8,12 @@ the only address, and whatever is left of it ends with the command. `DESCENT_TES
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,9 +40,19 @@ def absent() -> str:
 
 def inside(*command: str, timeout: float) -> subprocess.CompletedProcess[str]:
     """Run a command beside a cluster of its own."""
-    return subprocess.run(
-        [sys.executable, __file__, *command], text=True, capture_output=True, timeout=timeout, check=False
+    process = subprocess.Popen(
+        [sys.executable, __file__, *command],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
+    try:
+        told = process.communicate(timeout=timeout)[0]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # unshare too, with which all in its namespaces ends
+    return subprocess.CompletedProcess(process.args, process.returncode, told)
 
 
 def start(*options: str, **environment: str) -> None:

@@ -14,11 +14,13 @@ import signal
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from test_executors import EXPERIMENT, columns_of, manager, scalars_of, until
 from test_processes import children_of
 
 import ray_cluster
+from conftest import serving
 from descent.engine.messages import Control, Event, RunSpec, ScalarsFrame, Unplaced
 from descent.own.load import loaded
 from descent.own.new import begin
@@ -111,6 +113,28 @@ async def test_a_node_with_another_torch_is_refused(executor, tmp_path):
     assert not isinstance(messages[-1], Interruption)
     for pid in processes("raylet/raylet", "other"):
         os.kill(pid, signal.SIGTERM)  # in good order: the cluster knows at once
+
+
+def test_a_server_trains_there_and_leaves_nothing_behind(tmp_path):
+    with serving(tmp_path, "--executor=ray", f"--ray-address={ray_cluster.ADDRESS}") as server:
+        with httpx.Client(base_url=server.url, timeout=60) as api:
+            body = {"experiment": EXPERIMENT, "max_steps": 50}
+            run = api.post("/api/runs", json=body).raise_for_status().json()["id"]
+            endless = api.post("/api/runs", json={"experiment": EXPERIMENT}).raise_for_status().json()["id"]
+            latest = time.monotonic() + 90
+            while (found := api.get(f"/api/runs/{run}").json())["status"] != "finished":
+                assert found["status"] in ("starting", "running"), found
+                assert time.monotonic() < latest, found
+                time.sleep(0.1)
+            while (found := api.get(f"/api/runs/{endless}").json())["step"] < 50:
+                assert time.monotonic() < latest, found
+                time.sleep(0.1)
+        assert processes("ray::RunActor")
+        assert "Traceback" not in server.stop()
+    latest = time.monotonic() + 20
+    while processes("ray::RunActor"):
+        assert time.monotonic() < latest
+        time.sleep(0.1)
 
 
 async def test_a_killed_actor_is_noticed_and_its_run_resumed(manager):
