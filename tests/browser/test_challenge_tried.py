@@ -81,3 +81,27 @@ def test_a_link_for_a_class_hides_locks_and_begins_a_run_of_ones_own(open_page: 
     learner.reload()
     wait_for_hero(learner)
     as_asked()
+
+
+def test_a_question_is_guessed_at_and_decided_by_a_run_of_ones_own(open_page: Open, server: str) -> None:
+    page = open_page(LAB, permissions=["clipboard-read", "clipboard-write"])
+    wait_for_hero(page)
+    page.get_by_test_id("share").click()
+    page.get_by_role("menuitem", name="Link for a class").click()
+    page.get_by_test_id("build-question").select_option("bend", timeout=WITHIN)
+    page.get_by_test_id("build-copy").click()
+    link = page.get_by_test_id("built").input_value()
+
+    learner = open_page(link.removeprefix(server))
+    wait_for_hero(learner)
+    expect(learner.get_by_test_id("status")).to_have_text("paused", timeout=WITHIN)
+    expect(learner.get_by_test_id("predict-ask")).to_contain_text("How many points", timeout=WITHIN)
+    learner.get_by_test_id("guess-most").click()
+    verdict = learner.get_by_test_id("predict-verdict")
+    expect(verdict).to_contain_text("It came otherwise", timeout=WITHIN)
+    expect(verdict).to_contain_text("no edge separates the middle")
+    run = httpx.get(f"{server}/api/runs/{run_id(learner)}").json()
+    assert (run["step"], run["status"], run["knobs"]["hidden"]) == (500, "paused", [])
+    learner.get_by_test_id("predict-again").click()
+    learner.get_by_test_id("guess-half").click()
+    expect(verdict).to_contain_text("You guessed right", timeout=WITHIN)

@@ -20,7 +20,7 @@ const experiment = {
 };
 const LINK = {
   ...{ run: 'abc', seed: 7, device: 'cpu', knobs: {}, changes: [], step: 500, paused: true, group: '' },
-  ...{ panels: [], story: '', challenge: '', lang: 'ko' },
+  ...{ panels: [], story: '', challenge: '', question: '', lang: 'ko' },
 };
 
 /** What is read from the address of a link. */
@@ -76,6 +76,7 @@ describe('a link', () => {
       panels: ['loss', 'weights_2'],
       story: '2',
       challenge: 'low',
+      question: 'bend',
     };
     const [found, expected] = readBack(link);
     expect(found).toEqual(expected);

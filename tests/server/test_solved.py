@@ -136,6 +136,55 @@ def test_a_branch_counts_from_its_first_parents_first_step(live_server: Any) -> 
         client.delete(f"/api/runs/{branch}")
 
 
+ASKED = {
+    "ask": "How low?",
+    "why": "It falls.",
+    "knobs": {"size": 4},
+    "until": 6,
+    "answers": {
+        "low": {"say": "low", "when": [{"scalar": "loss/train", "below": 1e9}]},
+        "high": {"say": "high", "when": [{"scalar": "loss/train", "above": 1e9}]},
+    },
+}
+
+
+def test_a_question_is_decided_by_ones_own_run_with_its_knobs(live_server: Any) -> None:
+    entry = REGISTRY.find("tiny")
+    words = {"questions": {"how": ASKED}}
+    number = {key: ASKED[key] for key in ("ask", "knobs", "until")}
+    number["number"] = {"scalar": "loss/train", "low": 0.0, "high": 1e6}
+    vars(entry)["questions"] = read_questions({"questions": {"how": ASKED, "much": number}})
+    for lesson in entry.lessons.values():
+        lesson.words["questions"] = {**words["questions"], "much": number}  # type: ignore[index]
+    with httpx.Client(base_url=live_server(), timeout=30) as client:
+
+        def run(**knobs: Any) -> str:
+            body = {"experiment": "tiny", "knobs": knobs, "paused": True, "until": 6}
+            id = str(client.post("/api/runs", json=body).json()["id"])
+            until = time.monotonic() + 30
+            while client.get(f"/api/runs/{id}").json()["step"] < 6 and time.monotonic() < until:
+                time.sleep(0.02)
+            return id
+
+        def decided(id: str, question: str, guess: Any) -> Any:
+            return client.post(f"/api/runs/{id}/questions/{question}", json={"guess": guess}).json()
+
+        asked = run(size=4)
+        right = decided(asked, "how", "low")
+        assert (right["right"], right["is_right"], right["why"]["en"]) == (["low"], True, "It falls.")
+        assert decided(asked, "how", "high")["is_right"] is False
+        measured = client.get(f"/api/runs/{asked}/scalars").json()
+        value = measured["loss/train"][5]
+        found = decided(asked, "much", value)
+        assert (found["right"], found["is_right"]) == (pytest.approx(value), True)
+        assert decided(asked, "much", 1e6)["is_right"] is False
+        assert decided(asked, "how", "neither")["params"]["reason"] == "guess"
+        assert decided(asked, "what", "low")["params"]["reason"] == "question"
+        assert decided(run(size=3), "how", "low")["params"]["reason"] == "other-knobs"
+        early = client.post("/api/runs", json={"experiment": "tiny", "knobs": {"size": 4}, "paused": True})
+        assert decided(early.json()["id"], "how", "low")["params"]["reason"] == "early"
+
+
 def test_stars_are_for_ones_own_runs_alone(live_server: Any) -> None:
     address = live_server(host="0.0.0.0")
     book: Book = live_server.server.config.app.state.book

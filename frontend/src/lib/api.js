@@ -328,6 +328,15 @@ export const getSolved = () => call('get', '/api/challenges', {});
 /** Check what a run has done of its experiment's challenges. @param {string} id */
 export const checkChallenges = (id) => call('post', '/api/runs/{run_id}/challenges', { run_id: id });
 
+/**
+ * How a question turned out in one's own run.
+ * @param {string} id
+ * @param {string} question
+ * @param {string | number | number[]} guess
+ */
+export const verdictOf = (id, question, guess) =>
+  call('post', '/api/runs/{run_id}/questions/{question}', { run_id: id, question }, { body: { guess } });
+
 /** The questions that come with the experiments. @param {import('./i18n.svelte.js').Language} lang */
 export const classQuestions = (lang) => call('get', '/api/class/questions', {}, { query: { lang } });
 

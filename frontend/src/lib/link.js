@@ -31,6 +31,7 @@ export const MOST_CHANGES = 1000; // as the server allows
  * @property {string[]} panels  of the group, where not just the first are shown
  * @property {string} story  the id of the story's step
  * @property {string} challenge  the id of the one to try
+ * @property {string} question  the id of the one to predict
  */
 
 /**
@@ -86,6 +87,7 @@ export function addressOf(experiment, link) {
   query.set('lang', link.lang);
   if (link.story) query.set('story', link.story);
   if (link.challenge) query.set('challenge', link.challenge);
+  if (link.question) query.set('question', link.question);
   const address = `/lab/${experiment}?${query}`;
   return address.length > LONGEST || link.changes.length > MOST_CHANGES ? null : address;
 }
@@ -114,6 +116,7 @@ export function readLink(query) {
     panels: query.get('panels')?.split('*') ?? [],
     story: query.get('story') ?? '',
     challenge: query.get('challenge') ?? '',
+    question: query.get('question') ?? '',
   };
 }
 

@@ -13,10 +13,11 @@ import {
   putBack,
 } from './api.js';
 import { Challenges } from './challenges.svelte.js';
+import { Questions } from './questions.svelte.js';
 import { lastMove } from './changes.js';
 import { changed, isLook, laidOver } from './knobs.js';
 import { NONE, allowed, readLimits } from './limits.js';
-import { knobsOf, presetWith } from './presets.js';
+import { defaultsOf, knobsOf, presetWith } from './presets.js';
 import { refusal } from './refusal.js';
 import { RunView } from './run.svelte.js';
 import { anew } from './schedules.js';
@@ -31,6 +32,7 @@ import { Ending, Story } from './story.svelte.js';
 /** @typedef {import('./types.js').ExperimentSummary} ExperimentSummary */
 /** @typedef {import('./types.js').Knobs} Knobs */
 /** @typedef {import('./types.js').Preset} Preset */
+/** @typedef {import('./classroom.svelte.js').Guess} Guess */
 /** @typedef {import('./types.js').Refusal} Refusal */
 /** @typedef {import('./types.js').RunInfo} RunInfo */
 
@@ -79,7 +81,7 @@ export class Session {
   #branching = false;
   /** @type {Promise<void> | null} */
   #beginning = null;
-  /** The run to create next. @type {{values: Knobs, seed: number, paused: boolean} | null} */
+  /** The run to create next. @type {{values: Knobs, seed: number, paused: boolean, until: number} | null} */
   #asked = null;
   /** Live knobs set while a run was being created. @type {Knobs} */
   #meanwhile = {};
@@ -98,6 +100,7 @@ export class Session {
     this.id = id;
     this.story = new Story(id);
     this.challenges = new Challenges(id);
+    this.questions = new Questions();
     this.ending = new Ending();
   }
 
@@ -124,6 +127,7 @@ export class Session {
     this.experiment = found;
     this.story.tell(found.story);
     this.challenges.tell(found.challenges);
+    this.questions.all = found.questions;
     for (const view of [this.run, ...this.others]) if (view) view.experiment = found;
   }
 
@@ -153,6 +157,7 @@ export class Session {
       this.link = link;
       this.story.show(link.story);
       if (link.challenge) this.challenges.show(link.challenge);
+      if (link.question) this.questions.show(link.question);
       const found = link.run ? await getRun(link.run).catch(() => null) : null;
       if (found?.experiment === this.id) {
         await this.show(link.run);
@@ -318,9 +323,10 @@ export class Session {
    * @param {Knobs} values
    * @param {number} seed
    * @param {boolean} paused
+   * @param {number} [until]  the step to which it trains at once
    */
-  async begin(values, seed, paused) {
-    this.#asked = { values, seed, paused };
+  async begin(values, seed, paused, until = 0) {
+    this.#asked = { values, seed, paused, until };
     if (this.run) this.wanted = laidOver(this.run.knobs, values);
     this.#beginning ??= this.#beginAsked().finally(() => (this.#beginning = null));
     await this.#beginning;
@@ -330,7 +336,7 @@ export class Session {
     const first = this.run;
     const trained = first?.status === 'running';
     while (this.#asked) {
-      const { values, seed, paused } = this.#asked;
+      const { values, seed, paused, until } = this.#asked;
       this.#asked = null;
       const before = this.run;
       try {
@@ -339,6 +345,7 @@ export class Session {
           knobs: anew(values),
           seed,
           paused,
+          ...(until && { until }),
           viewed: true,
         });
         if (before && !before.ended) command(before.id, 'stop').catch(() => {});
@@ -427,6 +434,17 @@ export class Session {
   tryChallenge() {
     const { experiment, challenges } = this;
     if (experiment) this.begin(challenges.startOf(experiment), 0, true);
+  }
+
+  /** Take a guess at the question shown, and let a run go to the step where it decides. @param {Guess} guess */
+  async predict(guess) {
+    const { experiment, questions } = this;
+    const { one } = questions;
+    if (!experiment || !one) return;
+    questions.mine = guess;
+    await this.begin({ ...defaultsOf(experiment), ...one.knobs }, this.run?.seed ?? 0, true, one.until);
+    if (this.refused) questions.problem = this.refused;
+    questions.run = this.run?.id ?? '';
   }
 
   /** @param {Preset} choice */

@@ -40,12 +40,4 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'nowhere.title': ['Page not found', '페이지를 찾을 수 없습니다'],
   'nowhere.why': ['There is nothing at “{path}”.', '‘{path}’ 주소에는 아무것도 없습니다.'],
   'nowhere.home': ['Back to all experiments', '실험 목록으로'],
-  'error.too-many-requests': [
-    'That was too often. Try again in {seconds} s.',
-    '요청이 너무 잦습니다. {seconds}초 뒤에 다시 시도하세요.',
-  ],
-  'error.too-many-sweeps.each': [
-    'Your sweeps under way: {most}, as many as one may have here. Wait until one ends, or stop it.',
-    '한 사람이 동시에 할 수 있는 스윕 {most}개가 이미 진행 중입니다. 끝나기를 기다리거나 중지하세요.',
-  ],
 });

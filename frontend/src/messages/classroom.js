@@ -59,5 +59,9 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'class.was': ['it was {value}', '실제로는 {value}'],
   'class.right': ['You guessed right.', '예상이 맞았습니다.'],
   'class.wrong': ['It came otherwise.', '예상과 달랐습니다.'],
+  'class.predict': ['Predict, then see', '먼저 예상하고 확인하기'],
+  'class.predict.close': ['Put the question aside', '질문 접기'],
+  'class.predict.again': ['Guess again', '다시 예상하기'],
+  'class.predict.next': ['Next question', '다음 질문'],
   'class.silent': ['You did not guess.', '답하지 않았습니다.'],
 });

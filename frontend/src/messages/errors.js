@@ -129,6 +129,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '스크립트가 보낸 내용을 이해할 수 없습니다({detail}).',
   ],
   'error.wrong-state.closed': ['Answers are no longer taken.', '이제 답을 받지 않습니다.'],
+  'error.wrong-state.early': [
+    'The run has not come that far yet.',
+    '실행이 아직 그 스텝에 이르지 않았습니다.',
+  ],
+  'error.wrong-state.other-knobs': [
+    'This run was trained with other settings than the question is about: guess again.',
+    '질문과 다른 설정으로 학습한 실행입니다. 다시 예상해 보세요.',
+  ],
   'error.wrong-state.gone': ['This question is no longer asked.', '끝난 질문입니다.'],
   'error.wrong-state': [
     'You can’t do that while the run is {status}.',
@@ -200,6 +208,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'error.bad-knob.string_too_long': [
     '{field}: at most {max_length} characters.',
     '{field}: 최대 {max_length}자까지 넣을 수 있습니다.',
+  ],
+  'error.too-many-requests': [
+    'That was too often. Try again in {seconds} s.',
+    '요청이 너무 잦습니다. {seconds}초 뒤에 다시 시도하세요.',
+  ],
+  'error.too-many-sweeps.each': [
+    'Your sweeps under way: {most}, as many as one may have here. Wait until one ends, or stop it.',
+    '한 사람이 동시에 할 수 있는 스윕 {most}개가 이미 진행 중입니다. 끝나기를 기다리거나 중지하세요.',
   ],
   'error.bad-knob.memory': [
     '{field} is too large for this server: a run may take {most} MiB of memory. Choose a smaller value.',

@@ -2,6 +2,7 @@
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
   'story.challenges': ['Challenges', '도전'],
+  'story.predict': ['Predict', '예상하기'],
   'story.stars': ['{n} of {all} stars', '별 {all}개 중 {n}개'],
   'story.title': ['Story', '따라 하기'],
   'story.step': ['Step {n} of {all}', '{n} / {all}단계'],

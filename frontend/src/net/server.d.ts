@@ -824,6 +824,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{run_id}/questions/{question}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verdict
+         * @description How a question turned out in one's own run, trained with the question's knobs up to its step.
+         */
+        post: operations["verdict_api_runs__run_id__questions__question__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/class/questions": {
         parameters: {
             query?: never;
@@ -1175,6 +1195,11 @@ export interface components {
             };
             preset?: string;
         };
+        /** @description An answer to choose. */
+        AnswerText: {
+            id: string;
+            say: string;
+        };
         /** @description A scalar whose value or curve is guessed, between these values; `log`: on a logarithmic axis. */
         Asked: {
             scalar: string;
@@ -1320,6 +1345,7 @@ export interface components {
             stars: number;
             lesson: string;
             challenges: components["schemas"]["Challenge"][];
+            questions: components["schemas"]["Question"][];
             story: components["schemas"]["StoryStep"][];
             end: components["schemas"]["End"] | null;
             /** @description The kinds of schedules that a knob can follow. */
@@ -1386,6 +1412,10 @@ export interface components {
             /** @enum {string} */
             gesture: "pause" | "step" | "look-back" | "branch" | "compare" | "effects" | "sweep" | "point";
             panel?: string;
+        };
+        /** @description What one guessed before it was seen: an answer, a value, or a curve. */
+        Guessed: {
+            guess: string | number | number[];
         };
         /** @description A run that was imported. */
         ImportedRun: {
@@ -1801,6 +1831,20 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /**
+         * @description What will be the case in a run with these knobs after `until` steps? One of `answers`, the value of a
+         *     scalar (`number`), or its `curve`; the run decides.
+         */
+        Question: {
+            id: string;
+            ask: string;
+            /** @description Over the defaults. */
+            knobs: components["schemas"]["KnobValues"];
+            until: number;
+            answers: components["schemas"]["AnswerText"][];
+            number: components["schemas"]["Asked"] | null;
+            curve: components["schemas"]["Asked"] | null;
+        };
         /** @description A question that comes with an experiment. */
         ReadyQuestion: {
             experiment: string;
@@ -2030,6 +2074,14 @@ export interface components {
             run?: string;
             step?: number | null;
             panel?: string;
+        };
+        /** @description How a question turned out in a run: null where its record does not say. `why`: by language. */
+        Verdict: {
+            right: string[] | number | number[] | null;
+            is_right: boolean | null;
+            why: {
+                [key: string]: string;
+            };
         };
         /** @description The step to go back to, and the knobs that differ from there. */
         WayBackTo: {
@@ -2658,6 +2710,7 @@ export interface components {
     pathItems: never;
 }
 export type Act = components['schemas']['Act'];
+export type AnswerText = components['schemas']['AnswerText'];
 export type Asked = components['schemas']['Asked'];
 export type BranchPoint = components['schemas']['BranchPoint'];
 export type BrokenFile = components['schemas']['BrokenFile'];
@@ -2674,6 +2727,7 @@ export type ExperimentSummary = components['schemas']['ExperimentSummary'];
 export type FindingTerm = components['schemas']['FindingTerm'];
 export type Found = components['schemas']['Found'];
 export type GestureTerm = components['schemas']['GestureTerm'];
+export type Guessed = components['schemas']['Guessed'];
 export type ImportedRun = components['schemas']['ImportedRun'];
 export type Item = components['schemas']['Item'];
 export type Kept = components['schemas']['Kept'];
@@ -2707,6 +2761,7 @@ export type PlannedChange = components['schemas']['PlannedChange'];
 export type Preset = components['schemas']['Preset'];
 export type PresetTerm = components['schemas']['PresetTerm'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
+export type Question = components['schemas']['Question'];
 export type ReadyQuestion = components['schemas']['ReadyQuestion'];
 export type Refusals = components['schemas']['Refusals'];
 export type Revoked = components['schemas']['Revoked'];
@@ -2729,6 +2784,7 @@ export type SweepBody = components['schemas']['SweepBody'];
 export type ToAsk = components['schemas']['ToAsk'];
 export type ToGuess = components['schemas']['ToGuess'];
 export type ToShow = components['schemas']['ToShow'];
+export type Verdict = components['schemas']['Verdict'];
 export type WayBackTo = components['schemas']['WayBackTo'];
 export type Problem = components['schemas']['Problem'];
 export type Command = components['schemas']['Command'];
@@ -3836,6 +3892,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SolvedChallenge"][];
+                };
+            };
+        };
+    };
+    verdict_api_runs__run_id__questions__question__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                question: string;
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Guessed"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verdict"];
                 };
             };
         };

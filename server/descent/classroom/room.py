@@ -14,13 +14,12 @@ from pydantic import ValidationError
 
 from descent import errors
 from descent.access import Person
-from descent.classroom.lesson import Asking, Lesson, Shown, asking_of, decided
+from descent.classroom.deciding import asked_of, ready, right_of
+from descent.classroom.lesson import Asking, Lesson, Shown
 from descent.classroom.progress import Progress
 from descent.runs.manager import RunManager
-from descent.runs.record import lineage, pieces
 from descent.runs.run import Run
 from descent.tasks import Question
-from descent.thinned import join
 
 LOOK_EVERY = 0.25  # seconds between two looks at how far a run is that was let go
 MOST_HERE = 2000  # windows that are open at once
@@ -111,13 +110,8 @@ class Room:
         Raises `BadField` where there is no such question, and what `RunManager.create` raises.
         """
         entry = self._manager().registry.find(experiment)
-        if name not in entry.questions:
-            known = ", ".join(entry.questions) or "none"
-            raise errors.BadField(f"question: {experiment} has {known}", "question", reason="question")
-        question = entry.questions[name]
-        run = await self._begin(person, experiment, question.knobs)
-        texts = {lang: lesson.words["questions"][name] for lang, lesson in entry.lessons.items()}
-        asking = asking_of(f"{name}-{secrets.token_hex(4)}", run.id, experiment, question, texts)
+        run = await self._begin(person, experiment, ready(entry, name).knobs)
+        asking = asked_of(f"{name}-{secrets.token_hex(4)}", run.id, entry, name)
         await self._open(asking)
 
     async def ask_own(self, person: Person, asking: Asking, knobs: Mapping[str, Any]) -> None:
@@ -178,7 +172,7 @@ class Room:
             await asyncio.sleep(LOOK_EVERY)
         await asyncio.sleep(LOOK_EVERY)  # the last scalars are on their way
         try:
-            right = await self._right(asking, run)
+            right = await right_of(self._manager(), run, asking, self._question(asking))
         except (errors.DescentError, ValueError, OSError):
             logger.exception("a question could not be decided")
             right = None
@@ -188,24 +182,6 @@ class Room:
         if right is not None:
             self._count(asking)
         self._tell_all()
-
-    async def _right(self, asking: Asking, run: Run) -> Any:
-        runs = await lineage(self._manager(), run)
-        question = self._question(asking)
-
-        def read() -> Any:
-            parts = list(pieces(runs, asking.until - 1))
-            if not parts:
-                return None
-            steps, columns = join(parts)
-            return decided(
-                asking,
-                question,
-                steps.tolist(),
-                {name: values.tolist() for name, values in columns.items()},
-            )
-
-        return await asyncio.to_thread(read)
 
     def _question(self, asking: Asking) -> Question | None:
         with contextlib.suppress(errors.DescentError):

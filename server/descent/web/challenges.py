@@ -1,4 +1,4 @@
-"""Challenges over REST: what a run has done of them, and what one has solved so far."""
+"""Challenges and questions over REST: what a run has done of them, and what one has solved so far."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import asdict
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from descent.classroom.deciding import Right, answered
+from descent.classroom.lesson import Guess
 from descent.classroom.progress import Progress, Solved
 from descent.runs.record import challenges_done
 from descent.web.door import LEARNER, VIEWER, Asking
@@ -47,3 +49,26 @@ async def check(request: Request, run: OwnRun, manager: Manager, person: Asking)
     progress: Progress = request.app.state.progress
     done = await challenges_done(manager, run) if run.owner == person.id else {}
     return _told(await asyncio.to_thread(progress.note, person.id, run.entry.id, run.id, done))
+
+
+class Guessed(BaseModel):
+    """What one guessed before it was seen: an answer, a value, or a curve."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    guess: Guess
+
+
+class Verdict(BaseModel):
+    """How a question turned out in a run: null where its record does not say. `why`: by language."""
+
+    right: Right
+    is_right: bool | None
+    why: dict[str, str]
+
+
+@router.post("/runs/{run_id}/questions/{question}", dependencies=[LEARNER])
+async def verdict(run: OwnRun, question: str, body: Guessed, manager: Manager) -> Verdict:
+    """How a question turned out in one's own run, trained with the question's knobs up to its step."""
+    asking, is_right = await answered(manager, run, question, body.guess)
+    return Verdict(right=asking.right, is_right=is_right, why=asking.why)

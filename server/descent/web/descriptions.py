@@ -16,7 +16,7 @@ from descent.contract.panels import Size
 from descent.engine.schedules import Setting
 from descent.protocol import KnobValue, KnobValues
 from descent.stories import Act, ScalarTerm, Term
-from descent.tasks import Rule
+from descent.tasks import Asked, Rule
 
 EXACT = ConfigDict(extra="forbid")
 
@@ -232,6 +232,29 @@ class Challenge(TypedDict):
 
 
 @with_config(EXACT)
+class AnswerText(TypedDict):
+    """An answer to choose."""
+
+    id: str
+    say: str
+
+
+@with_config(EXACT)
+class Question(TypedDict):
+    """What will be the case in a run with these knobs after `until` steps? One of `answers`, the value of a
+    scalar (`number`), or its `curve`; the run decides.
+    """
+
+    id: str
+    ask: str
+    knobs: Annotated[KnobValues, Field(description="Over the defaults.")]
+    until: int
+    answers: list[AnswerText]
+    number: Asked | None
+    curve: Asked | None
+
+
+@with_config(EXACT)
 class ExperimentSummary(TypedDict):
     """An experiment without its lesson, as in the list of all."""
 
@@ -266,6 +289,7 @@ class ExperimentDescription(ExperimentSummary):
 
     lesson: str
     challenges: list[Challenge]
+    questions: list[Question]
     story: list[StoryStep]
     end: End | None
     schedules: Annotated[

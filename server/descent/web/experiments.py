@@ -118,6 +118,7 @@ def describe(entry: Entry, lang: str) -> ExperimentDescription:
         ],
         "stars": MOST_STARS * len(entry.challenges),
         "challenges": _challenges(entry, say),
+        "questions": _questions(entry, say),
         "words": {**common.get("words", {}), **words.get("words", {})},
         "pace": entry.cls.pace,
         "lesson": lesson.html,
@@ -172,6 +173,24 @@ def _challenges(entry: Entry, say: Any) -> Any:
             "start": dict(one.start),
         }
         for id, one in entry.challenges.items()
+    ]
+
+
+def _questions(entry: Entry, say: Any) -> Any:
+    return [
+        {
+            "id": id,
+            "ask": say(one.ask, "questions", id, "ask"),
+            "knobs": dict(one.knobs),
+            "until": one.until,
+            "answers": [
+                {"id": name, "say": say(answer.say, "questions", id, "answers", name)}
+                for name, answer in one.answers.items()
+            ],
+            "number": one.number and one.number.model_dump(),
+            "curve": one.curve and one.curve.model_dump(),
+        }
+        for id, one in entry.questions.items()
     ]
 
 

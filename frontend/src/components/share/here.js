@@ -45,6 +45,7 @@ function linkOf(session, layout, lang, knobs) {
     panels: layout.hidden.length || layout.all ? shown.map(({ name }) => name) : [],
     story: session.story.shown ? (session.story.step?.id ?? '') : '',
     challenge: session.challenges.shown ? (session.challenges.one?.id ?? '') : '',
+    question: session.questions.shown ? (session.questions.one?.id ?? '') : '',
     lang,
   };
 }
@@ -54,17 +55,19 @@ function linkOf(session, layout, lang, knobs) {
  * that shows this run, as those will look.
  * @param {Session} session
  * @param {Layout} layout
- * @param {{lang: Language, paused: boolean, challenge: string, limits: import('../../lib/limits.js').Limits, here?: boolean}} asked
+ * @param {{lang: Language, paused: boolean, challenge: string, question: string, limits: import('../../lib/limits.js').Limits, here?: boolean}} asked
  * @returns {string | null}  null where it would be too long
  */
-export function linkToBegin(session, layout, { lang, paused, challenge, limits, here = false }) {
-  const { run } = shownIn(session);
+export function linkToBegin(session, layout, { lang, paused, challenge, question, limits, here = false }) {
+  const { run, experiment } = shownIn(session);
+  const asked = experiment.questions.find(({ id }) => id === question);
   const link = {
-    ...linkOf(session, layout, lang, run.knobs),
+    ...linkOf(session, layout, lang, asked ? { ...defaultsOf(experiment), ...asked.knobs } : run.knobs),
     run: here ? run.id : '',
     story: '',
-    paused,
+    paused: paused || Boolean(asked),
     challenge,
+    question,
   };
   const address = addressOf(session.id, link);
   const left = limitsIn(limits);
