@@ -60,7 +60,7 @@ def test_a_text_is_dropped_listed_for_others_and_deleted(open_page: Open, server
     before = run_id(page)
     page.locator("[data-knob=corpus] select").select_option("file")
     knob = page.locator("[data-knob=file]")
-    expect(knob.locator("option")).to_contain_text(["choose a file", "cat.txt · 0.0 MB"], timeout=WITHIN)
+    expect(knob.locator("option")).to_contain_text(["choose a file", "cat.txt · 20 kB"], timeout=WITHIN)
     knob.locator("select").select_option(file)
     wait_to_leave(page, before)
     wait_for_hero(page)
@@ -143,6 +143,32 @@ def test_the_library_shows_renames_and_deletes(open_page: Open, server: str) -> 
     file = page.get_by_test_id("file").filter(has_text="two days.csv")
     expect(file).to_be_visible(timeout=WITHIN)
     assert "two days.csv" in [one["name"] for one in httpx.get(f"{server}/api/files").json()]
+
+    file.get_by_role("button", name="Change types").click()
+    file.get_by_label("Type of place").select_option("number")
+    file.get_by_role("button", name="Read it so").click()
+    expect(file).to_contain_text("Row 2, column “place”: “Seoul” is no number", timeout=WITHIN)
+    file.get_by_label("Type of place").select_option("words")
+    file.get_by_label("Type of day").select_option("words")
+    file.get_by_role("button", name="Read it so").click()
+    other = page.get_by_test_id("file").filter(has_text="day: words")
+    expect(other.get_by_role("columnheader")).to_contain_text(["daywords", "placewords"], timeout=WITHIN)
+    other.get_by_role("button", name="Remove").click()
+    other.get_by_role("button", name="Remove it for good?").click()
+    expect(other).to_have_count(0, timeout=WITHIN)
+
+    page.get_by_label("Bring a file…").set_input_files(
+        [
+            {"name": "one.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n3,4\n"},
+            {"name": "two.txt", "mimeType": "text/plain", "buffer": b"two lines\nof text"},
+        ]
+    )
+    for name, kind in (("one.csv", "table"), ("two.txt", "text")):
+        brought = page.get_by_test_id("file").filter(has_text=name)
+        expect(brought).to_contain_text(f"{kind} · 1 kB", timeout=WITHIN)
+        brought.get_by_role("button", name="Remove").click()
+        brought.get_by_role("button", name="Remove it for good?").click()
+        expect(brought).to_have_count(0, timeout=WITHIN)
 
     page.get_by_label("Bring a file…").set_input_files(
         {"name": "bad.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n3,warm\n"}

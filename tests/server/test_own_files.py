@@ -16,6 +16,7 @@ from descent.datasets.own import OwnFiles
 from descent.errors import BadFile, UnknownFile
 from descent.experiments.sequence.da_rnn import DualStage
 from descent.experiments.sequence.lstm_cells import LSTMCells
+from descent.kit.data.columns import own_table
 from descent.kit.data.own import own_place
 from descent.kit.data.text import SHOWN, load
 from descent.workers.own_file import problem_of
@@ -205,6 +206,57 @@ def test_a_refusal_says_why_and_a_file_too_large_is_not_read(client: httpx.Clien
     assert client.post("/api/files", params={"name": "a", "kind": "zip"}, content=b"x").status_code == 422
     assert client.post("/api/files", params=params, headers={"Origin": "http://x.org"}).status_code == 403
     assert client.get("/api/files").json() == []
+
+
+def test_a_table_read_otherwise_is_another_file(client: httpx.Client) -> None:
+    table = b"day,place,code\n2024-01-02,Seoul,1\n2024-01-01,Busan,2\n"
+    file = brought(client, "codes.csv", "table", table)
+
+    def retyped(**types: str) -> httpx.Response:
+        return client.post(f"/api/files/{file}/types", json={"types": types})
+
+    def types_in(id: str) -> dict[str, str]:
+        columns = client.get(f"/api/files/{id}/preview").json()["columns"]
+        return {column["name"]: column["type"] for column in columns}
+
+    refused = retyped(place="number")
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad-file")
+    assert {name: refused.json()["params"][name] for name in ("row", "name", "cell")} == {
+        "row": 2,
+        "name": "place",
+        "cell": "Seoul",
+    }
+    assert "“Seoul” is no date" in retyped(place="date").json()["detail"]
+    assert "cannot both be dates" in retyped(place="date", day="date").json()["detail"]
+    assert "no column “town”" in retyped(town="words").json()["detail"]
+    assert retyped(place="category").status_code == 422
+    assert len(client.get("/api/files").json()) == 1
+
+    assert retyped(code="words").status_code == 422  # no column of numbers is left
+
+    file = brought(client, "more.csv", "table", b"day,code,x\n2024-01-02,1,5\n2024-01-01,2,6\n")
+    other = retyped(code="words", day="words").json()
+    assert other["id"] != file
+    assert (other["name"], other["types"]) == ("more.csv", {"code": "words", "day": "words"})
+    assert types_in(file) == {"day": "date", "code": "number", "x": "number"}
+    assert types_in(other["id"]) == {"day": "words", "code": "words", "x": "number"}
+    text = brought(client, "long.txt", "text", PROSE.encode())
+    problem = client.post(f"/api/files/{text}/types", json={"types": {"a": "words"}}).json()
+    assert (problem["code"], problem["params"]["reason"]) == ("bad-file", "no-table")
+    for one in client.get("/api/files").json():
+        assert client.delete(f"/api/files/{one['id']}").status_code == 204
+
+
+def test_an_experiment_reads_a_table_as_it_was_told(files: OwnFiles, tmp_path: Path) -> None:
+    content = b"day,code,x\n2024-01-02,1,5\n2024-01-01,2,6\n"
+    plain = files.add("a.csv", "table", content)
+    told = files.add("a.csv", "table", content, types={"code": "words"})
+    assert files.add("b.csv", "table", content, types={"code": "words"}).id == told.id != plain.id
+    files.rename(told.id, "c.csv")
+    assert own_table(plain.id, [tmp_path]).roles == {"code": "number", "x": "number", "day": "date"}
+    table = own_table(told.id, [tmp_path])
+    assert table.roles == {"x": "number", "code": "words", "day": "date"}
+    assert table.words["code"] == ["2", "1"]  # in the order of the days
 
 
 def test_the_knobs_that_take_a_file_say_of_which_kind() -> None:

@@ -188,6 +188,14 @@ export const previewFile = (id) => call('get', '/api/files/{file_id}/preview', {
 export const renameFile = (id, name) =>
   call('patch', '/api/files/{file_id}', { file_id: id }, { body: { name } });
 
+/**
+ * The table read with other types of some columns: a file of its own.
+ * @param {string} id
+ * @param {Record<string, import('../net/server.js').ColumnInfo['type']>} types
+ */
+export const retypeFile = (id, types) =>
+  call('post', '/api/files/{file_id}/types', { file_id: id }, { body: { types } });
+
 /** @param {string} id */
 export const removeFile = (id) => call('delete', '/api/files/{file_id}', { file_id: id });
 

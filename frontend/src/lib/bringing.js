@@ -11,6 +11,18 @@ export function kindOf(name) {
   return /\.(csv|tsv)$/i.test(name) ? 'table' : 'text';
 }
 
+/**
+ * What to send of several files: of pictures one file with all of them, else each by itself.
+ * @param {Found[]} found
+ * @returns {{kind: 'text' | 'table' | 'images', found: Found[]}[]}
+ */
+export function sorted(found) {
+  if (found.some(({ path }) => PICTURE.test(path))) return [{ kind: 'images', found }];
+  return found
+    .filter(({ file }) => !file.name.startsWith('.')) // what a system leaves in folders
+    .map((one) => ({ kind: kindOf(one.path), found: [one] }));
+}
+
 /** Files from a dialog. @param {FileList | null} files @returns {Found[]} */
 export const chosen = (files) =>
   [...(files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));

@@ -2,6 +2,7 @@
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
   'data.size': ['{size} MB', '{size}MB'],
+  'data.kilobytes': ['{size} kB', '{size}kB'],
   'data.fetch': ['Fetch', '내려받기'],
   'data.goOn': ['Go on', '이어받기'],
   'data.cancel': ['Cancel', '취소'],
@@ -41,6 +42,23 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'library.type.number': ['number', '숫자'],
   'library.type.date': ['date', '날짜'],
   'library.type.words': ['words', '낱말'],
+  'library.types': ['Change types of columns', '열 종류 바꾸기'],
+  'library.typeOf': ['Type of {name}', '{name} 열의 종류'],
+  'library.readSo': ['Read it so', '이렇게 읽기'],
+  'library.readSo.why': [
+    'Read otherwise it is another file, beside this one: runs keep what they were trained on.',
+    '다르게 읽은 표는 이 파일 옆에 새 파일로 생깁니다. 이미 학습한 실행은 처음에 읽은 대로 남습니다.',
+  ],
+  'library.chosen': ['{name}: {type}', '{name}: {type}'],
+  'library.several': [
+    'At most {most} files at once, or a folder of pictures.',
+    '한 번에 파일 {most}개까지, 또는 그림 폴더 하나를 올릴 수 있습니다.',
+  ],
+  'library.which': ['{name}: {problem}', '{name}: {problem}'],
+  'own.one': [
+    'One file is taken here. Several can be brought under “Your data”.',
+    '여기에는 파일을 하나만 올릴 수 있습니다. 여러 개는 ‘내 데이터’에서 올리세요.',
+  ],
   'library.missing': ['{n} missing', '빈칸 {n}개'],
   'library.different': ['{n} different', '서로 다른 값 {n}개'],
   'library.preview': ['What is in it', '파일 내용'],

@@ -249,6 +249,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'Its {have} characters are too few. Bring {least} or more, or paste them.',
     '{have}글자로는 모자랍니다. {least}글자 이상을 올리거나, 직접 붙여 넣으세요.',
   ],
+  'error.bad-file.no-table': ['Only tables have columns.', '열이 있는 파일은 표뿐입니다.'],
   'error.bad-file.no-text': [
     'This is not a text. Save it as plain text, best as UTF-8.',
     '텍스트 파일이 아닙니다. 일반 텍스트로, 되도록 UTF-8로 저장해서 올리세요.',
@@ -362,6 +363,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'error.file.row {row}, column “{name}”: “{cell}” is no date; write it like 2024-12-31 18:00': [
     'Row {row}, column “{name}”: “{cell}” is no date; write it like 2024-12-31 18:00.',
     '{row}행 “{name}” 열: “{cell}”은(는) 날짜가 아닙니다. 2024-12-31 18:00처럼 쓰세요.',
+  ],
+  'error.file.columns “{first}” and “{second}” cannot both be dates: the rows are put in the order of one': [
+    'Columns “{first}” and “{second}” cannot both be dates: the rows are put in the order of one.',
+    '“{first}” 열과 “{second}” 열을 모두 날짜로 읽을 수는 없습니다. 행은 날짜 열 하나의 순서로 놓입니다.',
+  ],
+  'error.file.the table has no column “{name}”': [
+    'The table has no column “{name}”.',
+    '표에 “{name}” 열이 없습니다.',
   ],
   'error.file.column “{name}” has no number in it; remove it': [
     'Column “{name}” has no number in it; remove it.',

@@ -1167,6 +1167,28 @@ export interface paths {
         patch: operations["rename_api_files__file_id__patch"];
         trace?: never;
     };
+    "/api/files/{file_id}/types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retype
+         * @description Read a table with other types of some columns. That is another file, beside the one that runs read.
+         *
+         *     It is refused with the row and the column of a cell that does not fit.
+         */
+        post: operations["retype_api_files__file_id__types_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -1274,6 +1296,12 @@ export interface components {
             missing?: number;
             /** @description Different values. */
             different?: number | null;
+        };
+        /** @description What some columns of a table are. */
+        ColumnTypes: {
+            types: {
+                [key: string]: "number" | "date" | "words";
+            };
         };
         /** @description A data set that experiments can train on. */
         DataSetInfo: {
@@ -1708,6 +1736,10 @@ export interface components {
             added: number;
             /** @description Whether whoever asks may rename and delete it. */
             own: boolean;
+            /** @description Of columns of a table, as they were chosen. */
+            types?: {
+                [key: string]: "number" | "date" | "words";
+            };
         };
         /** @description Another name for a file. */
         OwnFileName: {
@@ -2719,6 +2751,7 @@ export type Changes = components['schemas']['Changes'];
 export type ChapterInfo = components['schemas']['ChapterInfo'];
 export type ClassInfo = components['schemas']['ClassInfo'];
 export type ColumnInfo = components['schemas']['ColumnInfo'];
+export type ColumnTypes = components['schemas']['ColumnTypes'];
 export type DataSetInfo = components['schemas']['DataSetInfo'];
 export type End = components['schemas']['End'];
 export type Entering = components['schemas']['Entering'];
@@ -4341,6 +4374,32 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnFileInfo"];
+                };
+            };
+        };
+    };
+    retype_api_files__file_id__types_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ColumnTypes"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -91,7 +91,7 @@ def show(file: OneFile, home: Home = None) -> None:
         one = _file(files, file)
         preview = files.preview(one.id)
         if preview is None:
-            problem, (_, preview) = ask(files.content(one.id), one.kind)
+            problem, (_, preview) = ask(files.content(one.id), one.kind, one.types)
             if problem:
                 raise BadFile(problem["detail"], "file")
             files.note(one.id, preview)

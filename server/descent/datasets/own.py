@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from descent.errors import BadFile, UnknownFile
-from descent.kit.data.own import DIGEST, OWN_FOLDER, FileKind
+from descent.kit.data.own import DIGEST, OWN_FOLDER, ColumnRole, FileKind
 
 MOST_NAME = 120  # letters
 PREVIEW = ".preview"  # behind a digest: what is shown of the file, in JSON
@@ -23,7 +23,7 @@ PREVIEW = ".preview"  # behind a digest: what is shown of the file, in JSON
 @dataclass(frozen=True)
 class OwnFile:
     """A file that a learner brought. `id` is the digest of what is in it, `owners` the ids of who brought it;
-    `shared`: it is there for everybody.
+    `shared`: it is there for everybody; `types`: of a table's columns, as they were chosen.
     """
 
     id: str
@@ -33,6 +33,7 @@ class OwnFile:
     added: float  # seconds since the epoch
     owners: list[str] = field(default_factory=list)
     shared: bool = True
+    types: dict[str, ColumnRole] = field(default_factory=dict)
 
 
 def no_such_file(id: str) -> UnknownFile:
@@ -99,12 +100,15 @@ class OwnFiles:
         owner: str = "",
         shared: bool = True,
         room: int | None = None,
+        types: Mapping[str, ColumnRole] | None = None,
     ) -> OwnFile:
         """Keep a file, which others may have brought already. `room`: bytes that all of the owner's may take.
+        `types`: chosen for columns of a table; read otherwise it is another file: runs keep what they read.
 
         Raises `BadFile` where there are too many, or too much.
         """
-        digest = hashlib.sha256(content).hexdigest()[:32]
+        chosen = json.dumps(types, sort_keys=True).encode() if types else b""
+        digest = hashlib.sha256(content + chosen).hexdigest()[:32]
         there = {one.id: one for one in self.all()}
         known = there.pop(digest, None)
         others = list(there.values())
@@ -132,6 +136,7 @@ class OwnFiles:
             time.time(),
             sorted({*(known.owners if known else ()), owner} - {""}),
             shared or (known is not None and known.shared),
+            dict(types or {}),
         )
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write(digest, content)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from starlette.requests import ClientDisconnect
 
 from descent.access import Person
 from descent.datasets.own import MOST_NAME, OwnFile, OwnFiles, no_such_file
 from descent.errors import BadFile, NotPermitted, TooLarge
-from descent.kit.data.own import FileKind
+from descent.kit.data.own import ColumnRole, FileKind
+from descent.kit.data.table import MOST_COLUMNS
 from descent.settings import Settings
 from descent.web.apart import said_apart
 from descent.web.door import LEARNER, VIEWER, Asking
@@ -23,6 +26,7 @@ PATH = "/api/files"
 AT_ONCE = 3  # held in memory and looked through at the same time; others wait, their bodies unread
 WITHIN = 120  # seconds, to send and to look through
 BINARY = "application/octet-stream"
+LONGEST_CELL = 1000  # signs of a column's name
 
 router = APIRouter(prefix=PATH, tags=["files"], dependencies=[VIEWER])
 
@@ -36,6 +40,7 @@ class OwnFileInfo(BaseModel):
     size: int = Field(description="Bytes.")
     added: float = Field(description="Seconds since the epoch.")
     own: bool = Field(description="Whether whoever asks may rename and delete it.")
+    types: dict[str, ColumnRole] = Field({}, description="Of columns of a table, as they were chosen.")
 
 
 class OwnFileName(BaseModel):
@@ -44,11 +49,19 @@ class OwnFileName(BaseModel):
     name: str = Field(min_length=1, max_length=10 * MOST_NAME)
 
 
+class ColumnTypes(BaseModel):
+    """What some columns of a table are."""
+
+    types: dict[Annotated[str, StringConstraints(max_length=LONGEST_CELL)], ColumnRole] = Field(
+        min_length=1, max_length=MOST_COLUMNS
+    )
+
+
 class ColumnInfo(BaseModel):
     """A column of a table."""
 
     name: str
-    type: Literal["number", "date", "words"]
+    type: ColumnRole
     missing: int = Field(0, description="Cells without a number.")
     different: int | None = Field(None, description="Different values.")
 
@@ -137,18 +150,8 @@ async def bring(
             if kind != "images" and len(content) > request.app.state.largest_file:
                 raise TooLarge("the file is too large (setting OWN_FILE_MB)", "body")
             kept, preview = await _looked_through(content, kind)
-            settings: Settings = request.app.state.settings
-            add = partial(
-                files.add,
-                name,
-                kind,
-                kept,
-                preview,
-                owner=person.id,
-                shared=person.role == "teacher",
-                room=settings.data_each_mb << 20 if person.id else None,
-            )
-            return _info(await asyncio.to_thread(add), person)
+            add = _adding(files, name, kind, person, request)
+            return _info(await asyncio.to_thread(add, kept, preview), person)
     except ClientDisconnect:
         raise BadFile("the file was not sent to its end", "file", reason="broken") from None
     except TimeoutError:
@@ -162,7 +165,7 @@ async def preview(one: TheFile, files: TheFiles, request: Request) -> OwnFilePre
     if noted is None:
         async with request.app.state.bringing:
             content = await asyncio.to_thread(files.content, one.id)
-            _, noted = await _looked_through(content, one.kind)
+            _, noted = await _looked_through(content, one.kind, one.types)
         await asyncio.to_thread(files.note, one.id, noted)
     return OwnFilePreview(**noted)
 
@@ -171,6 +174,24 @@ async def preview(one: TheFile, files: TheFiles, request: Request) -> OwnFilePre
 async def rename(one: OwnersFile, named: OwnFileName, files: TheFiles, person: Asking) -> OwnFileInfo:
     """Give a file another name. Runs go on naming it by what is in it."""
     return _info(await asyncio.to_thread(files.rename, one.id, named.name), person)
+
+
+@router.post("/{file_id}/types", status_code=201, dependencies=[LEARNER])
+async def retype(
+    one: TheFile, body: ColumnTypes, files: TheFiles, person: Asking, request: Request
+) -> OwnFileInfo:
+    """Read a table with other types of some columns. That is another file, beside the one that runs read.
+
+    It is refused with the row and the column of a cell that does not fit.
+    """
+    if one.kind != "table":
+        raise BadFile("only tables have columns", "file", reason="no-table")
+    types = {**one.types, **body.types}
+    async with request.app.state.bringing:
+        content = await asyncio.to_thread(files.content, one.id)
+        _, preview = await _looked_through(content, "table", types)
+        add = _adding(files, one.name, "table", person, request)
+        return _info(await asyncio.to_thread(add, content, preview, types=types), person)
 
 
 @router.delete("/{file_id}", status_code=204, dependencies=[LEARNER])
@@ -185,12 +206,28 @@ async def remove(one: OwnersFile, files: TheFiles, person: Asking) -> None:
         await asyncio.to_thread(files.give_up, one.id, person.id)
 
 
-async def _looked_through(content: bytes, kind: FileKind) -> LookedThrough:
+async def _looked_through(
+    content: bytes, kind: FileKind, types: Mapping[str, ColumnRole] | None = None
+) -> LookedThrough:
     """The file, looked through in a process of its own. Raises `BadFile` that says what is wrong."""
-    problem, found = understood(await said_apart(MODULE, kind, data=content), content)
+    arguments = [json.dumps(types)] if types else []
+    problem, found = understood(await said_apart(MODULE, kind, *arguments, data=content), content)
     if problem:
         raise BadFile(problem["detail"], "file", message=problem["message"], **problem["params"])
     return found
+
+
+def _adding(files: OwnFiles, name: str, kind: FileKind, person: Person, request: Request) -> partial[OwnFile]:
+    """`OwnFiles.add` for a person, of what is in the file."""
+    settings: Settings = request.app.state.settings
+    return partial(
+        files.add,
+        name,
+        kind,
+        owner=person.id,
+        shared=person.role == "teacher",
+        room=settings.data_each_mb << 20 if person.id else None,
+    )
 
 
 def _info(one: OwnFile, person: Person) -> OwnFileInfo:

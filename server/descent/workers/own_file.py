@@ -1,9 +1,10 @@
 """Looks through a file that someone brought, in a process of its own: what a parser takes, it takes there.
 
-    python -m descent.workers.own_file KIND < file
+    python -m descent.workers.own_file KIND [TYPES] < file
 
 It writes JSON: a `problem` with `detail`, `message` and `params`, else the `preview`, and of pictures what is
-`kept` of them, in base 64. The process may take so much memory and time.
+`kept` of them, in base 64. TYPES: those chosen for columns of a table, in JSON. The process may take so much
+memory and time.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from descent.contract import KnobError
-from descent.kit.data.own import FileKind, decoded
+from descent.kit.data.own import ColumnRole, FileKind, decoded
 from descent.kit.data.own_images import MAGIC, OwnImages, packed, unpacked
 from descent.kit.data.table import Table, raw_cells, read_table
 
@@ -40,10 +42,12 @@ class LookedThrough(NamedTuple):
     preview: dict[str, Any]
 
 
-def look_through(content: bytes, kind: FileKind) -> LookedThrough:
+def look_through(
+    content: bytes, kind: FileKind, types: Mapping[str, ColumnRole] = MappingProxyType({})
+) -> LookedThrough:
     """Read a file that should be of a kind. Raises `KnobError` for "file" where it is not."""
     if kind == "table":
-        return LookedThrough(content, _of_table(content, read_table(content, "file")))
+        return LookedThrough(content, _of_table(content, read_table(content, "file", types)))
     if kind == "text":
         text = decoded(content, "file")
         shown = {"text": text[:LETTERS], "letters": len(text), "lines": text.count("\n") + 1}
@@ -70,16 +74,20 @@ def understood(said: Mapping[str, Any] | None, content: bytes) -> tuple[dict[str
     return said.get("problem"), LookedThrough(kept, said.get("preview", {}))
 
 
-def ask(content: bytes, kind: FileKind) -> tuple[dict[str, Any] | None, LookedThrough]:
+def ask(
+    content: bytes, kind: FileKind, types: Mapping[str, ColumnRole] = MappingProxyType({})
+) -> tuple[dict[str, Any] | None, LookedThrough]:
     """Look through a file in a process of its own, and wait for it; as `understood`."""
-    command = [sys.executable, "-m", MODULE, kind]
+    command = [sys.executable, "-m", MODULE, kind, json.dumps(dict(types))]
     done = subprocess.run(command, input=content, capture_output=True, check=False)
     return understood(None if done.returncode else json.loads(done.stdout), content)
 
 
-def _said(content: bytes, kind: FileKind) -> dict[str, Any]:
+def _said(
+    content: bytes, kind: FileKind, types: Mapping[str, ColumnRole] = MappingProxyType({})
+) -> dict[str, Any]:
     try:
-        kept, preview = look_through(content, kind)
+        kept, preview = look_through(content, kind, types)
     except KnobError as error:
         said = str(error).removeprefix("file: ")
         return {"problem": {"detail": said, "message": error.message, "params": error.params}}
@@ -129,7 +137,8 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     kind: Any = sys.argv[1]
-    json.dump(_said(sys.stdin.buffer.read(), kind), sys.stdout)
+    types = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+    json.dump(_said(sys.stdin.buffer.read(), kind, types), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ from descent.contract import Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.batches import coming_rows
+from descent.kit.data.columns import own_table
 from descent.kit.data.house import THREE_WEEKS, a_week
-from descent.kit.data.own import own_place
 from descent.kit.data.series import (
     Series,
     driven_series,
@@ -174,7 +174,7 @@ class DualStage(Race[DARNNKnobs]):
             case "pasted":
                 table = read_table(knobs.pasted.encode(), "pasted")
             case "file":
-                table = read_table(own_place(knobs.file, self.data, "file").read_bytes(), "file")
+                table = own_table(knobs.file, self.data)
             case _:
                 table = ett_table(knobs.part, self.data)
         return tabled_series(table, knobs.target)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from descent.contract import KnobError
 from descent.contract.panels import Note
-from descent.kit.data.own import own_place
+from descent.kit.data.own import own_place, types_of
 from descent.kit.data.table import ABSENT, Table, read_table
 from descent.kit.text import figure
 
@@ -67,7 +67,8 @@ class Classes(NamedTuple):
 
 def own_table(digest: str, folders: Sequence[Path]) -> Table:
     """The table that a learner brought. Raises `KnobError` for the knob `file`."""
-    return read_table(own_place(digest, folders, "file").read_bytes(), "file")
+    place = own_place(digest, folders, "file")
+    return read_table(place.read_bytes(), "file", types_of(place))
 
 
 def number_column(

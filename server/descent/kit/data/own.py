@@ -5,6 +5,7 @@ So a run's data cannot change under it: another content is another file.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import Literal
 from descent.contract import KnobError
 
 FileKind = Literal["text", "table", "images"]
+ColumnRole = Literal["number", "date", "words"]
 OWN_FOLDER = "own"  # below a data folder
 DIGEST = re.compile(r"[0-9a-f]{32}")  # the first half of SHA-256
 
@@ -32,6 +34,15 @@ def own_place(digest: str, folders: Sequence[Path], knob: str) -> Path:
             if (place := folder / OWN_FOLDER / digest).is_file():
                 return place
     raise KnobError(knob, FILE_GONE, reason="file-gone", digest=digest[:32])
+
+
+def types_of(place: Path) -> dict[str, ColumnRole]:
+    """The types that were chosen for columns of a table, in the note beside it."""
+    note = place.with_name(f"{place.name}.json")
+    found: dict[str, ColumnRole] = {}
+    if note.is_file():
+        found = json.loads(note.read_text(encoding="utf-8")).get("types", {})
+    return found
 
 
 def decoded(content: bytes, knob: str, empty: str = EMPTY_FILE, not_text: str = NOT_A_TEXT) -> str:

@@ -10,15 +10,14 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from descent.contract import KnobError
-from descent.kit.data.own import decoded
-
-ColumnRole = Literal["number", "date", "words"]
+from descent.kit.data.own import ColumnRole, decoded
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_LINES, MOST_COLUMNS = 200_000, 100
@@ -36,6 +35,8 @@ NO_NUMBER = "row {row}, column “{name}”: “{cell}” is no number; mend it 
 NO_DATE = "row {row}, column “{name}”: “{cell}” is no date; write it like 2024-12-31 18:00"
 VOID = "column “{name}” has no number in it; remove it"
 NO_COLUMN = "the table has no column of numbers"
+TWO_DATES = "columns “{first}” and “{second}” cannot both be dates: the rows are put in the order of one"
+NO_SUCH_COLUMN = "the table has no column “{name}”"
 
 _DECIMAL_POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)?,\d+([eE][+-]?\d+)?")
@@ -67,17 +68,21 @@ class Table(NamedTuple):
         return found | ({self.dates: "date"} if self.dates else {})
 
 
-def read_table(content: bytes, knob: str) -> Table:
+def read_table(content: bytes, knob: str, types: Mapping[str, ColumnRole] = MappingProxyType({})) -> Table:
     """The table in a file. Raises `KnobError` for `knob`, which names row and column of what cannot be read.
 
     Rows count as in a spreadsheet, where the line of names is row 1. Encoding and separator are found out.
     Unless the separator is a comma, commas are decimal marks. Rows are put in the order of their dates.
-    Where no cell of a column is a number, it is one of words.
+    Where no cell of a column is a number, it is one of words. `types` says otherwise of some columns.
     """
     separator, names, rows = raw_cells(content, knob)
     columns = {name: [(number, row[at]) for number, row in rows] for at, name in enumerate(names)}
-    dated = next((name for name, column in columns.items() if _has_dates(column)), "")
-    worded = [name for name, column in columns.items() if name != dated and _has_words(column)]
+    dated = _date_column(columns, types, knob)
+    worded = [
+        name
+        for name, column in columns.items()
+        if name != dated and types.get(name, _otherwise(column, bool(types))) == "words"
+    ]
     names = [name for name in names if name != dated and name not in worded]
     parsed = [_numbers(name, columns[name], separator != ",", knob) for name in names]
     if not parsed:
@@ -186,6 +191,24 @@ def _has_words(column: Sequence[tuple[int, str]]) -> bool:
     """Whether some cells are no numbers, and none is one. A single row is too little to tell."""
     present = [cell for _, cell in column if cell.lower() not in ABSENT]
     return len(present) > 1 and not any(any(map(str.isdecimal, cell)) for cell in present)
+
+
+def _date_column(
+    columns: Mapping[str, Sequence[tuple[int, str]]], types: Mapping[str, ColumnRole], knob: str
+) -> str:
+    """The column of dates: the one chosen, or else the first that looks like one. Empty for none."""
+    if unknown := next((name for name in types if name not in columns), ""):
+        raise KnobError(knob, NO_SUCH_COLUMN, name=unknown)
+    chosen = [name for name, type in types.items() if type == "date"]
+    if len(chosen) > 1:
+        raise KnobError(knob, TWO_DATES, first=chosen[0], second=chosen[1])
+    free = (name for name, column in columns.items() if name not in types and _has_dates(column))
+    return next(iter([*chosen, *free]), "")
+
+
+def _otherwise(column: Sequence[tuple[int, str]], chosen: bool) -> ColumnRole:
+    """What a column is that is not the one of dates. Where types are chosen, further dates are words."""
+    return "words" if _has_words(column) or (chosen and _has_dates(column)) else "number"
 
 
 def _has_dates(column: Sequence[tuple[int, str]]) -> bool:
