@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page
+
+from nursery import Served, nursery
 
 START_WITHIN = 60  # seconds
 WITHIN = 60_000  # ms; a busy machine is slow, a broken page is slower
@@ -19,23 +18,21 @@ Open = Callable[..., Page]
 
 
 @contextlib.contextmanager
-def served(home: Path, *options: str, opening: float = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def served(home: Path, *options: str, opening: float = 0) -> Iterator[tuple[str, Served]]:
     """A server that records in `home`, on a free port: its address, and its process.
 
     With defaults, but runs begin at full speed, or with so many seconds of a slow `opening`.
     """
-    environment = {**os.environ, "DESCENT_OPENING": str(opening)}
-    command = [sys.executable, "-m", "descent", "serve", "--port", "0", "--home", str(home), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        try:
-            line = process.stdout.readline()
-            address = re.search(r"http://\S+/", line)
-            assert address, f"the server did not say where it is: {line!r}"
-            yield address[0].rstrip("/"), process
-        finally:
-            process.terminate()
-            process.wait(START_WITHIN)
+    process = nursery().serve("--port=0", f"--home={home}", *options, DESCENT_OPENING=str(opening))
+    try:
+        line = process.stdout.readline()
+        address = re.search(r"http://\S+/", line)
+        assert address, f"the server did not say where it is: {line!r}"
+        yield address[0].rstrip("/"), process
+    finally:
+        process.terminate()
+        process.wait(START_WITHIN)
+        process.close()
 
 
 def step_of(page: Page) -> int:

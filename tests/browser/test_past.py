@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from lab import (
+    START_WITHIN,
     WITHIN,
     Open,
     asked,
@@ -275,8 +274,8 @@ def killed(tmp_path: Path) -> tuple[str, str, int]:
         while step < 2000:
             step = httpx.get(f"{address}/api/runs/{run}/frames").json()["checkpoints"][-1:]
             step = step[0] if step else 0
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.wait(START_WITHIN)
     return str(tmp_path), run, step
 
 
