@@ -564,8 +564,3 @@ def test_a_linear_model_is_stable_below_two_over_its_curvature_and_not_above() -
 def test_knobs_that_cannot_be_used_are_refused_by_name(knobs: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError, match=field):
         PlaygroundKnobs(**knobs)
-
-
-@pytest.mark.parametrize("preset", NeuralPlayground.presets)
-def test_every_preset_is_a_valid_setting(preset: str) -> None:
-    PlaygroundKnobs(**NeuralPlayground.presets[preset].knobs)

@@ -223,6 +223,23 @@ describe('a knob', () => {
     expect(api.deleteRuns).toHaveBeenCalledWith(['new1'], false);
   });
 
+  it('a beginning is undone only when the run before has stopped: till then it would not go on', async () => {
+    api.deleteRuns.mockResolvedValue(undefined);
+    const { session } = await sessionOf();
+    let ended = () => {};
+    api.command.mockReturnValueOnce(new Promise((done) => (ended = () => done(undefined))));
+    session.reset();
+    await vi.waitFor(() => expect(session.run?.id).toBe('new1'));
+    recorded.a = info('a');
+    const undone = session.unbegin();
+    await new Promise((next) => setTimeout(next));
+    expect(session.run?.id).toBe('new1');
+    recorded.a = info('a', { status: 'stopped', resumable: true });
+    ended();
+    await undone;
+    expect(api.command).toHaveBeenLastCalledWith('a', 'resume');
+  });
+
   it('that was refused is kept for the next try, with what is set meanwhile', async () => {
     const { session } = await sessionOf();
     api.createRun.mockRejectedValueOnce(new Error('no'));

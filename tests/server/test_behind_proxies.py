@@ -70,7 +70,7 @@ class Behind:
         return answer
 
 
-@pytest.fixture(scope="module", params=["nginx", "caddy"])
+@pytest.fixture(scope="module", params=["nginx", pytest.param("caddy", marks=pytest.mark.thorough)])
 def behind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
     start, name, prefix = {
         "nginx": (nginx, "lab.example", "/descent"),

@@ -132,7 +132,7 @@ def test_all_processes_obey_at_the_same_step_and_their_weights_stay_the_same(
     assert lines[-1].startswith("stopped")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_where_one_process_alone_calls_step_nothing_can_be_set(
     live_server: LiveServers, tmp_path: Path
 ) -> None:

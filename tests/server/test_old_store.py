@@ -98,6 +98,7 @@ def test_the_short_runs_branch_and_train_the_same_numbers(client: httpx.Client) 
         client.post(f"/api/runs/{branch['id']}/stop")
 
 
+@pytest.mark.thorough
 def test_the_longer_runs_branch_from_a_step_with_a_checkpoint_or_a_schedule(client: httpx.Client) -> None:
     for run in runs(client, "long"):
         before = scalars(client, run["id"])

@@ -12,6 +12,15 @@ class Myself {
   /** Whether one has to come in first. */
   outside = $derived(this.guarded && !this.me?.role);
 
+  /** Whether one may change what somebody has made, as the server sees it. @param {string} owner */
+  mayCommand(owner) {
+    const { me } = this;
+    return !me?.guarded || me.role === 'teacher' || (me.role === 'learner' && me.id === owner);
+  }
+
+  /** Whether one may train at all, if only runs of one's own. */
+  trains = $derived(!this.me?.guarded || this.me.role === 'teacher' || this.me.role === 'learner');
+
   /** Ask the server. Without an answer, as before. */
   async ask() {
     this.me = await getMe().catch(() => this.me);

@@ -103,6 +103,7 @@ export class RunView {
   constructor(info, experiment, began = info.knobs) {
     this.id = info.id;
     this.ownLoop = isOwnLoop(info.experiment);
+    this.owner = info.owner;
     this.seed = info.seed;
     this.device = info.device;
     this.parent = info.parent;

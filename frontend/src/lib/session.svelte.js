@@ -45,7 +45,7 @@ export class Session {
   run = $state.raw(/** @type {RunView | null} */ (null));
   /** The tree of branches that the run belongs to. @type {RunInfo[]} */
   family = $state.raw([]);
-  /** The run that the current one replaced; `trained`: until then. @type {{id: string, step: number, trained: boolean} | null} */
+  /** The run that the current one replaced; `trained`: until then; `stopped`: once it is. @type {{id: string, step: number, trained: boolean, stopped: Promise<unknown>} | null} */
   previous = $state.raw(null);
   /** Whether it did so just now, so that this can be undone. */
   fresh = $state(false);
@@ -335,6 +335,8 @@ export class Session {
   async #beginAsked() {
     const first = this.run;
     const trained = first?.status === 'running';
+    /** @type {Promise<unknown>} */
+    let stopped = Promise.resolve();
     while (this.#asked) {
       const { values, seed, paused, until } = this.#asked;
       this.#asked = null;
@@ -348,12 +350,15 @@ export class Session {
           ...(until && { until }),
           viewed: true,
         });
-        if (before && !before.ended) command(before.id, 'stop').catch(() => {});
+        if (before && !before.ended) {
+          const stopping = command(before.id, 'stop').catch(() => {});
+          if (before === first) stopped = stopping;
+        }
         this.#compared.keep([]);
         const wanted = this.#asked && this.wanted;
         this.#attach(info, info.knobs);
         this.wanted = wanted;
-        this.previous = first && { id: first.id, step: first.step, trained };
+        this.previous = first && { id: first.id, step: first.step, trained, stopped };
         this.#begun();
       } catch (error) {
         this.refused = refusal(error);
@@ -376,6 +381,7 @@ export class Session {
     const { previous, run: begun } = this;
     this.fresh = false;
     if (!previous || !begun) return;
+    await previous.stopped; // a run that is still ending does not go on
     await this.show(previous.id);
     if (this.run?.id !== previous.id) return;
     if (previous.trained && this.run.resumable) this.play();

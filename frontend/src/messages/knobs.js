@@ -16,6 +16,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '{length} characters; the limit is {most}. It was not applied: shorten it.',
     '{length}자입니다. {most}자까지 쓸 수 있으므로 반영하지 않았습니다. 줄여 주세요.',
   ],
+  'knob.watched': [
+    'Somebody else’s run: only they can change it',
+    '다른 사람의 실행이라 설정을 바꿀 수 없습니다',
+  ],
   'knob.locked': ['Locked by the link that you opened', '열어 본 링크에서 잠가 둔 설정입니다'],
   'knob.fixed': ['Starts a new run.', '바꾸면 새 실행이 시작됩니다.'],
   'knob.follows': ['schedule: {kind}', '스케줄: {kind}'],

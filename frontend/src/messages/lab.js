@@ -126,6 +126,12 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'runs.tree': ['{n} runs', '실행 {n}개'],
   'runs.from': ['from step {step}', '스텝 {step}부터'],
 
+  'watched.branch': [
+    'You watch somebody else’s run. Branch it, and go on from here with one of your own.',
+    '다른 사람의 실행을 보고 있습니다. 여기서 분기하면 내 실행으로 이어서 학습할 수 있습니다.',
+  ],
+  'watched.only': ['You watch somebody else’s run.', '다른 사람의 실행을 보고 있습니다.'],
+  'watched.own': ['Branch it', '분기하기'],
   'status.queued': ['queued', '대기 중'],
   'status.starting': ['starting', '시작하는 중'],
   'status.running': ['running', '학습 중'],

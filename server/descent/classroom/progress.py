@@ -59,13 +59,6 @@ class Progress(Kept):
             ).fetchall()
         return [Solved(*row) for row in rows]
 
-    def stars(self) -> dict[str, int]:
-        """How many stars each person has in all."""
-        with self._lock:
-            return dict(
-                self._database.execute("SELECT person, sum(stars) FROM solved GROUP BY person").fetchall()
-            )
-
     # The lesson
 
     def lesson(self) -> str:
