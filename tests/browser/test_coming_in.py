@@ -86,7 +86,9 @@ def test_a_teacher_hands_out_a_link_and_shows_a_run(
     expect(learner.get_by_text("다른 사람의 실행입니다", exact=False)).to_be_visible(timeout=WITHIN)
     expect(teacher.get_by_test_id("status")).to_have_text("running")
     learner.get_by_test_id("watched-branch").click()
-    learner.wait_for_function("(run) => !location.href.includes(run)", arg=run, timeout=WITHIN)
+    learner.wait_for_function(
+        "(run) => new URLSearchParams(location.search).get('run') !== run", arg=run, timeout=WITHIN
+    )
     expect(learner.get_by_test_id("watched")).to_have_count(0, timeout=WITHIN)
     expect(learner.get_by_test_id("play")).to_be_enabled(timeout=WITHIN)
     teacher.context.close()
