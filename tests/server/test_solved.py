@@ -183,6 +183,12 @@ def test_a_question_is_decided_by_ones_own_run_with_its_knobs(live_server: Any) 
         assert decided(run(size=3), "how", "low")["params"]["reason"] == "other-knobs"
         early = client.post("/api/runs", json={"experiment": "tiny", "knobs": {"size": 4}, "paused": True})
         assert decided(early.json()["id"], "how", "low")["params"]["reason"] == "early"
+        branch = client.post(f"/api/runs/{asked}/branch", json={"step": 3, "knobs": {}}).json()["id"]
+        until = time.monotonic() + 30
+        while client.get(f"/api/runs/{branch}").json()["step"] < 6 and time.monotonic() < until:
+            time.sleep(0.02)
+        client.delete(f"/api/runs/{asked}")  # and with it the branch's beginning
+        assert decided(branch, "how", "low")["params"]["reason"] == "other-knobs"
 
 
 def test_stars_are_for_ones_own_runs_alone(live_server: Any) -> None:

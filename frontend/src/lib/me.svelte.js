@@ -12,14 +12,13 @@ class Myself {
   /** Whether one has to come in first. */
   outside = $derived(this.guarded && !this.me?.role);
 
+  /** Whether one may train at all, if only runs of one's own. */
+  trains = $derived(!this.guarded || this.me?.role === 'teacher' || this.me?.role === 'learner');
+
   /** Whether one may change what somebody has made, as the server sees it. @param {string} owner */
   mayCommand(owner) {
-    const { me } = this;
-    return !me?.guarded || me.role === 'teacher' || (me.role === 'learner' && me.id === owner);
+    return this.trains && (this.me?.role !== 'learner' || this.me.id === owner);
   }
-
-  /** Whether one may train at all, if only runs of one's own. */
-  trains = $derived(!this.me?.guarded || this.me.role === 'teacher' || this.me.role === 'learner');
 
   /** Ask the server. Without an answer, as before. */
   async ask() {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 from descent import errors
@@ -13,7 +12,7 @@ from descent.runs.knobs import check
 from descent.runs.manager import RunManager
 from descent.runs.record import knobs_of, lineage, pieces
 from descent.runs.run import Run
-from descent.tasks import Question
+from descent.tasks import Log, Question
 from descent.thinned import join
 
 EARLY = "the run decides at step {}"
@@ -34,19 +33,18 @@ def asked_of(id: str, run: str, entry: Entry, name: str) -> Asking:
     return asking_of(id, run, entry.id, ready(entry, name), texts)
 
 
-async def right_of(manager: RunManager, run: Run, asking: Asking, question: Question | None) -> Right:
-    """What the record says was right; None where it says nothing.
+async def right_of(runs: list[Run], asking: Asking, question: Question | None) -> Right:
+    """What the record of a lineage, the run itself the last, says was right; None where it says nothing.
 
     Raises `WrongState` where it does not go so far: what a run says of its last steps comes a moment later.
     """
-    runs = await lineage(manager, run)
 
     def read() -> Right:
         parts = list(pieces(runs, asking.until - 1))
         if not parts:
             return None
         steps, columns = join(parts)
-        if steps[-1] < asking.until - 1 and not run.ended:
+        if steps[-1] < asking.until - 1 and not runs[-1].ended:
             raise errors.WrongState(EARLY.format(asking.until), "run", reason="early")
         return decided(
             asking, question, steps.tolist(), {name: values.tolist() for name, values in columns.items()}
@@ -66,16 +64,16 @@ async def answered(manager: RunManager, run: Run, name: str, guess: Any) -> tupl
     kept = asking.checked(guess)
     if run.step < asking.until and run.status not in ("diverged", "finished"):
         raise errors.WrongState(EARLY.format(asking.until), "run", reason="early")
-    log = knobs_of(await lineage(manager, run))
-    if not log or any(
-        not _as_asked(run.entry, question, knobs) for step, knobs in log if step < asking.until
-    ):
+    runs = await lineage(manager, run)
+    if not runs or not _as_asked(run.entry, question, knobs_of(runs)):
         raise errors.WrongState("the question is of a run with other settings", "run", reason="other-knobs")
-    asking.right = await right_of(manager, run, asking, question)
+    asking.right = await right_of(runs, asking, question)
     return asking, asking.is_right(kept)
 
 
-def _as_asked(entry: Entry, question: Question, knobs: Mapping[str, Any]) -> bool:
-    """Whether a run's knobs are those of the question, apart from what changes no training."""
-    now, wanted = check(entry, knobs), check(entry, question.knobs)
-    return all(now[name] == wanted[name] for name in set(wanted) - entry.knobs_type.looks())
+def _as_asked(entry: Entry, question: Question, log: Log) -> bool:
+    """Whether knobs were those of the question up to its step, apart from what changes no training."""
+    wanted = check(entry, question.knobs)
+    trains = set(wanted) - entry.knobs_type.looks()
+    before = [check(entry, knobs) for step, knobs in log if step < question.until]
+    return bool(before) and all(now[name] == wanted[name] for now in before for name in trains)

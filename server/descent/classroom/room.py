@@ -18,6 +18,7 @@ from descent.classroom.deciding import asked_of, ready, right_of
 from descent.classroom.lesson import Asking, Lesson, Shown
 from descent.classroom.progress import Progress
 from descent.runs.manager import RunManager
+from descent.runs.record import lineage
 from descent.runs.run import Run
 from descent.tasks import Question
 
@@ -172,7 +173,8 @@ class Room:
             await asyncio.sleep(LOOK_EVERY)
         await asyncio.sleep(LOOK_EVERY)  # the last scalars are on their way
         try:
-            right = await right_of(self._manager(), run, asking, self._question(asking))
+            runs = await lineage(self._manager(), run)
+            right = await right_of(runs, asking, self._question(asking))
         except (errors.DescentError, ValueError, OSError):
             logger.exception("a question could not be decided")
             right = None
