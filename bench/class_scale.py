@@ -205,7 +205,8 @@ async def watching(options: argparse.Namespace) -> bool:
         await with_viewers(1)  # warm
         rates: dict[int, list[float]] = defaultdict(list)
         memory: dict[int, float] = {}
-        for many in (1, number, 1):
+        all_ages: list[float] = []
+        for many in (1, number) * 3 + (1,):
             rate, memory_, used, said = await with_viewers(many)
             rates[many].append(rate)
             memory.setdefault(many, memory_)
@@ -220,8 +221,9 @@ async def watching(options: argparse.Namespace) -> bool:
                 flush=True,
             )
             if many == number:
-                p95 = age[18]
-        ratio = rates[number][0] / statistics.mean(rates[1])
+                all_ages += ages
+        p95 = statistics.quantiles(all_ages, n=20)[18]
+        ratio = statistics.mean(rates[number]) / statistics.mean(rates[1])
         per_viewer = (memory[number] - memory[1]) / (number - 1)
         asking.leave()
     return all([

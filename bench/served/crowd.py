@@ -1,5 +1,7 @@
 """Many viewers of a run in a process of their own, which takes as little as it can of the cores they share.
 
+One in eleven looks at what comes, and tells; the others acknowledge whatever does.
+
 `python crowd.py PORT RUN NUMBER PANEL...` connects them, prints a line, and reads one: with `measure` it
 begins to count, with any other it prints what it counted as JSON and ends. A deaf crowd asks for pictures and
 never reads.
@@ -18,9 +20,10 @@ import struct
 import sys
 import time
 
-SEEN = 10  # of so many viewers one tells when each picture came
+SEEN = 11  # of so many viewers one tells when each picture came
 BUFFER = 1 << 18  # bytes read at once
 WITHIN = 60.0  # seconds in which a viewer is let in
+FOREVER = 2**53 - 1
 SEQ = re.compile(rb'"seq":"(\d+)"')
 
 
@@ -32,6 +35,10 @@ class Viewer:
         self.pictures = 0
         self._rest = b""  # the beginning of a message whose header has not come to its end
         self._skip = 0  # bytes to the end of the message
+
+    def drew_all(self) -> None:
+        """Acknowledge everything sent so far, without having looked at it."""
+        self.socket.send(DREW_ALL)
 
     def heard(self, data: memoryview) -> list[int]:
         """The `seq` of each picture whose header ends in these bytes. Messages are skipped, not kept."""
@@ -60,7 +67,7 @@ class Viewer:
 
     def say(self, **command: object) -> None:
         """Send a command."""
-        self.socket.send(_masked(json.dumps(command).encode()))
+        self.socket.send(_masked(json.dumps(command, separators=(",", ":")).encode()))
 
 
 def _header(head: memoryview) -> tuple[int, int]:
@@ -80,6 +87,9 @@ def _header(head: memoryview) -> tuple[int, int]:
 def _masked(text: bytes, kind: int = 0x81) -> bytes:
     size = struct.pack("!B", 0x80 | len(text)) if len(text) < 126 else struct.pack("!BH", 0xFE, len(text))
     return bytes([kind]) + size + bytes(4) + text
+
+
+DREW_ALL = _masked(json.dumps({"type": "ack", "seq": FOREVER}, separators=(",", ":")).encode())
 
 
 def let_in(port: int, run: str, cookie: str) -> Viewer:
@@ -109,7 +119,7 @@ def main() -> None:
     parser.add_argument("--cookie", default="")
     parser.add_argument("--deaf", action="store_true")
     options = parser.parse_args()
-    os.nice(5)  # as workers are, which its cores are taken from
+    os.nice(15)  # below workers: viewers of a class have cores of their own
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     crowd = Crowd()
@@ -127,7 +137,7 @@ def main() -> None:
     crowd.ready.register(sys.stdin, selectors.EVENT_READ)
     while not crowd.read(None):
         pass
-    counted = {"pictures": [one.pictures for one in crowd.viewers], "came": crowd.came, "lost": crowd.lost}
+    counted = {"pictures": [one.pictures for one in crowd.telling], "came": crowd.came, "lost": crowd.lost}
     print(json.dumps(counted), flush=True)
 
 
@@ -137,6 +147,7 @@ class Crowd:
     def __init__(self) -> None:
         self.ready = selectors.DefaultSelector()
         self.viewers: list[Viewer] = []
+        self.telling: list[Viewer] = []
         self.came: list[tuple[int, float]] = []
         self.lost = 0
         self._counts = False
@@ -145,6 +156,8 @@ class Crowd:
     def read_from(self, viewer: Viewer, *, tells: bool) -> None:
         """Have a viewer read from now on."""
         viewer.socket.setblocking(False)
+        if tells:
+            self.telling.append(viewer)
         self.ready.register(viewer.socket, selectors.EVENT_READ, (viewer, tells))
 
     def read(self, timeout: float | None) -> bool:
@@ -155,7 +168,7 @@ class Crowd:
             elif sys.stdin.readline().startswith("measure"):
                 self._counts = True
                 self.came = []
-                for one in self.viewers:
+                for one in self.telling:
                     one.pictures = 0
             else:
                 return True
@@ -169,9 +182,11 @@ class Crowd:
         if not size:
             self.lost += 1
             self.ready.unregister(viewer.socket)
+        elif not tells:
+            viewer.drew_all()
         elif found := viewer.heard(self._buffer[:size]):
             viewer.say(type="ack", seq=max(found))
-            if tells and self._counts:
+            if self._counts:
                 now = time.monotonic()
                 self.came += [(seq, now) for seq in found]
 

@@ -307,3 +307,69 @@ async def test_who_is_not_far_behind_gets_every_step_whatever_he_asks_for(channe
     reader.viewer.points = 3
     await reader.read(49)
     assert reader.steps == list(range(1, 50))
+
+
+class Line:
+    """A connection that can be written to at once, unless it is `full`."""
+
+    def __init__(self):
+        self.got, self.full = [], False
+
+    def ready(self):
+        return not self.full
+
+    def write(self, messages):
+        self.got.append(list(messages))
+
+
+async def test_a_round_writes_to_those_who_have_read_so_far_and_leaves_the_others_to_their_tasks(channel):
+    quick, slow = Reader(channel, "a"), Reader(channel, "a")
+    for reader in (quick, slow):
+        await reader.settle()
+        reader.viewer.line = Line()
+    slow.viewer.line.full = True
+    keep(channel, 1, 0)
+    picture(channel, 2)
+    await slow.read(2)
+    assert [len(batch) for batch in quick.viewer.line.got] == [2]
+    assert quick.got == []
+    assert slow.viewer.line.got == []
+    assert quick.viewer.cursor == slow.viewer.cursor == 1
+    channel.answer(quick.viewer, "done")  # its task sends that
+    await quick.read(1)
+    keep(channel, 3, 1)
+    await quick.settle()
+    assert [len(batch) for batch in quick.viewer.line.got] == [2, 1]
+    assert quick.got == ["done"]
+    channel.close()
+
+
+async def test_a_picture_held_back_is_sent_once_another_is_drawn_though_nothing_is_written_at_once(channel):
+    reader = Reader(channel, "a")
+    reader.viewer.line = line = Line()
+    reader.viewer.ack(0)
+    await reader.settle()
+    for seq in range(1, UNDRAWN + 2):
+        picture(channel, seq)
+        await reader.settle()
+    assert [len(batch) for batch in line.got] == UNDRAWN * [1]
+    reader.viewer.ack(1)
+    assert len(await reader.read(1)) == 1
+    channel.close()
+
+
+async def test_what_comes_during_a_round_waits_for_the_rest_after_it(channel, monkeypatch):
+    monkeypatch.setattr(channels, "SHORT_ROUND", 0.0)
+    monkeypatch.setattr(channels, "REST", 1e9)
+    monkeypatch.setattr(channels, "LONGEST_REST", 3600.0)
+    readers = [Reader(channel) for _ in range(2)]
+    for reader in readers:
+        reader.viewer.line = Line()
+        await reader.settle()
+    keep(channel, 1, 0)
+    await asyncio.sleep(0)  # the round begins
+    keep(channel, 2, 1)
+    for reader in readers:
+        await reader.settle()
+        assert [len(batch) for batch in reader.viewer.line.got] == [1]
+    channel.close()

@@ -6,6 +6,7 @@ acknowledges pictures gets only as many as it can draw.
 
 What is new goes out in rounds to all viewers. Where there are few, each message is a round; where a round
 takes long there are fewer, so that a class that watches leaves time to the event loop and cores to training.
+A round writes to each viewer that has read so far; each other one has a task that sends when it can.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from descent.protocol import Gap, Looked, Recording, Waiting
 from descent.runs.table import Overview
@@ -26,8 +28,8 @@ MOST_ROUNDS = (
 )
 BATCH = 1 << 16  # bytes; a longer batch is sent before more is read
 SHORT_ROUND = 0.004  # seconds, after which the next round follows at once
-REST = 2.0  # times as long as a longer round took nothing goes out after it
-LONGEST_REST = 0.1  # seconds
+REST = 3.0  # times as long as a longer round took nothing goes out after it
+LONGEST_REST = 0.25  # seconds
 UNDRAWN = 2  # most unacknowledged pictures of one panel per viewer that acks
 
 _readers = ThreadPoolExecutor(1, "reader")  # one: slow readers take turns and leave time to the event loop
@@ -40,6 +42,16 @@ class Latest:
     seq: int
     step: int
     data: bytes
+
+
+class Line(Protocol):
+    """What messages can be written into at once, without a task's turn."""
+
+    def ready(self) -> bool:
+        """Whether more can be written."""
+
+    def write(self, messages: Sequence[str | bytes]) -> None:
+        """Write messages."""
 
 
 @dataclass(eq=False)
@@ -59,6 +71,8 @@ class Viewer:
     waiting: Waiting | None = None  # the last one sent
     answers: deque[tuple[int, str]] = field(default_factory=deque)  # (seq to be sent first, answer)
     held: bool = False  # a picture waits until another is drawn
+    line: Line | None = None
+    waits: bool = False  # its `pump` has sent everything
 
     def ack(self, seq: int) -> None:
         """Acknowledge all pictures up to `seq` as drawn."""
@@ -87,7 +101,8 @@ class Channel:
         self._overviews: dict[int, Overview] = {}  # by points; cleared with the last viewer
         self._fastest = MOST_ROUNDS
         self._next_round = 0.0  # not before this, of `time.monotonic`
-        self._round: asyncio.TimerHandle | None = None
+        self._round: asyncio.Handle | None = None  # that is to begin, or not over yet
+        self._again = False  # something has come meanwhile
 
     def leave(self, viewer: Viewer) -> None:
         """Remove a viewer."""
@@ -146,48 +161,77 @@ class Channel:
         self._begin()
 
     def _wake(self) -> None:
-        """Begin a round, or have one begin after the rest."""
-        if self._round is not None or not self.viewers:
-            return
-        wait = self._next_round - time.monotonic()
-        if wait > 0:
-            self._round = asyncio.get_running_loop().call_later(wait, self._begin)
-        else:
-            self._begin()
+        """Have a round begin, after the rest; what comes before it goes out in it."""
+        if self._round is not None:
+            self._again = True
+        elif self.viewers:
+            wait, loop = self._next_round - time.monotonic(), asyncio.get_running_loop()
+            self._round = loop.call_later(wait, self._begin) if wait > 0 else loop.call_soon(self._begin)
 
     def _begin(self) -> None:
-        self._round = None
+        began = time.monotonic()
+        self._again = False
+        read: dict[int, list[str | bytes]] = {}
         for viewer in self.viewers:
-            viewer.wake.set()
+            if not self._hand(viewer, read):
+                viewer.wake.set()
         if len(self.viewers) > 1 and not self.closed:
-            began, loop = time.monotonic(), asyncio.get_running_loop()
+            loop = asyncio.get_running_loop()
             # The first is called before the tasks that were woken take a step, the second after they did.
-            loop.call_soon(loop.call_soon, self._rest, began)
+            self._round = loop.call_soon(loop.call_soon, self._rest, began)
+        else:
+            self._round = None
+
+    def _hand(self, viewer: Viewer, read: dict[int, list[str | bytes]]) -> bool:
+        """Write what is new to a viewer, if nothing hinders. `read`: in this round, by cursor."""
+        line = viewer.line
+        if line is None or not viewer.waits or viewer.wake.is_set() or viewer.answers or not line.ready():
+            return False
+        if (messages := read.get(viewer.cursor)) is None:
+            if (found := self._few(viewer.cursor)) is None:
+                return False
+            messages = read[viewer.cursor] = found
+        if batch := [*self._news(viewer), *messages, *self._pictures(viewer)]:
+            line.write(batch)
+        viewer.cursor = self.tape.last_seq
+        return True
+
+    def _few(self, seq: int) -> list[str | bytes] | None:
+        """All messages after `seq`, where they are few and none is lost."""
+        if self.closed or self.tape.closed or self.tape.behind(seq) > MERGE:
+            return None
+        entries = self.tape.after(seq)
+        messages = [_message(entry) for entry in entries if entry.data is not None]
+        whole = len(messages) == len(entries) and (not entries or entries[-1].seq == self.tape.last_seq)
+        return messages if whole and sum(map(len, messages)) <= BATCH else None
 
     def _rest(self, began: float) -> None:
         took = (now := time.monotonic()) - began
         if took > SHORT_ROUND:
             wished = 1 / self._fastest if self._fastest < MOST_ROUNDS else 0.0
             self._next_round = now + min(LONGEST_REST, max(REST * took, wished))
+        self._round = None
+        if self._again:
+            self._wake()
 
     async def pump(self, viewer: Viewer, send: Callable[[Sequence[str | bytes]], Awaitable[None]]) -> None:
         """Send `viewer` all unseen messages, in batches, until the channel is closed."""
         while not self.closed:
             viewer.wake.clear()
+            until = self.tape.last_seq  # what comes later has its own round
             answered = len(viewer.answers)  # these are sent below, after the messages they refer to
             batch: list[str | bytes] = self._news(viewer)
             if viewer.points and self.tape.behind(viewer.cursor) > MERGE:
-                until, messages = await self._overview(viewer)
+                viewer.cursor, messages = await self._overview(viewer)
                 for message in messages:
                     await send([*batch, message])
                     batch = []
-                viewer.cursor = until
             size = 0
             for entry in await self._unread(viewer.cursor):
                 if entry.data is None:
                     batch.append(Gap(first=viewer.cursor + 1, last=entry.seq).model_dump_json())
                 else:
-                    batch.append(entry.data if entry.binary else entry.data.decode())
+                    batch.append(_message(entry))
                     size += len(entry.data)
                 viewer.cursor = entry.seq
                 if size > BATCH:
@@ -200,8 +244,10 @@ class Channel:
             if batch:
                 await send(batch)
             await asyncio.sleep(0)  # sending to a socket with room does not yield to other tasks
-            if self.tape.last_seq <= viewer.cursor:
+            if viewer.cursor >= until:
+                viewer.waits = True
                 await viewer.wake.wait()
+                viewer.waits = False
 
     def _news(self, viewer: Viewer) -> list[str | bytes]:
         """What has changed, of that which no tape keeps."""
@@ -256,3 +302,8 @@ class Channel:
         except ValueError:  # the run was deleted meanwhile
             assert self.tape.closed
             return []
+
+
+def _message(entry: TapeEntry) -> str | bytes:
+    assert entry.data is not None
+    return entry.data if entry.binary else entry.data.decode()

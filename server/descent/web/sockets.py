@@ -21,7 +21,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 import h11
-from fastapi import WebSocket
+from fastapi import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -39,10 +39,11 @@ UNREAD = 256 << 10  # bytes that the system keeps for a peer: what fits in there
 REFUSED = 64  # connections beyond CONNECTIONS that get the reason; further ones are cut off
 OTHER_FILES = 128  # of the server itself: database, tapes, what it imports and exports
 FILES_PER_RUN = 8  # pipes, a process, a tape
+GONE = 1006  # the close code of a connection that ended without one
 COMPLAINTS = 60.0  # seconds between two warnings in the log
 LAST_WORD = 1.0  # seconds
 UNHEARD = 4  # messages of a peer that wait to be heard while reading goes on
-FRAMED = "descent.framed"  # of a message: bytes to be written as they are; of a scope: that this can be done
+STREAM = "descent.stream"  # in a scope's extensions: the `Stream` itself
 SHARED = 1 << 18  # bytes of messages that are kept framed for the next viewer
 SHARED_AT_ONCE = 32
 
@@ -192,6 +193,9 @@ class Stream(WebSocketsSansIOProtocol):
     """A viewer's connection."""
 
     limits: ClassVar[Limits]
+    hear: Callable[[bytes], bool] = staticmethod(
+        lambda _text: False
+    )  # the application may hear a text at once
 
     def connection_made(self, transport: Any) -> None:
         """Start watching; the connection was accepted as a request."""
@@ -224,42 +228,60 @@ class Stream(WebSocketsSansIOProtocol):
         super().keepalive_timeout()
         self.loop.call_later(LAST_WORD, cut_off, self.transport)
 
+    def handle_text(self, event: Frame) -> None:
+        """Pass a text on to whom hears it at once, or to the queue."""
+        if not (event.fin and self.hear(bytes(event.data))):
+            super().handle_text(event)
+
     async def send(self, message: Any) -> None:
         """Send, but nothing into a connection that is ending: asyncio would log each attempt."""
         await self.writable.wait()
         if self.transport.is_closing():
             raise ClientDisconnected
-        if (frames := message.get(FRAMED)) is None:
-            await super().send(message)
-        elif self.close_sent or self.conn.state is not State.OPEN:
-            raise ClientDisconnected
-        else:
-            self.transport.write(frames)
+        await super().send(message)
+
+    def ready(self) -> bool:
+        """Whether the peer has read so much that more can be written."""
+        return self.writable.is_set() and self._open
+
+    def write(self, messages: Sequence[str | bytes]) -> None:
+        """Write messages in one piece, shared by all who are sent it."""
+        size = sum(map(len, messages))
+        self.transport.write((_framed if size <= SHARED else _framed.__wrapped__)(tuple(messages)))
+
+    @property
+    def _open(self) -> bool:
+        return self.conn.state is State.OPEN and not self.close_sent and not self.transport.is_closing()
 
     async def run_asgi(self) -> None:
         """Serve the connection, and limit the wait until the peer has read the rest."""
-        self.scope["extensions"][FRAMED] = {}
+        self.scope["extensions"][STREAM] = self  # type: ignore[assignment]
         await super().run_asgi()
         if self.transport.get_write_buffer_size():
             self._reading.begin()
 
 
+def stream_of(socket: WebSocket) -> Stream | None:
+    """The connection under a socket, where it is a `Stream`: a test's client has none."""
+    return (socket.scope.get("extensions") or {}).get(STREAM)
+
+
 def sender(socket: WebSocket) -> Callable[[Sequence[str | bytes]], Awaitable[None]]:
-    """Sends messages over a socket; in one piece, shared by all who are sent it, where it is a `Stream`."""
-    if FRAMED not in (socket.scope.get("extensions") or {}):
+    """Sends messages over a socket once its peer has read the ones before."""
+    stream = stream_of(socket)
 
-        async def send_each(messages: Sequence[str | bytes]) -> None:
-            for message in messages:
-                await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
-
-        return send_each
+    async def send_each(messages: Sequence[str | bytes]) -> None:
+        for message in messages:
+            await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
 
     async def send(messages: Sequence[str | bytes]) -> None:
-        size = sum(map(len, messages))
-        framed = (_framed if size <= SHARED else _framed.__wrapped__)(tuple(messages))
-        await socket.send({"type": "websocket.send", FRAMED: framed})
+        assert stream
+        await stream.writable.wait()
+        if not stream.ready():
+            raise WebSocketDisconnect(GONE)
+        stream.write(messages)
 
-    return send
+    return send if stream else send_each
 
 
 @lru_cache(SHARED_AT_ONCE)

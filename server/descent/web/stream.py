@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import Any, get_args
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -33,7 +34,7 @@ from descent.runs.manager import RunManager
 from descent.runs.run import Run
 from descent.web.door import VIEWER, shut_out
 from descent.web.runs import need_command, seen
-from descent.web.sockets import sender
+from descent.web.sockets import sender, stream_of
 
 UNSUPPORTED_DATA = 1003  # close codes of RFC 6455
 POLICY_VIOLATION = 1008
@@ -43,6 +44,7 @@ NO_SUCH_RUN = 4404  # of this application
 MISTAKES = 20  # refused commands, bad knob values apart, after which a client is disconnected
 UNANSWERED = 16  # commands of one client that a run has not answered yet
 LEAST_POINTS, MOST_POINTS = 3, 1 << 17  # rows of a long history
+ACK = b'{"type":"ack"'
 LAST_WORD = 1.0  # seconds for closing a socket in good order
 
 Farewell = tuple[int, str]  # close code and reason
@@ -62,6 +64,9 @@ async def stream(socket: WebSocket, run_id: str, since: int = 0, points: int = 0
         run = await seen(run_id, manager, socket.state.person)
         viewer = Viewer(cursor=min(max(0, since), run.channel.last_seq))
         viewer.points = max(LEAST_POINTS, min(points, MOST_POINTS)) if points > 0 else 0
+        if below := stream_of(socket):
+            viewer.line = below
+            below.hear = partial(_acknowledged, viewer)
         manager.join(run, viewer)
     except DescentError as error:
         code, reason = (
@@ -140,7 +145,7 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
                 return UNSUPPORTED_DATA, "commands are JSON text, not binary"
             if len(text.encode()) > manager.settings.max_body:
                 return MESSAGE_TOO_BIG, f"a message is over {manager.settings.max_body} bytes"
-            if isinstance(command := _understood(text), Ack):  # most are, of all viewers together
+            if isinstance(command := _understood(text), Ack):
                 viewer.ack(command.seq)
                 continue
             unanswered.add(asyncio.create_task(obey(command)))
@@ -156,7 +161,15 @@ async def _listen(socket: WebSocket, manager: RunManager, run: Run, viewer: View
     return POLICY_VIOLATION, f"{MISTAKES} commands were refused"
 
 
-def _understood(text: str) -> Command | BadField:
+def _acknowledged(viewer: Viewer, text: bytes) -> bool:
+    """Whether a message is an acknowledgement, as most are; it is heard without waking the viewer's task."""
+    if not text.startswith(ACK) or not isinstance(command := _understood(text), Ack):
+        return False
+    viewer.ack(command.seq)
+    return True
+
+
+def _understood(text: str | bytes) -> Command | BadField:
     try:
         return command_adapter.validate_json(text)
     except ValidationError as error:
