@@ -38,7 +38,7 @@ test: lint
 # The quick part of it: no browser, no PostgreSQL, no whole experiment, no preset's promise.
 check: lint
 	$(BIN)/python frontend/run.py test
-	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not (slow or contract or browser)" -k "not postgresql" \
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not (slow or contract or browser or thorough)" -k "not postgresql" \
 		--ignore-glob="*_presets.py"
 
 # Before an experiment's lessons, panels or presets change, and before a release.

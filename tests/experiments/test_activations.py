@@ -198,6 +198,7 @@ def test_the_loss_is_the_logistic_one() -> None:
     assert loss_of(torch.zeros(3), torch.ones(3)).item() == pytest.approx(math.log(2))
 
 
+@pytest.mark.slow
 def test_what_leaves_all_bounds_is_out_and_the_others_go_on() -> None:
     experiment, knobs = built(lr=1.0)
     rows = train(experiment, knobs, 120)

@@ -323,6 +323,7 @@ def test_two_objects_in_one_place_are_refused_at_the_field(place: str) -> None:
         CaptioningKnobs(a_place=place, b_place=place)
 
 
+@pytest.mark.slow
 def test_any_other_scene_is_drawn_and_captioned() -> None:
     run = Driven(Captioning)
     for a, b in product(SCENE_PLACES, SCENE_PLACES):

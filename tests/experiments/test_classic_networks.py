@@ -43,6 +43,7 @@ def shapes(name: Name, *layers: str) -> list[Shape]:
 
 
 @pytest.mark.parametrize("name", CLASSIC)
+@pytest.mark.slow
 def test_totals_are_the_published_ones_and_those_that_torch_counts(name: Name) -> None:
     layers, classic = layers_of(name), CLASSIC[name]
     parameters, billions = PUBLISHED[name]

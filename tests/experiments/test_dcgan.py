@@ -271,6 +271,7 @@ def test_every_live_knob_can_change_between_steps(live: dict[str, float]) -> Non
     assert all(map(math.isfinite, row.values()))
 
 
+@pytest.mark.slow
 def test_samples_move_from_noise_toward_digits() -> None:
     experiment, knobs = built(width=16, latent=8, batch=32)
 

@@ -141,6 +141,7 @@ def test_the_score_of_a_mixture_is_its_slope() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in CLOUDS if name != "drawn"])
+@pytest.mark.slow
 def test_with_the_exact_score_noise_becomes_the_distribution(name: str) -> None:
     """The way back of the best ε possible ends near the centres, and leaves none out."""
     alpha_bar, centres = alpha_bars("cosine"), centres_of(name).double()

@@ -113,6 +113,7 @@ def test_solved_is_what_looking_for_each_gives() -> None:
 
 
 @pytest.mark.parametrize("shown", ["people", "countries", "all"])
+@pytest.mark.slow
 def test_the_plane_is_that_of_the_principal_components(shown: str) -> None:
     run = Driven(Embedding, shown=shown).train(30)
     places = torch.as_tensor(run.look("plane").points)

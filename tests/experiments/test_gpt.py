@@ -188,6 +188,7 @@ def test_candidates_show_what_is_drawn_from() -> None:
 
 
 @pytest.mark.parametrize("prompt", ["A", "Alice " * 166, "한글 Ω\n", "\t", "A" * 17])
+@pytest.mark.slow
 def test_any_prompt_is_gone_on_from_and_what_is_not_read_is_said(prompt: str) -> None:
     run = Driven(GPTExperiment, **OWN, prompt=prompt).train(2)
     for panel in ("text", "candidates", "lens", "attention", "cost", "head_history"):
@@ -240,6 +241,7 @@ def test_korean_text_of_ones_own_is_read_in_pairs() -> None:
     assert not shown.notes
 
 
+@pytest.mark.slow
 def test_what_is_read_from_the_panels_is_what_they_show() -> None:
     run = Driven(GPTExperiment).train(2)
     picture = run.look("candidates")

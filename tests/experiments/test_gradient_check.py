@@ -139,6 +139,7 @@ def test_two_zeros_agree_and_opposites_do_not() -> None:
 
 @pytest.mark.parametrize("layer", [1, 2, 3])
 @pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.slow
 def test_every_bug_is_found_in_the_layer_where_it_is(bug: Any, layer: Any) -> None:
     for seed in range(2):
         experiment, knobs = make(seed, bug=bug, bug_layer=layer)

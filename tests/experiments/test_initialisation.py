@@ -135,6 +135,7 @@ def test_large_weights_saturate_tanh() -> None:
 
 
 @pytest.mark.parametrize("activation", get_args(ActivationName))
+@pytest.mark.slow
 def test_zeros_keep_all_units_of_a_layer_identical(activation: str) -> None:
     experiment, knobs = built(activation=activation, lr=0.5)
     train(experiment, knobs, 60)

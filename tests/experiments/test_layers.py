@@ -104,6 +104,7 @@ def test_sizes_and_parameters_are_those_of_the_network(seed: int) -> None:
 @pytest.mark.parametrize("window", range(1, 12))
 @pytest.mark.parametrize("stride", range(1, 5))
 @pytest.mark.parametrize("padding", range(6))
+@pytest.mark.slow
 def test_the_formula_of_a_size_is_torchs(window: int, stride: int, padding: int) -> None:
     for side in (8, 28, 32):
         if window <= side + 2 * padding:

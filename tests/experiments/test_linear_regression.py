@@ -63,6 +63,7 @@ def test_each_slip_makes_the_slopes_wrong_in_its_own_way() -> None:
     assert no_x == (right[1], right[1])
 
 
+@pytest.mark.slow
 def test_slopes_that_are_rounding_are_not_coloured_as_slopes_are() -> None:
     experiment, knobs = make(lr=0.1)
     before = experiment.derivatives(knobs)

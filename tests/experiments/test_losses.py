@@ -320,6 +320,7 @@ def test_preset_equal_makes_learning_the_spread_useless() -> None:
     assert row["held/mse"] <= row["held/gaussian"] + 0.01
 
 
+@pytest.mark.slow
 def test_preset_outliers_moves_means_and_hardly_medians() -> None:
     experiment, knobs, _ = preset("outliers", 300)
     off = off_the_truth(experiment, knobs)
@@ -337,6 +338,7 @@ def test_preset_laplace_is_won_by_the_loss_that_assumes_it() -> None:
     assert inside.float().mean().item() == pytest.approx(0.76, abs=0.03)
 
 
+@pytest.mark.slow
 def test_preset_convinced_leaves_squared_error_where_it_began() -> None:
     experiment, knobs, row = preset("convinced", 11)
     assert row["labels/cross-entropy"] < 1 < 5 < row["labels/squared"]
@@ -348,6 +350,7 @@ def test_preset_convinced_leaves_squared_error_where_it_began() -> None:
     assert said["cross-entropy"].min() < 0.2
 
 
+@pytest.mark.slow
 def test_preset_line_ends_on_the_same_line_with_either_gaussian_loss() -> None:
     experiment, _, _ = preset("line", 600)
     w, b = (parameter.item() for parameter in experiment.regressors["mse"].parameters())

@@ -133,6 +133,7 @@ def test_a_text_shows_a_rich_part_of_what_is_held_out(text: Text) -> None:
         assert codes.max() < len(text.characters)
 
 
+@pytest.mark.slow
 def test_codes_are_places_in_the_vocabulary_and_rare_characters_become_one(text: Text) -> None:
     line = "and near (old)"
     assert text.decode(text.encode(line).tolist()) == line
@@ -500,6 +501,7 @@ def test_training_learns_and_a_cell_comes_to_track_quotes() -> None:
 # Sampling
 
 
+@pytest.mark.slow
 def test_samples_follow_the_temperature() -> None:
     class Fixed(nn.Module):
         """The same logits after any text."""

@@ -509,6 +509,7 @@ def test_probes_see_the_network_without_dropout() -> None:
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.slow
 def test_every_optimizer_lowers_the_loss(optimizer: str) -> None:
     playground = Playground(dataset="circle", optimizer=optimizer, lr=0.03).train(500)
     assert sum(playground.losses[-25:]) < sum(playground.losses[:25]) / 2
@@ -527,6 +528,7 @@ def test_networks_of_every_depth_train(hidden: list[int]) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.slow
 def test_the_defaults_learn_the_circle_within_2000_steps(seed: int) -> None:
     assert Playground(seed, dataset="circle").train(2000).last("acc/test") >= 0.95
 

@@ -133,6 +133,7 @@ def test_with_nothing_asked_the_first_sentence_is_asked_about() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.slow
 def test_both_learn_the_six_sentences(seed: int) -> None:
     experiment, knobs = make(seed)
     last = run(experiment, knobs, 600)[-1]

@@ -68,6 +68,7 @@ def pair(name: str, weight_decay: float) -> tuple[nn.Module, optim.Optimizer, nn
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.05])
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_each_rule_is_torchs_over_many_steps(name: str, weight_decay: float) -> None:
     ours, rule, theirs, expected = pair(name, weight_decay)
     generator = torch.Generator().manual_seed(2)
@@ -253,6 +254,7 @@ def test_heights_and_map_are_the_networks_real_losses() -> None:
         torch.testing.assert_close(picture.values.flatten()[cell], expected)
 
 
+@pytest.mark.slow
 def test_paths_keep_every_other_point_when_they_are_full() -> None:
     experiment, knobs = race(batch_size=4)
     visited = [experiment.history[0, 2].clone()]

@@ -364,6 +364,7 @@ def test_scaled_masks_average_to_the_value_without_dropout() -> None:
     torch.testing.assert_close(flat[0], flat[2])
 
 
+@pytest.mark.slow
 def test_the_history_of_losses_is_bounded() -> None:
     run = Run(width=16, train_size=50, batch_size=50).train(KEPT + 10)
     picture = run.look("curves")

@@ -201,6 +201,7 @@ def columns_of(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("id", experiments())
+@pytest.mark.slow
 def test_every_experiment_says_what_its_scalars_mean(id: str) -> None:
     """Each is measured in the first steps, and an objective's name or none is what it is of."""
     cls = experiments()[id].cls

@@ -28,6 +28,8 @@ from descent.web import door
 from descent.web.door import COOKIE, Needs
 from descent.web.often import OVER
 
+pytestmark = pytest.mark.slow
+
 PUBLIC = {"/api/openapi.json"}  # says what there is, and nothing of anybody
 ROLES = ("viewer", "learner", "teacher")
 

@@ -164,6 +164,7 @@ async def test_a_deleted_run_is_gone(api):
         ("GET", "/frames/weights"),
     ],
 )
+@pytest.mark.slow
 async def test_an_unknown_run_is_refused_everywhere(api, method, path):
     body = {"PATCH": {"knobs": {}}, "POST": {"steps_per_second": 1}}.get(method)
     if path in ("/pause", "/resume", "/stop", "/step"):
@@ -192,6 +193,7 @@ async def test_an_unknown_run_is_refused_everywhere(api, method, path):
         ([], "bad-field", "body"),
     ],
 )
+@pytest.mark.slow
 async def test_a_bad_run_is_refused_naming_the_field(api, body, code, field):
     await refused(api.post("/api/runs", content=json.dumps(body)), 422, code, field)
     assert (await api.get("/api/runs")).json() == []
@@ -204,6 +206,7 @@ async def test_a_run_of_an_unknown_experiment_is_refused(api):
 @pytest.mark.parametrize(
     "text", ["{", "", "nonsense", '{"experiment": "tiny"', "\x00", "[" * 100_000, "1" * 5000]
 )
+@pytest.mark.slow
 async def test_malformed_json_is_refused(api, text):
     answer = await api.post("/api/runs", content=text)
     assert answer.status_code in (400, 422)
@@ -266,6 +269,7 @@ async def test_a_new_run_takes_a_plan_over_rest(api):
         ),
     ],
 )
+@pytest.mark.slow
 async def test_a_plan_that_cannot_be_followed_is_refused_by_its_field(api, body, code, field):
     status = 409 if code == "fixed-knob" else 422
     await refused(api.post("/api/runs", json={"experiment": "tiny", **body}), status, code, field)
@@ -323,6 +327,7 @@ async def test_pause_step_resume_and_stop(api):
 
 
 @pytest.mark.parametrize("steps", [0, -1, 100_001, 1.5, "many", None])
+@pytest.mark.slow
 async def test_a_bad_number_of_steps_is_refused(api, steps):
     run = await new_run(api, paused=True)
     await refused(api.post(f"/api/runs/{run['id']}/step", json={"steps": steps}), 422, "bad-field", "steps")
@@ -511,6 +516,7 @@ async def test_a_list_of_runs_is_sorted_and_tells_how_long_it_is(api):
     await refused(api.get("/api/runs?sort=colour"), 422, "bad-field", "sort")
 
 
+@pytest.mark.slow
 async def test_a_run_is_found_by_the_title_of_its_experiment_in_either_language(api):
     run = await finished_run(api, steps=5)
     entry = api.app.state.registry["tiny"]

@@ -22,6 +22,8 @@ from descent.registry import Registry
 from descent.web import app
 from tiny import LESSONS, REGISTRY, ThreadExecutor, Tiny, entry_of
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 

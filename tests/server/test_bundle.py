@@ -925,6 +925,7 @@ def test_a_damaged_bundle_is_taken_or_refused_and_nothing_else():
     assert refused > 200
 
 
+@pytest.mark.slow
 def test_damage_that_a_checksum_does_not_show_is_taken_or_refused_and_nothing_else():
     names = [name for name in sample() if name != "scalars.csv"]
     chance, refused = random.Random(1), 0

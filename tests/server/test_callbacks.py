@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     import transformers
 
 NOWHERE = "http://127.0.0.1:1"  # training goes on without a server
-pytestmark = pytest.mark.filterwarnings("ignore")  # of the two libraries
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]  # warnings of the two libraries
 
 ROWS, LENGTH, WORDS = 64, 6, 20
 

@@ -23,6 +23,8 @@ from descent.web.door import COOKIE
 from descent.web.often import OVER
 from tiny import REGISTRY
 
+pytestmark = pytest.mark.slow
+
 SAID = {
     "sign": {
         "ask": "Above or below zero?",

@@ -322,6 +322,7 @@ PLATEAU = {"kind": "plateau", "window": 3, "patience": 1, "factor": 0.7}
     "schedule", [COSINE, PLATEAU, {**COSINE, "kind": "restarts", "every": 7, "steps": None}]
 )
 @pytest.mark.parametrize("kept", ["after every step", "none", "every tenth"])
+@pytest.mark.slow
 async def test_a_branch_of_a_scheduled_run_is_the_run_again(serve, request, kept, schedule):  # noqa: F811
     schedule = {name: value for name, value in schedule.items() if value is not None}
     if kept != "none":

@@ -44,6 +44,8 @@ from filehost import (
     well,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:

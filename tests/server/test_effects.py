@@ -260,6 +260,7 @@ def test_the_bound_of_each_optimizer(make, expected):
 
 @pytest.mark.parametrize(("part", "converges"), [(0.98, True), (1.02, False)])
 @pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.slow
 def test_momentum_is_stable_just_under_its_bound_and_not_above(part, converges, nesterov):
     x = nn.Parameter(torch.ones(1, dtype=torch.float64))
     optimizer = torch.optim.SGD([x], 1.0, momentum=0.9, nesterov=nesterov)

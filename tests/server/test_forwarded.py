@@ -16,6 +16,8 @@ from descent.settings import Settings
 from descent.web import door
 from descent.web.door import COOKIE, SECURE_COOKIE
 
+pytestmark = pytest.mark.slow
+
 TLS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
 NOBODY = "192.0.2.1"  # an address that no test has
 

@@ -15,6 +15,8 @@ from descent.cli.data import data
 from descent.datasets.own import OwnFiles
 from descent.errors import UnknownFile
 
+pytestmark = pytest.mark.slow
+
 IRIS = "넓이;품종;날짜\n5,1;setosa;2024-01-01\n;setosa;2024-01-02\n6,5;virginica;2024-01-03\n"
 
 

@@ -10,6 +10,8 @@ from descent.store.records import Batch, StoredMessage
 from descent.store.schema import MessageRow, RunRow
 from descent.store.store import Store
 
+pytestmark = pytest.mark.slow
+
 STEPS = 500  # of one message
 SPIKE, DIP = 3333, 12_345  # steps
 

@@ -21,6 +21,8 @@ from descent.kit.data.own import own_place
 from descent.kit.data.text import SHOWN, load
 from descent.workers.own_file import problem_of
 
+pytestmark = pytest.mark.slow
+
 PROSE = "Down the rabbit hole, said the cat; and never once looked back. "
 TABLE = "날짜,기온,습도\n" + "".join(
     f"2024-{1 + day // 28:02}-{1 + day % 28:02},{day % 9},{day % 7}\n" for day in range(300)

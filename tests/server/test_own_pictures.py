@@ -27,6 +27,8 @@ from descent.kit.data.own_images import (
 from descent.workers.own_file import ask, look_through, problem_of
 from descent.workers.zipped import MOST_ENTRIES, read_zip
 
+pytestmark = pytest.mark.slow
+
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 
 

@@ -102,6 +102,7 @@ needs_make = pytest.mark.skipif(not shutil.which("make"), reason="make is not in
 
 @needs_make
 @pytest.mark.parametrize("target", ["run", "test", "check", "lint", "bench", "dev", "docs", "clean"])
+@pytest.mark.slow
 def test_the_makefile_has(target: str) -> None:
     assert dry_run(target)
 

@@ -10,6 +10,8 @@ import pytest
 
 from descent.web.problems import MEDIA_TYPE, statuses
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def api(tiny_app, tmp_path):

@@ -248,6 +248,7 @@ async def test_no_more_pictures_wait_than_memory_allows(recorder, store, new_run
     assert places(store, "a") == [0, 1, 2]
 
 
+@pytest.mark.slow
 async def test_pictures_and_checkpoints_stay_within_their_room(recorder, store, new_run, clock):
     run = new_run()
     for step in range(200):

@@ -40,6 +40,7 @@ def found(query: str, lang: str = "en") -> dict[str, Match]:
     ],
 )
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.slow
 def test_it_is_found(query: str, id: str, form: str) -> None:
     assert id in found(unicodedata.normalize(form, query))
 

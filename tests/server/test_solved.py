@@ -18,6 +18,8 @@ from descent.classroom.progress import Progress
 from descent.tasks import Challenge, Earned, earned, read_challenges, read_questions
 from tiny import REGISTRY
 
+pytestmark = pytest.mark.slow
+
 SAID = {"title": "t", "goal": "g", "hint": "h", "solution": {}}
 
 

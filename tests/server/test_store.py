@@ -471,6 +471,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
         Store("", tmp_path / "file" / "home", patient=True)
 
 
+@pytest.mark.slow
 def test_a_connection_that_was_lost_is_made_anew(new_database, tmp_path):
     store = Store(new_database(), tmp_path)
     save(store, run("a"))

@@ -25,6 +25,8 @@ from descent.engine.messages import Control
 from descent.watching.checkpoints import MOST_KEPT, Checkpoints, StateError
 from descent.watching.run import WatchedRun
 
+pytestmark = pytest.mark.slow
+
 WITHIN = 60.0  # seconds
 
 SCRIPT = """

@@ -29,6 +29,8 @@ from descent.declared import Declaration, DeclaredKnob, DeclaredPanel
 from descent.declared.messages import DELETED, LARGEST_FRAME, OTHER_VERSION, REFUSED, Hello
 from descent.watching.run import WatchedRun
 
+pytestmark = pytest.mark.slow
+
 WITHIN = 30.0  # seconds
 KEY = "a key of a script"
 KNOB = DeclaredKnob(name="lr", title="Learning rate", type="float", default=0.1, low=1e-3, high=1.0, log=True)

@@ -140,6 +140,7 @@ def test_tied_weights_are_saved_under_both_names():
 
 
 @pytest.mark.parametrize("step", [0, 7, 10, 23, 30])
+@pytest.mark.slow
 async def test_the_weights_of_any_step_are_those_that_training_had(api, step):
     run = await trained(api)
     await drop_checkpoints(api, run)  # so the whole way is trained again
