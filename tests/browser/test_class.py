@@ -144,3 +144,32 @@ def test_a_lesson_is_played_through(
     expect(first.get_by_test_id("class")).to_contain_text("1문제 중 1개", timeout=WITHIN)
     for page in (teacher, *pupils):
         page.context.close()
+
+
+def test_after_a_restart_of_the_server_everyone_is_where_they_were(browser: Browser, home: Path) -> None:
+    outside = ("--host", "0.0.0.0")
+    with served(home, *outside) as (address, _):
+        port = address.rpartition(":")[2]
+        address = f"http://127.0.0.1:{port}"
+        book = Book(home)
+        (_, teachers), (_, learners) = book.new_key("teacher"), book.new_key("learner")
+        book.close()
+        teacher = come_in(browser, address, teachers, "Ms Kim")
+        first, second = (come_in(browser, address, learners, name) for name in NAMES[:2])
+        teacher.goto(f"{address}/lab/neural-playground")
+        wait_for_hero(teacher)
+        teacher.get_by_test_id("class-open").click()
+        teacher.get_by_test_id("class-question").select_option("bend", timeout=WITHIN)
+        teacher.get_by_test_id("class-ask").click()
+        first.get_by_test_id("guess-half").click(timeout=WITHIN)
+        first.get_by_test_id("given").wait_for(timeout=WITHIN)
+        second.get_by_test_id("guess-half").wait_for(timeout=WITHIN)
+    with served(home, *outside, f"--port={port}"):
+        second.get_by_test_id("guess-most").click(timeout=WITHIN)
+        second.get_by_test_id("given").wait_for(timeout=WITHIN)
+        expect(first.get_by_test_id("given")).to_be_visible()
+        expect(teacher.get_by_test_id("class")).to_contain_text("2 of 2 have answered", timeout=WITHIN)
+        teacher.get_by_test_id("class-close").click()
+        expect(first.get_by_test_id("guesses")).to_contain_text("1", timeout=WITHIN)
+        for page in (teacher, first, second):
+            page.context.close()
