@@ -88,7 +88,14 @@ class History:
         for message in self.store.messages(row.id, "knobs"):
             event = json.loads(message.data)
             log.append((event["step"], event["knobs"]))
-        channel = Channel(self.tape(row.id, self.store.last_seq(row.id)))
+        tape = self.tape(row.id, self.store.last_seq(row.id))
+        try:
+            return self._loaded(row, log, Channel(tape))
+        except BaseException:
+            tape.close()
+            raise
+
+    def _loaded(self, row: RunRow, log: list[tuple[int, dict[str, Any]]], channel: Channel) -> Run:
         entry = known(self.registry, row.experiment, row.declared)
         assert entry is not None, row.experiment
         for panel in entry.panels:

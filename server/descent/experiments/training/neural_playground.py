@@ -57,6 +57,7 @@ from descent.kit.measures import TRAIN_AND_TEST
 from descent.kit.nn.activations import ACTIVATIONS
 from descent.kit.nn.layers import Activated, PlaneNetwork
 from descent.kit.nn.lean import backward, lean_optimizer, tune_optimizer, update
+from descent.kit.nn.traced import Gradients
 from descent.kit.text import rough
 
 SAMPLES = 500  # points in a data set, training and test together
@@ -176,9 +177,16 @@ def losses(network: PlaneNetwork, batch: Batch, knobs: PlaygroundKnobs) -> tuple
     """The loss on `batch`, and what is descended: it and the penalty."""
     inputs, targets = batch
     loss = loss_of(network(inputs, ACTIVATIONS[knobs.activation], knobs.dropout), targets, knobs)
-    if knobs.regularisation == "l1" or (knobs.regularisation == "l2" and knobs.optimizer != "adamw"):
+    if penalised(knobs):
         return loss, loss + penalty(network, knobs)
     return loss, loss
+
+
+def penalised(knobs: PlaygroundKnobs) -> tuple[str, float] | tuple[()]:
+    """The penalty that the loss holds, and λ."""
+    if knobs.regularisation == "l1" or (knobs.regularisation == "l2" and knobs.optimizer != "adamw"):
+        return knobs.regularisation, knobs.regularisation_rate
+    return ()
 
 
 class NeuralPlayground(Experiment[PlaygroundKnobs]):
@@ -230,6 +238,7 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         self.small_plane = encode(grid(UNIT_MAP), knobs.features).to(self.device)  # (UNIT_MAP², F)
         self.model = PlaneNetwork([len(knobs.features), *knobs.hidden, 1]).to(self.device)
         self.model.put(*knobs.weight)
+        self.traced = Gradients([*self.model.weights, *self.model.biases])
         self._new_optimizer(knobs)
 
     def _source(self, knobs: PlaygroundKnobs, generator: torch.Generator) -> PlaneData:
@@ -260,7 +269,11 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
     def step(self, knobs: PlaygroundKnobs) -> Scalars:
         """One mini-batch; at the end of an epoch also every training and test point."""
         batch = self.batches.batch(self.step_index, knobs.batch_size)
-        row = {"loss/train": descend(self.model, self.optimizer, batch, knobs)}
+        settings = (
+            None if knobs.dropout else (knobs.activation, knobs.loss, knobs.classifies, *penalised(knobs))
+        )
+        row = {"loss/train": self.traced(lambda *b: losses(self.model, b, knobs), *batch, settings=settings)}
+        update(self.optimizer)
         if (self.step_index + 1) % self.batches.per_epoch(knobs.batch_size) == 0:
             row |= self._evaluate(knobs)
         return row
