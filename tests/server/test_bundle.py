@@ -26,6 +26,7 @@ from safetensors.numpy import save as save_arrays
 from sqlalchemy import delete
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from starlette.requests import ClientDisconnect
 
 from descent import wire
 from descent.archive.bundle import zip as entries
@@ -35,6 +36,7 @@ from descent.errors import BadArchive, TooLarge
 from descent.runs.channel import Viewer
 from descent.store.schema import CheckpointRow
 from descent.store.store import Store
+from descent.web.archive import Download
 from tiny import REGISTRY, Tiny, loop_of
 
 MIB = 1 << 20
@@ -939,3 +941,13 @@ def test_damage_that_a_checksum_does_not_show_is_taken_or_refused_and_nothing_el
         except (BadArchive, TooLarge):
             refused += 1
     assert refused > 300
+
+
+async def test_the_file_of_a_download_is_closed_although_who_asked_has_left():
+    async def gone(*_):
+        raise ConnectionResetError
+
+    file = io.BytesIO(b"a zip")
+    with pytest.raises((ConnectionResetError, ExceptionGroup, ClientDisconnect)):
+        await Download(file, {})({"type": "http", "asgi": {"spec_version": "2.4"}}, gone, gone)
+    assert file.closed

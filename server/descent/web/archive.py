@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, BinaryIO, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from descent import errors
 from descent.archive import script, tensorboard
@@ -121,7 +122,7 @@ async def export(
     ending = ".zip" if format == "bundle" else "-tensorboard.zip"
     headers = _named(f"{run.entry.id}-{run.id}{ending}")
     headers |= {"Content-Length": str(file.seek(0, 2)), "X-Accel-Buffering": "no"}
-    return StreamingResponse(_chunks(file), media_type=ZIP, headers=headers)
+    return Download(file, headers)
 
 
 @router.get("/{run_id}/script", response_class=Response)
@@ -176,8 +177,20 @@ def _named(file: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{file}"'}
 
 
+class Download(StreamingResponse):
+    """A zip that is sent from its file, and closed, also where whoever asked for it is gone by then."""
+
+    def __init__(self, file: BinaryIO, headers: Mapping[str, str]) -> None:
+        super().__init__(_chunks(file), media_type=ZIP, headers=headers)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        file.seek(0)
-        while chunk := file.read(CHUNK):
-            yield chunk
+    file.seek(0)
+    while chunk := file.read(CHUNK):
+        yield chunk
