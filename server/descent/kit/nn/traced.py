@@ -20,7 +20,7 @@ from descent.contract import Transient
 from descent.kit.nn.lean import backward
 
 STEADY = 100  # steps with the same settings, after which tracing pays: it takes as long as some 200 steps
-MOST = 4  # traces kept, such as one for full mini-batches and one for the last of an epoch
+MOST_TRACES = 4  # traces kept, such as one for full mini-batches and one for the last of an epoch
 
 # Optimised, it takes a product and a sum apart, which rounds otherwise.
 unoptimised = partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
@@ -61,10 +61,10 @@ class Gradients(Transient):
         """Trace a loss that has been asked for often enough."""
         self._asked[key] = asked = self._asked.get(key, 0) + 1
         if asked < STEADY:
-            if len(self._asked) > MOST:  # of settings that change all the time, none is traced
+            if len(self._asked) > MOST_TRACES:  # of settings that change all the time, none is traced
                 self._asked = {key: asked}
             return
-        if len(self._traced) >= MOST:
+        if len(self._traced) >= MOST_TRACES:
             self._traced.clear()
         self._traced[key] = traced(loss, self._parameters, inputs)
 
