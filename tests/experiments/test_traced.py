@@ -92,6 +92,21 @@ def test_other_sizes_and_settings_have_their_own_trace_and_many_have_none() -> N
 
 
 @pytest.mark.usefixtures("soon")
+def test_so_many_traces_are_made_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traced, "TRACES", 2)
+    line, plain = Line(), Line()
+    for setting in range(3):
+        for _ in range(3):
+            line.step(settings=setting)
+    evaluated = line.evaluated
+    assert same(line.step(settings=1), plain.step(settings=None))
+    assert line.evaluated == evaluated
+    for _ in range(3):
+        line.step(settings=2)
+    assert line.evaluated == evaluated + 3
+
+
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("hindrance", ["no TorchScript", "a loss that looks at numbers"])
 def test_what_cannot_be_traced_is_computed_as_ever(hindrance: str, monkeypatch: pytest.MonkeyPatch) -> None:
     line, plain = Line(), Line()

@@ -19,7 +19,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from descent.contract import Transient
 from descent.kit.nn.lean import backward
 
-STEADY = 100  # steps with the same settings, after which tracing pays: it takes as long as some 200 steps
+STEADY = 100  # steps with the same settings, after which tracing is likely to pay: it takes as long as 200
+TRACES = 50  # in all: PyTorch does not give back their memory, 0.4 MB each
 MOST_TRACES = 4  # traces kept, such as one for full mini-batches and one for the last of an epoch
 
 # Optimised, it takes a product and a sum apart, which rounds otherwise.
@@ -33,6 +34,7 @@ class Gradients(Transient):
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self._parameters = list(parameters)
+        self._left = TRACES
         self._asked: dict[Hashable, int] = {}
         self._traced: dict[Hashable, Callable[..., list[Tensor]] | None] = {}
 
@@ -49,7 +51,7 @@ class Gradients(Transient):
             for parameter, gradient in zip(self._parameters, gradients, strict=True):
                 parameter.grad = gradient
             return shown
-        if settings is not None and key not in self._traced:
+        if settings is not None and self._left and key not in self._traced:
             self._consider(key, loss, inputs)
         shown, objective = loss(*inputs)
         for parameter in self._parameters:
@@ -66,6 +68,7 @@ class Gradients(Transient):
             return
         if len(self._traced) >= MOST_TRACES:
             self._traced.clear()
+        self._left -= 1
         self._traced[key] = traced(loss, self._parameters, inputs)
 
 
