@@ -229,7 +229,7 @@ class Stream(WebSocketsSansIOProtocol):
         self.loop.call_later(LAST_WORD, cut_off, self.transport)
 
     def handle_text(self, event: Frame) -> None:
-        """Pass a text on to whom hears it at once, or to the queue."""
+        """Let the application hear a text at once, or put it into the queue."""
         if not (event.fin and self.hear(bytes(event.data))):
             super().handle_text(event)
 
