@@ -2,7 +2,7 @@
 #
 #   make run [HOST=0.0.0.0] [PORT=8080] [OPEN=0]    install, build the page, serve it, open the browser
 #   make test                                       everything that is checked
-#   make check                                      the part of it that takes a minute and a half
+#   make check                                      the part of it that takes some four minutes
 #   make thorough                                   presets at their other seeds, every lab in the browser, every story
 #
 # Another Python: make run PYTHON=python3.12

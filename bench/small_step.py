@@ -11,7 +11,6 @@ import time
 
 import torch
 
-from descent.contract import Knobs
 from descent.experiments.training.neural_playground import NeuralPlayground, PlaygroundKnobs
 from descent.kit.nn import traced
 
@@ -19,11 +18,11 @@ GOAL = 400  # epochs/s: of a page; TensorFlow Playground makes 41
 NEVER = 1 << 62
 
 
-def begun(knobs: Knobs) -> NeuralPlayground:
+def begun(knobs: PlaygroundKnobs) -> NeuralPlayground:
     """The experiment before its first step."""
     torch.manual_seed(0)
     experiment = NeuralPlayground(0, torch.device("cpu"))
-    experiment.build(knobs)  # type: ignore[arg-type]
+    experiment.build(knobs)
     return experiment
 
 

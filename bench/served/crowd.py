@@ -1,6 +1,7 @@
 """Many viewers of a run in a process of their own, which takes as little as it can of the cores they share.
 
-One in eleven looks at what comes, and tells; the others acknowledge whatever does.
+One in eleven looks at what comes, and tells; the others acknowledge whatever does, and answer no pings, which
+a server forgives for some forty seconds.
 
 `python crowd.py PORT RUN NUMBER PANEL...` connects them, prints a line, and reads one: with `measure` it
 begins to count, with any other it prints what it counted as JSON and ends. A deaf crowd asks for pictures and
@@ -23,7 +24,6 @@ import time
 SEEN = 11  # of so many viewers one tells when each picture came
 BUFFER = 1 << 18  # bytes read at once
 WITHIN = 60.0  # seconds in which a viewer is let in
-FOREVER = 2**53 - 1
 SEQ = re.compile(rb'"seq":"(\d+)"')
 
 
@@ -35,10 +35,6 @@ class Viewer:
         self.pictures = 0
         self._rest = b""  # the beginning of a message whose header has not come to its end
         self._skip = 0  # bytes to the end of the message
-
-    def drew_all(self) -> None:
-        """Acknowledge everything sent so far, without having looked at it."""
-        self.socket.send(DREW_ALL)
 
     def heard(self, data: memoryview) -> list[int]:
         """The `seq` of each picture whose header ends in these bytes. Messages are skipped, not kept."""
@@ -67,7 +63,7 @@ class Viewer:
 
     def say(self, **command: object) -> None:
         """Send a command."""
-        self.socket.send(_masked(json.dumps(command, separators=(",", ":")).encode()))
+        self.socket.send(_command(**command))
 
 
 def _header(head: memoryview) -> tuple[int, int]:
@@ -89,7 +85,11 @@ def _masked(text: bytes, kind: int = 0x81) -> bytes:
     return bytes([kind]) + size + bytes(4) + text
 
 
-DREW_ALL = _masked(json.dumps({"type": "ack", "seq": FOREVER}, separators=(",", ":")).encode())
+def _command(**fields: object) -> bytes:
+    return _masked(json.dumps(fields, separators=(",", ":")).encode())
+
+
+DREW_ALL = _command(type="ack", seq=2**53 - 1)  # whatever was sent so far
 
 
 def let_in(port: int, run: str, cookie: str) -> Viewer:
@@ -183,7 +183,7 @@ class Crowd:
             self.lost += 1
             self.ready.unregister(viewer.socket)
         elif not tells:
-            viewer.drew_all()
+            viewer.socket.send(DREW_ALL)
         elif found := viewer.heard(self._buffer[:size]):
             viewer.say(type="ack", seq=max(found))
             if self._counts:

@@ -344,6 +344,30 @@ async def test_a_round_writes_to_those_who_have_read_so_far_and_leaves_the_other
     channel.close()
 
 
+async def test_a_tape_that_cannot_be_read_ends_the_viewer_that_needs_it_and_no_round(channel, monkeypatch):
+    behind, quick = Reader(channel), Reader(channel)
+    for reader in (behind, quick):
+        reader.viewer.line = Line()
+        await reader.settle()
+    keep(channel, 1, 0)
+    await quick.settle()
+    behind.viewer.cursor = 0
+    after = channel.tape.after
+
+    def broken(seq):
+        if seq == 0:
+            raise OSError("I/O error")
+        return after(seq)
+
+    monkeypatch.setattr(channel.tape, "after", broken)
+    keep(channel, 2, 1)
+    await quick.settle()
+    assert [len(batch) for batch in quick.viewer.line.got] == [1, 1]
+    with pytest.raises(OSError, match="I/O error"):
+        await behind.task
+    channel.close()
+
+
 async def test_a_picture_held_back_is_sent_once_another_is_drawn_though_nothing_is_written_at_once(channel):
     reader = Reader(channel, "a")
     reader.viewer.line = line = Line()

@@ -88,29 +88,25 @@ class History:
         for message in self.store.messages(row.id, "knobs"):
             event = json.loads(message.data)
             log.append((event["step"], event["knobs"]))
-        tape = self.tape(row.id, self.store.last_seq(row.id))
-        try:
-            return self._loaded(row, log, Channel(tape))
-        except BaseException:
-            tape.close()
-            raise
-
-    def _loaded(self, row: RunRow, log: list[tuple[int, dict[str, Any]]], channel: Channel) -> Run:
         entry = known(self.registry, row.experiment, row.declared)
         assert entry is not None, row.experiment
+        latest = {}
         for panel in entry.panels:
             if found := self.store.frame(row.id, panel, row.step):
                 seq = int(wire.metadata_of(found[1])["seq"])
-                channel.latest[panel] = Latest(seq, *found)
+                latest[panel] = Latest(seq, *found)
+        borrowed = borrowed_by(self.store, self.registry, row.id)
         kept = {field.name for field in fields(Run)} & set(RunRow.__table__.columns.keys())
         columns = {name: getattr(row, name) for name in kept}
+        channel = Channel(self.tape(row.id, self.store.last_seq(row.id)))  # last: nobody would close it
+        channel.latest = latest
         return Run(
             entry=entry,
             channel=channel,
             knob_log=log,
             recorded=row,
             imported=row.environment.get(IMPORTED, ""),
-            borrowed=borrowed_by(self.store, self.registry, row.id),
+            borrowed=borrowed,
             **columns,
         )
 

@@ -193,9 +193,7 @@ class Stream(WebSocketsSansIOProtocol):
     """A viewer's connection."""
 
     limits: ClassVar[Limits]
-    hear: Callable[[bytes], bool] = staticmethod(
-        lambda _text: False
-    )  # the application may hear a text at once
+    hear: Callable[[bytes], bool] | None = None  # the application may take a text at once
 
     def connection_made(self, transport: Any) -> None:
         """Start watching; the connection was accepted as a request."""
@@ -230,7 +228,7 @@ class Stream(WebSocketsSansIOProtocol):
 
     def handle_text(self, event: Frame) -> None:
         """Let the application hear a text at once, or put it into the queue."""
-        if not (event.fin and self.hear(bytes(event.data))):
+        if not (self.hear and event.fin and self.hear(bytes(event.data))):
             super().handle_text(event)
 
     async def send(self, message: Any) -> None:
@@ -242,16 +240,20 @@ class Stream(WebSocketsSansIOProtocol):
 
     def ready(self) -> bool:
         """Whether the peer has read so much that more can be written."""
-        return self.writable.is_set() and self._open
+        is_open = self.conn.state is State.OPEN and not self.close_sent and not self.transport.is_closing()
+        return is_open and self.writable.is_set()
 
     def write(self, messages: Sequence[str | bytes]) -> None:
         """Write messages in one piece, shared by all who are sent it."""
         size = sum(map(len, messages))
         self.transport.write((_framed if size <= SHARED else _framed.__wrapped__)(tuple(messages)))
 
-    @property
-    def _open(self) -> bool:
-        return self.conn.state is State.OPEN and not self.close_sent and not self.transport.is_closing()
+    async def say(self, messages: Sequence[str | bytes]) -> None:
+        """Write messages once the peer has read the ones before."""
+        await self.writable.wait()
+        if not self.ready():
+            raise WebSocketDisconnect(GONE)
+        self.write(messages)
 
     async def run_asgi(self) -> None:
         """Serve the connection, and limit the wait until the peer has read the rest."""
@@ -267,21 +269,15 @@ def stream_of(socket: WebSocket) -> Stream | None:
 
 
 def sender(socket: WebSocket) -> Callable[[Sequence[str | bytes]], Awaitable[None]]:
-    """Sends messages over a socket once its peer has read the ones before."""
-    stream = stream_of(socket)
+    """Sends messages over a socket, in one piece where it is a `Stream`."""
+    if stream := stream_of(socket):
+        return stream.say
 
     async def send_each(messages: Sequence[str | bytes]) -> None:
         for message in messages:
             await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
 
-    async def send(messages: Sequence[str | bytes]) -> None:
-        assert stream
-        await stream.writable.wait()
-        if not stream.ready():
-            raise WebSocketDisconnect(GONE)
-        stream.write(messages)
-
-    return send if stream else send_each
+    return send_each
 
 
 @lru_cache(SHARED_AT_ONCE)

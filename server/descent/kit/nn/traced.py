@@ -45,9 +45,9 @@ class Gradients(Transient):
         numbers: that is not traced.
         """
         key = (settings, *(one.shape for one in inputs))
-        if (traced := self._traced.get(key)) is not None:
+        if (quick := self._traced.get(key)) is not None:
             with torch.no_grad(), unoptimised():
-                shown, *gradients = traced(*inputs)
+                shown, *gradients = quick(*inputs)
             for parameter, gradient in zip(self._parameters, gradients, strict=True):
                 parameter.grad = gradient
             return shown
