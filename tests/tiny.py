@@ -32,6 +32,7 @@ from descent.engine.messages import (
     RunSpec,
     ScalarsFrame,
 )
+from descent.engine.objectives.effects import PANELS
 from descent.lessons import Lesson
 from descent.registry import Registry
 from descent.workers.worker import train
@@ -209,9 +210,13 @@ def loop_of(
     *,
     inbox: Inbox | None = None,
     hear: Callable[[Output], None] = lambda output: None,
+    effects: bool = False,
     **spec: Any,
 ) -> tuple[Loop, Said]:
-    """A loop over `cls` and what it says, also told to `hear` as it is said."""
+    """A loop over `cls` and what it says, also told to `hear` as it is said.
+
+    `effects`: with the panels on what the learning rate does.
+    """
     said = Said()
 
     def emit(output: Output) -> None:
@@ -220,7 +225,10 @@ def loop_of(
 
     knobs = cls.knobs_type().model_dump(mode="json") | spec.pop("knobs", {})
     run_spec = RunSpec("run", "tiny", knobs, spec.pop("seed", 0), "cpu", **spec)
-    return Loop(entry_of(cls), run_spec, Script() if inbox is None else inbox, emit), said
+    entry = entry_of(cls)
+    if effects:
+        entry = replace(entry, panels={**entry.panels, **PANELS})
+    return Loop(entry, run_spec, Script() if inbox is None else inbox, emit), said
 
 
 class ThreadWorker:

@@ -151,3 +151,14 @@ def test_after_a_change_of_a_look_every_watched_panel_answers_and_after_others_t
         looking.knobs_changed(12.0, look=changed)
         looking.collect(12.0)
         assert set(looking.waiting) == due
+
+
+def test_a_look_put_off_costs_nothing_and_is_tried_again_soon():
+    budget = Budget(0.05)
+    budget.watch(["slow"], 30)
+    budget.spent("slow", 0.5, 0.0)
+    budget.spent("slow", 0.5, 10.0)
+    budget.put_off("slow", 20.0, 0.5)
+    assert 20.9 < budget.due_at("slow") < 21.1
+    budget.spent("slow", 0.5, 21.0)
+    assert budget.due_at("slow") > 30

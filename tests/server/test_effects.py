@@ -17,6 +17,7 @@ from descent.engine.objectives.effects import (
     PANELS,
     SILENT_OVER,
     Effects,
+    GaveUp,
 )
 from descent.engine.objectives.optimizers import bound, preconditioner
 from descent.kit.history import REMEMBERED, History
@@ -294,3 +295,29 @@ def test_plain_descent_has_no_preconditioner():
     x.sum().backward()
     optimizer.step()
     assert preconditioner(optimizer, [x]) is None
+
+
+def test_a_look_that_is_given_up_changes_nothing_and_the_next_one_is_the_same():
+    whole, untouched, knobs = looked(lr=0.1, momentum=0.9)
+    experiment, _, _ = looked(lr=0.1, momentum=0.9)
+    left = 0
+
+    def pressed() -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    effects = Effects(experiment, Checkpointer(experiment), pressed=pressed)
+    for panel in PANELS:
+        for allowed in (0, 1, 2):
+            left = allowed
+            before = experiment.x.detach().clone(), torch.get_rng_state()
+            try:
+                effects.look(panel, knobs)
+            except GaveUp:
+                assert torch.equal(experiment.x, before[0])
+                assert torch.equal(torch.get_rng_state(), before[1])
+        left = 1000
+        kept, expected = effects.look(panel, knobs), untouched.look(panel, knobs)
+        np.testing.assert_array_equal(kept.values[..., -1], expected.values[..., -1])
+    assert torch.equal(experiment.x, whole.x)

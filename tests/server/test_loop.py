@@ -14,7 +14,7 @@ from descent.engine.messages import Applied, Event, Output, Refused, Replay, Rep
 from descent.engine.scalars import ScalarBatch
 from descent.protocol import State
 from descent.workers.worker import train
-from tiny import EagerBudget, Said, Script, Tiny, TinyKnobs, entry_of, event_of, loop_of, panel_of
+from tiny import EagerBudget, Parabola, Said, Script, Tiny, TinyKnobs, entry_of, event_of, loop_of, panel_of
 
 
 def after_step(step, act):
@@ -333,6 +333,57 @@ def test_commands_come_before_looks():
     loop.run()
     order = [panel_of(output) or event_of(output)["status"] for output in said]
     assert order == ["paused", "weights", "outputs", "stopped"]
+
+
+@pytest.mark.parametrize(
+    ("patience", "order"),
+    [(0.0, ["paused", "knobs", "what_if", "stopped"]), (60.0, ["paused", "what_if", "knobs", "what_if"])],
+)
+def test_a_command_breaks_off_a_long_look_at_the_rates_effects(patience, order, monkeypatch):
+    monkeypatch.setattr(loop_module, "PATIENCE", patience)
+    script, evaluated = Script(), 0
+
+    class Asked(Parabola):
+        """A command comes in the midst of the first look."""
+
+        def loss(self):
+            nonlocal evaluated
+            evaluated += 1
+            if evaluated == 10:
+                script.tell("knobs", knobs={"lr": 0.2})
+            return super().loss()
+
+    def hear(output):
+        if panel_of(output) == "what_if" and said.events("knobs"):
+            script.tell("stop")
+
+    loop, said = loop_of(Asked, inbox=script, hear=hear, effects=True, paused=True, watch=("what_if",))
+    loop.run()
+    events = [(event_of(output).get("status") or event_of(output).get("type")) for output in said]
+    seen = [panel_of(output) or event for output, event in zip(said, events, strict=True)]
+    assert seen[: len(order)] == order
+
+
+def test_a_panel_is_seen_though_commands_never_cease(monkeypatch):
+    monkeypatch.setattr(loop_module, "PATIENCE", 0.0)
+    script, changes = Script(), 0
+
+    class Dragged(Parabola):
+        """Its knob is changed at each evaluation of the loss."""
+
+        def loss(self):
+            nonlocal changes
+            changes += 1
+            script.tell("knobs", knobs={"lr": 0.1 + changes % 2 / 10})
+            return super().loss()
+
+    def hear(output):
+        if panel_of(output) == "what_if":
+            script.tell("stop")
+
+    loop, said = loop_of(Dragged, inbox=script, hear=hear, effects=True, paused=True, watch=("what_if",))
+    loop.run()
+    assert len(said.pictures("what_if")) == 1
 
 
 def test_a_panel_newly_watched_while_paused_is_seen_and_others_are_not_again():

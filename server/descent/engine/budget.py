@@ -92,6 +92,11 @@ class Budget:
             self._hurried[panel] = min(soonest, self._hurried.get(panel, inf))
             self._plan()
 
+    def put_off(self, panel: str, now: float, share: float) -> None:
+        """A look at a watched panel was broken off: try again as soon as `share` of the time allows."""
+        self._last_look[panel] = now
+        self.hurry(panel, now, share)
+
     def forget(self, panel: str) -> None:
         """Stop looking at `panel` until it is watched again."""
         self.panels = tuple(name for name in self.panels if name != panel)

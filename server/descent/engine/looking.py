@@ -10,6 +10,8 @@ from descent.engine.budget import Budget
 
 RECORDED_FPS = 1  # pictures per second of an unwatched panel, at most
 LOOK_SHARE = 0.2  # of the time, for a panel while the learner changes how it is looked at
+HERO_SHARE = 0.5  # the same, for a hero while the learner changes any knob
+GIVEN_UP = 2  # looks in a row at most, so that a panel is seen while knobs change without end
 
 
 class Looking:
@@ -22,6 +24,7 @@ class Looking:
         self._watched = Budget(share, self._heroes)
         self._unwatched = Budget(record_share)
         self._seen_at: dict[str, int] = {}  # panel → step of its last picture, with the present knobs
+        self._given_up: dict[str, int] = {}  # panel → looks that were given up since its last picture
         self.waiting: list[str] = []  # to be looked at, before the next step
 
     @property
@@ -73,11 +76,23 @@ class Looking:
             if panel not in self._heroes:
                 self._watched.hurry(panel, now, LOOK_SHARE)
         for panel in self._heroes:
-            self._watched.hurry(panel, now)
+            self._watched.hurry(panel, now, HERO_SHARE)
+
+    def may_give_up(self, panel: str) -> bool:
+        """Whether the next look at a panel may be given up for a command."""
+        return self._given_up.get(panel, 0) < GIVEN_UP
+
+    def gave_up(self, panel: str, now: float, *, paused: bool) -> None:
+        """A look was given up for a command: look again soon, and while `paused` before anything else."""
+        self._given_up[panel] = self._given_up.get(panel, 0) + 1
+        self._watched.put_off(panel, now, HERO_SHARE)
+        if paused:
+            self._soon([panel])
 
     def seen(self, panel: str, step: int, seconds: float, now: float) -> None:
         """Record a look that took `seconds`."""
         self._seen_at[panel] = step
+        self._given_up.pop(panel, None)
         budget = self._unwatched if panel in self._unwatched.panels else self._watched
         budget.spent(panel, seconds, now)
 

@@ -37,7 +37,7 @@ from descent.engine.messages import (
     RunSpec,
     ScalarsFrame,
 )
-from descent.engine.objectives.effects import Effects
+from descent.engine.objectives.effects import Effects, GaveUp
 from descent.engine.observe import ProbeWroteError, look, modules_of
 from descent.engine.pace import Pace
 from descent.engine.replay import CheckpointClock, go_back
@@ -50,6 +50,7 @@ LONGEST_BATCH = 4096  # steps
 EXAMINED_EVERY = 1.0  # seconds between two looks at gradients and curvature, at least
 EXAMINED_SOON = 0.25  # the same, where a loss climbs
 EXAMINED_SHARE = 0.005  # of the run's time, at most
+PATIENCE = 0.05  # seconds that a look at the rate's effects takes before a command breaks it off
 
 
 def failure(spec: RunSpec, reason: str, refused: Refused | None) -> Output:
@@ -95,7 +96,8 @@ class Loop:
         self._pace = Pace(spec.pace, self.experiment.opening, spec.opening)
         if self._until is not None:
             self._pace = Pace(None, self.experiment.opening, 0)  # as fast as it goes
-        self._effects = Effects(self.experiment, self._checkpointer)
+        self._effects = Effects(self.experiment, self._checkpointer, pressed=self._pressed)
+        self._break_off_at = inf
         self._health = self._new_health()
         self._examine_soon = 0.0
         self._examine_at = 0.0  # at once: the initial state tells causes apart
@@ -297,18 +299,29 @@ class Loop:
             return self._effects.look(panel, knobs)
         return look(self.experiment, knobs, panel)
 
+    def _pressed(self) -> bool:
+        """Whether a command waits for a look that has taken long already."""
+        return bool(self._inbox.waiting) and time.perf_counter() >= self._break_off_at
+
     def _look_at(self, panel: str) -> None:
         begin = self._cost_clock()
+        if self._looking.may_give_up(panel):
+            self._break_off_at = time.perf_counter() + PATIENCE
         try:
             picture = self.picture(panel)
             payload = wire.encode_picture(self.spec.run, self._seq + 1, self.step, panel, picture)
         except ProbeWroteError:
             raise
+        except GaveUp:
+            self._looking.gave_up(panel, time.perf_counter(), paused=self.status == "paused")
+            return
         except Exception as error:
             self._looking.forget(panel)
             params = {"panel": panel, "error": f"{type(error).__name__}: {error}"}
             self._say("diagnosis", step=self.step, code="probe-failed", params=params)
             return
+        finally:
+            self._break_off_at = inf
         self._emit(PanelFrame(self._next_seq(), self.step, panel, payload))
         self._looking.seen(panel, self.step, self._cost_clock() - begin, time.perf_counter())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +46,10 @@ ITERATIONS = 20  # of the power iteration, at most; it goes on from the last loo
 Look = Callable[["Effects", Knobs], Lines]
 
 
+class GaveUp(Exception):
+    """A look was given up: something more urgent waits."""
+
+
 def effect(title: str, caption: str, size: Size = "small") -> Callable[[Look], Look]:
     """Declares the panel of a method of `Effects`."""
 
@@ -75,9 +80,17 @@ class Coming(NamedTuple):
 class Effects:
     """Looks at the objectives of one experiment."""
 
-    def __init__(self, experiment: Experiment[Any], checkpointer: Checkpointer) -> None:
+    def __init__(
+        self,
+        experiment: Experiment[Any],
+        checkpointer: Checkpointer,
+        *,
+        pressed: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`pressed` is asked before each evaluation of a loss: where it says yes, the look is given up."""
         self._experiment = experiment
         self._checkpointer = checkpointer
+        self._pressed = pressed
         self._histories = {name: History() for name in PANELS}
         self._sharpness = Sharpness()
         self._silent: dict[
@@ -87,7 +100,7 @@ class Effects:
         self._curvatures: tuple[tuple[int, Knobs], dict[str, float]] | None = None
 
     def look(self, panel: str, knobs: Knobs) -> Picture:
-        """One panel's picture. The experiment is left unchanged."""
+        """One panel's picture. The experiment is left unchanged. Raises `GaveUp`."""
         look: Callable[[Knobs], Picture] = getattr(self, panel)
         with borrowed(self._experiment):
             return look(knobs)
@@ -229,8 +242,9 @@ class Effects:
         rows: list[list[float]] = []
         names: list[str] = []
         objectives = self._objectives(knobs)
+        found = {name: curvature_of(objective).gradient() for name, objective in objectives.items()}
         for name, objective in objectives.items():
-            parts = zip(objective.parameters, curvature_of(objective).gradient(), strict=True)
+            parts = zip(objective.parameters, found[name], strict=True)
             gradients = {id(parameter): gradient for parameter, gradient in parts}
             units = units_of(objective)
             row = [self._share(f"{name}/{layer}", gradients[id(bias)]) for layer, bias in units.items()]
@@ -321,7 +335,16 @@ class Effects:
         )
 
     def _objectives(self, knobs: Knobs) -> Mapping[str, Objective]:
-        return self._experiment.objectives(knobs)
+        found = self._experiment.objectives(knobs)
+        return {name: replace(one, loss=self._unless_pressed(one.loss)) for name, one in found.items()}
+
+    def _unless_pressed(self, loss: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        def evaluate() -> Tensor:
+            if self._pressed():
+                raise GaveUp
+            return loss()
+
+        return evaluate
 
     def _steps(self, knobs: Knobs) -> dict[str, Coming]:
         """The coming step of each objective: taken, measured and undone."""
