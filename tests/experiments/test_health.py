@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 import driving
 from descent.contract import Experiment, Knobs, live
 from descent.engine.health import Finding, Health
+from descent.engine.health.listening import Listening
 from descent.engine.health.state import CONFIRMED, PATIENCE
 from descent.registry import experiments
 from tiny import Parabola, ParabolaKnobs
@@ -201,3 +202,33 @@ def test_being_examined_changes_nothing() -> None:
         health.examine(knobs)
         assert np.float64(plain.step(knobs)["loss/train"]) == np.float64(examined.step(knobs)["loss/train"])
     assert torch.equal(plain.x, examined.x)
+
+
+def told_of(spreads: Iterable[float]) -> list[bool]:
+    """After each thirty steps, at each of these distances of the samples from each other: has G collapsed?"""
+    listening = Listening({}, fresh=True)
+    found = []
+    for number, spread in enumerate(spreads):
+        listening.add(30 * number, {"diversity": [spread] * 30}, number / 30)
+        found.append(bool(listening.signs(False, False)))
+    return found
+
+
+def test_samples_that_begin_alike_and_come_apart_are_no_collapse() -> None:
+    """As minimax does where D is too good: G creeps away from where it began."""
+    growing = [min(0.05 * 1.1**bin, 0.9) for bin in range(60)]
+    assert not any(told_of(growing))
+    assert not any(told_of([0.1] * 40 + [0.9] * 20)[45:])  # long past, though most of what is remembered
+
+
+def test_samples_that_stay_or_come_to_be_alike_are_a_collapse() -> None:
+    assert told_of([0.2] * 60)[-1]
+    assert told_of([1.0] * 60 + [0.1] * 60)[-1]
+    assert not told_of([1.0] * 60)[-1]
+
+
+def test_minimax_that_saturates_is_a_discriminator_that_overpowers_and_no_collapse() -> None:
+    experiment, knobs = built(*preset("gan-2d", "saturation"), seed=1)
+    found = codes(lived(experiment, knobs, 900, every=15, enough=lambda found: False))
+    assert "d-overpowers" in found
+    assert "mode-collapse" not in found

@@ -20,6 +20,7 @@ SETTLED = 200  # values after which a mean is meaningful
 LATELY = 50  # bins
 OVERPOWERED = 0.02  # share of fakes that D takes for real, and of real ones that it misses
 COLLAPSED = 0.4  # distance of samples from each other, to that of real ones
+SPREADING = 1.25  # times the distance a while ago: samples that all began alike come apart
 FEW_KINDS = 3.5  # effective number of kinds: as varied as that many, evenly drawn
 GAME = ("d/real", "d/fake", "diversity", "kinds")
 
@@ -136,11 +137,18 @@ class Listening:
         """Samples that all look alike, or are of few kinds. Ignored while D overpowers: no samples yet."""
         if self._overpowered():
             return []
-        if (value := self._lately("diversity")) < COLLAPSED:
+        if (value := self._lately("diversity")) < COLLAPSED and not self._spreads():
             return [Finding("mode-collapse", {"value": value, "bound": COLLAPSED})]
         if (kinds := self._lately("kinds")) < FEW_KINDS:
             return [Finding("mode-collapse", {"value": kinds, "bound": FEW_KINDS, "cause": "kinds"})]
         return []
+
+    def _spreads(self) -> bool:
+        """Whether samples are alike no longer, or less and less: an untrained G makes all nearly equal."""
+        series = self.series["diversity"]
+        lately = series.latest(LATELY)
+        before = median(lately[: (len(lately) + 1) // 2])
+        return series.now >= min(COLLAPSED, SPREADING * before)
 
     def _lately(self, name: str) -> float:
         """The median of a scalar over the latest bins; NaN before there are enough values."""
