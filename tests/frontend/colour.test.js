@@ -1,3 +1,5 @@
+import { interpolateRgb } from 'd3-interpolate';
+import { interpolateViridis } from 'd3-scale-chromatic';
 import { describe, expect, test } from 'vitest';
 import {
   CATEGORICAL,
@@ -22,7 +24,7 @@ const luminance = (colour) =>
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
 
 test('the sequential scale is viridis, and grows lighter all the way', () => {
-  expect(at(SEQUENTIAL, 0)).toEqual([68, 1, 84]);
+  for (let i = 0; i < 256; i++) expect(at(SEQUENTIAL, i)).toEqual(rgb(interpolateViridis(i / 255)));
   for (let i = 8; i < 256; i += 8)
     expect(luminance(at(SEQUENTIAL, i))).toBeGreaterThan(luminance(at(SEQUENTIAL, i - 8)));
 });
@@ -37,6 +39,11 @@ test.each(/** @type {const} */ (['light', 'dark']))(
     expect(lutFor('diverging', theme)).toBe(DIVERGING[theme]);
   },
 );
+
+test('a half of the diverging scale is what d3 makes of its ends', () => {
+  const above = interpolateRgb('#ffffff', '#1f5fc4');
+  for (let i = 128; i < 256; i++) expect(at(DIVERGING.light, i)).toEqual(rgb(above((2 * i) / 255 - 1)));
+});
 
 test('zero of the diverging scale is the panel itself', () => {
   const near = (/** @type {number[]} */ colour, /** @type {string} */ hex) =>

@@ -7,6 +7,9 @@ import build from '../../frontend/src/messages/build.js';
 import challenges from '../../frontend/src/messages/challenges.js';
 import classroom from '../../frontend/src/messages/classroom.js';
 import data from '../../frontend/src/messages/data.js';
+import errors from '../../frontend/src/messages/errors.js';
+import health from '../../frontend/src/messages/health.js';
+import history from '../../frontend/src/messages/history.js';
 import paper from '../../frontend/src/messages/paper.js';
 import sweep from '../../frontend/src/messages/sweep.js';
 import gallery from '../../frontend/src/messages/gallery.js';
@@ -14,7 +17,21 @@ import help from '../../frontend/src/messages/help.js';
 import { MESSAGES as FIRST, joined } from '../../frontend/src/messages/index.js';
 
 /** All of them, also those that are loaded later. */
-const MESSAGES = joined(FIRST, access, build, challenges, classroom, data, gallery, help, paper, sweep);
+const MESSAGES = joined(
+  FIRST,
+  access,
+  build,
+  challenges,
+  classroom,
+  data,
+  errors,
+  gallery,
+  health,
+  help,
+  history,
+  paper,
+  sweep,
+);
 const ROOT = join(import.meta.dirname, '../..');
 const AREAS = join(ROOT, 'frontend/src/messages');
 const PAGE = sourcesIn(join(ROOT, 'frontend/src'), /(?<!\.test)\.(js|svelte)$/, AREAS);

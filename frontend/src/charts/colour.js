@@ -1,7 +1,6 @@
 /** Numbers to colours: look-up tables of 256 RGB triples, and painting a matrix with one. No DOM. */
 
-import { interpolateRgb } from 'd3-interpolate';
-import { interpolateViridis } from 'd3-scale-chromatic';
+import { VIRIDIS } from './viridis.js';
 
 /** Okabe–Ito, in an order that keeps neighbours apart; on a dark ground the same hues, lighter. */
 export const CATEGORICAL = {
@@ -19,12 +18,12 @@ export const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3], [10, 4]
 export const categorical = (index, theme = 'light') => CATEGORICAL[theme][index % CATEGORICAL[theme].length];
 
 /**
- * @param {(t: number) => string} interpolate  t in 0…1 to an `rgb(…)` or `#rrggbb` colour
+ * @param {(i: number) => number[]} colour  i in 0…255 to red, green and blue
  * @returns {Uint8ClampedArray} 256 × 3
  */
-function table(interpolate) {
+function table(colour) {
   const lut = new Uint8ClampedArray(256 * 3);
-  for (let i = 0; i < 256; i++) lut.set(rgb(interpolate(i / 255)), i * 3);
+  for (let i = 0; i < 256; i++) lut.set(colour(i), i * 3);
   return lut;
 }
 
@@ -44,7 +43,7 @@ export function rgb(colour) {
 /** Blue is positive, red negative, and zero is the panel's own background, in either theme. */
 const POLES = { light: ['#c4351f', '#ffffff', '#1f5fc4'], dark: ['#f0725c', '#171c23', '#6ea0ff'] };
 
-export const SEQUENTIAL = table(interpolateViridis);
+export const SEQUENTIAL = table((i) => rgb(`#${VIRIDIS.slice(6 * i, 6 * i + 6)}`));
 export const DIVERGING = { light: diverging('light'), dark: diverging('dark') };
 /** The same, paler: a ground on which points in the full colours stand out. */
 export const GROUND = { light: diverging('light', 0.55), dark: diverging('dark', 0.5) };
@@ -54,11 +53,17 @@ export const GROUND = { light: diverging('light', 0.55), dark: diverging('dark',
  * @param {number} [strength]
  */
 function diverging(theme, strength = 1) {
-  const [, zero] = POLES[theme];
-  const [negative, , positive] = POLES[theme].map((pole) => interpolateRgb(zero, pole)(strength));
-  const below = interpolateRgb(negative, zero);
-  const above = interpolateRgb(zero, positive);
-  return table((t) => (t < 0.5 ? below(t * 2) : above(t * 2 - 1)));
+  const [low, zero, high] = POLES[theme].map(rgb);
+  const negative = between(zero, low, strength);
+  const positive = between(zero, high, strength);
+  return table((i) =>
+    i < 128 ? between(negative, zero, i / 127.5) : between(zero, positive, i / 127.5 - 1),
+  );
+}
+
+/** A colour at `t` in 0…1 of the way from one to another. @param {number[]} from @param {number[]} to @param {number} t */
+function between(from, to, t) {
+  return from.map((start, i) => Math.round(start + t * (to[i] - start)));
 }
 
 /**

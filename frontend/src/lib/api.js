@@ -1,6 +1,7 @@
 /** The REST calls. No DOM. */
 
 import { at } from './base.js';
+import { errorTexts } from './errortexts.svelte.js';
 import { ApiError } from './refusal.js';
 import { unpack, unpackAll } from './wire.js';
 
@@ -17,7 +18,7 @@ const JSON_BODY = { 'Content-Type': 'application/json' };
 /** @template O @typedef {O extends {parameters: {query?: infer Q}} ? Q : {}} QueryOf */
 
 /**
- * The response, if its status is ok.
+ * The response, if its status is ok. What it throws, `explain` can tell: the texts have come.
  * @param {string} path
  * @param {RequestInit} [request]
  * @returns {Promise<Response>}
@@ -32,7 +33,7 @@ export async function ask(path, request) {
   }
   if (response.ok) return response;
   const { status } = response;
-  const problem = await response.json().catch(() => ({}));
+  const [problem] = await Promise.all([response.json().catch(() => ({})), errorTexts.come()]);
   throw new ApiError({ status, ...problem });
 }
 

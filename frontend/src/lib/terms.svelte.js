@@ -14,7 +14,7 @@ class Glossary {
   shown = $state.raw(null);
 
   /** Its texts are no part of the page's first load. */
-  load() {
+  come() {
     if (this.#asked) return;
     this.#asked = true;
     import('../messages/terms.js').then(

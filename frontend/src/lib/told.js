@@ -1,11 +1,14 @@
-/** Texts of a run's entries above its panels, and of its changed knobs, in the page's language. */
+/** Texts of a run's entries above its panels, in the page's language. */
 
 import { explain } from './errors.js';
 import { count, number } from './format.js';
-import { kindTitle, t, tOr } from './i18n.svelte.js';
-import { titleOf } from './knobs.js';
+import { t, tOr } from './i18n.svelte.js';
+import { inWords } from './inwords.js';
 import { brief, scalarTitle } from './names.js';
-import { schedulesOf } from './schedules.js';
+import { add } from '../messages/index.js';
+import texts from '../messages/health.js';
+
+add(texts);
 
 /** @typedef {import('./run.svelte.js').RunView} RunView */
 /** @typedef {import('./stack.js').Entry} Entry */
@@ -157,22 +160,6 @@ const changesInWords = (changes, run) =>
       const schema = run.experiment.knobs.properties[name];
       return `${run.knobTitle(name)} ${brief(before, schema)} → ${brief(after, schema)}`;
     })
-    .join(', ');
-
-/**
- * Knobs with their values, and the schedules they follow.
- * @param {import('./types.js').ExperimentSummary} experiment
- * @param {import('./types.js').Knobs} knobs
- */
-export const inWords = (experiment, knobs) =>
-  Object.entries(knobs)
-    .flatMap(([name, value]) =>
-      name === 'schedules'
-        ? Object.entries(schedulesOf(knobs)).map(
-            ([of, { kind }]) => `${titleOf(experiment, of)}: ${kindTitle(kind)}`,
-          )
-        : [`${titleOf(experiment, name)} ${brief(value, experiment.knobs.properties[name])}`],
-    )
     .join(', ');
 
 /** @param {string} text */

@@ -2,6 +2,7 @@
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
   'app.tagline': ['see deep learning happen', '눈으로 보는 딥러닝'],
+  'app.history': ['History', '기록'],
   'app.data': ['Data', '데이터'],
   'app.skip': ['Skip to the pictures', '그림으로 건너뛰기'],
   'app.skip.controls': ['Skip to the run controls', '실행 제어로 건너뛰기'],
@@ -11,6 +12,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'app.close': ['Close', '닫기'],
 
   'connection.open': ['connected', '연결됨'],
+  'connection.none': [
+    'The server is not responding. Is it running?',
+    '서버가 응답하지 않습니다. 실행 중인지 확인하세요.',
+  ],
+  'connection.unexpected': [
+    'The server sent an unexpected response ({status}).',
+    '서버가 예상하지 못한 응답을 보냈습니다({status}).',
+  ],
   'connection.full': [
     'Too many pages are watching. This one connects when there is room.',
     '보고 있는 페이지가 너무 많습니다. 자리가 나면 연결합니다.',

@@ -1,14 +1,6 @@
 /** What the server refuses: `error.<code>`, or `error.<code>.<reason>` where that is known. */
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
-  'error.offline': [
-    'The server is not responding. Is it running?',
-    '서버가 응답하지 않습니다. 실행 중인지 확인하세요.',
-  ],
-  'error.unexpected': [
-    'The server sent an unexpected response ({status}).',
-    '서버가 예상하지 못한 응답을 보냈습니다({status}).',
-  ],
   'error.unknown-experiment': ['There is no such experiment.', '존재하지 않는 실험입니다.'],
   'error.unknown-experiment.run': [
     'The run is of the experiment “{experiment}”, which this server does not have. Start it with the folder that holds the experiment: descent serve --experiments FOLDER.',

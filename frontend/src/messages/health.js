@@ -1,30 +1,6 @@
-/** What was found in a run, and why it is where it is. */
+/** What was found in a run, why it is where it is, and what is wrong with recording it. */
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
-  'stack.title': ['What happened', '일어난 일'],
-  'stack.calm': ['Nothing unusual has been found.', '특이 사항이 없습니다.'],
-  'stack.more': ['{n} more', '{n}개 더 보기'],
-  'stack.before': ['{n} earlier', '이전 {n}개'],
-  'stack.earlier': ['Before the last change, or resolved', '마지막 변경 전이거나 해소된 일'],
-
-  'finding.non-finite': ['no longer finite', '유한하지 않은 값'],
-  'finding.probe-failed': ['a panel failed', '패널 계산 실패'],
-  'finding.examination-failed': ['diagnosis failed', '진단 실패'],
-  'finding.exploding': ['exploding gradient', '그래디언트 폭발'],
-  'finding.vanishing': ['vanishing gradient', '그래디언트 소실'],
-  'finding.dead-units': ['dead units', '죽은 유닛'],
-  'finding.above-edge': ['rate above the edge of stability', '안정 한계를 넘은 학습률'],
-  'finding.stuck': ['stuck', '학습 정체'],
-  'finding.overfitting': ['overfitting', '과적합'],
-  'finding.d-overpowers': ['D overpowers G', 'D가 G를 압도'],
-  'finding.mode-collapse': ['mode collapse', '모드 붕괴'],
-  'finding.uphill': ['steps lead uphill', '오르막으로 향하는 스텝'],
-  'finding.worse': ['much worse', '크게 나빠짐'],
-  'finding.out': ['out of the race', '탈락'],
-  'finding.recovered': ['resolved', '해소'],
-  'finding.checkpoint-failed': ['no checkpoints', '체크포인트를 만들 수 없음'],
-  'finding.checkpoint-damaged': ['a checkpoint was damaged', '체크포인트 손상'],
-
   'health.exploding': [
     'Exploding gradient at step {step}: ‖∇L‖ is {value} in {layer}; the bound is {bound}. One such step throws the weights far off. Lower η, or clip the gradient.',
     '스텝 {step}에서 그래디언트가 폭발했습니다. {layer}에서 ‖∇L‖ 값이 {value}입니다(한계 {bound}). 이런 스텝 한 번에 가중치가 멀리 튕겨 나갑니다. η를 낮추거나 그래디언트를 클리핑하세요.',
@@ -102,7 +78,6 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '스텝 {step}에서 모드 붕괴가 보입니다. 샘플의 다양함이 고르게 나온 숫자 {value}종류와 같습니다(한계 {bound}, 모두 10종류). G가 D를 속이는 그림 몇 가지만 그리고 있습니다. D의 학습을 빠르게 하면 가려낼 수 있습니다.',
   ],
   'health.why': ['Why?', '왜?'],
-  'health.less': ['Less', '접기'],
   'health.remedy': ['Set {knobs}', '{knobs}(으)로 바꾸기'],
   'health.back': ['Back to step {step}', '스텝 {step}(으)로 돌아가기'],
   'health.worse': [
@@ -116,7 +91,6 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'health.recovered': ['Resolved at step {step}: {of}.', '스텝 {step}에서 해소되었습니다: {of}.'],
   'health.goOn': ['Go on from step {step}, when all was well', '이상 없던 스텝 {step}부터 이어 가기'],
   'health.goOn.with': ['Go on from step {step} with {knobs}', '스텝 {step}부터 이어 가기: {knobs}'],
-  'health.dismiss': ['Dismiss', '닫기'],
 
   'reason.diverged': [
     'Diverged at step {step}: {scalars} is no longer a finite number. Lower the learning rate ({rates}) and start over.',
@@ -213,4 +187,25 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'previous.open': ['Back to the previous run', '이전 실행으로 돌아가기'],
 
   'crowd.who': ['Show which', '어떤 실행인지 보기'],
+
+  'recording.disk-full': [
+    'The disk is full: nothing is being saved. Training goes on.',
+    '디스크가 가득 차 저장하지 못하고 있습니다. 학습은 계속됩니다.',
+  ],
+  'recording.disk-low': [
+    'The disk is nearly full. Delete runs that you no longer need before recording stops.',
+    '디스크가 거의 찼습니다. 기록이 멈추기 전에 필요 없는 실행을 삭제하세요.',
+  ],
+  'recording.home-gone': [
+    'The recording file was deleted, moved or replaced while in use: nothing is being saved. Training goes on.',
+    '사용 중인 기록 파일이 삭제되거나 옮겨지거나 바뀌어 저장하지 못하고 있습니다. 학습은 계속됩니다.',
+  ],
+  'recording.locked': [
+    'Another program has the recording file locked: nothing is being saved for now. Training goes on.',
+    '다른 프로그램이 기록 파일을 잠그고 있어 지금은 저장하지 못합니다. 학습은 계속됩니다.',
+  ],
+  'recording.failed': [
+    'Recording failed: nothing is being saved. Training goes on.',
+    '기록에 실패해 저장하지 못하고 있습니다. 학습은 계속됩니다.',
+  ],
 });

@@ -1,8 +1,7 @@
-/** The list of recorded runs, and what is wrong with recording them. */
+/** The list of recorded runs. */
 
 export default /** @satisfies {import('./index.js').Texts} */ ({
   'history.ownLoop': ['a training loop of one’s own', '내 학습 루프'],
-  'history.title': ['History', '기록'],
   'history.intro': [
     'Every run is recorded. Open one to see it at any step, or to go on from there.',
     '모든 실행이 기록됩니다. 열어서 어느 스텝이든 다시 보고, 거기서부터 이어 갈 수 있습니다.',
@@ -89,25 +88,4 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '스텝 {step} 이전은 구간마다 최솟값, 평균, 최댓값만 남아 있습니다',
   ],
   'history.defaults': ['default settings', '기본 설정값'],
-
-  'recording.disk-full': [
-    'The disk is full: nothing is being saved. Training goes on.',
-    '디스크가 가득 차 저장하지 못하고 있습니다. 학습은 계속됩니다.',
-  ],
-  'recording.disk-low': [
-    'The disk is nearly full. Delete runs that you no longer need before recording stops.',
-    '디스크가 거의 찼습니다. 기록이 멈추기 전에 필요 없는 실행을 삭제하세요.',
-  ],
-  'recording.home-gone': [
-    'The recording file was deleted, moved or replaced while in use: nothing is being saved. Training goes on.',
-    '사용 중인 기록 파일이 삭제되거나 옮겨지거나 바뀌어 저장하지 못하고 있습니다. 학습은 계속됩니다.',
-  ],
-  'recording.locked': [
-    'Another program has the recording file locked: nothing is being saved for now. Training goes on.',
-    '다른 프로그램이 기록 파일을 잠그고 있어 지금은 저장하지 못합니다. 학습은 계속됩니다.',
-  ],
-  'recording.failed': [
-    'Recording failed: nothing is being saved. Training goes on.',
-    '기록에 실패해 저장하지 못하고 있습니다. 학습은 계속됩니다.',
-  ],
 });

@@ -2,9 +2,7 @@
 
 import animation from './animation.js';
 import app from './app.js';
-import errors from './errors.js';
-import health from './health.js';
-import history from './history.js';
+import happened from './happened.js';
 import knobs from './knobs.js';
 import lab from './lab.js';
 import panels from './panels.js';
@@ -15,13 +13,13 @@ import story from './story.js';
 /** @typedef {Record<string, [string, string]>} Texts */
 /**
  * Areas that are loaded with what shows them.
- * @typedef {typeof import('./access.js').default & typeof import('./build.js').default & typeof import('./challenges.js').default & typeof import('./classroom.js').default & typeof import('./data.js').default & typeof import('./gallery.js').default & typeof import('./help.js').default &
- *   typeof import('./paper.js').default & typeof import('./sweep.js').default} Later
+ * @typedef {typeof import('./access.js').default & typeof import('./build.js').default & typeof import('./challenges.js').default & typeof import('./classroom.js').default & typeof import('./data.js').default & typeof import('./errors.js').default & typeof import('./gallery.js').default & typeof import('./health.js').default &
+ *   typeof import('./help.js').default & typeof import('./history.js').default & typeof import('./paper.js').default & typeof import('./sweep.js').default} Later
  */
 /** @typedef {keyof typeof FIRST | keyof Later} Key  of a text; a misspelt one fails the type check */
 /** The keys of any of these. @template T @typedef {T extends unknown ? keyof T & string : never} KeyOf */
 
-const FIRST = joined(animation, app, errors, health, history, knobs, lab, panels, schedule, share, story);
+const FIRST = joined(animation, app, happened, knobs, lab, panels, schedule, share, story);
 
 /** All texts that are loaded. */
 export const MESSAGES = /** @type {Record<Key, [string, string]>} */ (FIRST);

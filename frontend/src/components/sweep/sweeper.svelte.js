@@ -4,6 +4,7 @@ import { add } from '../../messages/index.js';
 import texts from '../../messages/sweep.js';
 import { sweepRun } from '../../lib/api.js';
 import { explain } from '../../lib/errors.js';
+import { errorTexts } from '../../lib/errortexts.svelte.js';
 import { number } from '../../lib/format.js';
 import { t } from '../../lib/i18n.svelte.js';
 import { isLook } from '../../lib/knobs.js';
@@ -138,11 +139,11 @@ export class Sweeper {
         this.frame = next;
         this.waiting = false;
         final = next.final;
-        if (problem) this.#refuse(problem);
+        if (problem) await this.#refuse(problem);
       }
       if (!final) this.problem = { field: '', text: t('sweep.ended') };
     } catch (error) {
-      if (!mine.signal.aborted) this.#refuse(error instanceof ApiError ? error : null);
+      if (!mine.signal.aborted) await this.#refuse(error instanceof ApiError ? error : null);
     } finally {
       if (this.running === mine) this.running = null;
       this.waiting = false;
@@ -172,11 +173,12 @@ export class Sweeper {
   }
 
   /** @param {Refusal | null} error  null: the connection broke */
-  #refuse(error) {
+  async #refuse(error) {
     if (!error) {
       this.problem = { field: '', text: t('sweep.ended') };
       return;
     }
+    await errorTexts.come();
     const { code, field = '', message, detail = message } = error;
     const shown = Object.entries(error.params ?? {}).map(([name, value]) => [
       name,

@@ -1,0 +1,28 @@
+/** The row above the panels that tells what happened, and the names of findings on the timeline. */
+
+export default /** @satisfies {import('./index.js').Texts} */ ({
+  'stack.title': ['What happened', '일어난 일'],
+  'stack.calm': ['Nothing unusual has been found.', '특이 사항이 없습니다.'],
+  'stack.more': ['{n} more', '{n}개 더 보기'],
+  'stack.before': ['{n} earlier', '이전 {n}개'],
+  'stack.earlier': ['Before the last change, or resolved', '마지막 변경 전이거나 해소된 일'],
+  'finding.non-finite': ['no longer finite', '유한하지 않은 값'],
+  'finding.probe-failed': ['a panel failed', '패널 계산 실패'],
+  'finding.examination-failed': ['diagnosis failed', '진단 실패'],
+  'finding.exploding': ['exploding gradient', '그래디언트 폭발'],
+  'finding.vanishing': ['vanishing gradient', '그래디언트 소실'],
+  'finding.dead-units': ['dead units', '죽은 유닛'],
+  'finding.above-edge': ['rate above the edge of stability', '안정 한계를 넘은 학습률'],
+  'finding.stuck': ['stuck', '학습 정체'],
+  'finding.overfitting': ['overfitting', '과적합'],
+  'finding.d-overpowers': ['D overpowers G', 'D가 G를 압도'],
+  'finding.mode-collapse': ['mode collapse', '모드 붕괴'],
+  'finding.uphill': ['steps lead uphill', '오르막으로 향하는 스텝'],
+  'finding.worse': ['much worse', '크게 나빠짐'],
+  'finding.out': ['out of the race', '탈락'],
+  'finding.recovered': ['resolved', '해소'],
+  'finding.checkpoint-failed': ['no checkpoints', '체크포인트를 만들 수 없음'],
+  'finding.checkpoint-damaged': ['a checkpoint was damaged', '체크포인트 손상'],
+  'stack.less': ['Less', '접기'],
+  'stack.dismiss': ['Dismiss', '닫기'],
+});
