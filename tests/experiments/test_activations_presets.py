@@ -43,11 +43,20 @@ def test_a_single_sigmoid_layer_learns(run: Driven) -> None:
     assert accuracy(run.train(10 * SECONDS), "sigmoid") > 0.99
 
 
+def test_where_relus_sleep_leaky_ones_mostly_learn() -> None:
+    """At most seeds: at such rates a run's end is decided by the processor's rounding."""
+
+    def ahead(seed: int) -> bool:
+        run = Driven(Activations, seed, **Activations.presets["dead-relus"].knobs).train(400)
+        return accuracy(run, "leaky") > accuracy(run, "relu") + 0.1
+
+    assert sum(map(ahead, range(5))) >= 3
+
+
 @claim(Activations, "dead-relus")
-def test_relus_sleep_and_leaky_ones_go_on_learning(run: Driven) -> None:
+def test_relus_sleep_for_good_and_leaky_ones_do_not(run: Driven) -> None:
     found = asleep(run.train(400))
     assert found["relu"] > 0.6
     assert found["leaky"] == 0
     assert accuracy(run, "relu") < 0.6
-    assert accuracy(run, "leaky") > accuracy(run, "relu") + 0.1
     assert asleep(run.change(lr=0.05).train(50))["relu"] > 0.6

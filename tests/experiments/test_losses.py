@@ -366,7 +366,7 @@ def test_preset_few_makes_the_learnt_spread_certain_and_wrong() -> None:
     training = regression_loss(
         "gaussian", experiment.regressors["gaussian"](experiment.drawn.x), experiment.y
     )
-    assert training < -0.8
+    assert training < row["held/truth"]  # surer of its points than the truth is
 
 
 def test_what_is_said_of_the_losses_is_what_the_pictures_show() -> None:

@@ -892,6 +892,7 @@ async def test_when_the_disk_is_full_runs_train_on_and_are_recorded_when_there_i
 async def test_on_a_full_disk_a_run_can_be_deleted_which_makes_room(serve, impatient, disk):
     manager = await serve(home=disk.folder)
     run = await finished(manager, max_steps=60)
+    await manager.recorder.flush()
     row = manager.history.store.run(run.id)
     chance = np.random.default_rng(0)
     frames = {("weights", step): chance.bytes(1 << 20) for step in range(1, 17)}
