@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from test_contract import loop_of, table, take
+from torch import Tensor
 from torch.nn import functional as F
 
 from descent.contract import STREAMS, KnobError
@@ -17,11 +18,12 @@ from descent.experiments.convolution.cnn_images import CNNImages
 from descent.experiments.convolution.transfer_learning import (
     LABELS,
     LEARNERS,
+    POINTS,
     SHOWN,
     TransferLearning,
 )
 from descent.kit.data.few import Pictures, few_of_each, held_out, lit, pictures_of
-from descent.kit.nn.features import principal_plane
+from descent.kit.nn.features import neighbours_plane, principal_plane
 from descent.registry import experiments
 from driving import Driven
 from tiny import Said
@@ -121,6 +123,32 @@ def test_the_plane_is_that_of_the_two_largest_singular_values() -> None:
     torch.testing.assert_close(at.T.cov().diagonal(), values)
     assert abs(at.T.cov()[0, 1]) < 1e-4
     torch.testing.assert_close(at.mean(0), torch.zeros(2), atol=1e-5, rtol=0)
+
+
+def of_own_class(at: Tensor, labels: Tensor) -> float:
+    """The share of points whose nearest neighbour is of their class."""
+    apart = torch.cdist(at, at).fill_diagonal_(torch.inf)
+    return (labels[apart.argmin(1)] == labels).float().mean().item()
+
+
+def test_by_t_sne_neighbours_stay_near_that_pca_lays_upon_others() -> None:
+    run = short(laid="t-sne", plane="pixels", light=0.0)
+    x, y = run.experiment.test.pixels[: POINTS["t-sne"]], run.experiment.test.labels[: POINTS["t-sne"]]
+    before = torch.get_rng_state()
+    panel = run.look("features")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(torch.as_tensor(panel.points), torch.as_tensor(run.look("features").points))
+    assert len(panel.points) == len(panel.pictures) == len(x)
+    by_tsne = of_own_class(torch.as_tensor(panel.points), y)
+    assert by_tsne > of_own_class(principal_plane(x.flatten(1)), y) + 0.1
+    assert by_tsne > of_own_class(x.flatten(1), y) - 0.1  # nearly as in all dimensions
+
+
+@pytest.mark.parametrize("h", [torch.ones(40, 5), torch.eye(3), torch.randn(6, 4)])
+def test_vectors_that_do_not_differ_or_are_few_have_a_place_too(h: Tensor) -> None:
+    at = neighbours_plane(h)
+    assert at.shape == (len(h), 2)
+    assert at.isfinite().all()
 
 
 def test_shuffling_moves_every_pixel_of_the_target_alike_and_none_of_the_source() -> None:

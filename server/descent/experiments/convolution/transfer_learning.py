@@ -42,7 +42,7 @@ from descent.contract.knobs import KnobError, Knobs, fixed, live, rate
 from descent.kit.data.batches import minibatch
 from descent.kit.data.few import Pictures, few_of_each, held_out, lit, pictures_of, resized
 from descent.kit.data.images import GREY_SETS, transformed
-from descent.kit.nn.features import Reader, principal_plane, used, weights_of
+from descent.kit.nn.features import Reader, neighbours_plane, principal_plane, used, weights_of
 from descent.kit.nn.race import Race, by_learner, step_all
 
 LABELS = (1, 5, 20, 100)  # n, labelled pictures per class
@@ -50,7 +50,7 @@ SHOWN = {"few": 1, "many": 3}  # places in it that have curves of their own
 BATCH, SOURCE_BATCH = 32, 64
 EVERY = 20  # steps between two looks at test pictures
 TOGETHER = 128  # pictures that are scored at a time
-POINTS = 300  # pictures in the plane
+POINTS = {"pca": 300, "t-sne": 200}  # pictures in the plane
 FAR = 1e3  # a loss beyond is out
 
 Name = Literal["frozen", "fine", "scratch"]
@@ -63,6 +63,9 @@ class TransferKnobs(Knobs):
     labels: Literal["1", "5", "20", "100"] = live("5", "Labels per class", "n", role="look")
     plane: Literal["pixels", "frozen", "fine", "scratch"] = live(
         "frozen", "In the plane", options={"pixels": "pixels", **LEARNERS}, role="look"
+    )
+    laid: Literal["pca", "t-sne"] = live(
+        "pca", "Laid out by", options={"pca": "PCA", "t-sne": "t-SNE"}, role="look"
     )
     lr_head: float = rate(1e-2, "Rate, frozen features", "η_V", log=(1e-4, 1.0), typical=(3e-3, 3e-2))
     lr_fine: float = rate(1e-3, "Rate, fine-tuning", "η_f", log=(1e-5, 1.0), typical=(3e-4, 3e-3))
@@ -296,19 +299,20 @@ class TransferLearning(Race[TransferKnobs]):
 
     @p.arrows("Features in the plane", size="wide")
     def features(self, knobs: TransferKnobs) -> p.Arrows:
-        """Some of the target's test pictures along their features' two principal components."""
-        x = self.test.pixels[:POINTS]
+        """Some of the target's test pictures by their features: two principal components, or t-SNE."""
+        count = POINTS[knobs.laid]
+        x = self.test.pixels[:count]
         place = LABELS.index(int(knobs.labels))
         networks = {"frozen": self.source, "fine": self.fine[place], "scratch": self.scratch[place]}
         h = x.flatten(1) if knobs.plane == "pixels" else networks[knobs.plane].features(x)
-        at = principal_plane(h)
+        at = principal_plane(h) if knobs.laid == "pca" else neighbours_plane(h)
         reach = 1.1 * at.abs().amax(0).clamp(min=1e-6)
         return p.Arrows(
             values=torch.zeros(0, 0),
             x=(-reach[0].item(), reach[0].item()),
             y=(-reach[1].item(), reach[1].item()),
             points=at,
-            groups=self.test.labels[:POINTS].to(torch.uint8),
+            groups=self.test.labels[:count].to(torch.uint8),
             names=list(self.test.classes),
             pictures=p.Arrows.thumbnails(shown(x)),
         )
