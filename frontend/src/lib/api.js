@@ -1,7 +1,7 @@
 /** The REST calls. No DOM. */
 
 import { at } from './base.js';
-import { errorTexts } from './errortexts.svelte.js';
+import { errorTexts } from './errortexts.js';
 import { ApiError } from './refusal.js';
 import { unpack, unpackAll } from './wire.js';
 

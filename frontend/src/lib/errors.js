@@ -1,6 +1,6 @@
 /** Error messages of refused requests, in the page's language. */
 
-import { errorTexts } from './errortexts.svelte.js';
+import { errorTexts } from './errortexts.js';
 import { fill, known, t, tOr } from './i18n.svelte.js';
 import { titleOf } from './knobs.js';
 
@@ -23,7 +23,7 @@ export function explain(error, experiment = null) {
   const own = experiment?.words[String(params.message)];
   if (own) return `${field}: ${fill(own, params)}`;
   if (error.code in WITHOUT) return t(WITHOUT[error.code], params);
-  if (!errorTexts.settled) {
+  if (errorTexts.value === undefined) {
     errorTexts.come();
     return '';
   }

@@ -4,7 +4,7 @@ import { add } from '../../messages/index.js';
 import texts from '../../messages/sweep.js';
 import { sweepRun } from '../../lib/api.js';
 import { explain } from '../../lib/errors.js';
-import { errorTexts } from '../../lib/errortexts.svelte.js';
+import { errorTexts } from '../../lib/errortexts.js';
 import { number } from '../../lib/format.js';
 import { t } from '../../lib/i18n.svelte.js';
 import { isLook } from '../../lib/knobs.js';
