@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from claims import claim
 from descent.experiments.convolution.convolution import Convolution
 from driving import Driven
@@ -92,3 +94,15 @@ def test_too_large_a_rate(run: Driven) -> None:
     for rate, holds in ((2.0, True), (2.06, False)):
         other = Driven(Convolution, run.experiment.seed, lr=rate).train(700)
         assert (other.last("loss/train") < 1e-3) is holds
+
+
+@claim(Convolution, "colour")
+def test_twenty_seven_weights(run: Driven) -> None:
+    assert run.look("sliding").kernel.numel() == 27
+    seen = run.experiment._task(run.knobs).seen.double()
+    curvatures = torch.linalg.eigvalsh(seen.T @ seen)
+    assert 5e4 < curvatures[-1] / curvatures[0] < 5e5
+    assert run.train(900).last("kernel/error") > 1e-3
+    assert run.train(2_100).last("kernel/error") < 1e-3
+    temple = {**Convolution.presets["colour"].knobs, "source": "temple"}
+    assert Driven(Convolution, run.experiment.seed, **temple).train(3_000).last("kernel/error") > 4e-3

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { lone } from '../../frontend/src/charts/uplot.js';
 import { Curves, cut, drawable, endsOf, logNote, signs } from '../../frontend/src/charts/curves.js';
-import { ScalarStore, nearest, smooth, thin } from '../../frontend/src/lib/series.js';
+import { ScalarStore, after, nearest, smooth, thin } from '../../frontend/src/lib/series.js';
 
 /**
  * @param {number[]} steps
@@ -439,4 +439,10 @@ describe('Curves', () => {
     grow(store, 60, 100);
     expect(curves.stale).toBe(true);
   });
+});
+
+test('steps up to one are counted, that one included', () => {
+  const counts = [-1, 0, 1, 3, 4, 9, 10].map((step) => after([0, 4, 9], step));
+  expect(counts).toEqual([0, 1, 1, 1, 2, 3, 3]);
+  expect(after([], 3)).toBe(0);
 });

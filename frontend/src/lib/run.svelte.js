@@ -31,6 +31,8 @@ export class RunView {
   onset = () => {};
   /** Whether its curves are shown among the compared runs. */
   shown = $state(true);
+  /** Whether it is drawn for a film: as it was at the step shown, without what came later, and without delay. */
+  still = false;
   /** Its place among the compared runs, which decides its colour and dash. */
   place = 0;
   /** @type {import('./types.js').RunStatus} */

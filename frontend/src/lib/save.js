@@ -22,7 +22,7 @@ export function download(blob, name) {
  * @param {CanvasRenderingContext2D} context
  * @param {Element} element
  */
-export function paintLayers(context, element) {
+function paintLayers(context, element) {
   const box = element.getBoundingClientRect();
   for (const layer of element.querySelectorAll('canvas')) {
     const at = layer.getBoundingClientRect();
@@ -31,13 +31,32 @@ export function paintLayers(context, element) {
   }
 }
 
+const NAMED = ':has(canvas):not(:has([data-named]))'; // canvases that tell all
+const TOOLS = '[data-tools]';
+
 /**
- * The panel's picture, on the panel's background; null where it draws on no canvas.
+ * Paint what an element shows: its canvases, with its text and boxes where they are needed to read it.
+ * @param {CanvasRenderingContext2D} context  scaled so that a unit is a px of the page
+ * @param {HTMLElement} element
+ */
+export async function paint(context, element) {
+  if (element.matches(NAMED)) return paintLayers(context, element);
+  const { toCanvas } = await import('html-to-image');
+  const { width, height } = element.getBoundingClientRect();
+  const drawn = await toCanvas(element, {
+    ...{ width, height, pixelRatio: context.getTransform().a, skipFonts: true },
+    filter: (node) => !(node instanceof Element && node.matches(TOOLS)),
+    style: { position: 'static', left: '0', top: '0' }, // it may lie out of sight
+  });
+  context.drawImage(drawn, 0, 0, width, height);
+}
+
+/**
+ * The panel's picture, on the panel's background.
  * @param {HTMLElement} card
  */
-export function pictureOf(card) {
+export async function pictureOf(card) {
   const body = /** @type {HTMLElement} */ (card.querySelector('.body'));
-  if (!body.querySelector('canvas')) return null;
   const box = body.getBoundingClientRect();
   const canvas = document.createElement('canvas');
   const ratio = window.devicePixelRatio || 1;
@@ -47,7 +66,7 @@ export function pictureOf(card) {
   context.scale(ratio, ratio);
   context.fillStyle = getComputedStyle(card).backgroundColor;
   context.fillRect(0, 0, box.width, box.height);
-  paintLayers(context, body);
+  await paint(context, body);
   return canvas;
 }
 
@@ -57,10 +76,10 @@ export function pictureOf(card) {
  * @param {PanelSpec} panel
  * @param {RunView} run
  */
-export function savePicture(card, panel, run) {
-  pictureOf(card)?.toBlob(
-    (blob) => blob && download(blob, `${run.experiment.id}-${panel.name}-${run.now}.png`),
-  );
+export async function savePicture(card, panel, run) {
+  const name = `${run.experiment.id}-${panel.name}-${run.now}.png`;
+  const picture = await pictureOf(card);
+  picture.toBlob((blob) => blob && download(blob, name));
 }
 
 /**

@@ -303,6 +303,16 @@ export function smooth(values, weight, log = false) {
 }
 
 /**
+ * How many steps are at or before `step`.
+ * @param {ArrayLike<number>} steps  ascending
+ * @param {number} step
+ */
+export function after(steps, step) {
+  const i = nearest(steps, step);
+  return i < 0 || steps[i] > step ? Math.max(0, i) : i + 1;
+}
+
+/**
  * The index of the step nearest to `step`, −1 when there are none.
  * @param {ArrayLike<number>} steps  ascending
  * @param {number} step

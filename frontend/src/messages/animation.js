@@ -4,11 +4,6 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'animation.run': ['Save as animation (GIF)', '애니메이션 저장 (GIF)'],
   'animation.pictures': ['Save these images as animation (GIF)', '이 이미지들을 애니메이션으로 저장 (GIF)'],
   'animation.lately': ['Save the last ten seconds (GIF)', '최근 10초 저장 (GIF)'],
-  'animation.table': ['not for a table', '표는 저장할 수 없습니다'],
-  'animation.scalars': [
-    'not for curves of all steps: they have no pictures of single ones',
-    '모든 스텝의 곡선이라 스텝마다의 그림이 없습니다',
-  ],
   'animation.length': ['{n} pictures, {s} s', '그림 {n}장, {s}초'],
   'animation.rate': ['Pictures per second', '초당 그림 수'],
   'animation.perSecond': ['{n}/s', '초당 {n}장'],

@@ -3,7 +3,7 @@
 import { flushSync, mount, unmount } from 'svelte';
 import { FONT, shorten } from '../../charts/draw.js';
 import { getMoment } from '../../lib/api.js';
-import { paintLayers } from '../../lib/save.js';
+import { paint } from '../../lib/save.js';
 import { theme } from '../../lib/theme.svelte.js';
 
 /** @typedef {import('../../lib/types.js').PanelSpec} PanelSpec */
@@ -11,7 +11,8 @@ import { theme } from '../../lib/theme.svelte.js';
 /** @typedef {import('../../lib/run.svelte.js').RunView} RunView */
 /** @typedef {{width: number, height: number}} Size  in px */
 /** @typedef {Size & {padding: number, large: boolean}} Box  where a panel draws; `padding`: at its left and right */
-/** @typedef {{picture: Picture, label: string}} Shot  `label`: written in the corner */
+/** @typedef {Picture | {step: number}} Moment  a chart of scalars has no more than a step */
+/** @typedef {{picture: Moment, label: string}} Shot  `label`: written in the corner */
 
 const MOST_PIXELS = 500_000; // of a frame, which takes some 100 ms to encode
 const FOOT = 20; // px below the picture, for its title and label
@@ -51,11 +52,13 @@ export async function* recordedShots(run, panel, steps, labelOf) {
 /**
  * A run as it was at the step of a picture. What is drawn out of sight neither sets knobs nor moves the view.
  * @param {RunView} run
- * @param {() => Picture} shown
+ * @param {() => Moment} shown
  */
 function asOf(run, shown) {
   const then = {
+    still: () => true,
     at: () => shown().step,
+    valueOf: () => (/** @type {string} */ name) => run.scalars.valueAt(name, shown().step),
     knobs: () => run.knobsAt(shown().step),
     setKnob: () => () => {},
     setKnobs: () => () => {},
@@ -76,7 +79,7 @@ const painted = () => new Promise((resolve) => requestAnimationFrame(() => setTi
 /** A panel's component out of sight, which shows one picture after the other. */
 class Stage {
   element = document.createElement('div');
-  #shown = $state.raw(/** @type {Picture | null} */ (null));
+  #shown = $state.raw(/** @type {Moment | null} */ (null));
   /** @type {object | null} */
   #drawn = null;
   #mount;
@@ -86,25 +89,26 @@ class Stage {
    * @param {PanelSpec} panel
    * @param {RunView} run
    * @param {Box} box
+   * @param {Map<unknown, unknown>} context  of the panel
    */
-  constructor(Kind, panel, run, { width, height, padding, large }) {
+  constructor(Kind, panel, run, { width, height, padding, large }, context) {
     this.element.inert = true;
     this.element.style.cssText = `position: fixed; top: 0; left: -${2 * width}px; contain: strict;
       box-sizing: border-box; width: ${width}px; height: ${height}px; padding: 0 ${padding}px;`;
     document.body.append(this.element);
-    const shown = () => /** @type {Picture} */ (this.#shown);
+    const shown = () => /** @type {Moment} */ (this.#shown);
     const props = {
       panel: { ...panel, options: { ...panel.options, filmstrip: false } }, // the film is what is made
       run: asOf(run, shown),
       large,
       get frame() {
-        return shown();
+        return /** @type {Picture} */ (shown());
       },
     };
-    this.#mount = () => mount(Kind, { target: this.element, props });
+    this.#mount = () => mount(Kind, { target: this.element, props, context });
   }
 
-  /** @param {Picture} picture */
+  /** @param {Moment} picture */
   async show(picture) {
     this.#shown = picture;
     if (!this.#drawn) {
@@ -128,11 +132,11 @@ class Stage {
  * @param {AsyncIterable<Shot> | Iterable<Shot>} shots
  * @param {{
  *   kind: import('svelte').Component<import('../../lib/types.js').PanelProps>, panel: PanelSpec, run: RunView,
- *   box: Box, delay: number, signal: AbortSignal, advance: (done: number) => void,
+ *   context: Map<unknown, unknown>, box: Box, delay: number, signal: AbortSignal, advance: (done: number) => void,
  * }} how  `delay`: ms that a frame stays; `advance`: called after each frame
  * @returns {Promise<Blob | null>} null: it was aborted
  */
-export async function animation(shots, { kind, panel, run, box, delay, signal, advance }) {
+export async function animation(shots, { kind, panel, run, context: around, box, delay, signal, advance }) {
   const gifenc = await import('gifenc');
   const gif = gifenc.GIFEncoder();
   const area = { width: box.width, height: box.height + FOOT };
@@ -143,7 +147,7 @@ export async function animation(shots, { kind, panel, run, box, delay, signal, a
   canvas.height = Math.round(area.height * ratio);
   const context = canvas.getContext('2d', { willReadFrequently: true });
   if (!context) throw new Error('no 2d context');
-  const stage = new Stage(kind, panel, run, box);
+  const stage = new Stage(kind, panel, run, box, around);
 
   /** @param {Uint8ClampedArray} rgba @param {number} stay */
   function write(rgba, stay) {
@@ -162,7 +166,7 @@ export async function animation(shots, { kind, panel, run, box, delay, signal, a
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.fillStyle = theme.colours.panel;
       context.fillRect(0, 0, area.width, area.height);
-      paintLayers(context, stage.element);
+      await paint(context, stage.element);
       sign(context, area, panel.title, label);
       last = context.getImageData(0, 0, canvas.width, canvas.height).data;
       advance(++done);

@@ -77,6 +77,19 @@ export function chartOptions(chart) {
 }
 
 /**
+ * The range of y in which all numbers of some columns lie.
+ * @param {(number | null | undefined)[][]} columns
+ * @param {boolean} log
+ */
+export function rangeOf(columns, log) {
+  const numbers = columns.flat().filter((value) => typeof value === 'number');
+  const ends = numbers.length
+    ? [numbers, numbers].map((all, i) => all.reduce((a, b) => (i ? Math.max(a, b) : Math.min(a, b))))
+    : [null, null];
+  return (log ? logRange : linearRange)(ends[0], ends[1]);
+}
+
+/**
  * Thin lines for raw curves with a point in every few pixels.
  * @param {uPlot} u
  * @param {number} curves  raw ones; smoothed ones come after them

@@ -50,6 +50,7 @@ EMBOSS = [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]
 TEMPLE = {"source": "temple", "lr": 1.5, "momentum": 0.98}  # pixels look alike: a long valley
 FLOWER = {**TEMPLE, "source": "flower"}
 RED_LESS_GREEN = {"colour": True, "kernel": [[1]], "channels": [[1, -1, 0]], "divisor": 1}
+COLOURFUL = {"colour": True, "kernel": SOBEL, "channels": [[1, 0.5, -1]], "divisor": 4, "momentum": 0.99}
 FILTERS = {
     "blur": (BLUR, 16),
     "sharpen": (SHARPEN, 1),
@@ -183,6 +184,7 @@ class Convolution(Experiment[ConvolutionKnobs]):
         "sharpen": Preset("Sharpen", {**TEMPLE, "kernel": SHARPEN, "divisor": 1}),
         "emboss": Preset("Emboss", {**TEMPLE, "kernel": EMBOSS, "divisor": 1}),
         "channels": Preset("Red less green", {**FLOWER, **RED_LESS_GREEN}),
+        "colour": Preset("Twenty-seven weights", {**FLOWER, **COLOURFUL}),
     }
 
     def build(self, knobs: ConvolutionKnobs) -> None:
