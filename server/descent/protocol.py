@@ -222,6 +222,17 @@ class KnobsChanged(Message):
     epoch: float | None = None
 
 
+class Clock(Message):
+    """After `step` steps the run had trained for `seconds`, without pauses: told when it begins and ends, and
+    in between ever more rarely. They begin at 0 again where an interrupted run goes on.
+    """
+
+    type: Literal["clock"] = "clock"
+    seq: int
+    step: int = Field(ge=0, le=LAST_STEP)
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+
+
 class Declared(Message):
     """A run whose training loop is someone's own declares itself anew: more knobs, panels or scalars. Ask for
     its description again.
@@ -371,6 +382,7 @@ Event = (
     | Recording
     | State
     | KnobsChanged
+    | Clock
     | Declared
     | StatesKept
     | WentBack

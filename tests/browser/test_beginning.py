@@ -110,6 +110,36 @@ def test_charts_are_zoomed_together_and_count_epochs(open_page: Open) -> None:
     expect(page.get_by_test_id("chart-unit").first).to_have_text("epochs")
 
 
+def test_steps_of_a_slow_beginning_take_their_time_on_an_axis_of_seconds(open_page: Open) -> None:
+    page = open_page("/lab/neural-playground")
+    wait_past(page, 3000)
+    page.get_by_test_id("play").click()
+    chart = page.locator(".scalars .chart").first
+
+    def crosshair() -> float:
+        """Where step 100 or one soon after it is, as a share of the width."""
+        chart.focus()
+        page.keyboard.press("Home")
+        shown = page.get_by_role("tooltip").first
+        for _ in range(200):
+            page.keyboard.press("ArrowRight")
+            if int(re.sub(r"\D", "", shown.inner_text().splitlines()[0])) >= 100:
+                break
+        box, line = chart.locator(".u-over").bounding_box(), chart.locator(".u-cursor-x").bounding_box()
+        assert box
+        assert line
+        return (line["x"] - box["x"]) / box["width"]
+
+    assert crosshair() < 0.1
+    page.get_by_test_id("chart-controls").first.click()
+    unit = page.get_by_test_id("chart-unit").first
+    unit.click()
+    unit.click()
+    expect(unit).to_have_text("seconds")
+    page.keyboard.press("Escape")
+    assert crosshair() > 0.2
+
+
 def test_pause_is_three_keys_away(open_page: Open) -> None:
     page = open_page("/lab/neural-playground")
     wait_for_hero(page)

@@ -24,10 +24,14 @@ test('a stretch is panned within the run', () => {
 
 test('the unit of x, and how each chart was left, are remembered', () => {
   const charts = new Charts('kept');
-  charts.toggleUnit();
+  charts.turnUnit(['step', 'epoch', 'second']);
   charts.keep('loss', { log: true, weight: 0.5 });
   const later = new Charts('kept');
   expect(later.unit).toBe('epoch');
   expect(later.lookOf('loss', { log: false, weight: 0 })).toEqual({ log: true, weight: 0.5 });
+  later.turnUnit(['step', 'epoch', 'second']);
+  expect(new Charts('kept').unit).toBe('second');
+  later.turnUnit(['step', 'second']);
+  expect(later.unit).toBe('step');
   expect(later.lookOf('other', { log: false, weight: 0 })).toEqual({ log: false, weight: 0 });
 });

@@ -644,11 +644,15 @@ MALFORMED: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
     ),
     "events out of order": (lambda: events_with(1, seq=3), "events.jsonl line 2: its seq"),
     "an unknown event": (lambda: events_with(0, type="hello"), "events.jsonl line 1: "),
-    "a field in an event": (lambda: events_with(0, html="<b>"), "events.jsonl line 1: state.html: Extra"),
-    "a knob in an event": (lambda: events_with(1, knobs={"lr": "fast"}), "events.jsonl line 2: lr: "),
+    "a time before the beginning": (
+        lambda: events_with(0, seconds=-1),
+        "events.jsonl line 1: clock.seconds: Input should be greater than or equal to 0",
+    ),
+    "a field in an event": (lambda: events_with(1, html="<b>"), "events.jsonl line 2: state.html: Extra"),
+    "a knob in an event": (lambda: events_with(2, knobs={"lr": "fast"}), "events.jsonl line 3: lr: "),
     "a fixed knob in an event": (
-        lambda: events_with(1, knobs={"size": 4}),
-        "events.jsonl line 2: size is fixed",
+        lambda: events_with(2, knobs={"size": 4}),
+        "events.jsonl line 3: size is fixed",
     ),
     # Scalars
     "a pickle for scalars": (

@@ -255,6 +255,34 @@ def test_pace_keeps_steps_apart_and_commands_are_heard_in_between(monkeypatch):
     assert steps_at == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
 
 
+def test_seconds_of_training_are_told_without_pauses(monkeypatch):
+    now = 0.0
+    script = Script()
+
+    def wait(seconds):
+        nonlocal now
+        now += 100.0 if seconds is None else max(seconds, 0.0)
+        if seconds is None:
+            script.tell("resume")
+
+    def hear(output):
+        if isinstance(output, ScalarsFrame) and output.step == 19:
+            script.tell("pause")
+
+    monkeypatch.setattr(loop_module.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(script, "wait", wait)
+    loop, said = loop_of(Tiny, inbox=script, hear=hear, pace=10.0, max_steps=400)
+    loop.run()
+    told = [(event["step"], event["seconds"]) for event in said.events("clock")]
+    assert (told[0], told[-1][0]) == ((0, 0.0), 400)
+    for step, seconds in told:
+        assert seconds == pytest.approx(step / 10, abs=0.21)
+    assert 20 in dict(told)  # the pause
+    apart = np.diff([seconds for _, seconds in told if seconds > 20])
+    assert apart[:-1].min() > 0.3  # more rarely later
+    assert 40 < len(told) < 130
+
+
 def test_between_paced_steps_each_panel_is_seen_once_after_each_step(monkeypatch):
     now = 0.0
     script = Script()
@@ -293,7 +321,7 @@ def test_what_the_server_has_to_say_gets_its_seq_from_the_loop():
 def test_all_panels_get_a_last_picture_before_the_last_word():
     loop, said = loop_of(Tiny, max_steps=5)
     loop.run()
-    assert [panel_of(output) or type(output) for output in said[-3:]] == ["weights", "outputs", Event]
+    assert [panel_of(output) or type(output) for output in said[-4:]] == ["weights", "outputs", Event, Event]
     assert said.pictures("weights")[-1].step == 5
 
 

@@ -5,7 +5,9 @@ import { recall, remember } from './storage.js';
 
 /** @typedef {{log: boolean, weight: number}} Look  of one chart; `weight`: of smoothing */
 /** @typedef {[number, number]} Stretch  of steps */
+/** @typedef {(typeof UNITS)[number]} Unit */
 
+const UNITS = /** @type {const} */ (['step', 'epoch', 'second']);
 const LEAST = 4; // steps that a chart shows
 const CONTEXT = Symbol('charts');
 
@@ -14,7 +16,7 @@ export class Charts {
   pointed = $state.raw(null);
   /** The stretch of steps shown; null: all there are. @type {Stretch | null} */
   stretch = $state.raw(null);
-  /** The unit of x. @type {'step' | 'epoch'} */
+  /** The unit of x. @type {Unit} */
   unit = $state('step');
   #key;
   /** By chart. @type {Record<string, Look>} */
@@ -25,7 +27,7 @@ export class Charts {
     this.#key = `descent.charts.${id}`;
     try {
       const { unit, looks } = JSON.parse(recall(this.#key) ?? '{}');
-      if (unit === 'epoch') this.unit = unit;
+      if (UNITS.includes(unit)) this.unit = unit;
       for (const [name, look] of Object.entries(looks ?? {}))
         this.#looks[name] = {
           log: look.log === true,
@@ -47,8 +49,9 @@ export class Charts {
     this.#remember();
   }
 
-  toggleUnit() {
-    this.unit = this.unit === 'step' ? 'epoch' : 'step';
+  /** Take the unit after this one. @param {Unit[]} offered  by a chart */
+  turnUnit(offered) {
+    this.unit = offered[(offered.indexOf(this.unit) + 1) % offered.length];
     this.#remember();
   }
 

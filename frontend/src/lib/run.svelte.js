@@ -2,6 +2,7 @@
 
 import { at } from './base.js';
 import { counted } from './epochs.js';
+import { timed } from './moments.js';
 import { titleOf } from './knobs.js';
 import { Frames } from './run/frames.js';
 import { CommandQueue } from './run/queue.js';
@@ -51,6 +52,8 @@ export class RunView {
   stepsPerEpoch = $state(null);
   /** The counts of epochs, one for each change of steps per epoch. @type {import('./epochs.js').Count[]} */
   epochs = $state.raw([]);
+  /** When it was where, as far as it has told. @type {import('./moments.js').Moment[]} */
+  moments = $state.raw([]);
   /** @type {Diagnosis[]} */
   diagnoses = $state.raw([]);
   /** How often it has declared itself anew, as a script with a training loop of its own does. */
@@ -224,6 +227,9 @@ export class RunView {
         if (!known) this.stepsPerEpoch = event.steps_per_epoch ?? null;
         if (!known) this.#knobs.confirm(event.knobs, event.now);
         else this.#knobs.show();
+        break;
+      case 'clock':
+        this.moments = timed(this.moments, event);
         break;
       case 'declared':
         if (!known) this.declared++;

@@ -49,7 +49,12 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   ],
   'scalars.steps': ['steps', '스텝'],
   'scalars.epochs': ['epochs', '에포크'],
-  'scalars.unitHelp': ['The x axis in steps or in epochs', 'x축을 스텝 또는 에포크로'],
+  'scalars.seconds': ['seconds', '초'],
+  'scalars.second': ['{n} s', '{n}초'],
+  'scalars.unitHelp': [
+    'The x axis in steps, in epochs, or in seconds of training',
+    'x축을 스텝, 에포크, 또는 학습한 시간(초)으로',
+  ],
   'scalars.whole': ['whole run', '전체 보기'],
   'scalars.wholeHelp': [
     'Show all steps again (double click). Drag over a chart, or turn the wheel with Ctrl, to zoom; with Shift to pan',

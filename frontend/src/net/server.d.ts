@@ -2133,12 +2133,23 @@ export interface components {
             };
         };
         Command: components["schemas"]["Watch"] | components["schemas"]["SetKnobs"] | components["schemas"]["Pause"] | components["schemas"]["Resume"] | components["schemas"]["Step"] | components["schemas"]["Pace"] | components["schemas"]["Stop"] | components["schemas"]["Ack"];
-        Event: components["schemas"]["Hello"] | components["schemas"]["Recording"] | components["schemas"]["State"] | components["schemas"]["KnobsChanged"] | components["schemas"]["Declared"] | components["schemas"]["StatesKept"] | components["schemas"]["WentBack"] | components["schemas"]["Looked"] | components["schemas"]["Waiting"] | components["schemas"]["Diagnosis"] | components["schemas"]["Gap"] | components["schemas"]["Done"] | components["schemas"]["StreamError"];
+        Event: components["schemas"]["Hello"] | components["schemas"]["Recording"] | components["schemas"]["State"] | components["schemas"]["KnobsChanged"] | components["schemas"]["Clock"] | components["schemas"]["Declared"] | components["schemas"]["StatesKept"] | components["schemas"]["WentBack"] | components["schemas"]["Looked"] | components["schemas"]["Waiting"] | components["schemas"]["Diagnosis"] | components["schemas"]["Gap"] | components["schemas"]["Done"] | components["schemas"]["StreamError"];
         /** @description Everything up to `seq` is drawn. A client that acks gets no more pictures than it can draw. */
         Ack: {
             /** @constant */
             type: "ack";
             seq: number;
+        };
+        /**
+         * @description After `step` steps the run had trained for `seconds`, without pauses: told when it begins and ends, and
+         *     in between ever more rarely. They begin at 0 again where an interrupted run goes on.
+         */
+        Clock: {
+            /** @constant */
+            type: "clock";
+            seq: number;
+            step: number;
+            seconds: number;
         };
         /**
          * @description A run whose training loop is someone's own declares itself anew: more knobs, panels or scalars. Ask for
@@ -2823,6 +2834,7 @@ export type Problem = components['schemas']['Problem'];
 export type Command = components['schemas']['Command'];
 export type Event = components['schemas']['Event'];
 export type Ack = components['schemas']['Ack'];
+export type Clock = components['schemas']['Clock'];
 export type Declared = components['schemas']['Declared'];
 export type Diagnosis = components['schemas']['Diagnosis'];
 export type Done = components['schemas']['Done'];

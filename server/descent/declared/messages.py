@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from descent.declared.declaration import Declaration
 from descent.protocol import (
     LAST_STEP,
+    Clock,
     Diagnosis,
     FindingParams,
     KnobsChanged,
@@ -111,7 +112,17 @@ class ScriptLooked(Looked):
     step: int = Field(ge=0, le=LAST_STEP)
 
 
-AnySaying = Declare | Answer | ScriptState | KnobsChanged | ScriptLooked | Diagnosis | StatesKept | WentBack
+AnySaying = (
+    Declare
+    | Answer
+    | ScriptState
+    | KnobsChanged
+    | Clock
+    | ScriptLooked
+    | Diagnosis
+    | StatesKept
+    | WentBack
+)
 Said = Annotated[AnySaying, Field(discriminator="type")]
 said_adapter: TypeAdapter[AnySaying] = TypeAdapter(Said)
 _finding: TypeAdapter[FindingParams] = TypeAdapter(FindingParams)

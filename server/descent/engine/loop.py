@@ -20,6 +20,7 @@ from descent.contract.entry import Entry
 from descent.contract.panels import Picture
 from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer, CheckpointError
+from descent.engine.clock import TrainingClock
 from descent.engine.health import Finding, Health
 from descent.engine.inbox import Inbox
 from descent.engine.knobs import KnobState, merged, refusal
@@ -82,6 +83,7 @@ class Loop:
         # in no thread's time.
         self._cost_clock = time.thread_time if spec.device == "cpu" else time.perf_counter
         self._flush_at = 0.0
+        self._clock = TrainingClock()
 
         if spec.replay is None:
             self.experiment = self._build(spec.knobs)
@@ -246,6 +248,9 @@ class Loop:
         seq = self._next_seq()
         payload = wire.encode_scalars(self.spec.run, seq, steps, columns)
         self._emit(ScalarsFrame(seq, steps[-1], payload))
+        if (now := time.perf_counter()) >= self._clock.due:
+            self._clock.told(now)
+            self._say_clock(now)
         if bad and self.status not in ENDED:
             self._diverge(steps[-1], bad)
         elif self.status == "running":
@@ -426,9 +431,15 @@ class Loop:
     # Status and events
 
     def _become(self, status: Status, reason: str = "", **fields: Any) -> None:
+        now, ticked = time.perf_counter(), self._clock.ticks
         if status == "running":
-            self._flush_at = time.perf_counter()
+            self._flush_at = now
             self._pace.begin(self.step)
+            self._clock.goes(now)
+        else:
+            self._clock.stands(now)
+        if ticked or self._clock.ticks:
+            self._say_clock(now)
         self.status = status
         self._say_state(status=status, reason=reason, **fields)
 
@@ -436,6 +447,9 @@ class Loop:
         each = self.experiment.steps_per_epoch(self.knobs)
         count = {"steps_per_epoch": each, "epoch": self._knob_state.epoch}
         self._say("state", step=self.step, pace=self._pace.limit, **count, **fields)
+
+    def _say_clock(self, now: float) -> None:
+        self._say("clock", step=self.step, seconds=round(self._clock.seconds(now), 3))
 
     def _end(self, status: Status, reason: str = "") -> None:
         """End the run: emit the last scalars, the last picture of every panel, then the final state."""

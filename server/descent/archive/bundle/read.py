@@ -30,7 +30,7 @@ from descent.contract.panels import Picture, says
 from descent.engine import checkpoint as engine
 from descent.engine.borrowed import MOST_BYTES, unpacked
 from descent.errors import DescentError
-from descent.protocol import LAST_STEP, Diagnosis, KnobsChanged, State
+from descent.protocol import LAST_STEP, Clock, Diagnosis, KnobsChanged, State
 from descent.registry import Registry
 from descent.runs.knobs import check
 from descent.store.packing import pack, pack_file
@@ -44,7 +44,7 @@ LONGEST_SIDE = MIB  # items along one dimension of a picture's array, which may 
 MOST_COLUMNS, LONGEST_NAME = 1000, 200  # of scalars
 AT_ONCE = 1 << 16  # steps
 
-Event = State | KnobsChanged | Diagnosis
+Event = State | KnobsChanged | Clock | Diagnosis
 M = TypeVar("M")
 _run_file = TypeAdapter(bundle.RunFile)
 _beside = TypeAdapter(bundle.CheckpointFile)
@@ -144,7 +144,7 @@ class Bundle:
             self._compare(written, self.first, self.run.began_with)
             for event in self.events():
                 self._events += 1
-                if not isinstance(event, Diagnosis) and event.steps_per_epoch is not None:
+                if isinstance(event, State | KnobsChanged) and event.steps_per_epoch is not None:
                     self.steps_per_epoch = event.steps_per_epoch
                 if isinstance(event, KnobsChanged):
                     line = f"{bundle.EVENTS} line {event.seq}"
