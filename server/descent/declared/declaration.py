@@ -75,7 +75,7 @@ class DeclaredKnob(_Strict):
 
 
 class DeclaredPanel(_Strict):
-    """A panel. `series`, of scalars alone: the titles by the scalar's name."""
+    """A panel. `series`, of scalars alone: the titles by the scalar's name. `group`: see `Panel`."""
 
     name: Name
     kind: Text
@@ -84,6 +84,7 @@ class DeclaredPanel(_Strict):
     size: Literal["hero", "wide", "small"] = "small"
     series: dict[ScalarName, Text] = Field(default={}, max_length=MOST_SERIES)
     log: bool = False
+    group: Literal["", "effects"] = ""
 
     @model_validator(mode="after")
     def _has_a_known_kind(self) -> DeclaredPanel:
@@ -104,6 +105,8 @@ class DeclaredPanel(_Strict):
             caption=self.caption,
             size=self.size,
             options=options,
+            group=self.group,
+            coming=self.group == "effects",
         )
 
 
@@ -121,7 +124,7 @@ class Declaration(_Strict):
             names = [one.name for one in found]
             if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what} {sorted(twice)[0]}: declared twice")
-        if sum(panel.size == "hero" for panel in self.panels) > 1:
+        if sum(panel.size == "hero" and not panel.group for panel in self.panels) > 1:
             raise ValueError("panels: at most one can be the hero")
         if sum(len(panel.series) for panel in self.panels) > SERIES_IN_ALL:
             raise ValueError(f"panels: at most {SERIES_IN_ALL} scalars can be drawn")

@@ -113,15 +113,7 @@ class ScriptLooked(Looked):
 
 
 AnySaying = (
-    Declare
-    | Answer
-    | ScriptState
-    | KnobsChanged
-    | Clock
-    | ScriptLooked
-    | Diagnosis
-    | StatesKept
-    | WentBack
+    Declare | Answer | ScriptState | KnobsChanged | Clock | ScriptLooked | Diagnosis | StatesKept | WentBack
 )
 Said = Annotated[AnySaying, Field(discriminator="type")]
 said_adapter: TypeAdapter[AnySaying] = TypeAdapter(Said)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from descent.contract import Experiment, KnobError
+from descent.contract import Experiment, KnobError, Objective
 from descent.contract.entry import Entry
 from descent.contract.panels import Picture
 from descent.declared import Watched
@@ -25,6 +25,7 @@ from descent.engine.observe import ProbeWroteError, undisturbed
 from descent.engine.scalars import ScalarBatch
 from descent.protocol import ENDED, Status
 from descent.watching.checkpoints import Checkpoints, StateError
+from descent.watching.objective import OwnEffects
 from descent.watching.probes import Probe
 
 WAYS_BACK = ("back", "healthy")  # of a finding: steps to go back to, where a state is kept
@@ -78,6 +79,7 @@ class DrivenLoop(Loop):
         self._keep_at = inf
         self._probes: dict[str, Probe] = {}
         self._prepared: set[str] = set()  # panels whose picture needs the step that is under way
+        self._objective: Objective | None = None
         self._serve_at = 0.0
         self._bad = False  # the last scalars were not finite
         self._on_screen: tuple[Sequence[str], float] = ((), 30.0)
@@ -90,8 +92,15 @@ class DrivenLoop(Loop):
     def _build(self, values: Mapping[str, Any]) -> Experiment[Any]:
         return self._own
 
-    def declare(self, entry: Entry, probes: Mapping[str, Probe], share: float) -> None:
-        """Have these knobs and panels from now on; `share` of the time goes to watched panels."""
+    def declare(
+        self, entry: Entry, probes: Mapping[str, Probe], share: float, objective: Objective | None = None
+    ) -> None:
+        """Have these knobs and panels from now on; `share` of the time goes to watched panels. `objective`:
+        of the panels on what the learning rate does, where there are any.
+        """
+        if objective is not None and objective is not self._objective:
+            self._objective = objective
+            self._effects = OwnEffects(self._own, objective, pressed=self._pressed)
         self._probes = dict(probes)
         values = {**entry.knobs_type().model_dump(mode="json"), **self._knob_state.dump()}
         same = entry.cls.measures == self.entry.cls.measures
@@ -188,6 +197,8 @@ class DrivenLoop(Loop):
 
     def picture(self, panel: str) -> Picture:
         """A panel's present picture, computed without disturbing the model."""
+        if self.entry.panels[panel].coming:
+            return super().picture(panel)
         with undisturbed(self.experiment):
             return self._probes[panel].look()
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from descent.contract import Objective
 from descent.declared import Declaration, DeclaredKnob, DeclaredPanel
 from descent.declared.messages import MOST_SCALARS
 from descent.lessons import read_lesson
@@ -18,6 +19,8 @@ from descent.watching import pictures
 from descent.watching.batch import Look
 from descent.watching.charts import charts
 from descent.watching.names import identifier, line
+from descent.watching.objective import objective_of
+from descent.watching.objective import probes as objective_probes
 from descent.watching.optimizers import Clipping, Steered, steered
 from descent.watching.probes import Internals, Probe
 
@@ -59,6 +62,9 @@ class Offer:
         self._probes = Internals(model, self._texts).probes()
         self._own: list[Probe] = []
         self.looks: list[Probe] = []
+        self.objective: Objective | None = None
+        self._effects: list[Probe] = []
+        self._optimizers = list(optimizers)
         self._size = f"{type(model).__name__}, {sum(p.numel() for p in model.parameters()):,} parameters"
 
     def row(self, scalars: Mapping[str, Any]) -> dict[str, float | Tensor]:
@@ -122,15 +128,28 @@ class Offer:
         self.stale = True
         return bool(self.looks)
 
+    def add_objective(self, loss: Callable[[], Tensor], optimizer: Optimizer | None) -> None:
+        """Panels on what the learning rate does to a loss. Raises `ValueError` where it cannot be told."""
+        chosen = optimizer or next(iter(self._optimizers), None)
+        if chosen is None:
+            raise ValueError("there is no optimizer: give it to descent.watch() or here")
+        found = loss()
+        if not isinstance(found, Tensor) or found.numel() != 1 or not found.requires_grad:
+            raise ValueError("it has to return the loss: a tensor with one number, computed by the model")
+        self.objective = objective_of(self.model, chosen, loss)
+        self._effects = objective_probes()
+        self.stale = True
+
     def declaration(self) -> Declaration:
         """All of it, as it is told."""
         shown = charts(self.scalars.values(), self._texts)
-        first, own, rest = ([probe.panel for probe in some] for some in (self.looks, self._own, self._probes))
+        kinds = (self.looks, self._own, self._probes, self._effects)
+        first, own, rest, effects = ([probe.panel for probe in some] for some in kinds)
         return Declaration(
             name=self.name,
             model=self._size[:300],
             knobs=[one.knob for one in self.knobs],
-            panels=[*shown[:1], *first, *own, *shown[1:], *rest][:PANELS_AT_ONCE],
+            panels=[*shown[:1], *first, *own, *shown[1:], *rest, *effects][:PANELS_AT_ONCE],
         )
 
     @property
@@ -146,7 +165,7 @@ class Offer:
     @property
     def probes(self) -> dict[str, Probe]:
         """What computes each panel's picture."""
-        return {probe.panel.name: probe for probe in [*self.looks, *self._own, *self._probes]}
+        return {probe.panel.name: probe for probe in [*self.looks, *self._own, *self._probes, *self._effects]}
 
 
 def _within(steered: Steered) -> Any:

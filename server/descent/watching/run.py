@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from descent.declared import entry_of
-from descent.engine.observe import undisturbed
+from descent.engine.observe import borrowed, undisturbed
 from descent.protocol import ENDED, Status
 from descent.watching.checkpoints import Checkpoints
 from descent.watching.company import GO, HOLD, STOP, Company, is_distributed, meet
@@ -107,7 +107,7 @@ class WatchedRun:
             assert loop is not None
             if not self._talk.shares.empty():
                 self._share = self._talk.shares.get()
-                loop.declare(loop.entry, offer.probes, self._share)
+                loop.declare(loop.entry, offer.probes, self._share, offer.objective)
             loop.after_step(row)
         except Exception:
             self._complain("run.step")
@@ -153,6 +153,21 @@ class WatchedRun:
                     found = self._offer.look(batch, tokens)
                 if not found:
                     say("look(): the model has no attention, recurrent layer or convolution to show")
+
+    def objective(self, loss: Callable[[], Tensor], optimizer: Optimizer | None = None) -> None:
+        """Show what the learning rate does to a loss: what if it were another, sharpness, a step's anatomy.
+
+        `loss` computes it anew, a tensor with one number, on the same batch each time: it is called some
+        dozens of times a picture, while somebody looks, around the model's weights. `optimizer`: whose step
+        is looked at, by default the first one given to `descent.watch`. A step of it is really taken, and
+        taken back.
+        """
+        with self._attempt("run.objective") as on:
+            if on and is_distributed():
+                say("objective(): not in a distributed training, whose processes step together")
+            elif on:
+                with borrowed(self._own), torch.enable_grad():
+                    self._offer.add_objective(loss, optimizer)
 
     def state(
         self,
@@ -289,7 +304,7 @@ class WatchedRun:
             self._loop = talk.loop = DrivenLoop(
                 entry, self._own, talk.inbox, talk.emit, alone=self._is_alone, checkpoints=self._checkpoints
             )
-        self._loop.declare(entry, offer.probes, self._share)
+        self._loop.declare(entry, offer.probes, self._share, offer.objective)
         if not begun:
             self._loop.begin()
         talk.declare(told)

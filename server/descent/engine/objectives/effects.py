@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -353,15 +353,21 @@ class Effects:
             self._coming = now, self._rehearse(knobs)
         return self._coming[1]
 
+    @contextlib.contextmanager
+    def _step_taken(self, knobs: Knobs) -> Iterator[None]:
+        """Context in which the coming step was taken; afterwards all is as before."""
+        with self._checkpointer.rehearsal():
+            with contextlib.suppress(Finished):  # then nothing moves
+                self._experiment.step(knobs)
+            yield
+
     def _rehearse(self, knobs: Knobs) -> dict[str, Coming]:
         objectives = self._objectives(knobs)
         before = {name: [p.detach().clone() for p in o.parameters] for name, o in objectives.items()}
         gradients = [(p, p.grad) for o in objectives.values() for p in o.parameters]
         for parameter, _ in gradients:
             parameter.grad = None  # the step makes its own, and writes into none that a panel shows
-        with self._checkpointer.rehearsal():
-            with contextlib.suppress(Finished):  # then nothing moves
-                self._experiment.step(knobs)
+        with self._step_taken(knobs):
             coming = {
                 name: Coming(
                     [p.detach() - b for p, b in zip(o.parameters, before[name], strict=True)],
