@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -449,6 +450,16 @@ def test_bad_use_is_told_and_training_goes_on(server: str, capfd: pytest.Capture
     training.until(lambda: "not finite" in capfd.readouterr().err or None)
     assert run["name"] == "a name of two lines"
     assert info(server, run["id"])["status"] == "running"
+    training.run.finish()
+
+
+def test_a_script_without_stderr_trains_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(os.devnull, "w") as closed:
+        monkeypatch.setattr(sys, "stderr", closed)
+    training = Training("http://127.0.0.1:1")
+    training.run.heatmap("broken", "no function")  # type: ignore[arg-type]
+    training.run.knob("two", 1.0)
+    assert training.step() > 0
     training.run.finish()
 
 

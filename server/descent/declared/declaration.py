@@ -13,7 +13,7 @@ from descent.contract.panels import Panel, Picture
 from descent.protocol import PANELS_AT_ONCE
 
 PREFIX = "watched-"  # of the experiment's id of every such run
-MOST_KNOBS = 64
+MOST_KNOBS = 96
 MOST_SERIES = 64  # of one chart
 SERIES_IN_ALL = 256
 NAME_LENGTH = 100
@@ -28,7 +28,9 @@ class _Strict(BaseModel):
 
 
 class DeclaredKnob(_Strict):
-    """A live knob. `low` and `high` bound a number; a text is one of its `options`; `log`: its slider is."""
+    """A live knob. `low` and `high` bound a number; a text is one of its `options`; `log`: its slider is.
+    `when`: by other knobs, the values for which this one matters.
+    """
 
     name: Name
     title: Text
@@ -41,6 +43,7 @@ class DeclaredKnob(_Strict):
     options: list[Text] = Field(default=[], max_length=64)
     group: Text = ""
     help: Annotated[str, StringConstraints(max_length=300)] = ""
+    when: dict[Name, list[Text]] = Field(default={}, max_length=4)
 
     @model_validator(mode="after")
     def _holds_its_default(self) -> DeclaredKnob:
@@ -66,6 +69,8 @@ class DeclaredKnob(_Strict):
         kind: Any = {"float": float, "int": int, "bool": bool, "str": str}[self.type]
         default: Any = self.default if self.type in ("bool", "str") else kind(self.default)
         rest: dict[str, Any] = {"help": self.help, "group": self.group, "role": "rate" if self.rate else None}
+        if self.when:
+            rest["when"] = {name: list(values) for name, values in self.when.items()}
         if self.low is not None and self.high is not None:
             rest["log" if self.log else "range"] = (kind(self.low), kind(self.high))
         if self.type == "str":
@@ -120,6 +125,10 @@ class Declaration(_Strict):
 
     @model_validator(mode="after")
     def _has_no_name_twice(self) -> Declaration:
+        known = {knob.name for knob in self.knobs}
+        for knob in self.knobs:
+            if strange := knob.when.keys() - known:
+                raise ValueError(f"knob {knob.name}: there is no knob {sorted(strange)[0]}")
         for what, found in (("knob", self.knobs), ("panel", self.panels)):
             names = [one.name for one in found]
             if twice := {name for name in names if names.count(name) > 1}:

@@ -102,6 +102,8 @@ def _lesson(language: str, told: Declaration) -> Lesson:
             knobs[knob.name] = here["knobs"][name]
         if group := re.fullmatch(r"Group (\d+)", knob.group):
             words["groups"][knob.group] = here["words"]["Group"].format(n=group[1])
+        elif knob.group in here["words"]:
+            words["groups"][knob.group] = here["words"][knob.group]
     panels = {}
     for panel in told.panels:
         name = re.sub(r"_\d+\Z", "", panel.name)

@@ -236,5 +236,6 @@ def _socket_url(url: str) -> str:
 
 
 def say(line: str) -> None:
-    """A line on stderr."""
-    print(f"descent: {line}", file=sys.stderr, flush=True)
+    """A line on stderr, where the script has one: it may have closed it."""
+    with contextlib.suppress(ValueError, OSError):
+        print(f"descent: {line}", file=sys.stderr, flush=True)

@@ -17,6 +17,7 @@ from descent.declared import DeclaredPanel
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.objectives import effects
 from descent.engine.objectives.effects import Effects
+from descent.watching.layers import Layers
 from descent.watching.probes import Probe, layers_of, plain
 
 SHOWN = ("what_if", "sharpness", "anatomy", "turn")  # the others are panels of every watched model
@@ -77,7 +78,8 @@ class OwnEffects(Effects):
 def _put_back(optimizer: Optimizer, parameters: Sequence[Tensor]) -> Iterator[None]:
     """Context in which the optimizer may step: parameters, its state and its groups are as before afterwards.
 
-    They stay the same objects, which the script may hold. What it has hooked behind a step is not called.
+    They stay the same objects, which the script may hold. What it has hooked behind a step is not
+    called.
     """
     before = [parameter.detach().clone() for parameter in parameters]
     state = {
@@ -86,7 +88,9 @@ def _put_back(optimizer: Optimizer, parameters: Sequence[Tensor]) -> Iterator[No
     }
     groups = [dict(group) for group in optimizer.param_groups]
     hooks = optimizer._optimizer_step_post_hooks
-    optimizer._optimizer_step_post_hooks = OrderedDict()
+    optimizer._optimizer_step_post_hooks = OrderedDict(
+        (key, hook) for key, hook in hooks.items() if isinstance(getattr(hook, "__self__", None), Layers)
+    )
     try:
         yield
     finally:

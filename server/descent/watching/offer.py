@@ -18,6 +18,7 @@ from descent.protocol import PANELS_AT_ONCE
 from descent.watching import pictures
 from descent.watching.batch import Look
 from descent.watching.charts import charts
+from descent.watching.layers import Layers
 from descent.watching.names import identifier, line
 from descent.watching.objective import objective_of
 from descent.watching.objective import probes as objective_probes
@@ -59,6 +60,7 @@ class Offer:
         self.knobs = steered(optimizers, texts["knobs"], schedulers)
         if optimizers:
             self.knobs.append(Clipping(optimizers).knob(texts["knobs"]))
+            self.knobs.extend(Layers(model, optimizers).knobs(texts["knobs"]))
         self._probes = Internals(model, self._texts).probes()
         self._own: list[Probe] = []
         self.looks: list[Probe] = []

@@ -28,8 +28,8 @@ class Steered:
     """A knob of the optimizers: how it is declared, read and written."""
 
     knob: DeclaredKnob
-    read: Callable[[], float]
-    write: Callable[[float], None]
+    read: Callable[[], float | str]
+    write: Callable[[Any], None]
 
 
 @dataclass(frozen=True)
