@@ -151,6 +151,7 @@ def test_a_layer_s_knobs_are_shown_where_it_is_chosen() -> None:
     script.step()
     script.loop._read_back()
     assert script.loop.knobs.layer == "2"
+    assert "layer" in script.loop.knobs.looks()  # no change of training
     script.run.finish()
 
 

@@ -29,6 +29,7 @@ class _Strict(BaseModel):
 
 class DeclaredKnob(_Strict):
     """A live knob. `low` and `high` bound a number; a text is one of its `options`; `log`: its slider is.
+    `rate`: it is a learning rate; `look`: it changes what is seen, and nothing of training.
     `when`: by other knobs, the values for which this one matters.
     """
 
@@ -40,6 +41,7 @@ class DeclaredKnob(_Strict):
     high: float | None = None
     log: bool = False
     rate: bool = False
+    look: bool = False
     options: list[Text] = Field(default=[], max_length=64)
     group: Text = ""
     help: Annotated[str, StringConstraints(max_length=300)] = ""
@@ -68,7 +70,8 @@ class DeclaredKnob(_Strict):
         """Its type, and its field in the pydantic model of the knobs."""
         kind: Any = {"float": float, "int": int, "bool": bool, "str": str}[self.type]
         default: Any = self.default if self.type in ("bool", "str") else kind(self.default)
-        rest: dict[str, Any] = {"help": self.help, "group": self.group, "role": "rate" if self.rate else None}
+        role = "rate" if self.rate else "look" if self.look else None
+        rest: dict[str, Any] = {"help": self.help, "group": self.group, "role": role}
         if self.when:
             rest["when"] = {name: list(values) for name, values in self.when.items()}
         if self.low is not None and self.high is not None:

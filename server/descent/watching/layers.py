@@ -79,7 +79,9 @@ class Layers:
 
         options = [NONE, *names]
         yield Steered(
-            told("layer", 0, type="str", default=NONE, options=options), lambda: self._chosen, choose
+            told("layer", 0, type="str", default=NONE, options=options, look=True),
+            lambda: self._chosen,
+            choose,
         )
         for number, layer in enumerate(self._layers, 1):
             yield Steered(
