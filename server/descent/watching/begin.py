@@ -115,11 +115,13 @@ def _served(address: str) -> str:
         say(f"there is no server at {address}, and none can be started on another machine")
         return address
     command = [sys.executable, "-m", "descent", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    # It keeps none of the script's own files open: whoever reads these would wait for the server's end.
+    nothing: Any = {"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, **nothing)
     assert process.stdout is not None
     found = re.search(r"http://\S+?(?=/\s|/$|\s)", process.stdout.readline())
     if found is None:
-        say("a server could not be started; training goes on")
+        say("a server could not be started (`descent serve` says why); training goes on")
         return address
     say(f"a server was started at {found[0]}/ (process {process.pid}; it stays when the script ends)")
     return found[0]

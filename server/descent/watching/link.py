@@ -67,6 +67,7 @@ class Link:
         self._dropped = 0
         self._refusal = ""  # the last one told
         self._missed = False  # that there is no server has been told
+        self._tried = False  # a first attempt has ended
         self._thread = threading.Thread(target=self._work, name="descent", daemon=True)
 
     def start(self) -> None:
@@ -96,18 +97,21 @@ class Link:
                 self._changed.notify()
 
     def close(self, seconds: float) -> None:
-        """Send what waits, if there is a server, for at most so many seconds."""
+        """Send what waits, if there is a server, for at most so many seconds.
+
+        A short script may end before its first attempt has: that is waited for, too.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify()
-        if self.connected:
+        if self._thread.is_alive() and (self.connected or not self._tried):
             self._thread.join(seconds)
 
     # In the thread
 
     def _work(self) -> None:
         retry = FIRST_RETRY
-        while not self.over and not self._closing:
+        while not self.over and not (self._closing and self._tried):
             try:
                 with connect(
                     _socket_url(self.url),
@@ -124,6 +128,7 @@ class Link:
                 self.over = True
             except (OSError, InvalidHandshake, InvalidMessage, ConnectionClosed, EOFError) as error:
                 self._miss(error)
+            self._tried = True
             if not self.over and not self._closing:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, retry)
