@@ -1,4 +1,4 @@
-"""A step of `neural-playground` on one thread, with gradients traced and not, in turns.
+"""A step of the small experiments on one thread, with gradients traced and not, in turns.
 
 The two are the same experiment from the same seed; that they come to the same weights is checked to the bit.
 """
@@ -8,52 +8,83 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from typing import Any
 
 import torch
 
-from descent.experiments.training.neural_playground import NeuralPlayground, PlaygroundKnobs
+from descent.contract import Experiment
+from descent.engine.observe import modules_of
 from descent.kit.nn import traced
+from descent.registry import experiments
 
-GOAL = 400  # epochs/s: of a page; TensorFlow Playground makes 41
+GOAL = 400  # epochs/s of neural-playground: of a page; TensorFlow Playground makes 41
+SMALL = [
+    "neural-playground",
+    "mlp-digits",
+    "activations",
+    "initialisation",
+    "losses",
+    "ensembles",
+    "rnn",
+    "next-word",
+]
 NEVER = 1 << 62
 
 
-def begun(knobs: PlaygroundKnobs) -> NeuralPlayground:
+def begun(cls: type[Experiment[Any]], knobs: Any) -> Experiment[Any]:
     """The experiment before its first step."""
     torch.manual_seed(0)
-    experiment = NeuralPlayground(0, torch.device("cpu"))
+    experiment = cls(0, torch.device("cpu"))
     experiment.build(knobs)
     return experiment
+
+
+def weights(experiment: Experiment[Any]) -> list[torch.Tensor]:
+    """All its parameters."""
+    return [parameter for module in modules_of(experiment) for parameter in module.parameters()]
+
+
+def measure(id: str, rounds: int, seconds: float) -> None:
+    """Take steps in turns, and print what one takes."""
+    cls = experiments()[id].cls
+    knobs = cls.knobs_type()
+    steady = {"as ever": NEVER, "traced": traced.STEADY}
+    runs = {name: begun(cls, knobs) for name in steady}
+    took: dict[str, list[float]] = {name: [] for name in steady}
+    steps = 2 * traced.STEADY  # in the first round, which warms up
+    for i in range(rounds + 1):
+        for name, run in runs.items():
+            traced.STEADY = steady[name]
+            begin = time.perf_counter()
+            for _ in range(steps):
+                run.step(knobs)
+                run.step_index += 1
+            took[name].append((time.perf_counter() - begin) / steps)
+        if not i:
+            steps = max(10, int(seconds / took["as ever"].pop()))
+            took["traced"].clear()
+    traced.STEADY = steady["traced"]
+    same = all(torch.equal(a, b) for a, b in zip(*map(weights, runs.values()), strict=True))
+    assert same, "the same weights"
+    before, after = (1e6 * statistics.median(times) for times in took.values())
+    faster = statistics.median(x / y for x, y in zip(*took.values(), strict=True))
+    line = f"{id:18} {before:7.1f} → {after:7.1f} µs a step, {faster:.2f} times as fast"
+    if id == SMALL[0]:
+        per_epoch = runs["traced"].steps_per_epoch(knobs)
+        line += f"; {1e6 / after / per_epoch:.0f} epochs/s, goal {GOAL}"
+    print(line)
 
 
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--steps", type=int, default=2000, help="of a round")
+    parser.add_argument("--experiment", choices=SMALL, nargs="*", default=SMALL)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of a round")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    knobs = PlaygroundKnobs()
-    steady = {"as ever": NEVER, "traced": traced.STEADY}
-    runs = {name: begun(knobs) for name in steady}
-    took: dict[str, list[float]] = {name: [] for name in steady}
-    for i in range(options.rounds + 1):
-        for name, run in runs.items():
-            traced.STEADY = steady[name]
-            begin = time.perf_counter()
-            for _ in range(options.steps):
-                run.step(knobs)
-                run.step_index += 1
-            if i:  # the first round warms up
-                took[name].append((time.perf_counter() - begin) / options.steps)
-    a, b = ([*run.model.parameters()] for run in runs.values())
-    assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True)), "the same weights"
-    per_epoch = runs["traced"].steps_per_epoch(knobs)
-    for name, times in took.items():
-        step = statistics.median(times)
-        print(f"{name:8} {1e6 * step:6.1f} µs a step, {1 / step / per_epoch:5.0f} epochs/s of {GOAL}")
-    faster = statistics.median(x / y for x, y in zip(*took.values(), strict=True))
-    print(f"traced is {faster:.2f} times as fast")
+    for id in options.experiment:
+        measure(id, options.rounds, options.seconds)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from descent.contract import Experiment
+from descent.engine.observe import modules_of
+from descent.experiments.sequence.next_word import NextWord
+from descent.experiments.sequence.rnn import RNN
+from descent.experiments.training.activations import Activations
+from descent.experiments.training.ensembles import Ensembles
+from descent.experiments.training.initialisation import Initialisation
+from descent.experiments.training.losses import Losses
+from descent.experiments.training.mlp_digits import MLPDigits
 from descent.experiments.training.neural_playground import NeuralPlayground
 from descent.kit.nn import traced
 from descent.kit.nn.traced import Gradients
@@ -152,3 +161,41 @@ def test_the_playground_trains_the_same_traced_or_not(
             [*run.experiment.model.parameters(), *(torch.tensor(row["loss/train"]) for row in run.rows)]
         )
     assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
+
+
+OTHERS: list[tuple[type[Experiment[Any]], dict[str, Any]]] = [
+    (Activations, {}),
+    (Initialisation, {}),
+    (Losses, {}),
+    (Losses, {"optimizer": "sgd", "lr": 0.02, "hidden": 0}),
+    (Ensembles, {}),
+    (MLPDigits, {"batch_size": 200}),  # and a smaller one at the end of an epoch
+    (RNN, {}),
+    (RNN, {"shape": "one-to-many"}),
+    (NextWord, {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("cls", "knobs"), OTHERS, ids=lambda one: one.__name__ if isinstance(one, type) else "-".join(one)
+)
+def test_others_train_the_same_traced_or_not(
+    cls: type[Experiment[Any]], knobs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = []
+    for steady in (NEVER, 5):
+        monkeypatch.setattr(traced, "STEADY", steady)
+        run = Driven(cls, **knobs).train(40)
+        found = run.experiment.traced
+        traces = [one._traced for one in (found.values() if isinstance(found, dict) else [found])]
+        assert any(traces) == (steady == 5)
+        assert all(None not in one.values() for one in traces)
+        weights = [
+            parameter.detach().clone()
+            for module in modules_of(run.experiment)
+            for parameter in module.parameters()
+        ]
+        ends.append((weights, run.rows))
+    (one, first), (other, second) = ends
+    assert all(map(torch.equal, one, other))
+    assert first == second

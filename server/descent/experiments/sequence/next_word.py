@@ -37,7 +37,8 @@ from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, fixed, live, rate
 from descent.kit.data.pieces import own_pieces
-from descent.kit.nn.lean import backward, update
+from descent.kit.nn.lean import update
+from descent.kit.nn.traced import Gradients
 from descent.kit.reading import in_percent
 from descent.kit.text import rough
 
@@ -214,6 +215,7 @@ class NextWord(Experiment[NextWordKnobs]):
         self.lstm = LSTM(len(self.words), knobs.hidden).to(self.device, torch.float64)
         parameters = [*self.rnn.parameters(), *self.lstm.parameters()]
         self.optimizer = torch.optim.Adam(parameters, knobs.lr, fused=True)
+        self.traced = Gradients(parameters)
 
     def one_hot(self, words: Sequence[str]) -> Tensor:
         """(T, V), a 1 in each row at that word's place in the vocabulary."""
@@ -239,23 +241,22 @@ class NextWord(Experiment[NextWordKnobs]):
 
     def step(self, knobs: NextWordKnobs) -> Scalars:
         """Descend both losses on all sentences. They share no weight, so their sum descends each."""
-        rnn, h = self.rnn(self.x)  # (N, V), (N, T, D)
-        lstm, _ = self.lstm(self.x)
-        loss_rnn, loss_lstm = F.cross_entropy(rnn, self.y), F.cross_entropy(lstm, self.y)
-        found: dict[str, float | Tensor] = {
-            "loss/rnn": loss_rnn.detach(),
-            "loss/lstm": loss_lstm.detach(),
-            "acc/rnn": (rnn.argmax(1) == self.y).double().mean(),
-            "acc/lstm": (lstm.argmax(1) == self.y).double().mean(),
-        }
+        shown = self.traced(self._losses, self.x, self.y, settings=())
+        names = ("loss/rnn", "loss/lstm", "acc/rnn", "acc/lstm")
+        found: dict[str, float | Tensor] = dict(zip(names, shown, strict=True))
         if self.step_index % COMPARED_EVERY == 0:
-            weights = self.rnn.numpy_weights()
+            weights, h = self.rnn.numpy_weights(), self.rnn(self.x)[1]
             by_hand = np.stack([numpy_rnn(x, *weights) for x in self.x.cpu().numpy()])  # (N, T, D)
             found["numpy/difference"] = float(np.abs(by_hand - h.detach().cpu().numpy()).max())
-        self.optimizer.zero_grad()
-        backward(loss_rnn + loss_lstm)
         update(self.optimizer)
         return found
+
+    def _losses(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses and accuracies of both networks (4,), and what is descended."""
+        logits = [self.rnn(x)[0], self.lstm(x)[0]]  # (N, V) each
+        losses = [F.cross_entropy(each, y) for each in logits]
+        rights = [(each.argmax(1) == y).to(each.dtype).mean() for each in logits]
+        return torch.stack([*losses, *rights]), losses[0] + losses[1]
 
     def objectives(self, knobs: NextWordKnobs) -> Mapping[str, Objective]:
         """Each network's loss on all sentences."""

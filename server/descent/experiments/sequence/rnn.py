@@ -26,7 +26,8 @@ from descent.contract import panels as p
 from descent.kit.data.read_and_say import SIDE, SILENT, TASKS, ManyToOne, OneToMany, OneToOne, Read
 from descent.kit.nn.elman import Recurrence, by_step, unrolled_in_numpy
 from descent.kit.nn.features import principal_plane
-from descent.kit.nn.lean import backward, update
+from descent.kit.nn.lean import update
+from descent.kit.nn.traced import Gradients, alone
 from descent.kit.text import rough
 
 TESTED = 40  # held-out sequences
@@ -112,18 +113,20 @@ class RNN(Experiment[RNNKnobs]):
         self.model = Unrolled(self.task.inputs, knobs.hidden, outputs, knobs.layers, knobs.first)
         self.model.to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr, fused=True)
+        self.traced = Gradients(list(self.model.parameters()))
         self.test = self.task.draw(TESTED, self.generator(-1), test=True).to(self.device)
 
     def _batch(self, n: int, knobs: RNNKnobs) -> Read:
         return self.task.draw(knobs.batch, self.step_generator(n)).to(self.device)
 
+    def _loss(self, x: Tensor, said: Tensor, asked: Tensor) -> Tensor:
+        return self.task.loss(self.model(x), Read(x, said, asked))
+
     def step(self, knobs: RNNKnobs) -> Scalars:
         """Adam on sequences that nobody has seen before."""
         example = self._batch(self.step_index, knobs)
-        loss = self.task.loss(self.model(example.x), example)
-        self.optimizer.zero_grad()
-        backward(loss)
-        row: dict[str, float | Tensor] = {"loss/train": loss.detach()}
+        loss = self.traced(alone(self._loss), example.x, example.said, example.asked, settings=())
+        row: dict[str, float | Tensor] = {"loss/train": loss}
         if self.step_index % EVERY == 0:
             row |= self._scores()
         update(self.optimizer)

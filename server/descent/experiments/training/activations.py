@@ -164,15 +164,24 @@ class Activations(NetworkRace[ActivationKnobs]):
             network.to(self.device)
         self.line_up(self.networks, knobs.lr)
 
-    def loss_of(self, name: Name) -> Tensor:
+    def coming(self) -> tuple[Tensor, Tensor]:
+        """The coming points (B, 2), and their classes (B,)."""
         rows = coming_rows(self, BATCH, POINTS)
-        return loss_of(self.networks[name](self.x[rows]), self.y[rows])
+        return self.x[rows], self.y[rows]
+
+    def loss_of(self, name: Name, x: Tensor, y: Tensor) -> Tensor:  # type: ignore[override]
+        """A network's loss on some points."""
+        return loss_of(self.networks[name](x), y)
 
     def objectives(self, knobs: ActivationKnobs) -> Mapping[str, Objective]:
         """The loss of the network that is taken apart."""
         name, network = knobs.activation, self.networks[knobs.activation]
         layers = {f"W{subscript(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
-        return {"": Objective.of(network, self.optimizers[name], lambda: self.loss_of(name), layers)}
+
+        def loss() -> Tensor:
+            return self.loss_of(name, *self.coming())
+
+        return {"": Objective.of(network, self.optimizers[name], loss, layers)}
 
     @p.lines("How much gradient reaches layer 1?", size="wide")
     def gradients(self, knobs: ActivationKnobs) -> p.Lines:

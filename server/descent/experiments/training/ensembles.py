@@ -35,6 +35,7 @@ from descent.contract import panels as p
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, encode, grid, painted
 from descent.kit.extremes import extremes
 from descent.kit.nn.layers import UniformLayers
+from descent.kit.nn.traced import Gradients
 from descent.kit.text import rough
 
 MEMBERS = 6  # trained from seeds, and snapshots kept
@@ -185,6 +186,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
         self.cycled_optimizer = torch.optim.SGD(
             self.cycled.parameters(), knobs.lr_snapshot, momentum=0.9, fused=True
         )
+        self.traced = Gradients([*self.seeds.parameters(), *self.cycled.parameters()])
         self.phase = 0  # steps since the last restart
         self.taken_at: list[int] = []  # the steps of the snapshots that are kept, the last ones in `kept`
 
@@ -204,17 +206,19 @@ class Ensembles(Experiment[EnsembleKnobs]):
         """The sum of the members' losses: no parameter is in two of them."""
         return member_losses(stack(self.inputs[rows]), self.targets[rows]).sum()
 
+    def _losses(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the members, and of the cycled network on the first one's batch; and what both descend."""
+        loss = member_losses(self.seeds(x), y).sum()
+        cycled = member_losses(self.cycled(x[:1]), y[:1]).sum()
+        return torch.stack([loss, cycled]), loss + cycled
+
     def step(self, knobs: EnsembleKnobs) -> Scalars:
         """One step of every member on its own batch, and one of the cycled network on the first one's."""
         row = dict(self._score(knobs)) if self.step_index % EVERY == 0 else {}
         rows = self._batch(knobs)
         rate = cyclic_rate(knobs.lr_snapshot, self.phase + 1, knobs.cycle)
         self.cycled_optimizer.param_groups[0]["lr"] = rate
-        loss = self._loss(self.seeds, rows)
-        self.optimizer.zero_grad()
-        self.cycled_optimizer.zero_grad()
-        cycled_loss = self._loss(self.cycled, rows[:1])
-        (loss + cycled_loss).backward()
+        loss, cycled_loss = self.traced(self._losses, self.inputs[rows], self.targets[rows], settings=())
         self.optimizer.step()
         self.cycled_optimizer.step()
         self.phase += 1
@@ -222,7 +226,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
             self.kept.push(self.cycled)
             self.taken_at = [*self.taken_at, self.step_index + 1][-MEMBERS:]
             self.phase = 0
-        return row | {"loss/seeds": loss.detach() / MEMBERS, "loss/snapshots": cycled_loss.detach()}
+        return row | {"loss/seeds": loss / MEMBERS, "loss/snapshots": cycled_loss}
 
     @torch.no_grad()
     def _score(self, knobs: EnsembleKnobs) -> dict[str, Tensor]:

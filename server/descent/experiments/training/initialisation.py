@@ -173,15 +173,24 @@ class Initialisation(NetworkRace[InitKnobs]):
         self.line_up(self.networks, knobs.lr)
         self.first = self._spreads()  # (2, 6, DEPTH), before any step
 
-    def loss_of(self, name: Scheme) -> Tensor:
+    def coming(self) -> tuple[Tensor, Tensor]:
+        """The coming digits (B, D), and what they are (B,)."""
         rows = coming_rows(self, BATCH, len(self.y))
-        return F.cross_entropy(self.networks[name](self.x[rows]), self.y[rows])
+        return self.x[rows], self.y[rows]
+
+    def loss_of(self, name: Scheme, x: Tensor, y: Tensor) -> Tensor:  # type: ignore[override]
+        """A network's cross-entropy on some digits."""
+        return F.cross_entropy(self.networks[name](x), y)
 
     def objectives(self, knobs: InitKnobs) -> Mapping[str, Objective]:
         """The loss of the network that is taken apart."""
         scheme, network = knobs.scheme, self.networks[knobs.scheme]
         layers = {f"W{subscript(i)}": list(layer.parameters()) for i, layer in enumerate(network.layers, 1)}
-        return {"": Objective.of(network, self.optimizers[scheme], lambda: self.loss_of(scheme), layers)}
+
+        def loss() -> Tensor:
+            return self.loss_of(scheme, *self.coming())
+
+        return {"": Objective.of(network, self.optimizers[scheme], loss, layers)}
 
     def _spreads(self) -> Tensor:
         """Standard deviations of h_l and of δ_l over units and digits: (2, 6, DEPTH)."""

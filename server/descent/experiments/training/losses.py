@@ -37,6 +37,7 @@ from descent.kit.data.noisy import REACH, draw, true_probability, true_sigma, tr
 from descent.kit.extremes import extremes
 from descent.kit.nn.likelihood import HALF_LOG_2PI, Density, gaussian, laplace, share_within
 from descent.kit.nn.race import by_learner
+from descent.kit.nn.traced import Gradients, alone
 from descent.kit.text import figure, rough
 
 THIRD = 2 / 3  # |x| beyond which the calibration looks
@@ -161,6 +162,7 @@ class Losses(Experiment[LossKnobs]):
                 last.bias.add_(knobs.conviction * torch.tensor([-0.5, 0.5], device=self.device))
         fits = [p for model in self.regressors.values() for p in model.parameters()]
         labels = [p for model in self.classifiers.values() for p in model.parameters()]
+        self.traced = Gradients([*fits, *labels])
         kind: Any = torch.optim.Adam if knobs.optimizer == "adam" else torch.optim.SGD
         self.axis = torch.linspace(-REACH, REACH, COLUMNS, device=self.device)[:, None]  # places along x
         self.optimizer = kind(fits, knobs.lr, fused=True)
@@ -180,13 +182,16 @@ class Losses(Experiment[LossKnobs]):
     def step(self, knobs: LossKnobs) -> Scalars:
         """One step of all six, which share no parameter: each descends its own loss."""
         row = self._score(knobs) if self.step_index % EVERY == 0 else {}
-        losses = [self._fit(name) for name in REGRESSORS] + [self._label(name) for name in CLASSIFIERS]
-        self.optimizer.zero_grad()
-        self.label_optimizer.zero_grad()
-        torch.stack(losses).sum().backward()
+        self.traced(alone(self._sum), self.drawn.x, self.y, self.drawn.labels, settings=())
         self.optimizer.step()
         self.label_optimizer.step()
         return row
+
+    def _sum(self, x: Tensor, y: Tensor, labels: Tensor) -> Tensor:
+        """The sum of all six losses: its gradients are theirs."""
+        losses = [regression_loss(name, model(x), y) for name, model in self.regressors.items()]
+        losses += [label_loss(name, model(x), labels) for name, model in self.classifiers.items()]
+        return torch.stack(losses).sum()
 
     def _fit(self, name: RegressorName) -> Tensor:
         return regression_loss(name, self.regressors[name](self.drawn.x), self.y)

@@ -41,6 +41,7 @@ from descent.kit.data.drawing import as_mnist, as_sklearn, check_drawing, ink_of
 from descent.kit.data.images import CLASSES_OF, GREY_SETS
 from descent.kit.data.own_images import own_digits
 from descent.kit.measures import TRAIN_AND_TEST
+from descent.kit.nn.traced import Gradients, alone
 from descent.kit.text import rough
 
 CLASSES = 10
@@ -139,27 +140,34 @@ class MLPDigits(Experiment[DigitsKnobs]):
         self.model = Perceptron(self.side**2, knobs.hidden, len(self.classes)).to(self.device)
         self.start = [parameter.detach().clone() for parameter in self.model.parameters()]
         self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr)
+        self.traced = Gradients(list(self.model.parameters()))
 
     def step(self, knobs: DigitsKnobs) -> Scalars:
         """One mini-batch; at the end of an epoch all digits are tried."""
-        loss = self._loss(knobs)
-        self.optimizer.zero_grad()
-        loss.backward()
+        loss = self.traced(alone(self._loss), *self._coming(knobs), settings=())
         self.optimizer.step()
-        row = {"loss/train": loss.detach()}
+        row = {"loss/train": loss}
         if self.ends_epoch(knobs):
             row |= self._evaluate()
         return row
 
-    def _loss(self, knobs: DigitsKnobs) -> Tensor:
+    def _coming(self, knobs: DigitsKnobs) -> tuple[Tensor, Tensor]:
+        """The coming mini-batch: digits (B, D), and what they are (B,)."""
         rows = coming_rows(self, knobs.batch_size, len(self.y))
-        return F.cross_entropy(self.model(self.x[rows]), self.y[rows])
+        return self.x[rows], self.y[rows]
+
+    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(self.model(x), y)
 
     def objectives(self, knobs: DigitsKnobs) -> Mapping[str, Objective]:
         """The cross-entropy of the coming mini-batch."""
         first, second = self.model.first, self.model.second
         layers = {"W₁": [first.weight, first.bias], "W₂": [second.weight, second.bias]}
-        return {"": Objective.of(self.model, self.optimizer, lambda: self._loss(knobs), layers)}
+
+        def loss() -> Tensor:
+            return self._loss(*self._coming(knobs))
+
+        return {"": Objective.of(self.model, self.optimizer, loss, layers)}
 
     @torch.no_grad()
     def _evaluate(self) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch.optim import SGD, Optimizer
 
 from descent.contract import Experiment, K, Measure, Scalars
 from descent.kit.nn.lean import backward, update
+from descent.kit.nn.traced import Gradients, alone
 
 N = TypeVar("N", bound=str)
 
@@ -56,17 +58,30 @@ class NetworkRace(Race[K]):
         self.optimizers = {
             name: SGD(network.parameters(), lr, fused=True) for name, network in networks.items()
         }
+        self.traced = {name: Gradients(list(network.parameters())) for name, network in networks.items()}
         self.racing = list(networks)
 
     @abstractmethod
-    def loss_of(self, name: Any) -> Tensor:
-        """A network's loss on the coming mini-batch."""
+    def coming(self) -> tuple[Tensor, ...]:
+        """The coming mini-batch."""
+
+    @abstractmethod
+    def loss_of(self, name: Any, *batch: Tensor) -> Tensor:
+        """A network's loss on a mini-batch, of which, and of the network, it is a function."""
 
     def step(self, knobs: K) -> Scalars:
         """One step of every network that is not out."""
         if not self.racing:
             return self.all_out()
-        return step_all(self.racing, self.loss_of, self.optimizers, self.far)
+        batch, row = self.coming(), {}
+        for name in tuple(self.racing):
+            loss = self.traced[name](alone(partial(self.loss_of, name)), *batch, settings=())
+            if not loss.item() <= self.far:
+                self.racing.remove(name)
+                continue
+            update(self.optimizers[name])
+            row[f"loss/{name}"] = loss
+        return row
 
 
 def step_all(

@@ -72,6 +72,16 @@ class Gradients(Transient):
         self._traced[key] = traced(loss, self._parameters, inputs)
 
 
+def alone(loss: Callable[..., Tensor]) -> Loss:
+    """A loss that is shown as it is."""
+
+    def both(*inputs: Tensor) -> tuple[Tensor, Tensor]:
+        found = loss(*inputs)
+        return found, found
+
+    return both
+
+
 def traced(
     loss: Loss, parameters: Sequence[Tensor], inputs: Sequence[Tensor]
 ) -> Callable[..., list[Tensor]] | None:
