@@ -10,6 +10,15 @@ from playwright.sync_api import expect
 
 from lab import WITHIN, Open, close_story, run_id, served, step_of, wait_for_hero, wait_past, wait_to_leave
 
+# When the hero's first picture was there, and when the glossary, the refusals' and the findings' texts were asked for; ms.
+NOTE_PICTURE = """new MutationObserver((_, observer) => {
+  if (!document.querySelector('.panel.hero[data-step]')) return;
+  globalThis.pictured = performance.now();
+  observer.disconnect();
+}).observe(document, { subtree: true, childList: true, attributes: true })"""
+REST = """performance.getEntriesByType('resource')
+  .filter(({ name }) => /(terms|errors|Entry)-[^/]*[.]js/.test(name)).map(({ startTime }) => startTime)"""
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -28,6 +37,16 @@ def test_a_lab_opens_untrained_and_gets_faster(open_page: Open) -> None:
     expect(page.get_by_test_id("pace")).not_to_have_value("null", timeout=WITHIN)
     page.keyboard.press(".")
     page.keyboard.press(".")
+
+
+def test_the_first_picture_is_there_before_the_rest_is_asked_for(open_page: Open) -> None:
+    page = open_page("/history")
+    page.add_init_script(NOTE_PICTURE)
+    page.goto(page.url.replace("/history", "/lab/linear-regression"))
+    wait_for_hero(page)
+    page.wait_for_function(f"() => {REST}.length === 3", timeout=WITHIN)
+    asked, pictured = page.evaluate(f"() => [{REST}, globalThis.pictured]")
+    assert min(asked) > pictured, (asked, pictured)
 
 
 def test_the_record_is_replayed_as_a_film(open_page: Open) -> None:
