@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 
 from lab import WITHIN, Open, close_story, run_id, served, step_of, wait_for_hero, wait_past, wait_to_leave
 
-# When the hero's first picture was there, and when the glossary, the refusals' and the findings' texts were asked for; ms.
+# When the hero's first picture was there, and when the texts of the glossary, of refusals and of findings
+# were asked for; ms.
 NOTE_PICTURE = """new MutationObserver((_, observer) => {
   if (!document.querySelector('.panel.hero[data-step]')) return;
   globalThis.pictured = performance.now();

@@ -53,6 +53,24 @@ def said_of(experiment: Experiment[Any], knobs: Knobs, panel: str) -> tuple[Any,
     return picture, dict(picture.reading.values) if picture.reading else {}
 
 
+def break_weights(experiment: Experiment[Any]) -> None:
+    """Every weight becomes NaN, as after a step that diverged."""
+
+    def fill(value: Any) -> None:
+        if isinstance(value, torch.nn.Module):
+            for parameter in value.parameters():
+                parameter.data.fill_(torch.nan)
+        elif isinstance(value, torch.nn.Parameter):
+            value.data.fill_(torch.nan)
+        elif isinstance(value, dict | list | tuple):
+            for one in value.values() if isinstance(value, dict) else value:
+                fill(one)
+
+    for value in vars(experiment).values():
+        fill(value)
+    experiment.step_index += 1
+
+
 def assert_steps_are_adams(experiment: Any, twin: Any, knobs: Any) -> None:
     """The first five steps are torch's Adam on the objective, which `twin`, built alike, is taken down by."""
     reference = torch.optim.Adam(twin.model.parameters(), knobs.lr)

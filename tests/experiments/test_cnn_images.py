@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ from descent.experiments.convolution.cnn_images import (
 from descent.kit.data.digits import sklearn_digits
 from descent.kit.data.drawing import as_sklearn, colours_of, ink_in, ink_of, placed
 from descent.kit.nn.stack import Conv, listed
+from descent.kit.text import rough
 from descent.registry import experiments
 from descent.runs.knobs import check
-from driving import assert_steps_are_adams
+from driving import assert_steps_are_adams, break_weights
 from driving import take as train
 
 MNIST = Path(os.environ.get("DESCENT_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -143,6 +145,64 @@ def test_the_panels_on_the_test_set_agree(trained: CNNImages) -> None:
     worst = int(loss.argmax())
     expected = "✓" if said[worst] == trained.test_y[worst] else f"→ {said[worst]}"
     assert look(trained, knobs, "mistakes").captions[0] == f"{trained.test_y[worst]} {expected}"
+
+
+def test_what_is_said_of_the_pictures_is_what_they_show(trained: CNNImages) -> None:
+    knobs = ImagesKnobs(index=3)
+    with torch.no_grad():
+        chances = trained.model.eval()(transformed(trained.test, "±1")).softmax(1)
+    said = look(trained, knobs, "maps").reading.values
+    assert said["truth"] == str(int(trained.test_y[3]))
+    assert said["said"] == str(int(chances[3].argmax()))
+    assert said["percent"] in (f"{100 * chances[3].max():.0f}", ">99")
+    stroke = look(trained, ImagesKnobs(picture=STROKE), "maps").reading
+    assert "truth" not in stroke.values
+    entropy = torch.distributions.Categorical(chances[3]).entropy()
+    assert look(trained, knobs, "probabilities").reading.values == {"n": f"{entropy.exp():.1f}"}
+    window = look(trained, knobs, "window")
+    where = window.reading.values
+    assert window.output[where["row"] - 1, where["column"] - 1] == window.output.max()
+    kernels = trained.model.layers[0].weight.detach().flatten(1)
+    cosines = F.cosine_similarity(kernels[:, None], kernels[None], dim=2).fill_diagonal_(-1)
+    pair = look(trained, knobs, "filters").reading.values
+    assert float(pair["cosine"]) == pytest.approx(float(cosines.max()), rel=0.05)
+    assert cosines[pair["one"] - 1, pair["other"] - 1] == cosines.max()
+    wrong = chances.argmax(1) != trained.test_y
+    assert look(trained, knobs, "mistakes").reading.values == {"wrong": int(wrong.sum()), "all": len(wrong)}
+    counts = look(trained, knobs, "confusion").values.clone().fill_diagonal_(0)
+    if (counts == counts.max()).sum() == 1:
+        most = look(trained, knobs, "confusion").reading.values
+        assert counts[int(most["truth"]), int(most["said"])] == most["count"] == counts.max()
+
+
+def test_what_covering_costs_is_the_largest_fall_of_the_score(trained: CNNImages) -> None:
+    x = transformed(trained.test[:1], "±1")
+    with torch.no_grad():
+        scores = trained.model.eval()(x)
+        said, falls = int(scores.argmax()), []
+        for top, left in product(range(7), range(7)):
+            covered = x.clone()
+            covered[..., top : top + 2, left : left + 2] = -1
+            falls.append(float(scores[0, said] - trained.model(covered)[0, said]))
+    reading = look(trained, ImagesKnobs(), "reasons").reading.values
+    assert reading["lost"] == rough(max(falls))
+    assert (reading["said"], reading["score"]) == (str(said), rough(float(scores[0, said])))
+
+
+def test_of_a_network_whose_weights_are_none_nothing_is_said() -> None:
+    experiment, knobs = built()
+    break_weights(experiment)
+    for panel in (
+        "maps",
+        "probabilities",
+        "window",
+        "filters",
+        "reasons",
+        "exciting",
+        "mistakes",
+        "confusion",
+    ):
+        assert look(experiment, knobs, panel).reading is None, panel
 
 
 @pytest.mark.parametrize("dataset", SHAPES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import Any
 
@@ -26,7 +27,7 @@ from descent.experiments.convolution.convolution import (
 from descent.kit.data.photos import grey, load_photo
 from descent.registry import experiments
 from descent.runs.knobs import check
-from driving import Driven
+from driving import Driven, break_weights
 
 STRIDES, PADDINGS, DILATIONS = range(1, 5), range(5), range(1, 5)
 SIZES = range(1, 6)  # of a kernel
@@ -211,6 +212,41 @@ def test_a_bad_kernel_is_refused_at_its_field(knobs: dict[str, Any], field: str,
         check(experiments()["convolution"], knobs)
     assert refused.value.field == field
     assert refused.value.params["reason"] == reason
+
+
+def test_what_is_said_of_the_windows_and_the_kernel_is_what_the_pictures_show() -> None:
+    run = Driven(Convolution, numbers=[[1, 4, 6, 7, 4, 2]], padding=1, stride=2, pool_size=3).train(60)
+    n = run.look("sliding").output.shape[1]
+    said = run.look("sliding").reading
+    equation = said.text.split(": ")[1].format(**said.values).replace("·", "*").replace("−", "-")
+    floor, one = equation.rstrip(".").split("⌋")
+    assert said.values["n"] == n == math.floor(eval(floor.strip("⌊"))) + int(one.strip(" +"))
+    said = run.look("pooling").reading.values
+    assert (said["all"], said["left"], said["columns"]) == (n, n // 3, 3)
+    kernels = torch.as_tensor(run.look("kernels").values)
+    off = (kernels[:, 3:] - kernels[:, :3]).abs().max()
+    assert run.look("kernels").reading.values == {"off": f"{off:.2g}"}
+    near = int(((kernels[:, 3:] - kernels[:, :3]).abs() < 0.01).sum())
+    assert run.look("weights").reading.values == {"near": near, "all": 3, "width": "0.01"}
+    assert run.look("filters").reading.values == {"less": "Sobel, down"}  # a line has no rows
+    assert run.train(400).look("weights").reading.values["near"] == 3
+
+
+def test_what_is_said_of_a_photograph_is_of_its_size_and_edges() -> None:
+    run = Driven(Convolution, source="temple", kernel=[[1.0, 2.0]], stride=2)
+    assert run.look("sliding").reading.values == {"rows": 96, "columns": 96, "m": 48, "n": 48}
+    photo, across = run.experiment.photo, torch.tensor(FILTERS["Sobel, across"][0]).double()
+    sizes = [by_torch(photo, k[None], 1, (1, 1), 1).abs().mean() for k in (across, across.t())]
+    said = run.look("filters").reading.values
+    assert said["times"] == f"{max(sizes) / min(sizes):.2g}"
+    assert said["more"] == ("Sobel, across" if sizes[0] > sizes[1] else "Sobel, down")
+
+
+def test_of_weights_that_are_none_nothing_is_said_but_of_sizes() -> None:
+    run = Driven(Convolution)
+    break_weights(run.experiment)
+    assert run.look("kernels").reading is run.look("weights").reading is None
+    assert run.look("sliding").reading.values["n"] == 3
 
 
 def test_a_kernel_of_zeros_is_none_of_the_others_business() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -124,8 +125,9 @@ def test_filters_are_the_weights_of_the_picked_convolution(network: Network) -> 
 def test_exciting_patches_are_where_the_channel_answers_most(network: Network) -> None:
     pictures = torch.randint(256, (40, 3, 12, 12), generator=torch.Generator().manual_seed(2)).byte()
     x = pictures / 127.5 - 1
+    y = torch.arange(40) % 3
     with torch.no_grad():
-        shown = exciting(network, x, pictures, (1, 2, 5, 5))
+        shown = exciting(network, x, pictures, y, "abc", (1, 2, 5, 5))
         answers = network.trace(x)[1][:, 2]  # (N, 12, 12)
     best = answers.flatten(1).max(1).values.sort(descending=True)
     assert shown.captions == [f"{value:.2g}" for value in best.values[:16].tolist()]
@@ -134,3 +136,10 @@ def test_exciting_patches_are_where_the_channel_answers_most(network: Network) -
     patch = pictures[first, :, max(0, top - 1) : top + 2, max(0, left - 1) : left + 2]
     expected = F.interpolate(patch[None].float(), (12, 12), mode="nearest")[0].movedim(0, -1).byte()
     assert torch.equal(shown.pixels[0], expected)
+    counts = Counter("abc"[int(y[row])] for row in best.indices[:16])
+    (label, count), (_, next_most) = counts.most_common(2)
+    said = {"count": count, "label": label} if count > next_most else {}
+    assert shown.reading == (shown.reading.text, {"all": 16, "classes": len(counts), **said})
+    with torch.no_grad():
+        still = exciting(network, x * 0, pictures, y, "abc", (1, 2, 5, 5))  # all alike to it
+    assert still.reading is None

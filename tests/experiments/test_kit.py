@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from math import nan
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from descent.contract import batches_per_epoch
 from descent.contract import panels as p
@@ -17,7 +20,18 @@ from descent.kit.data.batches import minibatch
 from descent.kit.extremes import extremes
 from descent.kit.history import latest_rows, room_for_row
 from descent.kit.nn.layers import UniformLayers
-from descent.kit.reading import beside_their_own, foremost, gaze, in_percent
+from descent.kit.reading import (
+    beside_their_own,
+    choices,
+    foremost,
+    gaze,
+    in_percent,
+    means,
+    mix_up,
+    most_alike,
+    peak,
+    times_as_large,
+)
 from descent.kit.text import rough
 from driving import built, change, take
 
@@ -131,6 +145,43 @@ def test_no_sentence_holds_a_number_that_is_none() -> None:
     picture = p.Bars(values=torch.zeros(1, 1), labels=["a"])
     assert p.says(picture, "It is {n}.", n=rough(float("nan"))).reading is None
     assert p.says(picture, "It is {n}.", n=rough(1.0)).reading == ("It is {n}.", {"n": "1"})
+
+
+def test_as_undecided_as_among_so_many_choices() -> None:
+    assert choices(torch.full((4,), 0.25)) == "4.0"
+    assert choices(torch.tensor([0.0, 1.0])) == "1.0"
+    entropy = -(0.7 * math.log(0.7) + 0.3 * math.log(0.3))
+    assert choices(torch.tensor([0.7, 0.3])) == f"{math.exp(entropy):.1f}"
+    assert choices(torch.tensor([nan, 0.5])) == "–"
+
+
+def test_a_peak_is_one_place_counted_from_one() -> None:
+    values = torch.tensor([[1.0, 2.0, 0.0], [5.25, 1.0, 0.0]])
+    assert peak(values) == {"row": 2, "column": 1, "value": "5.2"}
+    for none in (torch.ones(2, 2), torch.ones(1, 1), values / 0):
+        assert peak(none) is None
+
+
+def test_the_most_alike_are_those_of_the_largest_cosine() -> None:
+    rows = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, -2.0], [3.0, 2.0]])
+    cosine = F.cosine_similarity(rows[1], rows[3], dim=0)
+    assert most_alike(rows) == {"one": 2, "other": 4, "cosine": f"{cosine:.2g}"}
+    for none in (rows[:1], rows / 0, rows * torch.tensor([[1.0], [0], [1], [1]]), rows[[0, 0, 0]]):
+        assert most_alike(none) is None
+
+
+def test_the_commonest_mistake_is_none_without_one_that_stands_out() -> None:
+    truth, said = torch.tensor([0, 1, 1, 2, 2]), torch.tensor([0, 2, 2, 0, 2])
+    assert mix_up(truth, said, "abc") == {"truth": "b", "said": "c", "count": 2}
+    assert mix_up(truth, truth, "abc") is mix_up(truth[2:4], said[2:4], "abc") is None
+
+
+def test_means_and_ratios_of_nothing_are_dashes() -> None:
+    values = torch.tensor([1.0, 2.0, 6.0])
+    assert means(values, torch.tensor([1, 0, 1])) == {"inside": "3.5", "outside": "2"}
+    assert means(values, torch.zeros(3))["inside"] == "–"
+    assert means(values / 0, torch.tensor([1, 0, 1])) == {"inside": "–", "outside": "–"}
+    assert [times_as_large(3, 2), times_as_large(1, 0), times_as_large(nan, 1)] == ["1.5", "–", "–"]
 
 
 def test_the_gaze_is_the_largest_weight_of_any_head_and_query() -> None:

@@ -34,6 +34,7 @@ from descent.kit.data.text import OTHER, PROPERTIES, SHOWN, Text, generate, load
 from descent.kit.nn.gates import RECURRENT, Recurrent, accumulate, signals
 from descent.kit.nn.reading import TextReader
 from descent.kit.nn.tracking import auc, correlation, positive, ranks, read_out, switched, tracking
+from descent.kit.text import rough
 from driving import take as train
 
 SMALL = {"corpus": "brackets", "feature": "quotes", "hidden": 16, "batch": 4, "length": 16}
@@ -589,6 +590,46 @@ def test_a_cell_is_compared_with_the_best_by_every_property(cell: int) -> None:
     torch.testing.assert_close(best[place], figures[:-1].max())
     row = {BEST: figures[:-1].argmax(), READ_OUT: len(figures) - 1}.get(cell, cell)
     torch.testing.assert_close(chosen[place], figures[row], rtol=0, atol=0.1 if cell == READ_OUT else 1e-5)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+def test_what_is_said_of_the_cell_is_what_the_pictures_show(kind: str) -> None:
+    experiment, knobs = built(kind=kind)
+    train(experiment, knobs, 5)
+    picture, said = driving.said_of(experiment, knobs, "text")
+    values, marked = torch.as_tensor(picture.values), torch.as_tensor(picture.marks).bool()
+    assert said == {
+        "inside": rough(float(values[marked].mean())),
+        "outside": rough(float(values[~marked].mean())),
+    }
+    picture, said = driving.said_of(experiment, knobs, "tracked")
+    most = int(torch.as_tensor(picture.values)[0].nan_to_num(-1).argmax())
+    assert said == {"property": picture.labels[most], "r": rough(float(picture.values[0, most]))}
+    picture, said = driving.said_of(experiment, knobs, "gates")
+    shares = dict(zip(picture.names, 100 * torch.as_tensor(picture.values)[:, knobs.position], strict=True))
+    whole = {
+        "lstm": lambda: {"kept": f"{shares['f']:.0f}", "taken": f"{shares['i']:.0f}"},
+        "gru": lambda: {"kept": f"{shares['z']:.0f}", "taken": f"{100 - shares['z']:.0f}"},
+        "rnn": dict,
+    }
+    assert said == whole[kind]()
+    picture, said = driving.said_of(experiment, knobs, "sample")
+    assert said == {"percent": f"{100 * torch.as_tensor(picture.values).nanmean():.0f}"}
+    picture, said = driving.said_of(experiment, knobs, "cells")
+    r = torch.as_tensor(picture.values)[:-1, 0]
+    assert said == {
+        "cell": int(r.argmax()),
+        "r": rough(float(r.max())),
+        "chance": rough(float(picture.baseline[0])),
+    }
+    assert look(experiment, driving.change(experiment, knobs, stretch=(2, 9)), "cells").reading is None
+
+
+def test_of_cells_that_are_none_nothing_is_said() -> None:
+    experiment, knobs = built()
+    driving.break_weights(experiment)
+    for panel in ("text", "tracked", "gates", "sample", "cells"):
+        assert look(experiment, knobs, panel).reading is None, panel
 
 
 def test_the_ranking_can_pick_any_row() -> None:

@@ -25,7 +25,7 @@ from descent.experiments.convolution.transfer_learning import (
 from descent.kit.data.few import Pictures, few_of_each, held_out, lit, pictures_of
 from descent.kit.nn.features import neighbours_plane, principal_plane
 from descent.registry import experiments
-from driving import Driven
+from driving import Driven, break_weights
 from tiny import Said
 
 SHORT = 4  # steps on the source
@@ -164,6 +164,33 @@ def test_shuffling_moves_every_pixel_of_the_target_alike_and_none_of_the_source(
 def test_a_source_that_is_the_target_is_refused(knobs: dict[str, str]) -> None:
     with pytest.raises(KnobError, match="source: it is the target itself"):
         Driven(TransferLearning, **knobs)
+
+
+def test_what_is_said_of_the_learners_is_what_the_pictures_show() -> None:
+    run = short().train(4)  # the source is being trained: nobody has learnt yet
+    assert run.look("curves").reading is None
+    given = run.look("given").reading.values
+    assert (given["n"], given["all"]) == ("5", 5 * len(run.experiment.test.classes))
+    assert given["others"] == len(run.experiment.test.labels)
+    run.train(200)
+    picture = run.look("curves")
+    right = dict(zip(picture.series, torch.as_tensor(picture.values).view(3, 4)[:, 1].tolist(), strict=True))
+    best = max(right, key=right.__getitem__)
+    if sorted(right.values())[-2] < right[best]:
+        said = picture.reading.values
+        assert (said["n"], said["learner"], said["percent"]) == ("5", best, f"{100 * right[best]:.0f}")
+    picture = run.look("features")
+    share = of_own_class(torch.as_tensor(picture.points), torch.as_tensor(picture.groups))
+    assert picture.reading.values == {"beside": f"{100 * share:.0f}"}
+
+
+def test_of_features_that_are_none_nothing_is_said() -> None:
+    run = short().train(4)
+    break_weights(run.experiment)
+    assert run.look("features").reading is None
+    run.experiment.accuracy[:] = 0.2  # all say the same class
+    run.experiment.step_index = 10_000
+    assert run.look("curves").reading is None
 
 
 @pytest.fixture(scope="module")

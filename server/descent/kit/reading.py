@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from descent.kit.text import figure, rough
 
 
 def foremost(values: Tensor | Sequence[float]) -> int | None:
@@ -39,6 +42,70 @@ def beside_their_own(points: Tensor, groups: Tensor) -> float:
         return math.nan
     apart = torch.cdist(points, points).fill_diagonal_(math.inf)
     return float((groups[apart.argmin(1)] == groups).float().mean())
+
+
+def choices(p: Tensor) -> str:
+    """How many equally likely choices leave as much open as probabilities `p` (K,): e^H; a dash for NaN."""
+    value = float(torch.special.entr(p.detach().double()).sum().exp())
+    return f"{value:.1f}" if math.isfinite(value) else "–"
+
+
+def peak(values: Tensor) -> dict[str, int | str] | None:
+    """Where `values` (H, W) are largest, from 1, and what they are there; None for one number, ties and NaN.
+
+    As values of a sentence with {row}, {column} and {value}.
+    """
+    place = foremost(values) if values.numel() > 1 and values.isfinite().all() else None
+    if place is None:
+        return None
+    row, column = divmod(place, values.shape[1])
+    return {"row": row + 1, "column": column + 1, "value": figure(float(values[row, column]), 2)}
+
+
+def most_alike(rows: Tensor) -> dict[str, int | str] | None:
+    """The two of `rows` (N, D), from 1, with the largest cosine; None where there is no such pair.
+
+    As values of a sentence with {one}, {other} and {cosine}.
+    """
+    if len(rows) < 2 or not rows.isfinite().all() or not rows.any(1).all():
+        return None
+    cosines = F.normalize(rows.detach().double()) @ F.normalize(rows.detach().double()).t()
+    place = foremost(torch.where(torch.ones_like(cosines).triu(1).bool(), cosines, -math.inf))
+    if place is None:
+        return None
+    one, other = divmod(place, len(rows))
+    return {"one": one + 1, "other": other + 1, "cosine": figure(float(cosines[one, other]), 2)}
+
+
+def mix_up(truth: Tensor, said: Tensor, classes: Sequence[str]) -> dict[str, int | str] | None:
+    """The class most often taken for one other, of `truth` and `said` (N,); None where none stands out.
+
+    As values of a sentence with {truth}, {said} and {count}.
+    """
+    wrong = truth != said
+    counts = torch.bincount((truth * len(classes) + said)[wrong], minlength=len(classes) ** 2)
+    place = foremost(counts)
+    if place is None:
+        return None
+    return {
+        "truth": classes[place // len(classes)],
+        "said": classes[place % len(classes)],
+        "count": int(counts[place]),
+    }
+
+
+def means(values: Tensor, marked: Tensor) -> dict[str, str]:
+    """The means of `values` (T,) at marked and at other places; dashes where there are none or for NaN.
+
+    As values of a sentence with {inside} and {outside}.
+    """
+    marked = marked.bool()
+    return {"inside": rough(float(values[marked].mean())), "outside": rough(float(values[~marked].mean()))}
+
+
+def times_as_large(one: float, other: float) -> str:
+    """one / other as a number in a sentence; a dash where that is none."""
+    return rough(one / other) if other else "–"
 
 
 def gaze(weights: Tensor, queries: Sequence[str], keys: Sequence[str]) -> dict[str, str]:

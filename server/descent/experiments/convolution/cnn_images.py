@@ -54,6 +54,7 @@ from descent.kit.nn.stack import (
     listed,
     planned,
 )
+from descent.kit.reading import choices, how_many, in_percent, mix_up
 
 CLASSES = 10
 GREY = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "kmnist": (1, 28, 28)}
@@ -212,13 +213,22 @@ class CNNImages(Experiment[ImagesKnobs]):
     @p.maps("What each layer makes of it", size="hero", edits="unit")
     def maps(self, knobs: ImagesKnobs) -> p.Maps:
         """The picture, what each layer makes of it, and the probabilities."""
-        return maps_of(self.model, self._seen(knobs), self.classes, knobs.unit)
+        x = self._seen(knobs)
+        picture, chances = maps_of(self.model, x, self.classes, knobs.unit), self.model(x).softmax(1)[0]
+        said, share = self.classes[int(chances.argmax())], in_percent(float(chances.amax()))
+        if knobs.picture:
+            return p.says(picture, "It is taken for “{said}”, with {percent}%.", said=said, percent=share)
+        truth = self.classes[int(self.test_y[knobs.index % len(self.test_y)])]
+        text = "It is taken for “{said}”, with {percent}%, and is “{truth}”."
+        return p.says(picture, text, said=said, percent=share, truth=truth)
 
     @p.bars("Probabilities")
     def probabilities(self, knobs: ImagesKnobs) -> p.Bars:
         """P of the picture that is looked at."""
         values = self.model(self._seen(knobs)).softmax(1)
-        return p.Bars(values=values, labels=self.classes, range=(0.0, 1.0))
+        picture = p.Bars(values=values, labels=self.classes, range=(0.0, 1.0))
+        text = "As undecided as among {n} equally likely classes."
+        return p.says(picture, text, n=choices(values[0]))
 
     def _scores(self, knobs: ImagesKnobs) -> Tensor:
         """Those of all test pictures at the last epoch's end; before the first, as they are."""
@@ -248,7 +258,8 @@ class CNNImages(Experiment[ImagesKnobs]):
     def exciting(self, knobs: ImagesKnobs) -> p.Images:
         """Patches of test pictures."""
         pictures = self.test[:SEARCHED]
-        return exciting(self.model, transformed(pictures, knobs.transform), pictures, knobs.unit)
+        x, y = transformed(pictures, knobs.transform), self.test_y[:SEARCHED]
+        return exciting(self.model, x, pictures, y, self.classes, knobs.unit)
 
     @p.images("Worst mistakes", size="wide")
     def mistakes(self, knobs: ImagesKnobs) -> p.Images:
@@ -264,13 +275,19 @@ class CNNImages(Experiment[ImagesKnobs]):
         ]
         captions = [f"{y} ✓" if y == k else f"{y} → {k}" for y, k in names]
         tiles = (pixels * pale[:, None, None]).to(torch.uint8)
-        return p.Images(pixels=tiles, columns=8, captions=captions)
+        wrong = how_many(scores.argmax(1) != self.test_y, scores)
+        text = "{wrong} of {all} test pictures are misread."
+        picture = p.Images(pixels=tiles, columns=8, captions=captions)
+        return p.says(picture, text, wrong=wrong, all=len(scores))
 
     @p.heatmap("Confusion matrix")
     def confusion(self, knobs: ImagesKnobs) -> p.Heatmap:
         """Counts on the test set."""
-        said = self._scores(knobs).argmax(1)
-        return p.Heatmap.confusion(self.test_y, said, self.classes, range=(0.0, 5.0))
+        scores = self._scores(knobs)
+        picture = p.Heatmap.confusion(self.test_y, scores.argmax(1), self.classes, range=(0.0, 5.0))
+        most = mix_up(self.test_y, scores.argmax(1), self.classes) if scores.isfinite().all() else None
+        text = "Mixed up most often: “{truth}” read as “{said}”, {count} times."
+        return p.says(picture, text, **most) if most else picture
 
     loss = p.scalars(
         {"loss/train": "training", "loss/test": "test"}, "Loss", size="wide", log=True, smoothing=0.9

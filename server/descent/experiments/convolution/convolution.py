@@ -23,6 +23,7 @@ cross-correlation. The loss is divided by the mean square of a window, so that o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -37,9 +38,12 @@ from descent.contract.knobs import Grid, KnobError, Knobs, fixed, live, rate
 from descent.kit.data.drawing import check_drawing, colours_of
 from descent.kit.data.photos import grey, load_photo
 from descent.kit.history import remembered
+from descent.kit.reading import how_many, times_as_large
+from descent.kit.text import rough
 
 SIDE = 96  # pixels along a side of a photograph
 LARGEST = 5  # rows and columns of a kernel
+NEAR = 0.01  # of a weight, within which it counts as found
 PHOTOS = ["temple", "flower"]
 PICTURES = [*PHOTOS, "own"]
 CHANNELS = ["red", "green", "blue"]
@@ -279,23 +283,39 @@ class Convolution(Experiment[ConvolutionKnobs]):
     @p.convolution("A window slides over the input", size="hero")
     def sliding(self, knobs: ConvolutionKnobs) -> p.Convolution:
         """The window, and at each place its numbers times the kernel's."""
-        return self._shown(knobs)
+        picture, (_, padding) = self._shown(knobs), knobs.around
+        (rows, columns), (m, n) = picture.input.shape[1:], picture.output.shape
+        if knobs.source != "line":
+            text = "{rows} × {columns} pixels become {m} × {n}."
+            return p.says(picture, text, rows=rows, columns=columns, m=m, n=n)
+        d, f, s = knobs.dilation, picture.kernel.shape[2], knobs.stride
+        text = "{columns} numbers become {n}: ⌊({columns} + 2·{p} − {d}·({f} − 1) − 1)/{s}⌋ + 1."
+        return p.says(picture, text, columns=columns, n=n, p=padding, d=d, f=f, s=s)
 
     @p.convolution("Pooling")
     def pooling(self, knobs: ConvolutionKnobs) -> p.Convolution:
         """A pool slides over the output in steps of its own size."""
         before, q = self._shown(knobs), knobs.pool_size
         rows, columns = (min(q, side) for side in before.output.shape)  # of a small output all
-        return p.Convolution(
+        output = pool(torch.as_tensor(before.output), knobs.pool, rows, columns, q)
+        picture = p.Convolution(
             input=before.output[None],
             kernel=torch.zeros(0, rows, columns),
-            output=pool(torch.as_tensor(before.output), knobs.pool, rows, columns, q),
+            output=output,
             op=knobs.pool,
             stride=q,
             range=before.output_range,
             output_range=before.output_range,
             scale=before.scale,
         )
+        text = "{all} numbers become {left}: one for each block of {rows} × {columns}."
+        sizes = {
+            "all": math.prod(before.output.shape),
+            "left": output.numel(),
+            "rows": rows,
+            "columns": columns,
+        }
+        return p.says(picture, text, **sizes)
 
     @p.heatmap("Hidden and learnt kernel")
     def kernels(self, knobs: ConvolutionKnobs) -> p.Heatmap:
@@ -304,7 +324,7 @@ class Convolution(Experiment[ConvolutionKnobs]):
         channels, f, g = k.shape
         names = [name[0] for name in CHANNELS] if channels == 3 else [""]
         most = float(k.abs().max())
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=torch.cat([k, w], 2).flatten(0, 1),  # (C·F, 2G)
             rows=[f"{name}{i}" for name in names for i in range(1, f + 1)],
             columns=[f"{letter}{j}" for letter in "kw" for j in range(1, g + 1)],
@@ -312,6 +332,8 @@ class Convolution(Experiment[ConvolutionKnobs]):
             range=(-most, most),
             annotate=True,
         )
+        off = rough(float((w - k).abs().max()))
+        return p.says(picture, "The weight that is farthest off is off by {off}.", off=off)
 
     @p.lines("The weights as they are learnt", legend=False)
     def weights(self, knobs: ConvolutionKnobs) -> p.Lines:
@@ -324,7 +346,7 @@ class Convolution(Experiment[ConvolutionKnobs]):
             for channel, weights in enumerate(k.flatten(1).tolist())
             for i, weight in enumerate(weights)
         ]
-        return p.Lines(
+        picture = p.Lines(
             x=torch.tensor([*range(0, len(self.past) * self.every, self.every), self.step_index]).float(),
             values=values.flatten(2).permute(1, 2, 0),  # (C, F·G, n)
             series=[f"{i}, {j}" for i in range(1, f + 1) for j in range(1, g + 1)],
@@ -332,6 +354,10 @@ class Convolution(Experiment[ConvolutionKnobs]):
             x_label="step",
             dots=torch.cat(dots),
         )
+        w = self._learnt(knobs)
+        near = how_many((w - k).abs() < NEAR, w)
+        text = "{near} of {all} weights are within {width} of the hidden ones."
+        return p.says(picture, text, near=near, all=k.numel(), width=str(NEAR))
 
     loss = p.scalars({"loss/train": "loss", "kernel/error": "farthest weight"}, "Loss and error", log=True)
 
@@ -344,14 +370,21 @@ class Convolution(Experiment[ConvolutionKnobs]):
 
     def _filtered(self, x: Tensor) -> p.Images:
         x = grey(x) if len(x) == 3 else x
-        tiles = []
-        for rows, divisor in FILTERS.values():
+        tiles, sizes = [], {}
+        for name, (rows, divisor) in FILTERS.items():
             kernel = x.new_tensor([rows]) / divisor
             y = convolve(x, kernel, padding=(1, 1))
+            sizes[name] = float(y.abs().mean())
             scale, (low, high) = colours(float(kernel.sum()) * max(1.0, float(x.abs().max())), y)
             tile = p.Images.to_pixels(y, low, high)[..., None].expand(-1, -1, 3)
             tiles.append(p.Images.signed(y / high) if scale == "diverging" else tile)
-        return p.Images(pixels=torch.stack(tiles), columns=3, captions=list(FILTERS))
+        picture = p.Images(pixels=torch.stack(tiles), columns=3, captions=list(FILTERS))
+        less, more = sorted(("Sobel, across", "Sobel, down"), key=sizes.__getitem__)
+        if not sizes[less] and sizes[more]:
+            return p.says(picture, "“{less}” finds nothing here.", less=less)
+        text = "“{more}” is {times} times as strong here as “{less}”."
+        times = times_as_large(sizes[more], sizes[less])
+        return p.says(picture, text, more=more, times=times, less=less)
 
 
 def colours(white: float, output: Tensor) -> tuple[p.Scale, tuple[float, float]]:

@@ -26,6 +26,7 @@ networks can be trained at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import partial
@@ -44,6 +45,7 @@ from descent.kit.data.few import Pictures, few_of_each, held_out, lit, pictures_
 from descent.kit.data.images import GREY_SETS, transformed
 from descent.kit.nn.features import Reader, neighbours_plane, principal_plane, used, weights_of
 from descent.kit.nn.race import Race, by_learner, step_all
+from descent.kit.reading import beside_their_own, foremost, in_percent
 
 LABELS = (1, 5, 20, 100)  # n, labelled pictures per class
 SHOWN = {"few": 1, "many": 3}  # places in it that have curves of their own
@@ -286,7 +288,7 @@ class TransferLearning(Race[TransferKnobs]):
     @p.lines("Accuracy by labels per class", size="hero")
     def curves(self, knobs: TransferKnobs) -> p.Lines:
         """At the last look at the target's test pictures."""
-        return p.Lines(
+        picture = p.Lines(
             x=torch.tensor(LABELS, dtype=torch.float32),
             values=self.accuracy,
             series=list(LEARNERS.values()),
@@ -296,6 +298,13 @@ class TransferLearning(Race[TransferKnobs]):
             marks=[[("n", float(knobs.labels))]],
             notes=["the source is being trained" if self.step_index < self.begins else ""],
         )
+        accuracies = self.accuracy[:, LABELS.index(int(knobs.labels))]
+        first = foremost(accuracies) if self.step_index > self.begins else None
+        if first is None:
+            return picture
+        learner, percent = list(LEARNERS.values())[first], in_percent(float(accuracies[first]))
+        text = "With n = {n} “{learner}” leads: {percent}% right."
+        return p.says(picture, text, n=knobs.labels, learner=learner, percent=percent)
 
     @p.arrows("Features in the plane", size="wide")
     def features(self, knobs: TransferKnobs) -> p.Arrows:
@@ -307,7 +316,7 @@ class TransferLearning(Race[TransferKnobs]):
         h = x.flatten(1) if knobs.plane == "pixels" else networks[knobs.plane].features(x)
         at = principal_plane(h) if knobs.laid == "pca" else neighbours_plane(h)
         reach = 1.1 * at.abs().amax(0).clamp(min=1e-6)
-        return p.Arrows(
+        picture = p.Arrows(
             values=torch.zeros(0, 0),
             x=(-reach[0].item(), reach[0].item()),
             y=(-reach[1].item(), reach[1].item()),
@@ -316,6 +325,8 @@ class TransferLearning(Race[TransferKnobs]):
             names=list(self.test.classes),
             pictures=p.Arrows.thumbnails(shown(x)),
         )
+        beside = in_percent(beside_their_own(at, self.test.labels[:count]) if at.any() else math.nan)
+        return p.says(picture, "{beside}% of the points lie next to one of their own class.", beside=beside)
 
     few = p.scalars(by_learner("few", LEARNERS), "5 labels per class")
     many = p.scalars(by_learner("many", LEARNERS), "100 labels per class")
@@ -336,11 +347,14 @@ class TransferLearning(Race[TransferKnobs]):
         """The target's labelled pictures, at most five of each class, as they are lit."""
         count = min(int(knobs.labels), 5) * len(self.test.classes)
         captions = [self.test.classes[y] for y in self.labelled.labels[:count].tolist()]
-        return p.Images(
+        picture = p.Images(
             pixels=shown(self.labelled.pixels[:count]),
             columns=len(self.test.classes),
             captions=captions,
         )
+        text = "{all} pictures are labelled, {n} of each class; {others} others are for testing."
+        everything = int(knobs.labels) * len(self.test.classes)
+        return p.says(picture, text, all=everything, n=knobs.labels, others=len(self.test.labels))
 
 
 def shown(x: Tensor) -> Tensor:

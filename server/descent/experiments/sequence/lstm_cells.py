@@ -35,11 +35,12 @@ from descent.contract import Experiment, Measure, Objective, Preset, Scalars
 from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, fixed, live, rate
 from descent.kit.data.text import ALICE, OTHER, SHOWN, cleaned, load, shown_of
-from descent.kit.nn.gates import Recurrent, memory, signals
+from descent.kit.nn.gates import Recurrent, kept_and_taken, memory, signals
 from descent.kit.nn.lean import backward, update
 from descent.kit.nn.reading import TextReader, bits, write
 from descent.kit.nn.tracking import auc, correlation, positive, ranks, read_out, switched, tracking
-from descent.kit.text import subscript
+from descent.kit.reading import foremost, in_percent, means
+from descent.kit.text import rough, subscript
 
 MEASURED = (16, 256)  # rows and characters per row behind the held-out figure
 WARM_UP = 32  # characters read before a row counts
@@ -288,7 +289,7 @@ class LSTMCells(Experiment[CellKnobs]):
             name = f"{'tanh c' if 'c' in found else 'h'}{subscript(cell)}{superscript}"
             values = memory(found)
         marks, mark_name, notes = self._underlined(knobs)
-        return p.Tokens(
+        picture = p.Tokens(
             tokens=self.corpus.shown,
             values=values,
             position=knobs.position,
@@ -297,6 +298,8 @@ class LSTMCells(Experiment[CellKnobs]):
             name=name,
             notes=notes + self._notes(knobs),
         )
+        text = "On average {inside} at the underlined characters, {outside} at the others."
+        return p.says(picture, text, **means(values, marks))
 
     def _underlined(self, knobs: CellKnobs) -> tuple[Tensor, str, list[p.Note]]:
         """Where the property is, (T,); of a marked stretch, wherever the cells that are on there are."""
@@ -335,12 +338,17 @@ class LSTMCells(Experiment[CellKnobs]):
             chosen = correlation(self._read_out(knobs)[:, None], props)[0] + 0 * every[0]
         else:
             chosen = every[self._chosen(found, knobs)]
-        return p.Bars(
+        picture = p.Bars(
             values=torch.stack([chosen, every.amax(0)]),  # (2, P)
             labels=[PROPERTIES[name] for name in self.properties],
             series=["chosen", "best of the layer"],
             range=(0.0, 1.0),
         )
+        most = foremost(chosen)
+        if most is None:
+            return picture
+        text = "What is chosen follows “{property}” most: |r| = {r}."
+        return p.says(picture, text, property=picture.labels[most], r=rough(float(chosen[most])))
 
     @p.traces("Gates", size="wide", edits="position")
     def gates(self, knobs: CellKnobs) -> p.Traces:
@@ -351,13 +359,19 @@ class LSTMCells(Experiment[CellKnobs]):
             _, found = self._one(knobs)
         largest = max(1.0, float(found["c"].abs().amax()) if "c" in found else 1.0)
         ranges = {"c": (-largest, largest)} | dict.fromkeys("iforz", (0.0, 1.0))
-        return p.Traces(
+        picture = p.Traces(
             values=torch.stack(list(found.values())),
             names=list(found),
             ranges=[ranges.get(name, (-1.0, 1.0)) for name in found],
             tokens=self.corpus.shown,
             position=knobs.position,
         )
+        gates = kept_and_taken(found)
+        if gates is None:
+            return picture
+        kept, taken = (in_percent(float(gate[knobs.position])) for gate in gates)
+        text = "Here the cell keeps {kept}% of what it held, and takes in {taken}% of what is new."
+        return p.says(picture, text, kept=kept, taken=taken)
 
     @p.tokens("Sample")
     def sample(self, knobs: CellKnobs) -> p.Tokens:
@@ -365,7 +379,7 @@ class LSTMCells(Experiment[CellKnobs]):
         read = self.shown[: knobs.position + 1]
         codes, given = write(self.model, read, SAMPLE, knobs.temperature, self.generator(self.step_index))
         prompt = self.corpus.shown[: knobs.position + 1][-PROMPT:]
-        return p.Tokens(
+        picture = p.Tokens(
             tokens=prompt + self.corpus.decode(codes.tolist()),
             values=torch.cat([given.new_full((len(prompt),), math.nan), given]),
             range=(0.0, 1.0),
@@ -373,6 +387,8 @@ class LSTMCells(Experiment[CellKnobs]):
             mark_name="what was read",
             name="p",
         )
+        share = in_percent(float(given.mean()))
+        return p.says(picture, "It gave the characters it wrote {percent}% on average.", percent=share)
 
     @p.ranking("Which cell tracks it?", size="wide", edits="cell")
     def cells(self, knobs: CellKnobs) -> p.Ranking:
@@ -395,7 +411,7 @@ class LSTMCells(Experiment[CellKnobs]):
             figures, columns = torch.cat([figures, whole]), ["|r|", "AUC"]  # (H + 1, 2)
             if knobs.feature in self.same:
                 figures, chance = figures * math.nan, chance * math.nan
-        return p.Ranking(
+        picture = p.Ranking(
             values=figures,
             names=names,
             columns=columns,
@@ -404,5 +420,11 @@ class LSTMCells(Experiment[CellKnobs]):
             baseline=chance,
             chosen=self._chosen(found, knobs),
         )
+        best = foremost(figures[:-1, 0])
+        if best is None or any(knobs.stretch):
+            return picture
+        text = "Cell {cell} follows it best: |r| = {r}. By chance the best would reach {chance}."
+        r, by_chance = rough(float(figures[best, 0])), rough(float(chance[0]))
+        return p.says(picture, text, cell=best, r=r, chance=by_chance)
 
     gradient = p.scalars({"gradient/norm": "‖g‖"}, "Gradient norm", log=True)

@@ -48,7 +48,12 @@ def weights_of(modules: Sequence[nn.Module]) -> list[Tensor]:
 
 
 def principal_plane(h: Tensor) -> Tensor:
-    """Vectors (N, D) along the two directions in which they vary most, each one's largest weight positive."""
+    """Vectors (N, D) along the two directions in which they vary most, each one's largest weight positive.
+
+    (N, 2); all at 0 where one is not finite, as of a network that has diverged.
+    """
+    if not h.isfinite().all():
+        return h.new_zeros(len(h), 2)
     centred = h - h.mean(0)
     axes = torch.linalg.svd(centred, full_matrices=False).Vh[:2]  # (2, D)
     largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))

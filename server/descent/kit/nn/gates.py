@@ -59,6 +59,16 @@ def accumulate(kept: Tensor, added: Tensor) -> Tensor:
     return torch.from_numpy(c).to(added.device)
 
 
+def kept_and_taken(found: Mapping[str, Tensor]) -> tuple[Tensor, Tensor] | None:
+    """Shares of its memory that a cell keeps, and of what is new that it takes in, shaped like a signal.
+
+    f and i of an LSTM, z and 1 − z of a GRU; None of a cell without gates.
+    """
+    if "f" in found:
+        return found["f"], found["i"]
+    return (found["z"], 1 - found["z"]) if "z" in found else None
+
+
 def memory(found: Mapping[str, Tensor]) -> Tensor:
     """A cell's memory, within ±1: tanh c, or h where there is no c."""
     return found["c"].tanh() if "c" in found else found["h"]

@@ -12,6 +12,8 @@ from descent.contract import panels as p
 from descent.kit.nn.explain import Score, grad_cam, occlusion, saliency
 from descent.kit.nn.stack import Conv, Dense, Network, Pooling
 from descent.kit.nn.units import Box, onward, seen, within
+from descent.kit.reading import foremost, most_alike, peak
+from descent.kit.text import rough
 
 FILTERS = 16  # shown of a layer, and channels of each
 PATCHES = 16  # shown of a channel
@@ -50,7 +52,7 @@ def window_of(network: Network, x: Tensor, unit: Unit) -> p.Convolution:
         below = below.view(1, *network.shapes[layer - 1])
         kernel = _weight(network, layer)[channel].view(len(below[0]), *_window(row, below))
         made = F.conv2d(below, kernel[None], None, stride, padding)
-    return p.Convolution(
+    picture = p.Convolution(
         input=below[0],
         kernel=kernel,
         output=made[0, 0],
@@ -61,6 +63,9 @@ def window_of(network: Network, x: Tensor, unit: Unit) -> p.Convolution:
         padding=(padding, padding),
         scale="diverging",
     )
+    highest = peak(made[0, 0])
+    text = "The window finds most at row {row}, column {column}: {value}."
+    return p.says(picture, text, **highest) if highest else picture
 
 
 def filters_of(network: Network, unit: Unit) -> p.Images:
@@ -71,7 +76,10 @@ def filters_of(network: Network, unit: Unit) -> p.Images:
     kernels = _weight(network, layer)[:FILTERS, :FILTERS]  # (F, C, k, k)
     scaled = kernels / kernels.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
     columns = kernels.shape[1] if kernels.shape[1] > 1 else min(4, len(kernels))
-    return p.Images(pixels=p.Images.signed(scaled.flatten(0, 1)), columns=columns)
+    picture = p.Images(pixels=p.Images.signed(scaled.flatten(0, 1)), columns=columns)
+    pair = most_alike(kernels.flatten(1))
+    text = "Most alike are filters {one} and {other}: their cosine is {cosine}."
+    return p.says(picture, text, **pair) if pair else picture
 
 
 def reasons_of(network: Network, x: Tensor, picture: Tensor, labels: Sequence[str], fill: float) -> p.Images:
@@ -96,13 +104,18 @@ def reasons_of(network: Network, x: Tensor, picture: Tensor, labels: Sequence[st
     shown = [F.interpolate(one[None], (height, width), mode="bilinear")[0, 0] for one in heat.values()]
     tiles = [p.Images.signed(one / one.max().clamp(min=1e-12)) for one in shown]
     coloured = picture.movedim(0, -1).expand(height, width, 3)
-    return p.Images(pixels=torch.stack([coloured, *tiles]), columns=4, captions=[labels[said], *heat])
+    tried = p.Images(pixels=torch.stack([coloured, *tiles]), columns=4, captions=[labels[said], *heat])
+    lost = rough(float(heat["occlusion"].max())) if found[-1].isfinite().all() else "–"
+    text = "Covering a square costs “{said}” up to {lost} of its score of {score}."
+    return p.says(tried, text, said=labels[said], lost=lost, score=rough(float(found[-1][0, said])))
 
 
-def exciting(network: Network, x: Tensor, pictures: Tensor, unit: Unit) -> p.Images:
+def exciting(
+    network: Network, x: Tensor, pictures: Tensor, y: Tensor, labels: Sequence[str], unit: Unit
+) -> p.Images:
     """The patches that the unit's channel answers to most: of each picture, uint8 (N, C, H, W), at most one.
 
-    x (N, C, H, W): what the network is given of them.
+    x (N, C, H, W): what the network is given of them; y (N,): their classes, by their place in `labels`.
     """
     layer, channel, _, _ = within((max(unit[0], 1), *unit[1:]), network.shapes)
     answers = nn.Sequential(*network.layers[:layer])(x).reshape(len(x), *network.shapes[layer])[
@@ -118,7 +131,17 @@ def exciting(network: Network, x: Tensor, pictures: Tensor, unit: Unit) -> p.Ima
         patch = pictures[row, :, box.top : box.top + box.height, box.left : box.left + box.width]
         patches.append(F.interpolate(patch[None].float(), size, mode="nearest")[0])
     tiles = torch.stack(patches).movedim(1, -1).to(torch.uint8).expand(-1, -1, -1, 3)
-    return p.Images(pixels=tiles, columns=8, captions=[f"{value:.2g}" for value in best[rows].tolist()])
+    captions = [f"{value:.2g}" for value in best[rows].tolist()]
+    picture = p.Images(pixels=tiles, columns=8, captions=captions)
+    counts = torch.bincount(y[rows], minlength=len(labels))
+    most = foremost(counts)
+    if not best.isfinite().all() or best.min() == best.max():  # it tells no picture from another
+        return picture
+    found = {"all": len(rows), "classes": int((counts > 0).sum())}
+    if most is None:
+        return p.says(picture, "These {all} patches are of {classes} classes.", **found)
+    text = "These {all} patches are of {classes} classes, {count} of “{label}”."
+    return p.says(picture, text, **found, count=int(counts[most]), label=labels[most])
 
 
 def _last(network: Network, layer: int, *kinds: type) -> int:
