@@ -280,3 +280,10 @@ def test_of_a_network_that_is_nowhere_nothing_is_read() -> None:
             parameter.fill_(math.nan)
     for panel in ("reconstructions", "decoded", "walk"):
         assert run.look(panel).reading is None
+
+
+def test_directions_near_pcas_are_those_of_small_bars() -> None:
+    run = Driven(Autoencoders, **FULL).train(60)
+    bars = run.look("angles")
+    near = sum(angle < 5 for angle in torch.as_tensor(bars.values)[0].tolist())
+    assert bars.reading.values == {"near": near, "all": len(bars.labels), "width": 5}

@@ -25,7 +25,7 @@ from descent.experiments.training.batch_norm import (
     shown,
 )
 from descent.kit.text import rough
-from driving import Driven, built, said_of, take
+from driving import Driven, break_weights, built, said_of, take
 
 
 class Run(Driven):
@@ -314,3 +314,14 @@ def test_nothing_is_said_of_a_network_of_no_numbers() -> None:
         for parameter in experiment.plain.parameters():
             parameter.fill_(float("nan"))
     assert said_of(experiment, knobs, "distributions")[1] == said_of(experiment, knobs, "drift")[1] == {}
+
+
+def test_what_is_normalised_away_is_the_mean_and_deviation_of_the_drawn_values() -> None:
+    experiment, knobs = built(BatchNormalisation)
+    picture, said = said_of(experiment, knobs, "unit")
+    x = torch.as_tensor(picture.values).view(3, -1)[0].double()
+    sigma = math.sqrt(float(((x - x.mean()) ** 2).mean()))
+    assert float(said["mean"].replace("−", "-")) == pytest.approx(float(x.mean()), rel=0.06, abs=1e-6)
+    assert float(said["sigma"]) == pytest.approx(sigma, rel=0.06)
+    break_weights(experiment)
+    assert said_of(experiment, knobs, "unit")[1] == {}

@@ -31,7 +31,7 @@ from descent.kit.data.scenes import (
     scene_of,
 )
 from descent.kit.data.translation import END, PAD, START
-from driving import Driven, built
+from driving import Driven, break_weights, built
 
 LANGUAGES: list[Language] = ["en", "ko"]
 
@@ -346,3 +346,17 @@ def test_what_is_read_from_the_panels_is_what_they_show() -> None:
     picture = run.look("tested")
     right = sum(text.startswith("✓") for text in picture.captions)
     assert picture.reading.values == {"right": right, "all": len(picture.captions)}
+
+
+def test_what_is_said_of_the_caption_is_what_the_pictures_show() -> None:
+    run = Driven(Captioning).train(3)
+    tokens = run.look("said")
+    whole = 100 * math.prod(torch.as_tensor(tokens.values).tolist())
+    assert tokens.reading.values == {"percent": f"{whole:.0f}" if whole >= 1 else "<1"}
+    picture = run.look("mass")
+    on = torch.as_tensor(picture.values)[:2]
+    row, column = divmod(int(on.argmax()), on.shape[1])
+    said = {"query": picture.columns[column], "key": picture.rows[row]}
+    assert picture.reading.values == {**said, "percent": f"{100 * float(on.max()):.0f}"}
+    break_weights(run.experiment)
+    assert run.look("said").reading is run.look("mass").reading is None

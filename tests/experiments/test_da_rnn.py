@@ -310,3 +310,11 @@ def test_what_is_read_from_the_panels_is_what_they_show() -> None:
     assert picture.rows[int(mean.argmax())] == picture.reading.values["name"]
     picture = run.look("steps")
     assert picture.reading.values["back"] == int(torch.as_tensor(picture.values).mean(1).argmax())
+
+
+def test_the_least_and_the_largest_error_are_those_of_the_table() -> None:
+    run = Driven(DualStage).train(2)
+    table, rmse = run.look("table"), run.look("table").values[:, 0]
+    said = table.reading.values
+    assert (said["low"], said["high"]) == (table.names[int(rmse.argmin())], table.names[int(rmse.argmax())])
+    assert float(said["least"]) == pytest.approx(float(rmse.min()), rel=0.06)

@@ -172,3 +172,12 @@ def test_what_is_read_from_the_panels_is_what_they_show() -> None:
         assert picture.reading.values["nearest"] == picture.labels[0]
         cosine = float(picture.reading.values["cosine"].replace("−", "-"))
         assert cosine == pytest.approx(float(picture.values[0, 0]), rel=0.06)
+
+
+def test_a_word_picks_the_row_that_is_said() -> None:
+    run = Driven(Embedding, word="king")
+    said = run.look("looked_up").reading.values
+    assert run.experiment.words[said["n"] - 1] == said["word"] == "king"
+    x = torch.eye(said["all"])[said["n"] - 1]
+    row = (x @ run.experiment.model.W)[: run.look("looked_up").values.shape[1] - 1]
+    torch.testing.assert_close(torch.as_tensor(run.look("looked_up").values)[-1, 1:], row.detach())

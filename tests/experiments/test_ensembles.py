@@ -353,3 +353,14 @@ def test_what_is_said_of_the_members_is_what_the_pictures_show() -> None:
     picture, said = said_of(experiment, knobs, "average")
     alike = experiment._shown(knobs, experiment.plane) > 0.5
     assert said["percent"] == rough(100 * float((alike.all(0) | ~alike.any(0)).double().mean()))
+
+
+def test_a_snapshot_is_taken_when_it_is_said_to_be() -> None:
+    experiment, knobs = built(Ensembles, cycle=20)
+    take(experiment, knobs, 7)
+    _, said = said_of(experiment, knobs, "schedule")
+    assert said == {"n": 13, "rate": rough(knobs.lr_snapshot)}
+    take(experiment, knobs, 12)
+    assert experiment.phase == 19
+    take(experiment, knobs, 1)
+    assert experiment.phase == 0

@@ -14,7 +14,7 @@ from descent.contract import KnobError
 from descent.experiments.attention.gpt import GPTExperiment, GPTKnobs, heads_of
 from descent.kit.data.text import ALICE, OTHER
 from descent.kit.nn.decoder import GPT, CausalAttention, continuation
-from driving import Driven, built, change, take
+from driving import Driven, break_weights, built, change, take
 
 OWN = {"corpus": "pasted", "length": 16, "d_model": 32, "batch_size": 4}  # quick to build
 
@@ -263,3 +263,18 @@ def test_where_nothing_follows_the_prompt_or_every_head_is_off_nothing_is_read()
     run = Driven(GPTExperiment, layers=1, heads=1, prompt="a")
     assert run.look("lens").reading is None
     assert run.change(off=["1.1"]).look("cost").reading is None
+
+
+def test_what_is_said_of_what_it_writes_and_its_heads_is_what_the_pictures_show() -> None:
+    run = Driven(GPTExperiment, **OWN)
+    assert run.look("head_history").reading is None  # none has been looked at yet
+    run.train(26)
+    tokens = torch.as_tensor(run.look("text").values)
+    mean = 100 * float(tokens.nanmean())
+    assert run.look("text").reading.values == {"percent": f"{mean:.0f}" if mean >= 1 else "<1"}
+    picture = run.look("head_history")
+    last = torch.as_tensor(picture.values)[0, :, -1]
+    head = heads_of(run.knobs)[int(last.argmax())]
+    assert picture.reading.values == {"head": head, "percent": f"{100 * float(last.max()):.0f}"}
+    break_weights(run.experiment)
+    assert run.look("text").reading is None

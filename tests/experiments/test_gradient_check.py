@@ -265,3 +265,13 @@ def test_no_bug_is_told_of_without_one_and_nothing_of_numbers_that_are_none() ->
             parameter.fill_(float("nan"))
     assert said_of(experiment, knobs, "layers")[0].reading is None
     assert said_of(experiment, knobs, "parameters")[1] == {}
+
+
+def test_what_float32_is_off_by_is_what_the_curves_are_apart() -> None:
+    experiment, knobs = built(GradientCheck, epsilon=1e-4)
+    picture, said = said_of(experiment, knobs, "around")
+    exact, single = torch.as_tensor(picture.values).view(3, -1)[:2]
+    share = 100 * float((single - exact).abs().max() / (exact[40] - exact[20]).abs())
+    assert float(said["off"]) == pytest.approx(share, rel=0.06)
+    blown = built(GradientCheck, epsilon=1e-12)
+    assert float(said_of(*blown, "around")[1]["off"]) > 100  # nothing is left in float32

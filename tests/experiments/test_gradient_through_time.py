@@ -16,7 +16,7 @@ from descent.experiments.sequence.gradient_through_time import (
     recall,
 )
 from descent.kit.nn.through_time import jacobians, next_state, reach, states, to_the_end
-from driving import Driven, built
+from driving import Driven, break_weights, built
 
 LAYERS = [nn.RNN, nn.LSTM, nn.GRU]
 
@@ -160,3 +160,18 @@ def test_what_is_read_from_the_panels_is_what_they_show() -> None:
 
 def test_where_the_window_cuts_the_way_nothing_is_read_of_the_first_step() -> None:
     assert Driven(GradientThroughTime, window=5).look("left").reading is None
+
+
+def test_what_is_said_of_the_answers_is_what_the_bars_show() -> None:
+    run = Driven(GradientThroughTime, task="adding").train(3)
+    wanted, *given = torch.as_tensor(run.look("answers").values)
+    off = {name: float((one - wanted).abs().mean()) for name, one in zip(TITLES.values(), given, strict=True)}
+    said = run.look("answers").reading.values
+    assert (said["low"], said["high"]) == (min(off, key=off.__getitem__), max(off, key=off.__getitem__))
+    assert float(said["most"]) == pytest.approx(max(off.values()), rel=0.06)
+    break_weights(run.experiment)
+    assert run.look("answers").reading is None
+    run = Driven(GradientThroughTime, task="recall").train(3)
+    shares = torch.as_tensor(run.look("answers").values).mean(1)
+    said = run.look("answers").reading
+    assert said is None or float(said.values["most"]) == pytest.approx(100 * float(shares.max()), rel=0.06)

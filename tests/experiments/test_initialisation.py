@@ -18,6 +18,7 @@ from descent.experiments.training.initialisation import (
     DEPTH,
     FAR,
     SCHEMES,
+    SHOWN,
     Initialisation,
     InitKnobs,
     Network,
@@ -294,3 +295,26 @@ def test_nothing_is_said_of_a_signal_that_is_none() -> None:
     experiment, knobs = built(scheme="zeros")
     assert said_of(experiment, knobs, "signal")[1] == said_of(experiment, knobs, "sizes")[1] == {}
     assert said_of(experiment, knobs, "different")[1]["count"] == 1
+
+
+def test_what_is_said_of_sizes_is_what_the_layers_hold() -> None:
+    experiment, knobs = built()
+    take = experiment.networks[knobs.scheme]
+    outputs, deltas = take.signals(experiment.x[:SHOWN], experiment.y[:SHOWN])
+    said = said_of(experiment, knobs, "activations")[1]
+    assert float(said["last"]) == pytest.approx(float(outputs[-1].abs().mean()), rel=0.06)
+    said = said_of(experiment, knobs, "gradients")[1]
+    assert float(said["first"]) == pytest.approx(float(deltas[0].abs().mean()), rel=0.06)
+    rows = take.layers[0].weight.detach()[: len(look(experiment, knobs, "weights").pixels)]
+    said = said_of(experiment, knobs, "weights")[1]
+    assert said == {
+        "sigma": rough(float(rows.var(correction=0).sqrt())),
+        "most": rough(float(rows.abs().max())),
+    }
+
+
+def test_of_layers_of_no_numbers_nothing_is_said() -> None:
+    experiment, knobs = built()
+    driving.break_weights(experiment)
+    for panel in ("activations", "gradients", "weights"):
+        assert said_of(experiment, knobs, panel)[1] == {}, panel

@@ -193,3 +193,15 @@ def test_nothing_is_said_of_a_loss_that_has_blown_up() -> None:
         experiment.step(knobs)
     for panel in ("rates", "fit"):
         assert said_of(experiment, knobs, panel)[1] == {}
+
+
+def test_the_best_step_along_the_line_is_the_curves_lowest_point() -> None:
+    experiment, knobs = make()
+    picture, said = said_of(experiment, knobs, "along")
+    curve = np.asarray(picture.values)[0, 0]
+    place = int(np.nanargmin(curve))
+    assert said == {"best": rough(float(picture.x[place])), "lowest": rough(float(curve[place]))}
+    with torch.no_grad():
+        experiment.network.θ.fill_(math.nan)
+    experiment.step_index += 1
+    assert said_of(experiment, knobs, "along")[1] == {}

@@ -320,3 +320,26 @@ def test_nothing_is_said_of_probabilities_that_are_none() -> None:
     with torch.no_grad():
         experiment.model.first.weight.fill_(float("nan"))
     assert said_of(experiment, knobs, "evidence")[1] == said_of(experiment, knobs, "hardest")[1] == {}
+
+
+def test_what_is_said_of_the_image_and_the_units_is_what_the_pictures_show() -> None:
+    experiment, knobs = built()
+    take(experiment, knobs, 20)
+    picture, said = said_of(experiment, knobs, "probabilities")
+    entropy = torch.distributions.Categorical(torch.as_tensor(picture.values)[0]).entropy()
+    assert said == {"n": f"{entropy.exp():.1f}"}
+    image = experiment.test_x[knobs.digit % len(experiment.test_x)]
+    assert said_of(experiment, knobs, "seen")[1] == {"n": 64, "ink": int(image.count_nonzero())}
+    rows = experiment.model.first.weight[:100].detach()
+    rows = rows[: len(look(experiment, knobs, "weights").pixels)]
+    cosines = F.cosine_similarity(rows[:, None], rows[None], dim=2).fill_diagonal_(-1)
+    said = said_of(experiment, knobs, "weights")[1]
+    assert cosines[said["one"] - 1, said["other"] - 1] == pytest.approx(float(cosines.max()), abs=1e-6)
+    assert float(said["cosine"]) == pytest.approx(float(cosines.max()), rel=0.06)
+
+
+def test_of_a_network_of_no_numbers_nothing_is_said_but_of_the_image() -> None:
+    experiment, knobs = built()
+    driving.break_weights(experiment)
+    for panel in ("probabilities", "weights", "hardest", "confusion"):
+        assert look(experiment, knobs, panel).reading is None, panel

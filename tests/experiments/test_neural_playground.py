@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F
 
+import driving
 from descent.contract.panels import Bars, Field, Graph, Heatmap, Histogram
 from descent.experiments.training.neural_playground import (
     ACTIVATIONS,
@@ -23,6 +24,7 @@ from descent.experiments.training.neural_playground import (
 )
 from descent.kit.data.planar import CLASSIFICATION, PLANE_FEATURES, REGRESSION, ShuffledBatches, encode, grid
 from descent.kit.nn.layers import PlaneNetwork as Network
+from descent.kit.text import rough
 from driving import Driven
 
 OPTIMIZERS = ("sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw")
@@ -566,3 +568,25 @@ def test_a_linear_model_is_stable_below_two_over_its_curvature_and_not_above() -
 def test_knobs_that_cannot_be_used_are_refused_by_name(knobs: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError, match=field):
         PlaygroundKnobs(**knobs)
+
+
+def test_what_is_said_of_the_network_is_what_the_pictures_show() -> None:
+    run = driving.Driven(NeuralPlayground).train(30)
+    heeded = torch.as_tensor(run.look("network").weights)[-8:]
+    unit = int(heeded.abs().argmax())
+    said = {"name": str(unit + 1), "weight": rough(float(heeded[unit]))}
+    assert run.look("network").reading.values == said
+    counts = torch.as_tensor(run.look("confusion").values)
+    assert run.look("confusion").reading.values == {"right": counts.trace(), "all": counts.sum()}
+    weights = torch.cat([weight.flatten() for weight in run.experiment.model.weights])
+    near = f"{100 * float((weights.abs() < 0.1).float().mean()):.0f}"
+    assert run.look("weights").reading.values == {"near": near, "width": "0.1"}
+    flat = driving.Driven(NeuralPlayground, hidden=[], features=["x1", "x2"]).train(5)
+    assert flat.look("network").reading.values["name"] in flat.look("network").labels
+
+
+def test_of_a_network_of_no_numbers_nothing_is_said() -> None:
+    run = driving.Driven(NeuralPlayground)
+    driving.break_weights(run.experiment)
+    for panel in PROBES:
+        assert run.look(panel).reading is None, panel

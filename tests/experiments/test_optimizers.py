@@ -26,6 +26,7 @@ from descent.experiments.optimisation.optimizers import (
 )
 from descent.kit.extremes import extremes
 from descent.kit.nn.plane import through
+from descent.kit.text import rough
 from driving import built, said_of
 from driving import take as run
 
@@ -329,3 +330,18 @@ def test_what_is_said_of_the_race_is_what_the_pictures_show() -> None:
     assert said == extremes(picture.values[1].tolist(), picture.labels)
     _, said = said_of(experiment, knobs, "memory")
     assert (said["high"], said["most"], said["low"], said["least"]) == ("Adadelta", "2", "SGD", "0")
+
+
+def test_what_is_said_of_the_map_and_one_weight_is_what_the_pictures_show() -> None:
+    experiment, knobs = built(Optimizers)
+    assert said_of(experiment, knobs, "weight")[1] == {}  # nobody has moved it
+    run(experiment, knobs, 40)
+    assert said_of(experiment, knobs, "weight")[1] == {}  # Adam and AdamW move it alike, and farthest
+    run(experiment, knobs, 10)
+    picture, said = said_of(experiment, knobs, "shares")
+    assert said["percent"] in (f"{float(picture.values[0, 0, 1]):.0f}", ">99")
+    picture, said = said_of(experiment, knobs, "weight")
+    rates = torch.tensor([optimizer.param_groups[0]["lr"] for optimizer in experiment.optimizers])
+    moved = -rates * torch.as_tensor(picture.values)[:, 1, -1]  # drawn is −Δθ / η
+    farthest = int(moved.abs().argmax())
+    assert said == {"name": picture.groups[farthest], "by": rough(float(moved[farthest]))}

@@ -150,3 +150,13 @@ def test_what_is_read_from_the_panels_is_what_they_show() -> None:
     if picture.reading:  # nobody else is as good
         assert picture.series[int(right.argmax())] == picture.reading.values["best"]
     assert bool(picture.reading) == (int((right == right.max()).sum()) == 1)
+
+
+def test_half_of_the_closeness_is_lost_where_it_is_said() -> None:
+    picture = Driven(PositionalEncoding).look("closeness")
+    at = dict(
+        zip(torch.as_tensor(picture.x).tolist(), torch.as_tensor(picture.values)[0, 0].tolist(), strict=True)
+    )
+    k = picture.reading.values["k"]
+    assert at[k] < at[0] / 2
+    assert min(at[n] for n in range(k)) >= at[0] / 2

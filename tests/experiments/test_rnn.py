@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from descent.experiments.sequence.rnn import RNN, SHAPES, TESTED
-from descent.kit.data.read_and_say import BOTH, MOVES, SIDE, STROKES, TAGS, TASKS, stroke
+from descent.kit.data.read_and_say import BOTH, HIT, MOVES, SIDE, STROKES, TAGS, TASKS, stroke
 from descent.kit.nn.elman import Recurrence, by_step, unrolled_in_numpy
-from driving import Driven, take
+from driving import Driven, break_weights, take
 
 
 def numbers(seed: int) -> torch.Generator:
@@ -172,3 +172,27 @@ def test_what_is_read_from_the_panels_is_what_they_show() -> None:
     brightest = picture.captions[picture.reading.values["t"] - 1]
     assert brightest == f"t = {picture.reading.values['t']}"
     assert size > 0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_said_of_a_sequence_is_what_the_pictures_show(shape: str) -> None:
+    run = Driven(RNN, shape=shape).train(30)
+    picture, one = run.look("says"), run.experiment._one(run.knobs)
+    asked = torch.as_tensor(picture.values).T[one.asked]
+    if asked.shape[1] == 2 and one.said.ndim == 3:  # where the pen is
+        right = (asked - one.said[one.asked, 0]).norm(dim=1) < HIT
+    else:
+        right = asked.argmax(1) == one.said[one.asked, 0]
+    assert picture.reading.values == {"right": int(right.sum()), "all": len(right)}
+    picture = run.look("path")
+    way = torch.as_tensor(picture.mesh).reshape(-1, 2)
+    if not len(way):
+        points, groups = torch.as_tensor(picture.points), torch.as_tensor(picture.groups)
+        apart = torch.cdist(points, points).fill_diagonal_(torch.inf)
+        share = float((groups[apart.argmin(1)] == groups).float().mean())
+        assert picture.reading.values == {"beside": f"{100 * share:.0f}"}
+    else:
+        steps = (way[1:] - way[:-1]).norm(dim=1)
+        assert picture.reading.values == {"t": int(steps.argmax()) + 2}
+    break_weights(run.experiment)
+    assert run.look("says").reading is run.look("path").reading is None

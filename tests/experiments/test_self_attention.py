@@ -20,7 +20,7 @@ from descent.experiments.attention.self_attention import (
 )
 from descent.kit.data.gapped import GAP, Sentences
 from descent.kit.data.translation import PAD
-from driving import Driven, assert_steps_are_adams, built
+from driving import Driven, assert_steps_are_adams, break_weights, built
 
 
 @torch.no_grad()
@@ -196,3 +196,26 @@ def test_of_a_model_that_is_nowhere_nothing_is_read() -> None:
             parameter.fill_(float("nan"))
     for panel in ("scores", "product", "weighted_sum", "filled"):
         assert run.look(panel).reading is None
+
+
+def test_what_is_said_of_the_heads_is_what_the_pictures_show() -> None:
+    run = Driven(SelfAttentionExperiment).train(3)
+    picture = run.look("projections")
+    q, k, _ = torch.as_tensor(picture.values).chunk(3, 1)
+    fits = q @ k.T
+    query, key = divmod(int(fits.argmax()), len(k))
+    said = picture.reading.values
+    assert (said["query"], said["key"]) == (picture.rows[query], picture.rows[key])
+    assert float(said["score"].replace("−", "-")) == pytest.approx(float(fits.max()), rel=0.06)
+    picture = run.look("every_head")
+    weights = torch.as_tensor(picture.weights)
+    _, _, query, key = (int(place) for place in (weights == weights.max()).nonzero()[0])
+    said = {"query": picture.queries[query], "key": picture.keys[key]}
+    assert picture.reading.values == {**said, "percent": f"{100 * float(weights.max()):.0f}"}
+    picture = run.look("why_the_root")
+    raw, scaled = torch.as_tensor(picture.values)[0, :, -1].tolist()
+    assert float(picture.reading.values["raw"]) == pytest.approx(raw, rel=0.06)
+    assert float(picture.reading.values["scaled"]) == pytest.approx(scaled, rel=0.06)
+    assert raw / scaled == pytest.approx(float(picture.x[-1]), rel=1e-3)  # d_k
+    break_weights(run.experiment)
+    assert run.look("projections").reading is run.look("every_head").reading is None

@@ -349,3 +349,18 @@ def test_of_a_network_that_is_nowhere_no_look_is_read() -> None:
         for parameter in run.experiment.models["luong"].parameters():
             parameter.fill_(float("nan"))
     assert run.look("luong").reading is None
+
+
+def test_what_is_said_of_lengths_and_candidates_is_what_the_pictures_show(small: Driven) -> None:
+    ranking = small.look("candidates")
+    first, *others = ranking.values[:, 0].tolist()
+    share = 100 * first / (first + sum(others))
+    assert ranking.reading.values == {"percent": f"{share:.0f}", "n": 1 + len(others)}
+    kept = small.experiment.right
+    try:
+        assert small.look("by_length").reading is None  # as yet all are wrong
+        small.experiment.right = torch.stack([torch.zeros_like(kept[0]), kept[1], torch.ones_like(kept[2])])
+        said = small.look("by_length").reading.values
+        assert (said["high"], said["most"], said["least"]) == ("Luong", "100", "0")
+    finally:
+        small.experiment.right = kept

@@ -466,3 +466,12 @@ def test_of_a_model_that_is_nowhere_no_look_is_read() -> None:
             parameter.fill_(math.nan)
     for panel in ("cross_attention", "encoder_attention", "decoder_attention"):
         assert run.look(panel).reading is None
+
+
+def test_components_that_keep_their_sign_are_counted() -> None:
+    run = Driven(TransformerExperiment, **SMALL)
+    table = torch.as_tensor(run.look("positional_encoding").values)
+    still = [column for column in table.T.tolist() if min(column) >= 0 or max(column) <= 0]
+    said = run.look("positional_encoding").reading.values
+    assert said == {"still": len(still), "all": 16, "n": len(table)}
+    assert 0 < len(still) < 16

@@ -50,6 +50,15 @@ def choices(p: Tensor) -> str:
     return f"{value:.1f}" if math.isfinite(value) else "–"
 
 
+def strongest(weights: Tensor, names: Sequence[str]) -> dict[str, str] | None:
+    """The name of the largest of `weights` (N,) in size, and the weight; None where none is or one is NaN.
+
+    As values of a sentence with {name} and {weight}.
+    """
+    place = foremost(weights.abs()) if weights.isfinite().all() else None
+    return None if place is None else {"name": names[place], "weight": rough(float(weights[place]))}
+
+
 def peak(values: Tensor) -> dict[str, int | str] | None:
     """Where `values` (H, W) are largest, from 1, and what they are there; None for one number, ties and NaN.
 

@@ -277,7 +277,8 @@ class GPTExperiment(Experiment[GPTKnobs]):
             picture.notes = [p.Note(UNKNOWN, {"strange": strange, "other": OTHER})]
         if len(self.pairs.encode(knobs.prompt)) > knobs.length:
             picture.notes = [*picture.notes, p.Note(CUT, {"n": knobs.length})]
-        return picture
+        share = in_percent(float(chances[len(shown) :].mean()))
+        return p.says(picture, "It gave the tokens it wrote {percent}% on average.", percent=share)
 
     def _coloured(self, tokens: Tensor, chances: Tensor, marks: Tensor, name: str) -> p.Tokens:
         names = [self.names[token] for token in tokens.tolist()]
@@ -373,7 +374,7 @@ class GPTExperiment(Experiment[GPTKnobs]):
     @p.lines("What each head does")
     def head_history(self, knobs: GPTKnobs) -> p.Lines:
         """Previous-token and induction score of every head, on random tokens that repeat."""
-        return p.Lines(
+        picture = p.Lines(
             x=torch.arange(len(self.scores)).float() * EVERY * self.stride,
             values=self.scores.permute(1, 2, 3, 0).flatten(1, 2),  # (2, L·h, n)
             series=heads_of(knobs),
@@ -381,3 +382,9 @@ class GPTExperiment(Experiment[GPTKnobs]):
             x_label="step",
             y_ranges=[(0.0, 1.0)] * 2,
         )
+        first = foremost(self.scores[-1, 0]) if len(self.scores) else None
+        if first is None:
+            return picture
+        share = in_percent(float(self.scores[-1, 0].flatten()[first]))
+        text = "No head looks more at the token before than {head}: with {percent}% of its weight."
+        return p.says(picture, text, head=heads_of(knobs)[first], percent=share)

@@ -221,7 +221,7 @@ class PositionalEncoding(Race[PositionKnobs]):
         q, k = (layer(x).view(HEADS, 1, -1) for layer in (rotary.Q, rotary.K))  # (h, 1, d/h)
         scores = (q * turned(k.expand(-1, len(distance), -1), distance, knobs.base)).sum(2)  # (h, distances)
         rows = torch.stack([fixed_ones, torch.stack(learnt), scores[0]])
-        return p.Lines(
+        picture = p.Lines(
             x=distance.float(),
             values=rows[:, None],
             groups=["sinusoidal", "learnt", "rotary"],
@@ -230,6 +230,11 @@ class PositionalEncoding(Race[PositionKnobs]):
             marks=[[("−k", -float(knobs.back))]] * 3,
             notes=["Σ cos ω k", "PE·PE", "q·R k"],
         )
+        below = (fixed_ones[LONGEST - 1 :] < fixed_ones[LONGEST - 1] / 2).nonzero()  # of k = 0, 1, …
+        if not len(below):
+            return picture
+        text = "Of the sinusoids’ product with themselves half is lost by distance {k}."
+        return p.says(picture, text, k=int(below[0]))
 
     @p.heatmap("Does it find the formula's M?", size="wide")
     def matrices(self, knobs: PositionKnobs) -> p.Heatmap:

@@ -36,7 +36,7 @@ from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.gapped import GAP, Gapped, Language, Sentences
 from descent.kit.data.translation import PAD
-from descent.kit.reading import gaze, in_percent
+from descent.kit.reading import gaze, in_percent, peak
 from descent.kit.text import rough
 
 MOST = 12  # words of a sentence
@@ -315,9 +315,15 @@ class SelfAttentionExperiment(Experiment[SelfAttentionKnobs]):
         parts = attended.Q[head], attended.K[head], attended.V[head]
         columns = [f"{name}{i}" for name in "qkv" for i in numbered(parts[0].shape[1])]
         names = self._names(knobs)
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=torch.cat(parts, 1), rows=names, columns=columns, scale="diverging", annotate=True
         )
+        found = peak(parts[0] @ parts[1].T)
+        if not found:
+            return picture
+        query, key = names[int(found["row"]) - 1], names[int(found["column"]) - 1]
+        text = "The query of “{query}” fits the key of “{key}” best: q·k = {score}."
+        return p.says(picture, text, query=query, key=key, score=found["value"])
 
     @p.heatmap("The weighted sum", size="wide")
     def weighted_sum(self, knobs: SelfAttentionKnobs) -> p.Heatmap:
@@ -357,7 +363,9 @@ class SelfAttentionExperiment(Experiment[SelfAttentionKnobs]):
         tokens, attended = self._read(knobs)
         names = self._names(knobs)
         forbidden = (~permitted(tokens, knobs.allowed)[0]).to(torch.uint8)
-        return p.Attention(weights=attended.weights[None], queries=names, keys=names, masked=forbidden)
+        picture = p.Attention(weights=attended.weights[None], queries=names, keys=names, masked=forbidden)
+        text = "Nowhere is a head surer than from “{query}” to “{key}”: {percent}%."
+        return p.says(picture, text, **gaze(attended.weights, names, names))
 
     loss = p.scalars({"loss/train": "training", "loss/test": "unseen"}, "Loss", log=True)
     accuracy = p.scalars({"acc/verb": "verbs", "acc/object": "objects"}, "Gaps filled right")
@@ -381,7 +389,7 @@ class SelfAttentionExperiment(Experiment[SelfAttentionKnobs]):
                     [both.var((1, 2)), entropy(both.softmax(-1)).mean(1), softmax_slope(both).mean(1)]
                 )
             )
-        return p.Lines(
+        picture = p.Lines(
             x=torch.tensor(SIZES).float(),
             values=torch.stack(curves, -1),  # (3, 2, sizes)
             series=["q·k", "q·k/√d_k"],
@@ -390,6 +398,9 @@ class SelfAttentionExperiment(Experiment[SelfAttentionKnobs]):
             x_log=True,
             marks=[[("d_k", float(d_k))]] * 3,
         )
+        raw, scaled = (rough(float(variance)) for variance in curves[-1][0])
+        text = "At d_k = {most} a score has variance {raw}, divided by √d_k {scaled}."
+        return p.says(picture, text, most=SIZES[-1], raw=raw, scaled=scaled)
 
 
 def numbered(n: int) -> list[str]:

@@ -304,7 +304,7 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
     def positional_encoding(self, knobs: TransformerKnobs) -> p.Heatmap:
         """PE, one row per position."""
         rows = [str(place) for place in range(len(self.model.positions))]
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=self.model.positions,
             rows=rows,
             x_label="component",
@@ -312,3 +312,7 @@ class TransformerExperiment(Experiment[TransformerKnobs]):
             scale="diverging",
             range=(-1.0, 1.0),
         )
+        table = self.model.positions
+        still = int(((table >= 0).all(0) | (table <= 0).all(0)).sum())
+        text = "{still} of {all} components keep their sign over all {n} positions."
+        return p.says(picture, text, still=still, all=table.shape[1], n=len(table))

@@ -40,13 +40,14 @@ from descent.kit.data.digits import shuffled_digits
 from descent.kit.data.images import CLASSES_OF, GREY_SETS
 from descent.kit.data.own_images import chosen_images, in_grey
 from descent.kit.nn.lean import lean_optimizer
-from descent.kit.reading import beside_their_own, in_percent
+from descent.kit.reading import beside_their_own, how_many, in_percent
 from descent.kit.text import rough
 
 TRAINED, TESTED = 4000, 1000  # pictures of a larger set
 TEST_SHARE = 5  # one in so many of scikit-learn's digits is for testing
 PIXEL_VARIANCE = 0.25**2  # σₓ² of the variational decoder
 MEASURED_EVERY = 20  # steps between two measurements on all pictures
+NEAR = 5  # degrees between two directions that count as one
 POINTS, JUDGED = 400, 200  # codes shown, pictures whose main directions are found
 FIELD = 32  # cells of the ground along a side
 GRID, WALK = 12, 12  # decoded pictures along a side, and in a row
@@ -376,12 +377,15 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
     def angles(self, knobs: AutoencoderKnobs) -> p.Bars:
         """Between PCA's directions and as many main directions of what the test pictures come back as."""
         found = principal_angles(principal(self.model(self.test_x[:JUDGED]), knobs.code), self.components)
-        return p.Bars(
+        picture = p.Bars(
             values=found[None],
             labels=[f"θ{i}" for i in range(1, knobs.code + 1)],
             range=(0.0, 90.0),
             note=f"max θ = {float(found.max()):.2f}°",
         )
+        near = how_many(found < NEAR, found)
+        text = "{near} of {all} directions are within {width}° of PCA’s."
+        return p.says(picture, text, near=near, all=knobs.code, width=NEAR)
 
     loss = p.scalars(
         {"loss/train": "L", "kl": "KL", "l1": "‖z‖₁", "active": "active"}, "Loss", log=True, smoothing=0.9

@@ -35,6 +35,7 @@ from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scal
 from descent.contract import panels as p
 from descent.kit.data.planar import circle, encode
 from descent.kit.nn.activations import ACTIVATION_TITLES, ACTIVATIONS
+from descent.kit.reading import times_as_large
 from descent.kit.text import figure, rough
 
 POINTS = 32
@@ -319,7 +320,7 @@ class GradientCheck(Experiment[CheckKnobs]):
         slope = (exact[40] - exact[20]) / 2  # t = ±1
         middle = (exact[40] + exact[20]) / 2
         right, numeric = self._autograd(θ, knobs)[i].item(), slope.item() / knobs.epsilon
-        return p.Lines(
+        picture = p.Lines(
             x=t,
             values=torch.stack([*curves, middle + slope * t]),
             series=["f", "float32", "slope"],
@@ -327,6 +328,9 @@ class GradientCheck(Experiment[CheckKnobs]):
             notes=[f"Δf/2ε = {figure(numeric, 4)}, ∂f/∂θ = {figure(right, 4)}"],
             dots=p.Lines.dot(t[[20, 40]], exact[[20, 40]], series=2),
         )
+        off = times_as_large(100 * float((curves[1] - exact).abs().max()), abs(float(2 * slope)))
+        text = "In float32 f is off by up to {off}% of what it changes between the two points."
+        return p.says(picture, text, off=off)
 
     @p.bars("Which layer is wrong?", log=True)
     def layers(self, knobs: CheckKnobs) -> p.Bars:

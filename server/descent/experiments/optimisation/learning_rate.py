@@ -31,6 +31,7 @@ from torch import Tensor, nn, optim
 
 from descent.contract import Experiment, Knobs, Measure, Objective, Preset, Scalars, fixed, rate
 from descent.contract import panels as p
+from descent.kit.reading import foremost
 from descent.kit.text import figure, rough, term
 
 POINTS = 40
@@ -269,8 +270,9 @@ class LearningRate(Experiment[RateKnobs]):
         loss, fall, rise = here.loss.item(), knobs.lr * first.item(), knobs.lr**2 * second.item()
         after = self._loss(θ - knobs.lr * here.g).item()
         terms = [figure(fall), term(rise), figure(fall + rise), figure(after - loss)]
+        best = foremost(-true)
         drop = max(loss - true.nan_to_num(math.inf).min().item(), 0.02 * loss)
-        return p.Lines(
+        picture = p.Lines(
             x=η,
             values=drawable(torch.stack([true, slope, curve])[None]),
             series=["L(θ + Δθ)", "L + ∇L·Δθ", "L + ∇L·Δθ + ½ΔθᵀHΔθ"],
@@ -285,6 +287,10 @@ class LearningRate(Experiment[RateKnobs]):
                 )
             ),
         )
+        if best is None:
+            return picture
+        text = "Of all steps along this line, one with η = {best} would bring L lowest: to {lowest}."
+        return p.says(picture, text, best=rough(float(η[best])), lowest=rough(float(true[best])))
 
     promised = p.scalars(
         {"taylor/first": "∇L·Δθ", "taylor/second": "½ΔθᵀHΔθ", "taylor/actual": "ΔL"},

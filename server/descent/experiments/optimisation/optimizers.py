@@ -52,6 +52,7 @@ from descent.kit.nn.plane import Landscape, Plane, landscape_of, through
 from descent.kit.nn.race import Race, by_learner
 from descent.kit.nn.rules import NAG, SGD, Adadelta, Adagrad, Adam, AdamW, Momentum, RMSprop, Rule
 from descent.kit.nn.stopwatch import Stopwatch
+from descent.kit.reading import foremost, in_percent
 from descent.kit.text import rough
 
 PIXELS, HIDDEN, CLASSES = 64, 8, 10
@@ -339,7 +340,7 @@ class Optimizers(Race[OptimizersKnobs]):
         """The cumulated shares of the first principal components, in %."""
         shares = 100 * self._plane(knobs).shares[:10]
         first, second = shares[:2].tolist()
-        return p.Lines(
+        picture = p.Lines(
             x=np.arange(1, len(shares) + 1),
             values=shares.cumsum(0)[None],
             groups=["%"],
@@ -349,6 +350,8 @@ class Optimizers(Race[OptimizersKnobs]):
             notes=[f"{first:.1f} % + {second:.1f} % = {first + second:.1f} %"],
             y_ranges=[(0.0, 105.0)],
         )
+        text = "The map shows {percent}% of how far the paths spread."
+        return p.says(picture, text, percent=in_percent(min(1.0, (first + second) / 100)))
 
     @p.lines("Loss by second", size="wide")
     def by_second(self, knobs: OptimizersKnobs) -> p.Lines:
@@ -390,7 +393,7 @@ class Optimizers(Race[OptimizersKnobs]):
         glass = latest_rows(self.glass, max(1, self.step_index))  # (T, P, 3)
         g, moved, rate = glass.unbind(2)  # (T, P)
         weights, numbers = [next(model.parameters()) for model in self.models], glass[-1].tolist()
-        return p.Lines(
+        picture = p.Lines(
             x=np.arange(self.step_index - len(glass), self.step_index),
             values=torch.stack([g, -moved / rate], 0).permute(2, 0, 1),  # (P, 2, T)
             groups=list(TITLES.values()),
@@ -401,6 +404,11 @@ class Optimizers(Race[OptimizersKnobs]):
                 for optimizer, weight, last in zip(self.optimizers, weights, numbers, strict=True)
             ],
         )
+        farthest = foremost(moved[-1].abs())
+        if farthest is None:
+            return picture
+        text = "In the last step {name} moved it farthest, by {by}."
+        return p.says(picture, text, name=picture.groups[farthest], by=rough(float(moved[-1, farthest])))
 
     @p.bars("Numbers kept per weight")
     def memory(self, knobs: OptimizersKnobs) -> p.Bars:

@@ -55,7 +55,7 @@ from descent.kit.data.scenes import (
 )
 from descent.kit.data.translation import END, PAD, START
 from descent.kit.nn.race import Race, by_learner, losses_by_learner, step_all
-from descent.kit.reading import in_percent
+from descent.kit.reading import gaze, in_percent
 
 Name = Literal["attention", "mean"]
 TITLES: dict[Name, str] = {"attention": "with attention", "mean": "without"}
@@ -320,13 +320,15 @@ class Captioning(Race[CaptioningKnobs]):
             note = p.Note("The objects stand diagonally: no caption is true, and none was learnt.")
         elif words[:-1] != wanted:
             note = p.Note("It should be: {caption}", {"caption": " ".join(wanted)})
-        return p.Tokens(
+        picture = p.Tokens(
             tokens=[f"{word} " for word in words],
             values=chances,
             range=(0.0, 1.0),
             name="probability",
             notes=[note],
         )
+        text = "The whole caption has a probability of {percent}%, the product of its words’."
+        return p.says(picture, text, percent=in_percent(float(chances.double().prod())))
 
     @p.heatmap("On which object it looks", size="wide")
     def mass(self, knobs: CaptioningKnobs) -> p.Heatmap:
@@ -338,9 +340,11 @@ class Captioning(Race[CaptioningKnobs]):
             for o in zip(scene.sizes[0], scene.colours[0], scene.shapes[0], strict=True)
         ]
         on = on_objects(weights[None], scene)[0].T
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=on, rows=[*names, "elsewhere"], columns=words, range=(0.0, 1.0), annotate=True
         )
+        text = "It looks most clearly for “{query}”: at “{key}”, {percent}%."
+        return p.says(picture, text, **gaze(on[:2].T, words, names))
 
     @p.images("Scenes with pairs never seen together", size="wide")
     def tested(self, knobs: CaptioningKnobs) -> p.Images:

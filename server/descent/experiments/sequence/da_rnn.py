@@ -45,6 +45,7 @@ from descent.kit.data.series import (
     tabled_series,
 )
 from descent.kit.data.table import carried, read_table
+from descent.kit.extremes import extremes
 from descent.kit.nn.dual_stage import DARNN, PlainLSTM, Predicted
 from descent.kit.nn.race import Race, by_learner, losses_by_learner, step_all
 from descent.kit.reading import in_percent
@@ -308,12 +309,15 @@ class DualStage(Race[DARNNKnobs]):
         came = self.series.target.to(self.device)[self.tested]
         values = torch.stack([errors(came, self._said(name, knobs).y) for name in BESIDE])  # (5, 3)
         most = values.nan_to_num().amax(0).clamp(min=1e-6).tolist()
-        return p.Ranking(
+        picture = p.Ranking(
             values=values,
             names=list(BESIDE.values()),
             columns=["RMSE", "MAE", "MAPE"],
             ranges=[(0.0, high) for high in most],
         )
+        found = extremes(values[:, 0], picture.names)
+        text = "{low} has the least RMSE, {least}, {high} the largest, {most}."
+        return p.says(picture, text, **found) if found else picture
 
     losses = p.scalars(by_learner("loss", LEARNERS), "Loss", log=True, smoothing=0.9)
     rmse = p.scalars(by_learner("rmse", LEARNERS), "RMSE on what comes after")

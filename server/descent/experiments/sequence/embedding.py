@@ -348,12 +348,19 @@ class Embedding(Experiment[EmbeddingKnobs]):
         W = self.model.W[shown][:, :COMPONENTS]
         x = F.one_hot(torch.tensor(0), len(shown)).to(W)[:, None]
         product = torch.cat([torch.full_like(x[:1], torch.nan), x.T @ W], 1)
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=torch.cat([torch.cat([x, W], 1), product]),
             rows=[*(self.words[row] for row in shown), "x W"],
             columns=["x", *(str(i + 1) for i in range(W.shape[1]))],
             scale="diverging",
             annotate=True,
+        )
+        return p.says(
+            picture,
+            "“{word}” is word {n} of {all}: x W is row {n} of W.",
+            word=self.words[word],
+            n=word + 1,
+            all=len(self.words),
         )
 
     loss = p.scalars({"loss/train": "training", "loss/test": "unseen places"}, "Loss", smoothing=0.9)

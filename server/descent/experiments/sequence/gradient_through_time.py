@@ -37,6 +37,7 @@ from torch.nn import functional as F
 from descent.contract import Objective, Preset, Scalars
 from descent.contract import panels as p
 from descent.contract.knobs import Knobs, batch_of, fixed, live, rate
+from descent.kit.extremes import extremes
 from descent.kit.nn.gates import RECURRENT, Recurrent, signals
 from descent.kit.nn.race import Race, by_learner, losses_by_learner
 from descent.kit.nn.through_time import reach
@@ -261,11 +262,18 @@ class GradientThroughTime(Race[TimeKnobs]):
         given = [self.networks[name](self.shown.inputs) for name in TITLES]  # (N, A) each
         if knobs.task == "adding":
             values, series = [self.shown.answers, *(answers[:, 0] for answers in given)], ["wanted"]
+            found = extremes(
+                [float((one - values[0]).abs().mean()) for one in values[1:]], [*TITLES.values()]
+            )
+            text = "On average {low} is off by {least}, {high} by {most}."
         else:
             right = self.shown.answers[:, None]
             values, series = [answers.softmax(1).gather(1, right)[:, 0] for answers in given], []
-        return p.Bars(
+            found = extremes([float(100 * one.mean()) for one in values], [*TITLES.values()])
+            text = "On average {high} gives the right symbol {most}%, {low} {least}%."
+        picture = p.Bars(
             values=torch.stack(values).clamp(-2, 4),
             labels=[str(n + 1) for n in range(ASKED)],
             series=[*series, *TITLES.values()],
         )
+        return p.says(picture, text, **found) if found else picture

@@ -15,6 +15,7 @@ Departures: small tasks made here; Adam; several layers read each other's h.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -28,6 +29,7 @@ from descent.kit.nn.elman import Recurrence, by_step, unrolled_in_numpy
 from descent.kit.nn.features import principal_plane
 from descent.kit.nn.lean import update
 from descent.kit.nn.traced import Gradients, alone
+from descent.kit.reading import beside_their_own, foremost, how_many, in_percent
 from descent.kit.text import rough
 
 TESTED = 40  # held-out sequences
@@ -178,7 +180,7 @@ class RNN(Experiment[RNNKnobs]):
                 self.task.read(one.x[:, 0]), self.task.answer(one.said[:, 0]), one.asked.tolist(), strict=True
             )
         ]
-        return p.Heatmap(
+        picture = p.Heatmap(
             values=(output if drawn else output.softmax(1)).T,
             rows=self.task.names,
             columns=answers,
@@ -186,6 +188,9 @@ class RNN(Experiment[RNNKnobs]):
             scale="diverging" if drawn else "sequential",
             range=(-1.0, 1.0) if drawn else (0.0, 1.0),
         )
+        right = self.task.right(output[:, None], one)  # bool (asked steps, 1)
+        text = "{right} of {all} answers to this sequence are right."
+        return p.says(picture, text, right=how_many(right, output), all=right.numel())
 
     @p.heatmap("Hidden state, unrolled")
     def states(self, knobs: RNNKnobs) -> p.Heatmap:
@@ -226,7 +231,7 @@ class RNN(Experiment[RNNKnobs]):
             mesh = points[None]
             pictures = one.x[:, 0] if isinstance(self.task, ManyToOne) else pictures
         reach = max(1.2, 1.15 * float(points.nan_to_num().abs().max()))
-        return p.Arrows(
+        picture = p.Arrows(
             values=points.new_zeros(0, 0),
             x=(-reach, reach),
             y=(-reach, reach),
@@ -238,6 +243,12 @@ class RNN(Experiment[RNNKnobs]):
             pictures=p.Images.to_pixels(pictures.reshape(-1, SIDE, SIDE), 0) if len(pictures) else
             pictures.to(torch.uint8),
         )  # fmt: skip
+        if isinstance(self.task, OneToOne):
+            beside = in_percent(beside_their_own(points, groups) if points.any() else math.nan)
+            text = "{beside}% of the points lie next to one of their own class."
+            return p.says(picture, text, beside=beside)
+        t = foremost(mesh[0].diff(dim=0).norm(dim=1))
+        return picture if t is None else p.says(picture, "No step is longer than that to t = {t}.", t=t + 2)
 
     @p.images("The gradient of W_h, step by step", size="wide")
     def gradient(self, knobs: RNNKnobs) -> p.Images:

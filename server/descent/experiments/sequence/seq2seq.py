@@ -41,10 +41,11 @@ from descent.contract import panels as p
 from descent.contract.knobs import KnobError, Knobs, batch_of, fixed, live, rate
 from descent.kit.data.spoken import Said, Spoken, SpokenPairs, Tongue, placed_tokens
 from descent.kit.data.translation import END, PAD, START
+from descent.kit.extremes import extremes
 from descent.kit.nn.beam import Hypothesis
 from descent.kit.nn.race import Race, by_learner, losses_by_learner, step_all
 from descent.kit.nn.translators import BahdanauTranslator, LuongTranslator, NoAttention, Translator
-from descent.kit.reading import gaze
+from descent.kit.reading import gaze, in_percent
 
 Name = Literal["none", "bahdanau", "luong"]
 TITLES: dict[Name, str] = {"none": "no attention", "bahdanau": "Bahdanau", "luong": "Luong"}
@@ -279,13 +280,19 @@ class Seq2Seq(Race[Seq2SeqKnobs]):
         places = (lengths - 1) // BIN
         counts = torch.bincount(places)
         sums = torch.stack([torch.bincount(places, right) for right in self.right])
-        return p.Lines(
+        values = torch.where(counts < FEWEST, torch.nan, sums / counts)
+        picture = p.Lines(
             x=torch.arange(len(counts)) * BIN + (BIN + 1) / 2,
-            values=torch.where(counts < FEWEST, torch.nan, sums / counts),
+            values=values,
             series=list(TITLES.values()),
             x_label="tokens read",
             y_ranges=[(0.0, 1.0)],
         )
+        enough = (counts >= FEWEST).nonzero()
+        found = extremes(100 * values[:, enough[-1, 0]], [*TITLES.values()]) if len(enough) else None
+        if not found:
+            return picture
+        return p.says(picture, "Of the longest, {high} gets {most}% right, {low} {least}%.", **found)
 
     @p.attention("Luong's alignment", size="wide")
     def luong(self, knobs: Seq2SeqKnobs) -> p.Attention:
@@ -298,12 +305,15 @@ class Seq2Seq(Race[Seq2SeqKnobs]):
         found = self._hypotheses(knobs.shown, knobs)
         answer = self.spoken.answer(knobs.text)
         chances = torch.tensor([[h.score, h.score / len(h.tokens)] for h in found]).exp()
-        return p.Ranking(
+        picture = p.Ranking(
             values=chances.nan_to_num(),
             names=[self._said(h.tokens, answer) for h in found],
             columns=["p", "p per token"],
             ranges=[(0.0, 1.0), (0.0, 1.0)],
         )
+        share = in_percent(float(chances[0, 0] / chances[:, 0].sum()))
+        message = "The first has {percent}% of the probability that these {n} share."
+        return p.says(picture, message, percent=share, n=len(found))
 
     def _said(self, output: list[int], answer: list[int] | None) -> str:
         """An output as one text, with a tick or a cross where there is a right one."""

@@ -394,12 +394,15 @@ class BatchNormalisation(Experiment[BatchNormKnobs]):
         var = x.var(correction=0) + knobs.eps
         x_hat = (x - mu) / var.sqrt()
         minus = f"− {mu:.2f}" if mu >= 0 else f"+ {-mu:.2f}"
-        return p.Lines(
+        picture = p.Lines(
             x=torch.arange(1.0, len(x) + 1),
             values=torch.stack([x, x_hat, y]),
             series=["x", "x̂", "y"],
             notes=[f"x̂ = ({x[-1]:.2f} {minus}) / √{var:.2f} = {x_hat[-1]:.2f}".replace("-", "−")],
         )
+        taken = {"mean": rough(float(mu)), "sigma": rough(float(x.std(correction=0)))}
+        text = "What is normalised away: a mean of {mean} and a deviation of {sigma}."
+        return p.says(picture, text, **taken)
 
     mean = p.scalars(
         {"unit/mean": "batch μ", "unit/running-mean": "running μ", "unit/beta": "β"}, "Mean of that unit"

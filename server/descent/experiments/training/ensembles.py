@@ -359,7 +359,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
         x = torch.linspace(0, 2 * cycle, 161)
         rates = [cyclic_rate(a0, math.floor(n) + 1, cycle) for n in x.tolist()]
         now = cyclic_rate(a0, t, cycle)
-        return p.Lines(
+        picture = p.Lines(
             x=x + began,
             values=torch.tensor(rates)[None],
             dots=p.Lines.dot(float(self.step_index), now),
@@ -368,6 +368,8 @@ class Ensembles(Experiment[EnsembleKnobs]):
             x_label="step",
             notes=[f"{a0 / 2:.3g}·(cos(π·{t - 1}/{cycle}) + 1) = {now:.3g}"],
         )
+        text = "A snapshot is taken in {n} steps; then α is back at {rate}."
+        return p.says(picture, text, n=cycle - self.phase, rate=rough(a0))
 
     @p.lines("What each further member brings", size="wide")
     def by_size(self, knobs: EnsembleKnobs) -> p.Lines:

@@ -231,13 +231,18 @@ class Initialisation(NetworkRace[InitKnobs]):
     def activations(self, knobs: InitKnobs) -> p.Histogram:
         """h_l over all units and digits."""
         outputs, _ = self.networks[knobs.scheme].signals(self.x[:SHOWN], self.y[:SHOWN])
-        return _layers(outputs, "h", low=-1 if knobs.activation == "tanh" else 0)
+        picture = _layers(outputs, "h", low=-1 if knobs.activation == "tanh" else 0)
+        first, last = (rough(float(outputs[layer].abs().mean())) for layer in (0, -1))
+        text = "On average |h| is {first} in the first layer and {last} in the last."
+        return p.says(picture, text, first=first, last=last)
 
     @p.histogram("Gradients")
     def gradients(self, knobs: InitKnobs) -> p.Histogram:
         """δ_l over all units and digits."""
         _, deltas = self.networks[knobs.scheme].signals(self.x[:SHOWN], self.y[:SHOWN])
-        return _layers(deltas, "δ", low=-1)
+        first, last = (rough(float(deltas[layer].abs().mean())) for layer in (0, -1))
+        text = "On average |δ| is {last} in the last layer and {first} in the first."
+        return p.says(_layers(deltas, "δ", low=-1), text, first=first, last=last)
 
     losses = p.scalars(by_learner("loss", TITLES), "Loss", size="wide", log=True, smoothing=0.8)
 
@@ -283,9 +288,12 @@ class Initialisation(NetworkRace[InitKnobs]):
     @p.images("First weights")
     def weights(self, knobs: InitKnobs) -> p.Images:
         """The first units' weights, all on one scale."""
-        rows = self.networks[knobs.scheme].layers[0].weight[:UNITS_SHOWN].nan_to_num()  # (units, 64)
+        found = self.networks[knobs.scheme].layers[0].weight[:UNITS_SHOWN]  # (units, 64)
+        rows, sigma = found.nan_to_num(), rough(float(found.std(correction=0)))
         pixels = p.Images.signed(rows / rows.abs().max().clamp(min=1e-12))
-        return p.Images(pixels=pixels.view(-1, SIDE, SIDE, 3), columns=5)
+        picture = p.Images(pixels=pixels.view(-1, SIDE, SIDE, 3), columns=5)
+        most = rough(float(found.abs().max()))
+        return p.says(picture, "Their σ is {sigma}, and the largest is {most}.", sigma=sigma, most=most)
 
 
 def _layers(signals: list[Tensor], symbol: str, low: int, bins: int = 41) -> p.Histogram:

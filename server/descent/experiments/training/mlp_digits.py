@@ -42,6 +42,7 @@ from descent.kit.data.images import CLASSES_OF, GREY_SETS
 from descent.kit.data.own_images import own_digits
 from descent.kit.measures import TRAIN_AND_TEST
 from descent.kit.nn.traced import Gradients, alone
+from descent.kit.reading import choices, how_many, most_alike
 from descent.kit.text import rough
 
 CLASSES = 10
@@ -213,9 +214,10 @@ class MLPDigits(Experiment[DigitsKnobs]):
     @p.bars("Probabilities")
     def probabilities(self, knobs: DigitsKnobs) -> p.Bars:
         """p of the image that is looked at."""
-        return p.Bars(
-            values=self.model(self._seen(knobs)[None]).softmax(1), labels=self.classes, range=(0.0, 1.0)
-        )
+        values = self.model(self._seen(knobs)[None]).softmax(1)
+        picture = p.Bars(values=values, labels=self.classes, range=(0.0, 1.0))
+        text = "As undecided as among {n} equally likely digits."
+        return p.says(picture, text, n=choices(values[0]))
 
     @p.images("What it sees")
     def seen(self, knobs: DigitsKnobs) -> p.Images:
@@ -226,7 +228,9 @@ class MLPDigits(Experiment[DigitsKnobs]):
         else:
             tiles = {f"y = {int(self.test_y[knobs.digit % len(self.test_y)])}": seen}
         pixels = [_enlarged(tile, 2 * PAD) for tile in tiles.values()]
-        return p.Images(pixels=torch.stack(pixels), captions=list(tiles))
+        picture = p.Images(pixels=torch.stack(pixels), captions=list(tiles))
+        text = "To the network it is {n} numbers, and {ink} of them are not 0."
+        return p.says(picture, text, n=seen.numel(), ink=int((seen != 0).sum()))
 
     @p.images("Hardest test digits", size="wide")
     def hardest(self, knobs: DigitsKnobs) -> p.Images:
@@ -251,9 +255,10 @@ class MLPDigits(Experiment[DigitsKnobs]):
     @p.heatmap("Confusion matrix")
     def confusion(self, knobs: DigitsKnobs) -> p.Heatmap:
         """Counts on the test set."""
-        said = self.model(self.test_x).argmax(1)
+        z = self.model(self.test_x)
+        said = z.argmax(1)
         picture = p.Heatmap.confusion(self.test_y, said, self.classes, range=(0.0, 5.0))
-        right = int((said == self.test_y).sum())
+        right = how_many(said == self.test_y, z)
         text = "{right} of {all} lie on the diagonal: they are read right."
         return p.says(picture, text, right=right, all=len(said))
 
@@ -289,7 +294,10 @@ class MLPDigits(Experiment[DigitsKnobs]):
         """The first units' weights, each on a scale of its own."""
         rows = self.model.first.weight[:UNITS_SHOWN]  # (units, D)
         rows = rows / rows.abs().amax(1, keepdim=True).clamp(min=1e-12)
-        return p.Images(pixels=_signed(rows, self.side), columns=min(8, len(rows)))
+        picture = p.Images(pixels=_signed(rows, self.side), columns=min(8, len(rows)))
+        pair = most_alike(rows)
+        text = "Most alike are units {one} and {other}: their cosine is {cosine}."
+        return p.says(picture, text, **pair) if pair else picture
 
 
 def _signed(values: Tensor, side: int) -> Tensor:

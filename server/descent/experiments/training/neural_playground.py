@@ -58,10 +58,12 @@ from descent.kit.nn.activations import ACTIVATIONS
 from descent.kit.nn.layers import Activated, PlaneNetwork
 from descent.kit.nn.lean import backward, lean_optimizer, tune_optimizer, update
 from descent.kit.nn.traced import Gradients
+from descent.kit.reading import how_many, in_percent, strongest
 from descent.kit.text import rough
 
 SAMPLES = 500  # points in a data set, training and test together
 UNIT_MAP = 16  # cells along a side of a unit's map
+SMALL = 0.1  # of a weight, within which it hardly counts
 
 Batch = tuple[Tensor, Tensor]  # inputs and targets
 Units = Annotated[int, Item(ge=1, le=32)]
@@ -325,13 +327,20 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         """Every unit's map, weight and bias."""
         *below, z = self.model.units(self.small_plane, ACTIVATIONS[knobs.activation])
         maps = torch.cat([*below, prediction(z, knobs)], 1)  # (UNIT_MAP², units)
-        return p.Graph(
+        picture = p.Graph(
             layers=[layer.shape[1] for layer in (*below, z)],
             weights=torch.cat([weight.t().flatten() for weight in self.model.weights]),
             biases=torch.cat([torch.zeros(len(knobs.features), device=self.device), *self.model.biases]),
             maps=maps.t().reshape(-1, UNIT_MAP, UNIT_MAP),
             labels=[FEATURE_LABELS[name] for name in knobs.features],
         )
+        last = self.model.weights[-1].flatten()
+        names = [str(unit + 1) for unit in range(len(last))] if knobs.hidden else picture.labels
+        found = strongest(last, names)
+        text = "The output heeds unit {name} of the last hidden layer most: w = {weight}."
+        if not knobs.hidden:
+            text = "The output heeds {name} most: w = {weight}."
+        return p.says(picture, text, **found) if found else picture
 
     @p.field_map("Decision map", size="pair", edits="points")
     def decision_map(self, knobs: PlaygroundKnobs) -> p.Field:
@@ -352,11 +361,11 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         if not knobs.classifies:
             return picture
         seen = slice(self.train_count)
-        right = (self.model(self.inputs[seen], ACTIVATIONS[knobs.activation]) > 0) == (self.targets[seen] > 0)
+        z = self.model(self.inputs[seen], ACTIVATIONS[knobs.activation])
         return p.says(
             picture,
             "{right} of {all} training points lie on the side of their colour.",
-            right=int(right.sum()),
+            right=how_many((z > 0) == (self.targets[seen] > 0), z),
             all=self.train_count,
         )
 
@@ -371,7 +380,9 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
         edges = torch.linspace(-1, 1, len(names) + 1, device=self.device)[1:-1]
         truth = torch.bucketize(self.targets[self.train_count :], edges)
         said = torch.bucketize(prediction(z, knobs), edges)
-        return p.Heatmap.confusion(truth, said, names)
+        picture = p.Heatmap.confusion(truth, said, names)
+        text = "{right} of {all} test points lie on the diagonal."
+        return p.says(picture, text, right=how_many(truth == said, z), all=len(truth))
 
     @p.bars("Gradient flow", log=True)
     def gradients(self, knobs: PlaygroundKnobs) -> p.Bars:
@@ -401,7 +412,10 @@ class NeuralPlayground(Experiment[PlaygroundKnobs]):
     @p.histogram("Weights")
     def weights(self, knobs: PlaygroundKnobs) -> p.Histogram:
         """The distribution of each layer's weights."""
-        return p.Histogram.of(dict(zip(_layer_names(knobs), self.model.weights, strict=True)), bins=30)
+        every = torch.cat([weight.flatten() for weight in self.model.weights])
+        near = in_percent(float((every.abs() < SMALL).float().mean() + 0 * every.sum()))
+        picture = p.Histogram.of(dict(zip(_layer_names(knobs), self.model.weights, strict=True)), bins=30)
+        return p.says(picture, "{near}% of the weights are within {width} of 0.", near=near, width=str(SMALL))
 
 
 def _layer_names(knobs: PlaygroundKnobs) -> list[str]:
