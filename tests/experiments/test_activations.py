@@ -271,3 +271,10 @@ def test_only_layers_without_a_function_are_one_matrix() -> None:
     for activation, verdict in (("none", "Yes"), ("tanh", "No")):
         experiment, knobs = built(activation=activation)
         assert look(experiment, knobs, "collapse").reading.text.startswith(verdict)
+
+
+def test_no_share_is_told_of_a_network_of_no_numbers() -> None:
+    experiment, knobs = driving.built(Activations)
+    driving.break_weights(experiment)
+    for panel in ("functions",):
+        assert driving.look(experiment, knobs, panel).reading is None, panel

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 from torch import nn
 from torch.optim import Optimizer
 
+import driving
 from descent import wire
 from descent.contract import Transient
 from descent.contract.entry import Entry
@@ -234,6 +235,17 @@ def own_probes_of(entry: Entry) -> list[str]:
 def probes_of(entry: Entry) -> list[str]:
     """The experiment's own, and those that every experiment with objectives has."""
     return [name for name, panel in entry.panels.items() if panel.kind != "scalars"]
+
+
+@every
+def test_a_network_of_no_numbers_breaks_no_panel_and_no_sentence(entry: Entry) -> None:
+    experiment, knobs = driving.built(entry.cls)
+    driving.take(experiment, knobs, 2)
+    driving.break_weights(experiment)
+    for name in own_probes_of(entry):
+        reading = driving.look(experiment, knobs, name).reading
+        said = reading.text.format(**reading.values) if reading else ""
+        assert not re.search(r"\b(nan|inf)\b|–", said), f"{name}: {said}"
 
 
 @every

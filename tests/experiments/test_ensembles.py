@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import driving
 from descent.engine.observe import look
 from descent.experiments.training.ensembles import (
     BATCH,
@@ -364,3 +365,10 @@ def test_a_snapshot_is_taken_when_it_is_said_to_be() -> None:
     assert experiment.phase == 19
     take(experiment, knobs, 1)
     assert experiment.phase == 0
+
+
+def test_no_share_is_told_of_a_network_of_no_numbers() -> None:
+    experiment, knobs = driving.built(Ensembles)
+    driving.break_weights(experiment)
+    for panel in ("average", "pairs"):
+        assert driving.look(experiment, knobs, panel).reading is None, panel

@@ -30,6 +30,7 @@ from descent.kit.reading import (
     mix_up,
     most_alike,
     peak,
+    share_of,
     times_as_large,
 )
 from descent.kit.text import rough
@@ -174,6 +175,12 @@ def test_the_commonest_mistake_is_none_without_one_that_stands_out() -> None:
     truth, said = torch.tensor([0, 1, 1, 2, 2]), torch.tensor([0, 2, 2, 0, 2])
     assert mix_up(truth, said, "abc") == {"truth": "b", "said": "c", "count": 2}
     assert mix_up(truth, truth, "abc") is mix_up(truth[2:4], said[2:4], "abc") is None
+
+
+def test_a_share_among_what_is_no_number_is_none() -> None:
+    values = torch.tensor([1.0, 2.0, 6.0, 7.0])
+    assert share_of(values > 5, values) == 0.5
+    assert math.isnan(share_of(values > 5, values / 0))
 
 
 def test_means_and_ratios_of_nothing_are_dashes() -> None:

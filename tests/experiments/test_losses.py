@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Laplace, Normal
 from torch.nn import functional as F
 
+import driving
 from descent.engine.observe import look
 from descent.experiments.training.losses import (
     CLASSIFIERS,
@@ -386,3 +387,10 @@ def test_what_is_said_of_the_losses_is_what_the_pictures_show() -> None:
     slope = picture.values[1, :, -1]
     assert float(said["mse"]) == pytest.approx(float(slope[0]), rel=0.06)
     assert float(said["one"]) == pytest.approx(float(slope[2]), rel=0.06)
+
+
+def test_no_share_is_told_of_a_network_of_no_numbers() -> None:
+    experiment, knobs = driving.built(Losses)
+    driving.break_weights(experiment)
+    for panel in ("bands",):
+        assert driving.look(experiment, knobs, panel).reading is None, panel

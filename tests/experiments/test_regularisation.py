@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F
 
+import driving
 from descent.contract import Finished
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.objectives.effects import Effects
@@ -394,3 +395,10 @@ def test_what_is_said_of_the_regularisers_is_what_the_pictures_show() -> None:
     assert said["dropped"] == int(orange)
     picture, said = said_of(experiment, knobs, "restored")
     assert said == {"best": rough(float(picture.values[0, 2])), "last": rough(float(picture.values[1, 2]))}
+
+
+def test_no_share_is_told_of_a_network_of_no_numbers() -> None:
+    experiment, knobs = driving.built(Regularisation)
+    driving.break_weights(experiment)
+    for panel in ("weights",):
+        assert driving.look(experiment, knobs, panel).reading is None, panel

@@ -195,4 +195,4 @@ def test_what_is_said_of_a_sequence_is_what_the_pictures_show(shape: str) -> Non
         steps = (way[1:] - way[:-1]).norm(dim=1)
         assert picture.reading.values == {"t": int(steps.argmax()) + 2}
     break_weights(run.experiment)
-    assert run.look("says").reading is run.look("path").reading is None
+    assert run.look("says").reading is run.look("path").reading is run.look("states").reading is None

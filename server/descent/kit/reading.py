@@ -26,6 +26,11 @@ def how_many(which: Tensor, among: Tensor) -> int | str:
     return int(which.sum()) if among.isfinite().all() else "–"
 
 
+def share_of(which: Tensor, among: Tensor) -> float:
+    """The share of `which` (booleans) that hold; NaN, so that nothing is said, if `among` is not finite."""
+    return float(which.double().mean()) if among.isfinite().all() else math.nan
+
+
 def in_percent(share: float) -> str:
     """A share as a whole number of percent, not quite none or all not rounded to it; a dash for NaN."""
     if math.isnan(share):

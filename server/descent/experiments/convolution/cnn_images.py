@@ -217,9 +217,9 @@ class CNNImages(Experiment[ImagesKnobs]):
         picture, chances = maps_of(self.model, x, self.classes, knobs.unit), self.model(x).softmax(1)[0]
         said, share = self.classes[int(chances.argmax())], in_percent(float(chances.amax()))
         if knobs.picture:
-            return p.says(picture, "It is taken for “{said}”, with {percent}%.", said=said, percent=share)
+            return p.says(picture, "It is taken for “{said}” ({percent}%).", said=said, percent=share)
         truth = self.classes[int(self.test_y[knobs.index % len(self.test_y)])]
-        text = "It is taken for “{said}”, with {percent}%, and is “{truth}”."
+        text = "It is taken for “{said}” ({percent}%); the truth is “{truth}”."
         return p.says(picture, text, said=said, percent=share, truth=truth)
 
     @p.bars("Probabilities")

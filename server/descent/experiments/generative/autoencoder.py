@@ -376,7 +376,11 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
     @p.bars("Does it find what PCA finds?")
     def angles(self, knobs: AutoencoderKnobs) -> p.Bars:
         """Between PCA's directions and as many main directions of what the test pictures come back as."""
-        found = principal_angles(principal(self.model(self.test_x[:JUDGED]), knobs.code), self.components)
+        back = self.model(self.test_x[:JUDGED])
+        if back.isfinite().all():
+            found = principal_angles(principal(back, knobs.code), self.components)
+        else:
+            found = torch.full((knobs.code,), torch.nan)
         picture = p.Bars(
             values=found[None],
             labels=[f"θ{i}" for i in range(1, knobs.code + 1)],

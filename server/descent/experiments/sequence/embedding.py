@@ -261,7 +261,12 @@ class Embedding(Experiment[EmbeddingKnobs]):
         return [self.index[word] for word in words_of(text) if word in self.index]
 
     def _plane(self, W: Tensor) -> Tensor:
-        """Words (V, d) in the plane of their two principal components, turned alike at every look: (V, 2)."""
+        """Words (V, d) in the plane of their two principal components, turned alike at every look: (V, 2).
+
+        All at 0 where one is not finite.
+        """
+        if not W.isfinite().all():
+            return W.new_zeros(len(W), 2)
         centred = W - W.mean(0)
         axes = torch.linalg.svd(centred, full_matrices=False).Vh[:2].T  # (d, 2)
         left, _, right = torch.linalg.svd(axes.T @ self.first.to(self.device))  # Procrustes

@@ -222,7 +222,8 @@ class GradientThroughTime(Race[TimeKnobs]):
         inputs = self.shown.inputs[0]
         curves = [reach(self.networks[name].layer, inputs) for name in TITLES]  # (T + 1,) each
         back = torch.arange(knobs.length, -1, -1, device=self.device)  # T − t
-        largest = torch.linalg.matrix_norm(self.networks["rnn"].layer.weight_hh_l0, 2)
+        U = torch.as_tensor(self.networks["rnn"].layer.weight_hh_l0)
+        largest = torch.linalg.matrix_norm(U, 2) if U.isfinite().all() else U.new_tensor(math.nan)
         f = signals(self.networks["lstm"].layer, inputs)["f"]  # (T, D)
         kept = f.flip(0).cumprod(0).flip(0).square().mean(1).sqrt()  # Π_{s>t} f_s for t = 0 to T − 1
         direct = torch.cat([kept, torch.ones_like(kept[:1])])

@@ -204,7 +204,7 @@ class RNN(Experiment[RNNKnobs]):
                 range=(-1.0, 1.0),
             ),
             "At the end, {full} of {all} units are beyond ±{bound}.",
-            full=int(full.sum()), all=len(full), bound=str(FULL),
+            full=how_many(full, h), all=len(full), bound=str(FULL),
         )  # fmt: skip
 
     @p.arrows("Which way does it go?")

@@ -42,6 +42,7 @@ from descent.kit.data.batches import coming_rows
 from descent.kit.data.planar import CLASSIFICATION, EXTENT, grid
 from descent.kit.extremes import extremes
 from descent.kit.nn.race import NetworkRace, by_learner, losses_by_learner
+from descent.kit.reading import share_of
 from descent.kit.text import rough, subscript, superscript
 
 WIDTH = 16  # n, units in each hidden layer
@@ -262,9 +263,10 @@ class Activations(NetworkRace[ActivationKnobs]):
             y_ranges=[(-1.2, 2.4), (-0.2, 1.2)],
             notes=["", f"max φ′ = {steepest[series]:.3g}"],
         )
-        flat = slope(phi, torch.stack(sums)).abs() < ASLEEP
+        every = torch.stack(sums)
+        flat = share_of(slope(phi, every).abs() < ASLEEP, every)
         text = "Of the chosen network's sums, {percent}% lie where its function is flat."
-        return p.says(picture, text, percent=rough(100 * float(flat.float().mean())))
+        return p.says(picture, text, percent=rough(100 * flat))
 
     @p.lines("Are all layers one matrix?")
     def collapse(self, knobs: ActivationKnobs) -> p.Lines:

@@ -36,6 +36,7 @@ from descent.kit.data.planar import CLASSIFICATION, EXTENT, encode, grid, painte
 from descent.kit.extremes import extremes
 from descent.kit.nn.layers import UniformLayers
 from descent.kit.nn.traced import Gradients
+from descent.kit.reading import share_of
 from descent.kit.text import rough
 
 MEMBERS = 6  # trained from seeds, and snapshots kept
@@ -290,7 +291,7 @@ class Ensembles(Experiment[EnsembleKnobs]):
             split=torch.zeros(len(self.points), dtype=torch.uint8),
             boundary=0.0,
         )
-        inside = 100 * float(((p_m > 0.5) == (p_m[:1] > 0.5)).all(0).double().mean())
+        inside = 100 * share_of(((p_m > 0.5) == (p_m[:1] > 0.5)).all(0), p_m)
         text = "On {percent}% of the plane all {members} members decide alike."
         return p.says(picture, text, percent=rough(inside), members=len(p_m))
 
@@ -337,9 +338,10 @@ class Ensembles(Experiment[EnsembleKnobs]):
         names = [*map(str, range(1, MEMBERS + 1)), *(f"t {t}" for t in self.taken_at)]
         share = (said[:, None] - said[None]).abs().mean(2)
         picture = p.Heatmap(values=share.float(), rows=names, columns=names)
-        seeds = share[:MEMBERS, :MEMBERS].sum() / (MEMBERS * (MEMBERS - 1))
+        apart = said[:MEMBERS, None] != said[None, :MEMBERS]
+        seeds = share_of(apart, both[0]) * MEMBERS / (MEMBERS - 1)  # without those of one with itself
         text = "Two seeds differ on {percent}% of the test points on average."
-        return p.says(picture, text, percent=rough(100 * float(seeds)))
+        return p.says(picture, text, percent=rough(100 * seeds))
 
     losses = p.scalars(
         {"loss/seeds": "seeds, on average", "loss/snapshots": "the one in cycles"}, "Training loss", log=True

@@ -38,6 +38,7 @@ from descent.kit.extremes import extremes
 from descent.kit.nn.likelihood import HALF_LOG_2PI, Density, gaussian, laplace, share_within
 from descent.kit.nn.race import by_learner
 from descent.kit.nn.traced import Gradients, alone
+from descent.kit.reading import share_of
 from descent.kit.text import figure, rough
 
 THIRD = 2 / 3  # |x| beyond which the calibration looks
@@ -261,7 +262,7 @@ class Losses(Experiment[LossKnobs]):
             y_ranges=[(y.min().item() - margin, y.max().item() + margin)] * len(PAIRS),
         )
         held = [
-            float(((y - each.centre).abs() < each.reach(2)).float().mean())
+            share_of((y - each.centre).abs() < each.reach(2), each.centre)
             for each in (self._density(name, self.drawn.x[:DRAWN]) for name in PAIRS["Gaussian"])
         ]
         constant, learnt = (rough(100 * share) for share in held)

@@ -40,6 +40,7 @@ from descent.kit.data.digits import shuffled_digits
 from descent.kit.history import remembered
 from descent.kit.nn.early_stopping import MOST_PATIENT, EarlyStopping
 from descent.kit.nn.layers import UniformLayers
+from descent.kit.reading import share_of
 from descent.kit.text import rough
 
 PIXELS, SIDE, CLASSES = 64, 8, 10
@@ -382,7 +383,8 @@ class Regularisation(Experiment[RegularisationKnobs]):
         """Each layer's weights on the same axis, what lies outside counted in the outermost bars."""
         weights = dict(zip(LAYERS, self.model.weights, strict=True))
         picture = p.Histogram.of(weights, BINS, (-SPAN, SPAN))
-        near = 100 * float((self.model.weights[0].abs() < 2 * SPAN / BINS).float().mean())
+        first = self.model.weights[0]
+        near = 100 * share_of(first.abs() < 2 * SPAN / BINS, first)
         text = "{percent}% of layer 1's weights lie within {width} of 0."
         return p.says(picture, text, percent=rough(near), width=rough(2 * SPAN / BINS))
 

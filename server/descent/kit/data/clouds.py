@@ -97,8 +97,12 @@ def _curve(name: CloudName, u: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def cloud_picture(points: Tensor, pixels: int, end: float) -> Tensor:
-    """√ of the share of `points` (N, 2) in each pixel of the plane within ±`end`, the top row first."""
-    cells = ((points.clamp(-end, end) + end) / (2 * end) * pixels).long().clamp(max=pixels - 1)
+    """√ of the share of `points` (N, 2) in each pixel of the plane within ±`end`, the top row first.
+
+    Points that are nowhere are in none.
+    """
+    there = points[points.isfinite().all(1)]
+    cells = ((there.clamp(-end, end) + end) / (2 * end) * pixels).long().clamp(max=pixels - 1)
     counts = (cells[:, 1] * pixels + cells[:, 0]).bincount(minlength=pixels**2)
     return (counts.view(pixels, pixels).flip(0) / len(points)).sqrt()
 

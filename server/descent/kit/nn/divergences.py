@@ -15,8 +15,9 @@ from torch import Tensor
 def cell_counts(points: Tensor, side: int, extent: float) -> Tensor:
     """How many of `points` (N, 2) lie in each of side × side cells of ±`extent`: float (side²,).
 
-    Row by row from the lowest y. Points outside are counted in the nearest cell.
+    Row by row from the lowest y. Points outside are counted in the nearest cell, those nowhere in none.
     """
+    points = points[points.isfinite().all(1)]
     column, row = ((points / extent + 1) / 2 * side).floor().clamp(0, side - 1).long().unbind(1)
     return torch.bincount(row * side + column, minlength=side * side).to(points.dtype)
 
