@@ -25,7 +25,8 @@ CUT = """() => {
     if (!element.getClientRects().length || element.closest('select, textarea')) continue;
     const wide = style.overflowX !== 'auto' && element.scrollWidth > element.clientWidth + 1;
     const high = style.overflowY !== 'auto' && element.scrollHeight > element.clientHeight + 3;
-    const opens = element.parentElement.querySelector('[data-testid=more]');
+    const opens = element.parentElement.querySelector('[data-testid=more]')
+      ?? element.closest('.row')?.querySelector('[data-testid=why]');
     if ((wide || high) && !opens) cut.push(`${element.className}: ${element.textContent}`.slice(0, 90));
   }
   return cut;
