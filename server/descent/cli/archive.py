@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
@@ -37,18 +37,35 @@ def export(
             help="Everything, to be imported elsewhere, or the scalars as a TensorBoard event file."
         ),
     ] = "bundle",
+    data: Annotated[
+        bool,
+        typer.Option(
+            "--data",
+            help="Add the files of your own that it was trained on. Whoever gets the zip can read them.",
+        ),
+    ] = False,
     home: Home = None,
     database_url: DatabaseUrl = None,
 ) -> None:
     """Write a recorded run to a zip file."""
     from descent.archive import tensorboard
     from descent.archive.bundle import write as bundle
+    from descent.archive.bundle.own import Library
 
-    write, ending = (bundle.write, "") if format == "bundle" else (tensorboard.write, "-tensorboard")
+    if data and format != "bundle":
+        raise typer.BadParameter("data goes along in a bundle only", param_hint="--data")
+
+    def write(store: Store, settings: Settings) -> BinaryIO:
+        if format == "tensorboard":
+            return tensorboard.write(store, run, settings.home, _registry(settings))
+        library = Library(settings) if data else None
+        return bundle.write(store, run, settings.home, _registry(settings), library)
+
+    ending = "" if format == "bundle" else "-tensorboard"
     with (
         _told(),
         opened(home, database_url, read_only=True) as (store, settings),
-        write(store, run, settings.home, _registry(settings)) as archive,
+        write(store, settings) as archive,
     ):
         file = _free(file, f"{_experiment(store, run)}-{run}{ending}.zip")
         with file.open("xb") as out:
@@ -63,15 +80,22 @@ def import_run(
     home: Home = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Add a run from a zip file to the store; prints its new id."""
+    """Add a run from a zip file to the store, and the data in it to `descent data`; prints its new id."""
     from descent.archive.bundle.import_ import Intake
+    from descent.archive.bundle.own import Library
 
     otherwise = "; or import the file on its page"
     with (
         _told(),
         opened(home, database_url, otherwise=otherwise) as (store, settings),
         file.open("rb") as archive,
-        Intake(archive, settings.import_mb << 20, _registry(settings), settings.home) as intake,
+        Intake(
+            archive,
+            settings.import_mb << 20,
+            _registry(settings),
+            settings.home,
+            library=Library(settings),
+        ) as intake,
     ):
         already = store.same(intake.origin)
         intake.write(store)

@@ -8,9 +8,10 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from descent.errors import BadFile, UnknownFile
@@ -39,6 +40,12 @@ class OwnFile:
 def no_such_file(id: str) -> UnknownFile:
     """The error for a file that is not there, or that is not for whoever asks."""
     return UnknownFile(f"there is no file {id[:64]!r}", "file")
+
+
+def digest_of(content: bytes, types: Mapping[str, ColumnRole] = MappingProxyType({})) -> str:
+    """The id of a file: of what is in it, and of the types that were chosen for columns of a table."""
+    chosen = json.dumps(dict(types), sort_keys=True).encode() if types else b""
+    return hashlib.sha256(content + chosen).hexdigest()[:32]
 
 
 class OwnFiles:
@@ -107,20 +114,12 @@ class OwnFiles:
 
         Raises `BadFile` where there are too many, or too much.
         """
-        chosen = json.dumps(types, sort_keys=True).encode() if types else b""
-        digest = hashlib.sha256(content + chosen).hexdigest()[:32]
+        digest = digest_of(content, types or {})
         there = {one.id: one for one in self.all()}
         known = there.pop(digest, None)
         others = list(there.values())
-        own = sum(one.size for one in others if owner in one.owners)
-        if room is not None and own + len(content) > room:
-            raise BadFile(
-                f"your files take {own} bytes, with this one more than {room}; delete one first "
-                "(setting DATA_EACH_MB)",
-                "file",
-                reason="too-many-bytes",
-                megabytes=room >> 20,
-            )
+        if room is not None:
+            _need_room(others, owner, len(content), room)
         if len(others) >= self._most:
             raise BadFile(
                 f"{len(others)} files are kept; delete one first (setting OWN_FILES)",
@@ -143,6 +142,17 @@ class OwnFiles:
         self._describe(one)
         if preview is not None:
             self.note(digest, preview)
+        return one
+
+    def join(self, id: str, owner: str, room: int) -> OwnFile:
+        """Make a file that is there another person's, too, of whose files all may take `room` bytes.
+
+        Raises `UnknownFile`, and `BadFile` where it is too much.
+        """
+        one = self.find(id)
+        _need_room([other for other in self.all() if other.id != id], owner, one.size, room)
+        one = replace(one, owners=sorted({*one.owners, owner}))
+        self._describe(one)
         return one
 
     def give_up(self, id: str, owner: str) -> None:
@@ -175,6 +185,19 @@ class OwnFiles:
         except BaseException:
             Path(half).unlink(missing_ok=True)
             raise
+
+
+def _need_room(others: Iterable[OwnFile], owner: str, size: int, room: int) -> None:
+    """Raises `BadFile` where `size` bytes more make the owner's files take more than `room`."""
+    own = sum(one.size for one in others if owner in one.owners)
+    if own + size > room:
+        raise BadFile(
+            f"your files take {own} bytes, with this one more than {room}; delete one first "
+            "(setting DATA_EACH_MB)",
+            "file",
+            reason="too-many-bytes",
+            megabytes=room >> 20,
+        )
 
 
 def _plain(name: str) -> str:

@@ -15,7 +15,7 @@ from descent.engine.knobs import KEY, apart, heard_by, merged, refusal
 from descent.engine.schedules import Followed, Plateau, range_of, schedule_adapter
 from descent.errors import BadKnob, BadSchedule, FixedKnob
 from descent.kit.data.missing import place_of
-from descent.kit.data.own import own_place
+from descent.kit.data.own import FileKind, own_place
 
 
 def check(
@@ -67,17 +67,30 @@ def completed(entry: Entry, knobs: Mapping[str, Any]) -> dict[str, Any]:
 def need_data(entry: Entry, knobs: Mapping[str, Any], folders: Sequence[Path]) -> None:
     """Raises `BadKnob` where a knob asks for a data set, or a file of one's own, that is in no folder."""
     knobs = completed(entry, knobs)
+    own = own_files(entry, knobs)
     for name, field in entry.knobs_type.model_fields.items():
         extra = field.json_schema_extra
         assert isinstance(extra, dict), name
-        sets, when = extra.get("x-data"), extra.get("x-when") or {}
+        sets = extra.get("x-data")
         try:
             if isinstance(sets, list) and knobs[name] in sets:
                 place_of(knobs[name], folders, name)
-            if "x-own" in extra and all(knobs[other] in values for other, values in when.items()):  # type: ignore[union-attr, operator]
-                own_place(knobs[name], folders, name)
+            if name in own:
+                own_place(own[name][1], folders, name)
         except KnobError as error:
             raise refusal(error).error() from error
+
+
+def own_files(entry: Entry, knobs: Mapping[str, Any]) -> dict[str, tuple[FileKind, str]]:
+    """The files of one's own that knobs ask for: by knob its kind, and its digest or "" for none."""
+    knobs = completed(entry, knobs)
+    found = {}
+    for name, field in entry.knobs_type.model_fields.items():
+        extra: Any = field.json_schema_extra
+        when = extra.get("x-when") or {}
+        if "x-own" in extra and all(knobs[other] in values for other, values in when.items()):
+            found[name] = (extra["x-own"], knobs[name])
+    return found
 
 
 def is_live(entry: Entry, name: str) -> bool:

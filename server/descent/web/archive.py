@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Annotated, BinaryIO, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -19,6 +20,7 @@ from descent.archive import script, tensorboard
 from descent.archive import weights as weight_files
 from descent.archive.bundle import write as bundle
 from descent.archive.bundle.import_ import Intake
+from descent.archive.bundle.own import Library
 from descent.protocol import LAST_STEP, ImportedRun
 from descent.runs.history import History
 from descent.runs.manager import RunManager
@@ -42,7 +44,10 @@ router = APIRouter(prefix="/api/runs", tags=["archive"], dependencies=[VIEWER])
     openapi_extra={"requestBody": {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
 )
 async def import_run(request: Request, manager: Manager, person: Asking) -> ImportedRun:
-    """Import a bundle, as `export` writes it, under a new id. The run is at rest; it can be gone back to."""
+    """Import a bundle, as `export` writes it, under a new id. The run is at rest; it can be gone back to.
+
+    Data that comes along is checked as a file that is brought, and kept as one of one's own.
+    """
     history = _history(manager)
     folder = manager.settings.home
     with _written("the run"):
@@ -53,7 +58,13 @@ async def import_run(request: Request, manager: Manager, person: Asking) -> Impo
                 await _need_room(history, manager.settings.imports_mb << 20, file.tell())
                 limit = manager.settings.import_mb << 20
                 intake = await asyncio.to_thread(
-                    Intake, file, limit, manager.registry, folder, owner=person.id
+                    Intake,
+                    file,
+                    limit,
+                    manager.registry,
+                    folder,
+                    owner=person.id,
+                    library=Library(manager.settings, person),
                 )
                 with intake:
                     already = await asyncio.to_thread(history.store.same, intake.origin)
@@ -107,16 +118,27 @@ async def _write(history: History, intake: Intake) -> None:
 async def export(
     run: TheRun,
     manager: Manager,
+    person: Asking,
     format: Annotated[
         Literal["bundle", "tensorboard"], Query(description="Everything, or scalars for TensorBoard.")
     ] = "bundle",
+    data: Annotated[
+        bool,
+        Query(description="Whether files of one's own that it was trained on go along, for all to read."),
+    ] = False,
 ) -> Response:
-    """The recorded run as a zip: all that `import` needs, or its scalars as a TensorBoard event file."""
+    """The recorded run as a zip: all that `import` needs, or its scalars as a TensorBoard event file.
+
+    Of `data` only files go along that whoever asks sees in the library.
+    """
     history = _history(manager)
+    write = tensorboard.write
     if format == "bundle":
         run.need_experiment()
+        write = partial(bundle.write, library=Library(manager.settings, person) if data else None)
+    elif data:
+        raise errors.BadField("data: it goes along in a bundle only", "data")
     await history.recorder.flush()
-    write = bundle.write if format == "bundle" else tensorboard.write
     with _written("the archive"):
         file = await asyncio.to_thread(write, history.store, run.id, manager.settings.home, manager.registry)
     ending = ".zip" if format == "bundle" else "-tensorboard.zip"

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from descent import wire
+from descent.archive.bundle.own import Library
 from descent.archive.bundle.read import Bundle, Event
 from descent.protocol import ENDED, State
 from descent.registry import Registry
@@ -35,23 +36,34 @@ class Intake:
     """A bundle on its way into a store."""
 
     def __init__(
-        self, file: BinaryIO, limit: int, registry: Registry, folder: Path | None = None, owner: str = ""
+        self,
+        file: BinaryIO,
+        limit: int,
+        registry: Registry,
+        folder: Path | None = None,
+        owner: str = "",
+        library: Library | None = None,
     ) -> None:
         """Reads and checks all of it, unpacking at most `limit` bytes, the largest to files in `folder`.
-        The run becomes `owner`'s.
+        The run becomes `owner`'s; files that it was trained on and brings along come into `library`.
 
         Raises `BadArchive` or `TooLarge`, naming the entry.
         """
         self.run_id = secrets.token_hex(6)
         self._owner = owner
-        self._bundle = Bundle(file, limit, registry, folder)
+        self._library = library
+        self._bundle = Bundle(file, limit, registry, folder, library)
 
     def __enter__(self) -> Self:
-        """The intake; its unpacked files are deleted on exit."""
+        """The intake; its unpacked files are deleted on exit, and those in the library, if the run did not
+        come in.
+        """
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bundle.close()
+        if self._library is not None:
+            self._library.take_back()
 
     @property
     def origin(self) -> str:
@@ -66,12 +78,18 @@ class Intake:
     def steps(self, store: Store) -> Iterator[Callable[[], None]]:
         """The operations on the store, in order; others may write in between.
 
-        Until the last one is done the run is in no list, and a store that is reopened deletes it.
+        Until the last one is done the run is in no list, and a store that is reopened deletes it. Before the
+        first, its data comes into the library. Raises `BadFile` where that is full.
         """
+        if self._library is not None:
+            for one in self._bundle.carried():
+                self._library.add(one)
         yield partial(store.begin_import, self.run_id)
         for batch in self.batches():
             yield partial(store.save, [batch])
         yield partial(store.end_import, self.run_id)
+        if self._library is not None:
+            self._library.settle()
 
     def batches(self) -> Iterator[Batch]:
         """The batches to save, in order."""

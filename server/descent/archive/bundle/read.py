@@ -13,15 +13,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal, TypeVar
+from typing import Annotated, Any, BinaryIO, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from safetensors import SafetensorError
 
 from descent import wire
+from descent.archive.bundle import own
 from descent.archive.bundle import write as bundle
+from descent.archive.bundle.carried import looked_through
 from descent.archive.bundle.items import items
+from descent.archive.bundle.own import Carried, Library, trained_on
+from descent.archive.bundle.part import LARGEST_FILE, M, parsed
 from descent.archive.bundle.tensors import Tensor, TensorFile
 from descent.archive.bundle.zip import Entries, bad
 from descent.cells import plain
@@ -38,14 +42,12 @@ from descent.store.records import Checkpoint
 
 MIB = 1 << 20
 LARGEST_LIST = 64 * MIB  # of events or changes of knobs
-LARGEST_FILE = MIB  # of other JSON
 LARGEST_PICTURE = 16 * MIB
 LONGEST_SIDE = MIB  # items along one dimension of a picture's array, which may be empty along another
 MOST_COLUMNS, LONGEST_NAME = 1000, 200  # of scalars
 AT_ONCE = 1 << 16  # steps
 
 Event = State | KnobsChanged | Clock | Diagnosis
-M = TypeVar("M")
 _run_file = TypeAdapter(bundle.RunFile)
 _beside = TypeAdapter(bundle.CheckpointFile)
 _event: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
@@ -75,11 +77,20 @@ class RandomState(BaseModel):
 
 class Bundle:
     """The content of a bundle. `run`: as written; the rest checked: `built_with`, `began_with` and present
-    `knobs`; `first`: the step it begins at; `steps_per_epoch`: the last value.
+    `knobs`; `first`: the step it begins at; `steps_per_epoch`: the last value; `trained_on`: the files of
+    one's own that it reads, by digest, and as what.
     """
 
-    def __init__(self, file: BinaryIO, limit: int, registry: Registry, folder: Path | None = None) -> None:
-        """Reads all of it, unpacking at most `limit` bytes, the largest to files in `folder`.
+    def __init__(
+        self,
+        file: BinaryIO,
+        limit: int,
+        registry: Registry,
+        folder: Path | None = None,
+        library: Library | None = None,
+    ) -> None:
+        """Reads all of it, unpacking at most `limit` bytes, the largest to files in `folder`. Files that it
+        was trained on have to be such as `library` takes; without one none may be there.
 
         Raises `BadArchive` or `TooLarge`, naming the entry.
         """
@@ -87,7 +98,7 @@ class Bundle:
         self._entries = Entries(file, limit, _is_known, folder)
         self._files = contextlib.ExitStack()
         try:
-            self._read()
+            self._read(library)
         except BaseException:
             self.close()
             raise
@@ -96,7 +107,7 @@ class Bundle:
         """Delete the unpacked files."""
         self._files.close()
 
-    def _read(self) -> None:
+    def _read(self, library: Library | None) -> None:
         self.run = self._json(bundle.RUN, _run_file, LARGEST_FILE)
         if self.run.format != bundle.FORMAT:
             raise bad(bundle.RUN, f"its format is {self.run.format}, this version reads {bundle.FORMAT}")
@@ -120,18 +131,19 @@ class Bundle:
         for _ in self._checkpoints():
             pass
         self.borrowed = self._borrowed()
+        self._data = looked_through(self._entries, self._files, self.trained_on, library)
 
     def _unpacked(self, name: str, most: int | None = None) -> BinaryIO:
         return self._files.enter_context(self._entries.unpacked(name, most))
 
     def _json(self, name: str, adapter: TypeAdapter[M], most: int) -> M:
-        return _parsed(name, adapter, self._entries.read(name, most))
+        return parsed(name, adapter, self._entries.read(name, most))
 
     def events(self) -> Iterator[Event]:
         """The run's messages, without scalars."""
         self._lines.seek(0)
         for number, line in enumerate(self._lines, 1):
-            event = _parsed(f"{bundle.EVENTS} line {number}", _event, line.rstrip(b"\r\n"))
+            event = parsed(f"{bundle.EVENTS} line {number}", _event, line.rstrip(b"\r\n"))
             if event.seq != number or not 0 <= event.step <= LAST_STEP:
                 raise bad(f"{bundle.EVENTS} line {number}", "its seq must be the number of its line")
             yield event
@@ -141,6 +153,7 @@ class Bundle:
         with self._entries.unpacked(bundle.KNOBS, LARGEST_LIST) as file:
             written = items(file)
             knobs = self.began_with
+            self.trained_on = trained_on(self.entry, [knobs])
             self._compare(written, self.first, self.run.began_with)
             for event in self.events():
                 self._events += 1
@@ -149,6 +162,7 @@ class Bundle:
                 if isinstance(event, KnobsChanged):
                     line = f"{bundle.EVENTS} line {event.seq}"
                     knobs = _checked(line, self.entry, event.knobs, before=knobs)
+                    self.trained_on |= trained_on(self.entry, [knobs])
                     self._compare(written, event.step, event.knobs)
             self._compare(written)
         return knobs
@@ -216,6 +230,11 @@ class Bundle:
             found[run] = pack(data)
         return found
 
+    def carried(self) -> Iterator[Carried]:
+        """The files of one's own that it was trained on and brings along."""
+        for one in self._data:
+            yield one.whole()
+
     def _named(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
         found = filter(None, map(pattern.fullmatch, self._entries.names))
         return sorted(found, key=lambda match: (match.groupdict().get("panel", ""), int(match["step"])))
@@ -265,17 +284,8 @@ class Bundle:
 
 def _is_known(name: str) -> bool:
     fixed = (bundle.RUN, bundle.KNOBS, bundle.EVENTS, bundle.SCALARS, bundle.TABLE)
-    patterns = (bundle.FRAME, bundle.CHECKPOINT, bundle.BORROWED)
+    patterns = (bundle.FRAME, bundle.CHECKPOINT, bundle.BORROWED, own.DATA)
     return name in fixed or any(pattern.fullmatch(name) for pattern in patterns)
-
-
-def _parsed(name: str, adapter: TypeAdapter[M], data: bytes) -> M:
-    try:
-        return adapter.validate_json(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise bad(name, f"{place}: {first['msg']}" if place else first["msg"]) from error
 
 
 def _checked(

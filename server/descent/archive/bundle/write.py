@@ -9,7 +9,8 @@
     checkpoints/<step>.json               the knobs then, and the `seq` of the last event before
     borrowed/<run>.safetensors            the model of a recorded run that it began from
 
-No entry needs another run: see `Record` for what a branch brings along.
+and, where that is asked for, the files of one's own that it was trained on: see own.py. No entry needs
+another run: see `Record` for what a branch brings along.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import numpy as np
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from descent import wire
 from descent.archive.bundle.lineage import Record
+from descent.archive.bundle.own import DataFile, Library, trained_on
+from descent.archive.bundle.part import Moment, Part, Text
 from descent.cells import plain
 from descent.contract import STREAMS
 from descent.protocol import LAST_STEP, Status
@@ -46,29 +48,11 @@ RUN, KNOBS, EVENTS = "run.json", "knobs.json", "events.jsonl"
 SCALARS, TABLE = "scalars.safetensors", "scalars.csv"
 FRAME = re.compile(r"frames/(?P<panel>\w{1,100})/(?P<step>0|[1-9][0-9]{0,15})\.safetensors")
 CHECKPOINT = re.compile(r"checkpoints/(?P<step>0|[1-9][0-9]{0,15})\.(?P<kind>safetensors|json)")
-
 BORROWED = re.compile(r"borrowed/(?P<run>\w{1,32})\.safetensors")
 
 Values = dict[str, Any]
-
-
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("it is beyond the calendar") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=10_000)]  # as PostgreSQL takes it
 Name = Annotated[Text, StringConstraints(max_length=NAME_LENGTH)]
 Id = Annotated[Text, StringConstraints(max_length=ID_LENGTH)]
-
-
-class Part(BaseModel):
-    """Base of what is written as JSON: unknown fields are refused, numbers are finite."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Parent(Part):
@@ -86,7 +70,7 @@ class RunFile(Part):
     id: Id
     experiment: Name
     name: Name = ""
-    tags: Tags = []
+    tags: Tags = Field([])
     status: Status
     reason: Text = ""
     step: int = Field(ge=0, le=LAST_STEP)
@@ -118,16 +102,19 @@ class CheckpointFile(Part):
     knobs: Values
 
 
-def write(store: Store, run_id: str, folder: Path, registry: Registry) -> BinaryIO:
-    """The bundle of a run, as a file in `folder` that is gone when it is closed.
+def write(
+    store: Store, run_id: str, folder: Path, registry: Registry, library: Library | None = None
+) -> BinaryIO:
+    """The bundle of a run, as a file in `folder` that is gone when it is closed. With a `library` the files
+    that it was trained on go along.
 
-    Raises `UnknownRun`, and `UnknownExperiment` where this Descent lacks it.
+    Raises `UnknownRun`, `UnknownExperiment` where this Descent lacks it, and `UnknownFile`.
     """
     record = Record(store, run_id, registry)
     folder.mkdir(parents=True, exist_ok=True)
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 — the caller closes it
     try:
-        _write(record, store, file)
+        _write(record, store, file, library)
     except BaseException:
         file.close()
         raise
@@ -135,7 +122,7 @@ def write(store: Store, run_id: str, folder: Path, registry: Registry) -> Binary
     return file
 
 
-def _write(record: Record, store: Store, file: BinaryIO) -> None:
+def _write(record: Record, store: Store, file: BinaryIO, library: Library | None) -> None:
     row = record.row
     # Level 1 shrinks pictures to a third at the speed of a disk; weights do not shrink at all.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as bundle:
@@ -156,6 +143,17 @@ def _write(record: Record, store: Store, file: BinaryIO) -> None:
             bundle.writestr(f"checkpoints/{checkpoint.step}.safetensors", checkpoint.data, zipfile.ZIP_STORED)
         for run, data in record.borrowed().items():
             bundle.writestr(f"borrowed/{run}.safetensors", data, zipfile.ZIP_STORED)
+        if library is not None:
+            _write_data(record, library, bundle)
+
+
+def _write_data(record: Record, library: Library, bundle: zipfile.ZipFile) -> None:
+    """The files of one's own that the run was trained on."""
+    for digest, kind in trained_on(record.entry, (knobs for _, knobs in record.knob_log())).items():
+        one = library.find(digest)
+        note = DataFile(name=one.name, kind=kind, types=one.types)
+        bundle.writestr(f"data/{digest}.json", note.model_dump_json(indent=2))
+        bundle.writestr(f"data/{digest}", library.content(digest))
 
 
 def _run_file(record: Record, store: Store) -> RunFile:
