@@ -6,6 +6,7 @@ import {
   fromPosition,
   laidOver,
   range,
+  readsOwn,
   relevant,
   snap,
   toPosition,
@@ -129,4 +130,15 @@ test('two changes made one come to the same', () => {
       expect(laidOver(first.before, laidOver(first.values, then.values))).toEqual(
         laidOver(laidOver(first.before, first.values), then.values),
       );
+});
+
+test('files of one’s own count where the knobs read them', () => {
+  const schemas = /** @type {any} */ ({
+    corpus: { enum: ['file', 'prose'] },
+    file: { type: 'string', 'x-own': 'text', 'x-when': { corpus: ['file'] } },
+  });
+  expect(readsOwn(schemas, { corpus: 'file', file: 'abc' })).toBe(true);
+  expect(readsOwn(schemas, { corpus: 'file', file: '' })).toBe(false);
+  expect(readsOwn(schemas, { corpus: 'prose', file: 'abc' })).toBe(false);
+  expect(readsOwn(schemas, { corpus: 'file' })).toBe(false);
 });

@@ -48,7 +48,7 @@ const ROWS = {
 const PARTS = {
   'error.*.*': null, // anything: reasons are also pydantic's
   'error.file.*': null, // what the server says of a table, as it says it
-  'history.*': ['export', 'script', 'csv', 'safetensors', 'pt', 'onnx', 'tensorboard'],
+  'history.*': ['export', 'data', 'script', 'csv', 'safetensors', 'pt', 'onnx', 'tensorboard'],
   'lab.*': ['effects', 'sweep', 'schedule'],
   'layers.*': [...ROWS.kinds, ...ROWS.settings],
   'layers.*.*': [...ROWS.settings, ...ROWS.options],

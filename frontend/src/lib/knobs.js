@@ -99,6 +99,14 @@ export function relevant(schema, knobs) {
 }
 
 /**
+ * Whether these knobs read a file that somebody brought.
+ * @param {Record<string, Schema>} schemas
+ * @param {Knobs} knobs
+ */
+export const readsOwn = (schemas, knobs) =>
+  Object.entries(schemas).some(([name, schema]) => schema['x-own'] && knobs[name] && relevant(schema, knobs));
+
+/**
  * The knobs that differ.
  * @param {Knobs} before
  * @param {Knobs} after

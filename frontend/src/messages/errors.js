@@ -156,6 +156,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '학습 프로세스가 예기치 않게 끝났습니다({cause}). 다시 시도하세요. 메모리가 모자라면 다른 실행을 먼저 중지하세요.',
   ],
   'error.no-device': ['This machine has no such device.', '이 컴퓨터에는 그런 장치가 없습니다.'],
+  'error.too-large.carried': [
+    'The data that comes with the run is larger than files may be here ({megabytes} MB).',
+    '실행에 딸린 데이터가 여기서 받는 파일 크기({megabytes} MB)를 넘습니다.',
+  ],
   'error.too-large': ['The request is too large.', '요청이 너무 큽니다.'],
   'error.fixed-knob': ['{field} cannot be changed during a run.', '{field} 값은 실행 중에 바꿀 수 없습니다.'],
   'error.bad-knob.grid_uneven': [
@@ -254,6 +258,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'error.bad-file.too-many': [
     '{most} files are kept already. Delete one first.',
     '이미 파일 {most}개가 있습니다. 먼저 하나를 삭제하세요.',
+  ],
+  'error.bad-file.carried-too-many-bytes': [
+    'The run comes with its data “{name}”, but your files may take {megabytes} MB together. Delete one in “Your data”, then import again.',
+    '실행에 딸린 데이터 “{name}”까지 넣으면 파일이 모두 합쳐 {megabytes} MB를 넘습니다. ‘내 데이터’에서 하나를 삭제한 뒤 다시 가져오세요.',
+  ],
+  'error.bad-file.carried-too-many': [
+    'The run comes with its data “{name}”, but {most} files are kept already. Delete one in “Your data”, then import again.',
+    '실행에 딸린 데이터 “{name}”을(를) 넣을 자리가 없습니다. 이미 파일 {most}개가 있으니 ‘내 데이터’에서 하나를 삭제한 뒤 다시 가져오세요.',
   ],
   'error.bad-file.too-much': [
     'Reading the file takes too much memory or time. Bring a smaller one.',
@@ -427,6 +439,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
       '이 글에는 단어 {length}개가 이어진 토막이 {have}가지뿐입니다. 더 긴 글을 올리거나 단어 수를 줄이세요.',
     ],
   'error.unknown-file': ['There is no such file.', '그런 파일은 없습니다.'],
+  'error.unknown-file.not-to-export': [
+    'A file that this run was trained on is not, or no longer, in “Your data”. Export the run without its data.',
+    '이 실행을 학습시킨 파일이 ‘내 데이터’에 없습니다. 데이터를 빼고 내보내세요.',
+  ],
   'error.unknown-data': ['There is no such data set.', '그런 데이터셋은 없습니다.'],
   'error.bad-knob.no-run': [
     'The run {run} is not recorded here; it may have been deleted. Choose another one.',

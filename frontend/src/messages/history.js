@@ -55,7 +55,12 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'history.pt': ['Weights (PyTorch state_dict)', '가중치 (PyTorch state_dict)'],
   'history.onnx': ['Model (ONNX)', '모델 (ONNX)'],
   'history.saving': ['Writing the file…', '파일을 만드는 중…'],
-  'history.scriptSure': ['Save it anyway', '그래도 저장'],
+  'history.sure': ['Save it anyway', '그래도 저장'],
+  'history.data': ['Export with its data (zip)', '데이터까지 내보내기 (zip)'],
+  'history.dataPrivate': [
+    'The file will hold all the data of your own that this run was trained on. Whoever gets it can read the data: keep private data to yourself.',
+    '이 실행을 학습시킨 내 데이터가 파일에 통째로 들어갑니다. 파일을 받은 사람은 누구나 읽을 수 있으니, 개인 정보가 든 데이터라면 넘기지 마세요.',
+  ],
   'history.scriptImported': [
     'This run was imported: its script is built from values in a file that somebody gave you. Read it before you run it.',
     '가져온 실행입니다. 이 스크립트는 다른 사람이 준 파일의 값으로 만들어지므로 실행하기 전에 내용을 살펴보세요.',

@@ -304,6 +304,8 @@ export interface paths {
         /**
          * Import Run
          * @description Import a bundle, as `export` writes it, under a new id. The run is at rest; it can be gone back to.
+         *
+         *     Data that comes along is checked as a file that is brought, and kept as one of one's own.
          */
         post: operations["import_run_api_runs_import_post"];
         delete?: never;
@@ -322,6 +324,8 @@ export interface paths {
         /**
          * Export
          * @description The recorded run as a zip: all that `import` needs, or its scalars as a TensorBoard event file.
+         *
+         *     Of `data` only files go along that whoever asks sees in the library.
          */
         get: operations["export_api_runs__run_id__export_get"];
         put?: never;
@@ -3266,6 +3270,8 @@ export interface operations {
             query?: {
                 /** @description Everything, or scalars for TensorBoard. */
                 format?: "bundle" | "tensorboard";
+                /** @description Whether files of one's own that it was trained on go along, for all to read. */
+                data?: boolean;
             };
             header?: never;
             path: {

@@ -76,7 +76,11 @@ def _looked_through(
         if error.params["limit"] != most:
             raise
         raise TooLarge(
-            f"{error.detail} (setting {setting})", "archive", reason="carried", **error.params
+            f"{error.detail} (setting {setting})",
+            "archive",
+            reason="carried",
+            megabytes=most >> 20,
+            **error.params,
         ) from None
     content = file.read()
     if digest_of(content, note.types) != digest:
