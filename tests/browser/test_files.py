@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 from safetensors.numpy import load
 
-from lab import WITHIN, Open, run_id, wait_past
+from lab import WITHIN, Open, run_id, served, wait_past
 
 
 def recorded(open_page: Open) -> tuple[str, str]:
@@ -109,6 +111,51 @@ def test_the_script_of_an_imported_run_is_saved_only_after_a_warning(open_page: 
     with page.expect_download(timeout=WITHIN) as waited:
         page.get_by_role("menuitem", name="Save it anyway").click()
     assert waited.value.suggested_filename.endswith(".py")
+
+
+def test_a_run_is_saved_with_its_data_only_after_a_word_on_who_can_read_it(
+    open_page: Open, server: str, tmp_path: Path, screenshots: Path
+) -> None:
+    with httpx.Client(base_url=server, timeout=WITHIN / 1000) as api:
+        table = b"x,y\n" + b"".join(b"%d,%d\n" % (n, 3 * n + n % 5) for n in range(40))
+        named = {"name": "mine.csv", "kind": "table"}
+        file = api.post("/api/files", params=named, content=table).raise_for_status().json()["id"]
+        body = {"experiment": "linear-regression", "max_steps": 20}
+        with_data, without = (
+            api.post("/api/runs", json={**body, "knobs": knobs}).raise_for_status().json()["id"]
+            for knobs in ({"data": "file", "file": file}, {"data": "line", "file": file})
+        )
+        page = open_page("/history")
+        item = page.get_by_role("menuitem", name="Export with its data (zip)")
+        menu(page, without)
+        expect(page.get_by_role("menuitem", name="Export (zip)")).to_be_visible()
+        expect(item).to_have_count(0)
+        page.keyboard.press("Escape")
+        menu(page, with_data)
+        item.click()
+        expect(page.get_by_test_id("warning")).to_contain_text("Whoever gets it can read the data")
+        page.screenshot(path=screenshots / "export-data.png")
+        with page.expect_download(timeout=WITHIN) as waited:
+            page.get_by_role("menuitem", name="Save it anyway").click()
+        with zipfile.ZipFile(waited.value.path()) as archive:
+            assert archive.read(f"data/{file}") == table
+        korean = open_page("/history", language="ko", width=390, height=844)
+        menu(korean, with_data)
+        korean.get_by_role("menuitem", name="데이터까지 내보내기 (zip)").click()
+        warning = korean.get_by_test_id("warning")
+        expect(warning).to_contain_text("파일을 받은 사람은 누구나 읽을 수 있으니")
+        expect(warning).to_be_in_viewport(ratio=1)
+        korean.screenshot(path=screenshots / "export-data-ko.png")
+
+        with served(tmp_path) as (elsewhere, _):
+            away = httpx.Client(base_url=elsewhere, timeout=WITHIN / 1000)
+            zip_type = {"Content-Type": "application/zip"}
+            bundle = waited.value.path().read_bytes()
+            copy = away.post("/api/runs/import", content=bundle, headers=zip_type).raise_for_status().json()
+            branch = away.post(f"/api/runs/{copy['id']}/branch", json={"step": 10})
+            assert branch.status_code == 201, branch.text
+            assert [one["name"] for one in away.get("/api/files").json()] == ["mine.csv"]
+            away.close()
 
 
 def test_a_lab_says_which_other_runs_train_and_can_pause_them(open_page: Open) -> None:
