@@ -83,6 +83,22 @@ def test_no_more_files_are_kept_than_the_settings_allow(files: OwnFiles) -> None
     assert len(files.all()) == 3
 
 
+def test_a_file_that_cannot_be_written_leaves_nothing(
+    files: OwnFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = OwnFiles._write
+
+    def full(self: OwnFiles, name: str, content: bytes) -> None:
+        if name.endswith(".preview"):
+            raise OSError("No space left on device")
+        write(self, name, content)
+
+    monkeypatch.setattr(OwnFiles, "_write", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.add("alice.txt", "text", PROSE.encode(), {"text": PROSE})
+    assert list((tmp_path / "own").iterdir()) == []
+
+
 @pytest.mark.parametrize("id", ["..", "../../etc/passwd", "a" * 31, "A" * 32, "", "0" * 32])
 def test_an_id_is_a_digest_and_no_path(files: OwnFiles, tmp_path: Path, id: str) -> None:
     (tmp_path / "own").mkdir()

@@ -138,10 +138,15 @@ class OwnFiles:
             dict(types or {}),
         )
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._write(digest, content)
-        self._describe(one)
-        if preview is not None:
-            self.note(digest, preview)
+        try:
+            self._write(digest, content)
+            self._describe(one)
+            if preview is not None:
+                self.note(digest, preview)
+        except BaseException:
+            if known is None:
+                self._delete(digest)
+            raise
         return one
 
     def join(self, id: str, owner: str, room: int) -> OwnFile:
@@ -168,9 +173,11 @@ class OwnFiles:
         """Delete a file. Raises `UnknownFile`."""
         if not DIGEST.fullmatch(id) or not (self._folder / id).is_file():
             raise no_such_file(id)
-        (self._folder / f"{id}.json").unlink(missing_ok=True)
-        (self._folder / f"{id}{PREVIEW}").unlink(missing_ok=True)
-        (self._folder / id).unlink(missing_ok=True)
+        self._delete(id)
+
+    def _delete(self, id: str) -> None:
+        for name in (f"{id}.json", f"{id}{PREVIEW}", id):
+            (self._folder / name).unlink(missing_ok=True)
 
     def _describe(self, one: OwnFile) -> None:
         self._write(f"{one.id}.json", json.dumps(asdict(one), ensure_ascii=False).encode())
