@@ -15,6 +15,7 @@ from descent.experiments.sequence.seq2seq import (
     BIN,
     FEWEST,
     MOST,
+    READ,
     TITLES,
     Seq2Seq,
     Seq2SeqKnobs,
@@ -161,6 +162,23 @@ def test_a_beam_of_one_is_greedy_and_a_wider_one_never_less_likely(small: Driven
         assert len({tuple(hypothesis.tokens) for hypothesis in wide}) == len(wide) == 4
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("name", TITLES)
+@pytest.mark.parametrize("steps", [0, 8])
+def test_greedy_for_many_texts_at_once_is_a_beam_of_one_for_each(
+    small: Driven, name: Any, steps: int
+) -> None:
+    run = small if steps else Driven(Seq2Seq, width=16)
+    model, sources = run.experiment.models[name], run.experiment.unseen.sources[:12]
+    tokens, chances = model.greedy(sources, 12)
+    for n, source in enumerate(sources):
+        (greedy,) = model.search(source[source != PAD], 1, 12)
+        length = len(greedy.tokens)
+        assert tokens[n, :length].tolist() == greedy.tokens
+        assert not tokens[n, length:].any(), "nothing after the end"
+        assert float(chances[n, :length].log().sum()) == pytest.approx(greedy.score, abs=1e-3)
+
+
 def test_a_beam_finds_what_greedy_misses_and_keeps_what_it_would_drop() -> None:
     """Chains of tokens by hand: what follows depends on the token before."""
 
@@ -284,6 +302,51 @@ def test_panels_show_what_the_networks_write(small: Driven) -> None:
     begin = outputs.tokens.index("Luong")
     chances = torch.as_tensor(outputs.values)[begin + 1 :]
     assert float(chances.log().sum()) == pytest.approx(found[0].score, abs=0.01)
+
+
+def rows_of(picture: Any) -> list[tuple[list[str], Tensor, Tensor]]:
+    """Tokens, probabilities and marks of each row, and no sign at its end."""
+    ends = [i + 1 for i, token in enumerate(picture.tokens) if token.endswith("\n")]
+    rows = []
+    for first, last in zip([0, *ends], ends, strict=False):
+        tokens = [token.rstrip("\n") for token in picture.tokens[first:last]]
+        rows.append(
+            (tokens, *(torch.as_tensor(part)[first:last] for part in (picture.values, picture.marks)))
+        )
+    return rows
+
+
+@pytest.mark.parametrize("source", ["ko", "en"])
+def test_the_same_held_out_texts_are_translated_at_every_step_short_to_long(source: Any) -> None:
+    run = Driven(Seq2Seq, source=source, digits=7, width=32, batch_size=32)
+    spoken, seen = run.experiment.spoken, []
+    for steps in (0, 101):
+        run.train(steps)
+        rows = rows_of(run.look("held_out"))
+        assert len(rows) == READ * (1 + len(TITLES))
+        headings = [tokens for tokens, *_ in rows[:: 1 + len(TITLES)]]
+        seen.append(headings)
+        right = dict.fromkeys(TITLES, 0)
+        for n, (text, *wanted) in enumerate(headings):
+            value = spoken.source.read(text)
+            assert is_held_out(value)
+            answer = spoken.answer(text)
+            assert [token for token in wanted if token] == spoken.target.names(answer)
+            for place, (name, title) in enumerate(TITLES.items(), 1):
+                tokens, chances, marks = rows[n * (1 + len(TITLES)) + place]
+                (greedy,) = run.experiment.models[name].search(spoken.encode(text), 1, MOST)
+                kept = greedy.tokens[:-1] if greedy.tokens[-1] == END else greedy.tokens
+                assert [token for token in tokens if token] == [title, *spoken.target.names(kept)]
+                assert float(chances[1:].log().sum()) == pytest.approx(greedy.score, abs=1e-3)
+                right[name] += greedy.tokens == [*answer, END]
+                assert bool(marks.any()) is (greedy.tokens != [*answer, END])
+        assert run.look("held_out").reading.values == {"all": READ, **right}
+    assert seen[0] == seen[1]
+    lengths = [len(spoken.encode(text)) for text, *_ in seen[0]]
+    assert lengths == sorted(lengths)
+    assert lengths[0] < lengths[1] < lengths[-1]
+    if source == "ko":  # the other way is learnt later
+        assert right["bahdanau"] > 0
 
 
 @pytest.mark.parametrize(

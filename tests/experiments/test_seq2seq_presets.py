@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from claims import SEEDS, claim
-from descent.experiments.sequence.seq2seq import EVERY, Seq2Seq
+from descent.experiments.sequence.seq2seq import EVERY, MOST, Seq2Seq
 from descent.kit.data.spoken import is_held_out
+from descent.kit.data.translation import END
 from driving import Driven
 
 
@@ -37,6 +38,22 @@ def test_without_attention_long_numbers_stay_wrong_which_bahdanau_has_right(seed
     assert run.last("exact/luong") > 0.85
     assert run.look("candidates").names[0].startswith("✗")
     assert run.change(shown="bahdanau").look("candidates").names[0].startswith("✓")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_comes_out_wrong_is_still_a_number(seed: int) -> None:
+    experiment = by_default(seed).experiment
+    target, wrong = experiment.spoken.target, []
+    for tokens, wanted in zip(
+        experiment.models["none"].greedy(experiment.unseen.sources, MOST)[0],
+        experiment.unseen.targets,
+        strict=True,
+    ):
+        said, right = (row[row > END].tolist() for row in (tokens, wanted))
+        wrong += [target.read(target.written(said)) is not None] if said != right else []
+    assert len(wrong) > 100
+    assert sum(wrong) / len(wrong) > 0.95
 
 
 @claim(Seq2Seq, "dates")

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import SequenceMatcher
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import model_validator
@@ -56,6 +56,7 @@ EVERY = 25  # steps from one test on them to the next
 BIN = 2  # lengths that share a point of the curve
 FEWEST = 3  # pairs of such a length, for a point
 FAR = 1e4  # a loss beyond is out
+READ = 4  # held-out pairs of which it is shown what is written for them
 FIELDS = {("numbers", "ko"): "korean", ("numbers", "en"): "english"} | {
     ("dates", "ko"): "korean_date",
     ("dates", "en"): "english_date",
@@ -122,6 +123,14 @@ KINDS: dict[Name, type[Translator]] = {
     "bahdanau": BahdanauTranslator,
     "luong": LuongTranslator,
 }
+
+
+class Row(NamedTuple):
+    """A row of tokens, their probabilities, NaN for none, and which of them are wrong."""
+
+    tokens: list[str]
+    values: Tensor
+    marks: list[bool]
 
 
 class Seq2Seq(Race[Seq2SeqKnobs]):
@@ -252,26 +261,51 @@ class Seq2Seq(Race[Seq2SeqKnobs]):
     def outputs(self, knobs: Seq2SeqKnobs) -> p.Tokens:
         """What each network writes, each token with its probability; the wrong ones marked."""
         answer = self.spoken.answer(knobs.text)
-        tokens: list[str] = []
-        values, marks, right = [], [], 0
+        rows, right = [], 0
         for name, title in TITLES.items():
             output = self._hypotheses(name, knobs)[0].tokens
-            tokens += [title, *self.spoken.target.names(output)]
-            tokens[-1] = ROW if output[-1] == END else tokens[-1] + ROW
-            values += [torch.full((1,), torch.nan, device=self.device), self._forced(name, output, knobs)[0]]
+            rows.append(self._row(title, output, self._forced(name, output, knobs)[0], answer))
             right += answer is not None and output == [*answer, END]
-            marks += [False, *wrong_tokens(output, output if answer is None else [*answer, END])]
-        picture = p.Tokens(
-            tokens=tokens,
-            values=torch.cat(values),
-            range=(0.0, 1.0),
-            marks=torch.tensor(marks, dtype=torch.uint8),
-            mark_name="wrong",
-            name="p(token)",
-        )
+        picture = _in_rows(rows)
         if answer is None:
             return picture
         return p.says(picture, "{right} of {all} translations are right.", right=right, all=len(TITLES))
+
+    @p.tokens("Held-out translations", size="wide")
+    def held_out(self, knobs: Seq2SeqKnobs) -> p.Tokens:
+        """A few held-out texts, the same at every step, each with the right output and with what is written.
+
+        By length they stand in the middle of each quarter of all. Greedy: the likeliest token each time.
+        """
+        lengths = (self.unseen.sources != PAD).sum(1)
+        at = lengths.argsort(stable=True)[UNSEEN // READ // 2 :: UNSEEN // READ]
+        sources, targets = self.unseen.sources[at], self.unseen.targets[at, 1:]
+        written = {name: self.models[name].greedy(sources, MOST) for name in TITLES}
+        right = dict.fromkeys(TITLES, 0)
+        rows: list[Row] = []
+        for n in range(READ):
+            source, target = (part[n][part[n] > END].tolist() for part in (sources, targets))
+            rows.append(self._row(self.spoken.source.written(source), [*target, END], None, None))
+            for name, (tokens, chances) in written.items():
+                output = tokens[n][tokens[n] != PAD].tolist()
+                rows.append(self._row(TITLES[name], output, chances[n, : len(output)], target))
+                right[name] += output == [*target, END]
+        return p.says(
+            _in_rows(rows),
+            "Right of {all}: {none} without attention, {bahdanau} with Bahdanau’s, {luong} with Luong’s.",
+            all=READ,
+            **right,
+        )
+
+    def _row(self, title: str, output: list[int], chances: Tensor | None, wanted: list[int] | None) -> Row:
+        """A title, and an output without its `END`, of which the tokens have been `chances` if any."""
+        tokens = [title, *self.spoken.target.names(output)]
+        tokens[-1] = ROW if output[-1] == END else tokens[-1] + ROW
+        values = torch.full((len(tokens),), torch.nan, device=self.device)
+        if chances is not None:
+            values[1:] = chances
+        marks = [False] * len(output) if wanted is None else wrong_tokens(output, [*wanted, END])
+        return Row(tokens, values, [False, *marks])
 
     @p.lines("Right by length")
     def by_length(self, knobs: Seq2SeqKnobs) -> p.Lines:
@@ -322,6 +356,17 @@ class Seq2Seq(Race[Seq2SeqKnobs]):
 
     exact = p.scalars(by_learner("exact", TITLES), "Exactly right")
     losses = p.scalars(by_learner("loss", TITLES), "Loss", log=True, smoothing=0.8)
+
+
+def _in_rows(rows: list[Row]) -> p.Tokens:
+    return p.Tokens(
+        tokens=[token for row in rows for token in row.tokens],
+        values=torch.cat([row.values for row in rows]),
+        range=(0.0, 1.0),
+        marks=torch.tensor([mark for row in rows for mark in row.marks], dtype=torch.uint8),
+        mark_name="wrong",
+        name="p(token)",
+    )
 
 
 def wrong_tokens(output: list[int], wanted: list[int]) -> list[bool]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from descent.kit.data.translation import PAD
+from descent.kit.data.translation import END, PAD, START
 from descent.kit.nn.beam import Hypothesis, beam_search
 
 
@@ -42,8 +42,9 @@ class Encoder(nn.Module):
         """Tokens (B, S) → h (B, S, d) and s_0 (B, d); padding is not read."""
         lengths = (source != PAD).sum(1).cpu()
         read = pack_padded_sequence(self.embedding(source), lengths, batch_first=True, enforce_sorted=False)
-        h, ends = self.gru(read)  # ends: →h_S and ←h_1, (2, B, d/2)
-        return pad_packed_sequence(h, batch_first=True)[0], torch.tanh(self.W_s(torch.cat([*ends], 1)))
+        packed, ends = self.gru(read)  # ends: →h_S and ←h_1, (2, B, d/2)
+        h, _ = pad_packed_sequence(packed, batch_first=True, total_length=source.shape[1])
+        return h, torch.tanh(self.W_s(torch.cat([*ends], 1)))
 
 
 class Translator(nn.Module):
@@ -96,6 +97,25 @@ class Translator(nn.Module):
             return logits[:, 0].log_softmax(1), s
 
         return beam_search(advance, memory.start, width, most)
+
+    def greedy(self, source: Tensor, most: int) -> tuple[Tensor, Tensor]:
+        """What it writes by itself for tokens (B, S): `search` with a width of 1, for many texts at once.
+
+        The tokens (B, T), T ≤ `most`, with padding after `END`, and the probability of each (B, T).
+        """
+        memory = self.encode(source)
+        s, token = memory.start, torch.full_like(source[:, 0], START)
+        ended = torch.zeros_like(token, dtype=torch.bool)
+        tokens: list[Tensor] = []
+        chances: list[Tensor] = []
+        while len(tokens) < most and not ended.all():
+            logits, s, _ = self.decode(self.embedding(token)[:, None], s, memory)
+            p = logits[:, 0].softmax(1)  # (B, V)
+            token = p[:, PAD + 1 :].argmax(1) + PAD + 1  # padding is no token to write
+            chances.append(p.gather(1, token[:, None])[:, 0])
+            tokens.append(token.masked_fill(ended, PAD))
+            ended = ended | (token == END)
+        return torch.stack(tokens, 1), torch.stack(chances, 1)
 
 
 class NoAttention(Translator):
