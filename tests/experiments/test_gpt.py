@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 from descent.contract import KnobError
-from descent.experiments.attention.gpt import GPTExperiment, GPTKnobs, heads_of
+from descent.contract.panels import Heatmap
+from descent.experiments.attention.gpt import READ, GPTExperiment, GPTKnobs, heads_of
 from descent.kit.data.text import ALICE, OTHER
 from descent.kit.nn.decoder import GPT, CausalAttention, continuation
 from driving import Driven, break_weights, built, change, take
@@ -76,6 +77,40 @@ def test_the_lens_on_the_last_layer_is_the_output_and_on_the_embedding_no_layer(
     p = run.experiment.model(shown[None]).softmax(2)[0, :-1]
     torch.testing.assert_close(values[-1], p.gather(1, shown[1:, None])[:, 0])
     assert list(run.look("lens").columns) == list("lice␣was")
+
+
+def test_a_cell_of_the_lens_says_the_likeliest_token_and_its_colour_is_the_right_ones() -> None:
+    run = Driven(GPTExperiment, **OWN, prompt="Alice was\nbe").train(30)
+    experiment, picture = run.experiment, run.look("lens")
+    shown, stream = experiment.pairs.encode("Alice was\nbe"), list[torch.Tensor]()
+    with torch.no_grad():
+        experiment.model(shown[None], None, stream)
+        for row, x in enumerate(stream):
+            p = (experiment.model.norm(x) @ experiment.model.W_U.weight.T).softmax(2)[0]
+            names = [experiment.names[int(i)] for i in p.argmax(1)[:-1]]
+            assert list(picture.texts[row]) == [name.replace(" ", "␣").replace("\n", "↵") for name in names]
+            right = p[torch.arange(len(shown) - 1), shown[1:]]
+            torch.testing.assert_close(torch.as_tensor(picture.values)[row], right)
+    assert len({text for row in picture.texts for text in row}) > 1
+    alone = run.change(prompt="A").look("lens")
+    assert [len(row) for row in alone.texts] == [1] * len(stream), "what it would say after the only token"
+
+
+def test_the_lens_shows_so_many_tokens_as_can_be_read() -> None:
+    repeating = Driven(GPTExperiment, corpus="repeats", period=9).look("lens")
+    shown = Driven(GPTExperiment, corpus="repeats", period=9).look("text").tokens
+    assert list(repeating.columns) == list(shown[1 : READ + 1]), "the first of them: both periods are seen"
+    prompt = "".join(ALICE.split())[:64]
+    picture = Driven(GPTExperiment, **OWN | {"length": 64}, prompt=prompt).look("lens")
+    assert "".join(picture.columns) == prompt[-READ:]
+    assert [len(row) for row in picture.texts] == [READ] * len(picture.rows)
+
+
+def test_a_long_pair_is_cut_where_the_lens_says_it() -> None:
+    own = {**OWN, "pasted": (ALICE[:200] + "=" * 128) * 12, "tokens": "pairs", "merges": 20}
+    run = Driven(GPTExperiment, **own, prompt="a" + "=" * 64)
+    assert max(map(len, run.experiment.names)) == 64
+    assert list(run.look("lens").columns) == ["=" * Heatmap.LONGEST_TEXT]
 
 
 @torch.no_grad()

@@ -98,6 +98,20 @@ def test_with_one_layer_the_second_time_stays_hard(driven: Driven) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
+def test_what_the_lens_says_is_right_more_often_layer_by_layer(seed: int) -> None:
+    experiment, stream = on_characters(seed).experiment, list[torch.Tensor]()
+    windows = experiment.measured
+    with torch.no_grad():
+        experiment.model(windows[:, :-1], None, stream)
+        said = [experiment.model.read(x).argmax(2) for x in stream]
+    right = [float((tokens == windows[:, 1:]).float().mean()) for tokens in said]
+    assert right[0] < 0.2
+    assert 0.35 < right[1] < 0.49
+    assert 0.49 < right[2] < 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
 def test_switching_an_induction_head_off_makes_the_second_time_cost_several_times_more(seed: int) -> None:
     trained = on_repeats(seed)
     scores = trained.experiment.scores[-1, 1]  # (L, h)

@@ -166,7 +166,7 @@ BAD_FRAMES = {
             {"type": "panel", "run": "", "seq": "0", "step": "1", "panel": "map", "kind": "heatmap"}
             | {
                 "meta": json.dumps({"rows": [], "columns": [], "x_label": "", "y_label": ""})[:-1]
-                + ', "scale": "sequential", "range": null, "annotate": false}'
+                + ', "scale": "sequential", "range": null, "annotate": false, "texts": []}'
             },
         ),
         "dimensions",

@@ -102,6 +102,19 @@ def test_a_pictures_arrays_are_narrowed_and_its_other_fields_are_json() -> None:
     assert frame.meta["range"] is None
 
 
+def test_a_heatmaps_texts_travel_with_it_one_for_each_cell() -> None:
+    picture = Heatmap(values=torch.eye(2), texts=[["e", "␣"], ["t", "↵"]])
+    frame = decode(encode_picture("r", 2, 9, "lens", picture))
+    assert frame.meta is not None
+    assert frame.meta["texts"] == [["e", "␣"], ["t", "↵"]]
+    for texts in ([["e", "t"]], [["e"], ["t"]], [["e", "t"], ["a"]]):
+        with pytest.raises(ValueError, match="expected 2 rows of 2"):
+            Heatmap(values=torch.eye(2), texts=texts)
+    Heatmap(values=torch.eye(1), texts=[["e" * Heatmap.LONGEST_TEXT]])
+    with pytest.raises(ValueError, match="one has 33 characters, at most 32 are shown"):
+        Heatmap(values=torch.eye(1), texts=[["e" * 33]])
+
+
 def test_arrays_that_are_not_contiguous_keep_their_values() -> None:
     pixels = torch.arange(24, dtype=torch.uint8).reshape(2, 3, 4).transpose(1, 2)
     frame = decode(encode_picture("r", 1, 1, "p", Images(pixels=pixels)))

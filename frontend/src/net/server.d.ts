@@ -2648,6 +2648,7 @@ export interface components {
                 number
             ] | null;
             annotate: boolean;
+            texts: string[][];
             reading?: components["schemas"]["Note"];
         };
         HistogramMeta: {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -40,7 +41,12 @@ class Images(Picture):
 
 @dataclass(kw_only=True)
 class Heatmap(Picture):
-    """A matrix of numbers. `values`: (R, C), NaN where there is none. Row 0 is drawn at the top."""
+    """A matrix of numbers. `values`: (R, C), NaN where there is none. Row 0 is drawn at the top.
+
+    `texts`: what is written into each cell as it is, R rows of C, of at most `LONGEST_TEXT` characters.
+    """
+
+    LONGEST_TEXT: ClassVar[int] = 32  # characters
 
     values: Array
     rows: Sequence[str] = ()
@@ -50,9 +56,18 @@ class Heatmap(Picture):
     scale: Scale = "sequential"
     range: Range | None = None  # None: the data's own; a diverging scale is made symmetric about 0
     annotate: bool = False  # write each value into its cell
+    texts: Sequence[Sequence[str]] = ()
 
     def __post_init__(self) -> None:
         check_dims("Heatmap", "values", self.values, 2)
+        rows, columns = self.values.shape
+        if self.texts and [len(row) for row in self.texts] != [columns] * rows:
+            raise ValueError(f"invalid Heatmap.texts: expected {rows} rows of {columns}")
+        longest = max((len(text) for row in self.texts for text in row), default=0)
+        if longest > self.LONGEST_TEXT:
+            raise ValueError(
+                f"invalid Heatmap.texts: one has {longest} characters, at most {self.LONGEST_TEXT} are shown"
+            )
 
     @classmethod
     def confusion(

@@ -48,6 +48,7 @@ from descent.kit.text import rough
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ123456"  # tokens of the random sequences
 SHORTEST, LONGEST = 6, 32  # periods
 SAMPLE, CANDIDATES = 200, 10  # tokens that are written, and that the bars show
+READ = 40  # tokens that the lens shows at most: so many can be read side by side
 MEASURED, TESTED = 16, 8  # windows behind the held-out figure, and behind the cost of a head
 EVERY, KEPT = 25, 512  # steps between two of those figures; scores of heads that are kept
 FEWEST = 12  # different characters of a pasted text
@@ -314,20 +315,28 @@ class GPTExperiment(Experiment[GPTKnobs]):
 
     @p.heatmap("What would each layer say? (logit lens)", size="wide")
     def lens(self, knobs: GPTKnobs) -> p.Heatmap:
-        """p of the token that does come next, (L + 1, T − 1), read off the stream after each layer."""
+        """What the stream would say after each layer, and its p of the token that does come next.
+
+        Both (L + 1, T − 1), but of `READ` tokens at most, the first of a repeating sequence, the last of a
+        prompt. The colour is that of the right token, not of the one said, so a column is bright where the
+        answer is known, and dark where a layer is sure of another.
+        """
         shown, stream = self._shown(knobs), list[Tensor]()
         self.model(shown[None], self._keep(knobs), stream)
-        chances = self.model.read(torch.cat(stream)).softmax(2)[:, :-1]  # (L + 1, T − 1, V)
-        following = shown[1:].expand(len(stream), -1)[..., None]
-        values = chances.gather(2, following)[..., 0]
-        if len(shown) == 1:  # nothing follows that is known
-            values = torch.full((len(stream), 1), math.nan)
+        chances = self.model.read(torch.cat(stream)).softmax(2)  # (L + 1, T, V)
+        part = slice(READ) if knobs.corpus == "repeats" else slice(-READ, None)
+        chances, following = chances[:, : max(1, len(shown) - 1)][:, part], shown[1:][part]
+        values = torch.full(chances.shape[:2], math.nan)
+        if len(following):  # else nothing follows that is known
+            values = chances.gather(2, following.expand(len(stream), -1)[..., None])[..., 0]
+        signs = [name.translate(SIGNS)[: p.Heatmap.LONGEST_TEXT] for name in self.names]
         picture = p.Heatmap(
             values=values,
             rows=["embedding", *(f"layer {layer}" for layer in range(1, len(stream)))],
-            columns=[self.names[token].translate(SIGNS) for token in shown[1:].tolist()] or ["–"],
+            columns=[signs[token] for token in following.tolist()] or ["–"],
             x_label="next token",
             range=(0.0, 1.0),
+            texts=[[signs[token] for token in row] for row in chances.argmax(2).tolist()],
         )
         text = "The right token has {first}% on average before the layers, {last}% after the last."
         shares = [in_percent(float(row.mean())) for row in (values[0], values[-1])]
