@@ -184,9 +184,9 @@ def test_random_sequences_differ_at_each_step_and_only_repeats_count_for_the_sec
     run = Driven(GPTExperiment, **knobs)
     experiment = run.experiment
     first = experiment._batch(run.knobs)
-    losses = experiment._losses(experiment.repeats, None).detach()
+    losses = experiment._losses(experiment.measured, None).detach()
     counted = []
-    for row, loss in zip(experiment.repeats.tolist(), losses, strict=True):
+    for row, loss in zip(experiment.measured.tolist(), losses, strict=True):
         period = next(n for n in range(6, 13) if row[n:] == row[:-n])
         counted += loss[period:].tolist()  # of the tokens from period + 1 on
     run.train(1)

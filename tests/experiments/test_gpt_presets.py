@@ -1,4 +1,4 @@
-"""What the presets of gpt say is to be seen, and that switching an induction head off undoes what it does."""
+"""What the presets of gpt say is to be seen, and that switching heads off undoes what they do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from claims import SEEDS, claim, preset
-from descent.experiments.attention.gpt import SAMPLE, GPTExperiment, heads_of
+from descent.experiments.attention.gpt import SAMPLE, GPTExperiment
 from driving import Driven
 
 
@@ -23,6 +23,12 @@ def on_characters(seed: int) -> Driven:
 def on_repeats(seed: int) -> Driven:
     """The preset of induction heads after 400 steps."""
     return preset(GPTExperiment, "induction", seed).train(401)
+
+
+@cache
+def on_repeats_for_long(seed: int) -> Driven:
+    """The same after 700 steps."""
+    return deepcopy(on_repeats(seed)).train(300)
 
 
 def sample(driven: Driven) -> str:
@@ -78,14 +84,18 @@ def test_the_second_time_turns_blue_as_a_head_of_layer_2_finds_what_followed(dri
     trained = on_repeats(driven.experiment.seed)
     assert trained.knobs == driven.knobs
     p = torch.as_tensor(trained.look("text").values)
-    assert p[17:].mean() > 0.9  # the first repeated token says only that it repeats
+    assert p[17:].mean() > 0.8  # the first repeated token says only that it repeats
     assert p[1:16].mean() < 0.2
     scores = trained.experiment.scores  # (n, 2, L, h)
-    assert scores[-1, 1, 1].max() > 0.9
+    assert scores[-1, 1, 1].max() > 0.7
     assert scores[-1, 1, 0].max() < 0.2
     assert scores[-1, 0, 0].max() > 3 * scores[0, 0, 0].max(), "layer 1 turns to the token before"
     weights = torch.as_tensor(trained.look("attention").weights)[1]  # (h, T, T) of layer 2
-    assert max(float(head[40, 40 - 16 + 1] + head[40, 40 - 32 + 1]) for head in weights) > 0.8
+    assert max(float(head[40, 40 - 16 + 1] + head[40, 40 - 32 + 1]) for head in weights) > 0.7
+    later = on_repeats_for_long(driven.experiment.seed)
+    assert later.experiment.scores[-1, 0, 0].max() > 0.75, "three quarters on the token before"
+    assert later.experiment.scores[-1, 1, 1].max() > 0.9
+    assert later.last("bits/second") < trained.last("bits/second") / 2, "it falls once more"
 
 
 @claim(GPTExperiment, "one-layer")
@@ -93,7 +103,7 @@ def test_with_one_layer_the_second_time_stays_hard(driven: Driven) -> None:
     driven.train(401)
     assert driven.last("bits/second") > 3
     assert driven.experiment.scores[:, 1].max() < 0.2
-    assert on_repeats(driven.experiment.seed).last("bits/second") < 0.2
+    assert on_repeats(driven.experiment.seed).last("bits/second") < 1
 
 
 @pytest.mark.slow
@@ -112,17 +122,24 @@ def test_what_the_lens_says_is_right_more_often_layer_by_layer(seed: int) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
-def test_switching_an_induction_head_off_makes_the_second_time_cost_several_times_more(seed: int) -> None:
-    trained = on_repeats(seed)
-    scores = trained.experiment.scores[-1, 1]  # (L, h)
-    best = heads_of(trained.knobs)[int(scores.argmax())]
-    assert best.startswith("2.")
-    assert scores.max() > 0.5
-    before = trained.experiment._measure(trained.knobs)["bits/second"]
-    trained.change(off=[best])
-    after = trained.experiment._measure(trained.knobs)["bits/second"]
-    trained.change(off=[])
-    assert after > 3 * before
+def test_without_its_previous_token_head_nothing_is_found_and_without_one_of_two_that_find_it_costs_more(
+    seed: int,
+) -> None:
+    trained = deepcopy(on_repeats_for_long(seed))
+
+    def second(*off: str) -> float:
+        trained.change(off=list(off))
+        return float(trained.experiment._measure(trained.knobs)["bits/second"])
+
+    before, scores = second(), trained.experiment.scores[-1]  # (2, L, h)
+    assert scores[1, 1].min() > 0.7, "both heads of layer 2 are induction heads"
+    previous = f"1.{int(scores[0, 0].argmax()) + 1}"
+    assert second(previous) > 5, "a guess costs log₂ 32"
+    for head in ("2.1", "2.2"):
+        assert 2 * before < second(head) < 0.6
+    assert second("2.1", "2.2") > 3
+    second(previous)
+    assert trained.train(300).last("bits/second") < 1.5, "the other head of layer 1 learns its work"
 
 
 @pytest.mark.slow

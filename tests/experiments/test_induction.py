@@ -10,7 +10,7 @@ from descent.kit.nn.induction import head_scores, repeating
 
 def test_a_sequence_repeats_with_its_period_and_draws_no_token_twice_in_one() -> None:
     periods = torch.tensor([6, 9, 20])
-    tokens = repeating(periods, 50, 32, torch.Generator().manual_seed(0))
+    tokens = repeating(periods, 50, 32, torch.Generator().manual_seed(0), distinct=True)
     assert tokens.shape == (3, 50)
     for row, period in zip(tokens.tolist(), periods.tolist(), strict=True):
         assert row[period:] == row[:-period]
@@ -18,9 +18,20 @@ def test_a_sequence_repeats_with_its_period_and_draws_no_token_twice_in_one() ->
         assert set(row) <= set(range(32))
 
 
+def test_tokens_that_need_not_be_distinct_are_drawn_alike_and_each_by_itself() -> None:
+    periods = torch.full((400,), 20)
+    tokens = repeating(periods, 50, 32, torch.Generator().manual_seed(0), distinct=False)
+    assert torch.equal(tokens[:, 20:], tokens[:, :-20])
+    counts = torch.bincount(tokens[:, :20].flatten(), minlength=32)
+    assert len(counts) == 32
+    assert ((counts - 250).abs() < 5 * 250**0.5).all()
+    twice = sum(len(set(row)) < 20 for row in tokens[:, :20].tolist()) / 400
+    assert twice > 0.99  # 1 − 32!/(12!·32²⁰)
+
+
 def test_perfect_heads_have_the_score_1_and_blind_ones_what_chance_gives() -> None:
     T, period = 24, 8
-    tokens = repeating(torch.tensor([period, period]), T, 32, torch.Generator().manual_seed(0))
+    tokens = repeating(torch.tensor([period, period]), T, 32, torch.Generator().manual_seed(0), distinct=True)
     previous, induction = torch.zeros(T, T), torch.zeros(T, T)
     for t in range(T):
         previous[t, max(0, t - 1)] = 1

@@ -157,9 +157,9 @@ class GPTExperiment(Experiment[GPTKnobs]):
         sizes = len(self.names), knobs.length, knobs.d_model, knobs.heads, knobs.layers
         self.model = GPT(*sizes, knobs.feed_forward).to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), knobs.lr, fused=True)
-        self.repeats, self.second = self._repeats(knobs.length, MEASURED, self.generator(-1))
+        self.repeats, _ = self._repeats(knobs.length, self.generator(-1), MEASURED, distinct=True)
         if knobs.corpus == "repeats":
-            self.measured = self.repeats
+            self.measured, self.second = self._repeats(knobs.length, self.generator(-3), MEASURED)
         self.scores, self.stride = torch.empty(0, 2, knobs.layers, knobs.heads), 1
 
     def _read_text(self, knobs: GPTKnobs) -> None:
@@ -182,13 +182,16 @@ class GPTExperiment(Experiment[GPTKnobs]):
             self.measured = held_out[starts[:, None] + torch.arange(knobs.length + 1)].to(self.device)
         self.characters = torch.tensor([len(name) for name in self.names], device=self.device)
 
-    def _repeats(self, length: int, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _repeats(
+        self, length: int, generator: torch.Generator, n: int, *, distinct: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Sequences (n, T + 1) that repeat, and where the next token has come before, (n, T)."""
         size = len(self.names) - (self.names[-1] == OTHER)
         most = min(LONGEST, length // 2, size)
         periods = torch.randint(SHORTEST, most + 1, (n,), generator=generator)
         second = torch.arange(length) >= periods[:, None]
-        return repeating(periods, length + 1, size, generator).to(self.device), second.to(self.device)
+        tokens = repeating(periods, length + 1, size, generator, distinct=distinct)
+        return tokens.to(self.device), second.to(self.device)
 
     def _keep(self, knobs: GPTKnobs, *more: Head) -> Tensor | None:
         """(L, h), 0 for the heads that are off; None where all are on."""
@@ -201,13 +204,13 @@ class GPTExperiment(Experiment[GPTKnobs]):
         """The coming step's windows, (B, T + 1)."""
         generator = self.step_generator(self.step_index)
         if knobs.corpus == "repeats":
-            return self._repeats(knobs.length, knobs.batch_size, generator)[0]
+            return self._repeats(knobs.length, generator, knobs.batch_size)[0]
         starts = torch.randint(len(self.train) - knobs.length, (knobs.batch_size, 1), generator=generator)
         return self.train[starts + torch.arange(knobs.length + 1)].to(self.device)
 
-    def _losses(self, windows: Tensor, keep: Tensor | None, seen: list[Tensor] | None = None) -> Tensor:
+    def _losses(self, windows: Tensor, keep: Tensor | None) -> Tensor:
         """−log p of each next token, (B, T)."""
-        logits = self.model(windows[:, :-1], keep, seen=seen)
+        logits = self.model(windows[:, :-1], keep)
         losses = F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten(), reduction="none")
         return losses.view(len(windows), -1)
 
@@ -236,24 +239,28 @@ class GPTExperiment(Experiment[GPTKnobs]):
 
     @torch.no_grad()
     def _measure(self, knobs: GPTKnobs) -> dict[str, Tensor]:
-        """On unseen windows, and on sequences that repeat; keeps the heads' scores on these."""
+        """On unseen windows; keeps the heads' scores, where no token stands twice in one period."""
         keep, seen = self._keep(knobs), list[Tensor]()
-        losses = self._losses(self.repeats, keep, seen)
+        self.model(self.repeats[:, :-1], keep, seen=seen)
         if self.step_index // EVERY % self.stride == 0:
             scores = torch.stack([head_scores(weights, self.repeats[:, :-1]) for weights in seen], 1)
             self.scores, self.stride = remembered(self.scores, scores.cpu(), self.stride, KEPT)
+        losses = self._losses(self.measured, keep)
+        row = {"bits/held-out": self._bits(losses, self.measured)}
         if knobs.corpus == "repeats":
-            second = self._bits(losses, self.repeats, self.second)
-            return {"bits/held-out": self._bits(losses, self.repeats), "bits/second": second}
-        return {"bits/held-out": self._bits(self._losses(self.measured, keep), self.measured)}
+            row["bits/second"] = self._bits(losses, self.measured, self.second)
+        return row
 
     # What is shown
 
     def _shown(self, knobs: GPTKnobs) -> Tensor:
-        """The tokens (T,) that are looked at: the prompt's end, or a sequence with the chosen period."""
+        """The tokens (T,) that are looked at: the prompt's end, or a sequence with the chosen period.
+
+        No token stands twice in one period, so that it is seen where a head looks.
+        """
         if knobs.corpus == "repeats":
-            period = torch.tensor([knobs.period])
-            return repeating(period, knobs.length, len(LETTERS), self.generator(-2))[0].to(self.device)
+            sizes = torch.tensor([knobs.period]), knobs.length, len(LETTERS)
+            return repeating(*sizes, self.generator(-2), distinct=True)[0].to(self.device)
         return self.pairs.encode(knobs.prompt)[-knobs.length :].to(self.device)
 
     @p.tokens("Token by token", size="hero")

@@ -9,7 +9,8 @@ Shape letters: B batch, T tokens, d model width, L layers, h heads, d_k = d/h, V
 
 Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners" (GPT-2), §2.3; Vaswani et
 al. 2017, arXiv:1706.03762, §3.2.
-Departures: no dropout; W_U is a matrix of its own, where GPT-2 has W_E; matrices start wider, as d is small.
+Departures: no dropout; W_U is a matrix of its own, where GPT-2 has W_E; all matrices but W_P and those of
+attention start wider, as d is small.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from torch.nn import functional as F
 
 from descent.kit.nn.sampling import drawn_token, sampled_from
 
-NEW_WEIGHTS, NEW_PLACES = 0.1, 0.02  # standard deviations: about 1/√d, and, of W_P, that of GPT-2
+NEW_WEIGHTS = 0.05  # standard deviation
+NEW_NARROW = 0.02  # that of GPT-2, for W_P and attention: heads that begin wider stay blurred
 
 
 class CausalAttention(nn.Module):
@@ -88,10 +90,11 @@ class GPT(nn.Module):
         self.norm, self.W_U = nn.LayerNorm(d), nn.Linear(d, size, bias=False)
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
-                nn.init.normal_(parameter, std=NEW_WEIGHTS)
+                nn.init.normal_(
+                    parameter, std=NEW_NARROW if "attention" in name or "W_P" in name else NEW_WEIGHTS
+                )
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
-        nn.init.normal_(self.W_P.weight, std=NEW_PLACES)
 
     def forward(
         self,

@@ -15,12 +15,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def repeating(periods: Tensor, length: int, size: int, generator: torch.Generator) -> Tensor:
+def repeating(
+    periods: Tensor, length: int, size: int, generator: torch.Generator, *, distinct: bool
+) -> Tensor:
     """Sequences (B, length) of tokens below `size`; each repeats what it draws for its period, of (B,).
 
-    No token stands twice in one period, so the token before tells which one follows.
+    Where they are `distinct`, no token stands twice in one period, so that one place is right to look at.
     """
-    block = torch.rand(len(periods), size, generator=generator).argsort(1)
+    shape = len(periods), size if distinct else int(periods.max())
+    if distinct:
+        block = torch.rand(shape, generator=generator).argsort(1)
+    else:
+        block = torch.randint(size, shape, generator=generator)
     return block.gather(1, torch.arange(length) % periods[:, None])
 
 
