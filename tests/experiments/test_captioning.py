@@ -64,7 +64,7 @@ def test_what_is_held_out_is_in_every_scene_to_test_and_in_no_mini_batch() -> No
     met = set()
     for n in range(30):
         run.experiment.step_index = n
-        _, captions = run.experiment._coming(run.knobs)
+        _, captions, _ = run.experiment._coming(run.knobs)
         met |= {pair for row in captions.tolist() for pair in pairwise(row)}
     assert not met & unseen
     every = {(tokens[c], tokens[s]) for c, s in product(SCENE_COLOURS, SCENE_SHAPES)}
@@ -255,9 +255,9 @@ def test_the_loss_is_torchs_on_the_words_alone_and_both_see_the_same_scenes() ->
     run = Driven(Captioning)
     row = run.train(1).rows[0]
     twin, knobs = built(Captioning)
-    pixels, captions = twin._coming(knobs)
+    pixels, captions, kept = twin._coming(knobs)
     for name, network in twin.networks.items():
-        logits = network(pixels, captions[:, :-1])
+        logits = network(pixels, captions[:, :-1], kept)
         there = captions[:, 1:] != PAD
         loss = F.cross_entropy(logits[there], captions[:, 1:][there])
         assert row[f"loss/{name}"] == pytest.approx(loss.item(), rel=1e-5)
@@ -268,6 +268,23 @@ def test_the_loss_is_torchs_on_the_words_alone_and_both_see_the_same_scenes() ->
             run.experiment.networks[name].parameters(), network.parameters(), strict=True
         ):
             torch.testing.assert_close(mine, theirs)
+
+
+@torch.no_grad()
+def test_half_of_the_memory_is_dropped_on_its_way_to_the_words_in_training_alone() -> None:
+    experiment, knobs = built(Captioning)
+    pixels, captions, kept = experiment._coming(knobs)
+    assert kept.unique().tolist() == [0, 2]
+    assert float(kept.mean()) == pytest.approx(1, abs=0.02)
+    network, words = experiment.networks["attention"], captions[:, :-1]
+    assert torch.equal(network(pixels, words), network(pixels, words, torch.ones_like(kept)))
+    a, projected, state = network.start(pixels)
+    dropped = network(pixels, words, kept)
+    for t, word in enumerate(network.E(words).unbind(1)):
+        z = network.look(a, projected, state[0])[1]
+        state = network.lstm(torch.cat([word, z], 1), state)  # which remembers all of it
+        expected = network.L_h(state[0] * kept[:, t]) + network.L_z(z)
+        torch.testing.assert_close(dropped[:, t], expected)
 
 
 def test_a_caption_counts_as_right_whatever_follows_its_end() -> None:

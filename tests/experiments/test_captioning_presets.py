@@ -72,3 +72,15 @@ def test_by_a_word_for_an_object_it_looks_at_that_object(seed: int) -> None:
             mean = float(shares[..., k][found].mean())
             assert mean > 0.7, (k, mean)
             assert mean > 5 * float(chance[k])
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nine_captions_of_ten_are_right_on_pairs_never_seen(seed: int) -> None:
+    run = Driven(Captioning, seed)
+    run.experiment.racing = ["attention"]
+    run.train(1800)
+    scenes = draw_scenes(600, torch.Generator().manual_seed(7), held_out=True)
+    said, *_ = run.experiment._captioned("attention", scenes)
+    wanted = run.experiment.captions.encode(scenes)[:, 1:]
+    assert float(same(said, wanted).float().mean()) >= 0.9

@@ -8,7 +8,7 @@ A picture becomes L = 6 · 6 annotation vectors a_i, one for each cell. For ever
     e_ti = vᵀ tanh(W_a a_i + W_h h_{t−1}),  α_t = softmax(e_t)     where to look; 1/L without attention
     z_t = Σ_i α_ti a_i                                              what is seen there
     h_t, c_t = LSTM([E y_{t−1}, z_t], h_{t−1}, c_{t−1})
-    p(y_t) = softmax(L_h h_t + L_z z_t + b)                         the next word
+    p(y_t) = softmax(L_h (m_t ⊙ h_t) + L_z z_t + b)                 the next word; m_t: dropout, in training
     L = −(1/B) Σ log p(y_t)
 
 Watch the bright spot: within fifteen seconds it is on the object whose colour or shape the word names.
@@ -61,6 +61,7 @@ Name = Literal["attention", "mean"]
 TITLES: dict[Name, str] = {"attention": "with attention", "mean": "without"}
 TESTED, SHOWN = 100, 6  # scenes to measure on, and those of them on the page
 TEST_EVERY = 20  # steps
+DROPPED = 0.5  # share of h that is not passed on to the words, in training
 FAR = 100.0  # a loss beyond is out
 VEIL = 0.35  # how much is left of a pixel at which nobody looks
 TWINS = {
@@ -158,18 +159,21 @@ class Captioner(nn.Module):
             α = a.new_full(a.shape[:2], 1 / a.shape[1])
         return α, (α[:, None] @ a)[:, 0]
 
-    def advance(self, z: Tensor, word: Tensor, state: State) -> tuple[Tensor, State]:
+    def advance(self, z: Tensor, word: Tensor, state: State, kept: Tensor | float) -> tuple[Tensor, State]:
         """Logits (B, V) of the next word, after the embedded `word` (B, 16) before it; and the new state."""
         h, c = self.lstm(torch.cat([word, z], 1), state)
-        return self.L_h(h) + self.L_z(z), (h, c)
+        return self.L_h(kept * h) + self.L_z(z), (h, c)
 
-    def forward(self, pixels: Tensor, words: Tensor) -> Tensor:
-        """Logits (B, T, V) of the words after each of `words` (B, T)."""
+    def forward(self, pixels: Tensor, words: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Logits (B, T, V) of the words after each of `words` (B, T).
+
+        `kept` (B, T, n) is 0 where a number of h is dropped on its way to them, and else 1/(1 − p); None: 1.
+        """
         a, projected, state = self.start(pixels)
         logits = []
-        for word in self.E(words).unbind(1):
+        for t, word in enumerate(self.E(words).unbind(1)):
             _, z = self.look(a, projected, state[0])
-            scores, state = self.advance(z, word, state)
+            scores, state = self.advance(z, word, state, 1.0 if kept is None else kept[:, t])
             logits.append(scores)
         return torch.stack(logits, 1)
 
@@ -181,7 +185,7 @@ class Captioner(nn.Module):
         said = []
         for _ in range(longest):
             α, z = self.look(a, projected, state[0])
-            scores, state = self.advance(z, self.E(word), state)
+            scores, state = self.advance(z, self.E(word), state, 1.0)
             chance, word = scores.softmax(1).max(1)
             said.append((word, chance, α))
         words, chances, weights = (torch.stack(part, 1) for part in zip(*said, strict=True))
@@ -240,13 +244,17 @@ class Captioning(Race[CaptioningKnobs]):
         losses = step_all(self.racing, lambda name: self._loss(name, *batch), self.optimizers, FAR)
         return {**losses, **measured}
 
-    def _coming(self, knobs: CaptioningKnobs) -> tuple[Tensor, Tensor]:
-        """Pixels and captions of the coming step."""
-        drawn = draw_scenes(knobs.batch_size, self.generator(self.step_index), held_out=False)
-        return drawn.to(self.device).pixels(), self.captions.encode(drawn).to(self.device)
+    def _coming(self, knobs: CaptioningKnobs) -> tuple[Tensor, Tensor, Tensor]:
+        """Pixels and captions of the coming step, and what of h is kept: see `Captioner.forward`."""
+        generator = self.generator(self.step_index)
+        drawn = draw_scenes(knobs.batch_size, generator, held_out=False)
+        captions = self.captions.encode(drawn)
+        draws = torch.rand(len(captions), captions.shape[1] - 1, knobs.units, generator=generator)
+        kept = (draws >= DROPPED) / (1 - DROPPED)
+        return drawn.to(self.device).pixels(), captions.to(self.device), kept.to(self.device)
 
-    def _loss(self, name: Name, pixels: Tensor, captions: Tensor) -> Tensor:
-        logits = self.networks[name](pixels, captions[:, :-1])
+    def _loss(self, name: Name, pixels: Tensor, captions: Tensor, kept: Tensor) -> Tensor:
+        logits = self.networks[name](pixels, captions[:, :-1], kept)
         return F.cross_entropy(logits.flatten(0, 1), captions[:, 1:].flatten(), ignore_index=PAD)
 
     def objectives(self, knobs: CaptioningKnobs) -> Mapping[str, Objective]:
