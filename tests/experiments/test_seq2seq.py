@@ -418,7 +418,8 @@ def test_what_is_said_of_lengths_and_candidates_is_what_the_pictures_show(small:
     ranking = small.look("candidates")
     first, *others = ranking.values[:, 0].tolist()
     share = 100 * first / (first + sum(others))
-    assert ranking.reading.values == {"percent": f"{share:.0f}", "n": 1 + len(others)}
+    assert ranking.reading.values["percent"] in (f"{share:.0f}", ">99")
+    assert ranking.reading.values["n"] == 1 + len(others)
     kept = small.experiment.right
     try:
         assert small.look("by_length").reading is None  # as yet all are wrong
