@@ -723,7 +723,10 @@ MALFORMED: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
         "its fields are",
     ),
     "a picture without an array": (lambda: frame_of({}, {"values": [[1.0]]}), "its fields are"),
-    "a picture without its rest": (lambda: frame_of(rest={}), "its fields are values"),
+    "an array where none belongs": (
+        lambda: frame_of({"values": WEIGHTS, "rows": WEIGHTS}, {}),
+        "its fields are",
+    ),
     "an endless sentence": (lambda: frame_of(rest=read_off("…" * 201)), "at most 200 characters"),
     "a sentence that is none": (lambda: frame_of(rest=read_off({"html": "…"})), "it is no picture"),
     "a list for its rest": (lambda: frame_of(rest=[1]), "it is no picture"),
@@ -800,6 +803,16 @@ def test_what_is_read_from_a_picture_travels(tmp_path):
     found = store.frame(run, "weights", 8)
     assert found
     assert wire.decode(found[1]).meta["reading"] == ["{n} of them are dead.", {"n": 3}]
+    store.close()
+
+
+def test_a_picture_of_an_earlier_version_may_lack_what_came_later(tmp_path):
+    store = Store("", tmp_path)
+    run = taken(zipped(frame_of(rest={"rows": ["a"]})), store=store)
+    found = store.frame(run, "weights", 8)
+    assert found
+    meta = wire.decode(found[1]).meta
+    assert (meta["rows"], meta["texts"], meta["annotate"]) == (["a"], [], False)
     store.close()
 
 

@@ -11,7 +11,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
@@ -299,7 +299,10 @@ def _checked(
 
 
 def _picture(frame: wire.Frame, panel: str, kind: str, step: int) -> Picture:
-    """The picture in a frame. Raises one of `_MALFORMED` if it is not of this panel and step."""
+    """The picture in a frame. Raises one of `_MALFORMED` if it is not of this panel and step.
+
+    Fields that came later, which have a default, may be missing: an earlier version has written it.
+    """
     if (frame.type, frame.panel, frame.kind, frame.step) != ("panel", panel, kind, step):
         raise ValueError(f"it says {frame.kind} {frame.panel!r} at step {frame.step}")
     specs = fields(Picture.kinds[kind])  # type: ignore[arg-type]
@@ -307,7 +310,10 @@ def _picture(frame: wire.Frame, panel: str, kind: str, step: int) -> Picture:
     rest, reading = dict(frame.meta or {}), None
     if "reading" in rest:
         reading = _reading.validate_python(rest.pop("reading"))
-    if frame.arrays.keys() != arrays or rest.keys() != {spec.name for spec in specs} - arrays:
+    needed = {spec.name for spec in specs if spec.default is spec.default_factory is MISSING}
+    told = {*frame.arrays, *rest}
+    mixed = frame.arrays.keys() - arrays or rest.keys() & arrays
+    if mixed or not needed <= told <= {spec.name for spec in specs}:
         raise ValueError(f"its fields are {', '.join([*frame.arrays, *rest])}")
     for name, array in frame.arrays.items():
         if array.dtype not in (np.float32, np.int32, np.uint8) or max(array.shape, default=0) > LONGEST_SIDE:
