@@ -22,7 +22,9 @@ from torch import nn
 
 import descent
 from conftest import LiveServers
+from descent import wire
 from descent.contract.panels import Maps
+from descent.engine.messages import Control
 from descent.watching import link
 from descent.watching.run import WatchedRun
 
@@ -61,6 +63,30 @@ def test_a_million_steps_without_a_server_take_no_more_than_their_room(
     assert all(a.first + a.steps == b.first for a, b in pairwise(told))  # without a gap
     run.finish()
     assert capfd.readouterr().err.count("the oldest scalars are dropped") == 1
+
+
+def test_steps_that_are_only_noted_count_like_others(capfd: pytest.CaptureFixture[str]) -> None:
+    run = watched()
+    for i in range(5_000):
+        run.step(loss=torch.tensor(float(i)), acc=1)
+    assert run._notes is not None
+    run.step(loss="no number")  # is told, and no step
+    run.step(loss=torch.ones(2))
+    run.step(other=7.0)  # a scalar that was not there before
+    run.knob("later", 0.5, ge=0, le=1)
+    run.step(loss=1.0)
+    loop = run._loop
+    assert loop is not None
+    loop._flush()
+    assert loop.step == 5_002
+    told = [wire.decode(one.data) for one in run._talk._link._durable if one.first >= 0]  # type: ignore[arg-type]
+    steps = [int(step) for frame in told for step in frame.arrays["step"]]
+    assert steps == list(range(5_002))
+    losses = [float(loss) for frame in told for loss in frame.arrays.get("loss", [])]
+    assert losses[:5_000] == list(range(5_000))
+    assert "later" in run._offer.writers
+    run.finish()
+    assert capfd.readouterr().err.count("training goes on") >= 2
 
 
 def test_what_was_kept_comes_and_what_was_dropped_leaves_a_gap(
@@ -148,7 +174,7 @@ def test_a_drawn_schedule_drives_the_scripts_rate() -> None:
     run.step(loss=1.0)
     assert run._loop is not None
     drawn = {"kind": "drawn", "points": [[0, 0.1], [10, 0.01]]}
-    run._loop._set_knobs({"schedules": {"lr": drawn}})
+    run._talk.inbox.put(Control("knobs", {"knobs": {"schedules": {"lr": drawn}}}))
     rates = []
     for _ in range(12):
         run.step(loss=1.0)

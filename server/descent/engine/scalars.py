@@ -43,6 +43,10 @@ class ScalarBatch:
         self._rows.append(numbers)
         return finite
 
+    def extend(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Keep the scalars of the next steps, numbers all."""
+        self._rows.extend(rows)
+
     def take(self, end: int) -> tuple[Sequence[int], dict[str, list[float]], dict[str, float]]:
         """Empty the batch, whose last step is the one before `end`: its steps, a column per name (NaN where
         none was measured), and the values of the last row that are not finite. Rows after the first such

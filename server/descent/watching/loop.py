@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
+from time import perf_counter
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,7 +30,7 @@ from descent.watching.objective import OwnEffects
 from descent.watching.probes import Probe
 
 WAYS_BACK = ("back", "healthy")  # of a finding: steps to go back to, where a state is kept
-KEEPING_SHARE = 0.01  # of the time, for keeping states
+KEEPING_SHARE = 0.005  # of the time, for keeping states
 FIRST_KEPT = 1.0  # seconds until the first state is kept, at least
 OFTEN, SELDOM, AGE_SHARE = 1.0, 60.0, 0.02  # seconds between two states: of the run's age, within bounds
 HELD_FOR = 1.0  # seconds between two looks whether a paused script still has a server
@@ -80,6 +81,7 @@ class DrivenLoop(Loop):
         self._probes: dict[str, Probe] = {}
         self._prepared: set[str] = set()  # panels whose picture needs the step that is under way
         self._objective: Objective | None = None
+        self._noted: list[Mapping[str, float]] = []  # the scalars of steps that are not in the batch yet
         self._serve_at = 0.0
         self._bad = False  # the last scalars were not finite
         self._on_screen: tuple[Sequence[str], float] = ((), 30.0)
@@ -126,6 +128,7 @@ class DrivenLoop(Loop):
             if self._knob_state.pending:
                 with contextlib.suppress(KnobError, ValidationError):
                     self._set_knobs(self._knob_state.pending)
+        self._take_noted()
         self._batch.add(row)
         self.experiment.step_index += 1
         if (
@@ -138,6 +141,38 @@ class DrivenLoop(Loop):
             self._serve()
         if self._knob_state.scheduled:
             self._knob_state.for_next_step()
+
+    def note(self, row: Mapping[str, float]) -> bool:
+        """Take in a step's scalars, numbers all, where that is all there is to do; whether `serve` is due.
+
+        Half of what a step costs: what a script's own work has driven out of the caches comes back slowly.
+        """
+        self._noted.append(row)
+        full = len(self._noted) >= LONGEST_BATCH
+        return full or perf_counter() >= self._serve_at or bool(self._inbox.waiting)
+
+    @property
+    def may_note(self) -> bool:
+        """Whether the coming step may be noted: nothing follows it by itself, no GPU would be waited for."""
+        return (
+            self.status == "running"
+            and not (self._knob_state.scheduled or self._prepared or self._steps_left)
+            and self._own.device.type == "cpu"
+        )
+
+    def serve(self) -> None:
+        """Do what is due after steps that were noted."""
+        self._take_noted()
+        self._serve()
+
+    def _take_noted(self) -> None:
+        noted, self._noted = self._noted, []
+        self._batch.extend(noted)
+        self.experiment.step_index += len(noted)
+
+    def _flush(self) -> None:
+        self._take_noted()
+        super()._flush()
 
     def finish(self, status: Status, reason: str = "") -> None:
         """The script has ended."""

@@ -66,6 +66,7 @@ class WatchedRun:
         self._met = False
         self._complaints = 0
         self._share = 0.05
+        self._notes: Callable[[dict[str, float]], bool] | None = None  # where nothing else is to be done
         self._loop: DrivenLoop | None = None
         self._place: Callable[[], tuple[str, str]] = lambda: ("", "")  # the server, and the run there
         self._checkpoints = Checkpoints(model, optimizers, room) if room and not off else None
@@ -90,6 +91,19 @@ class WatchedRun:
         tensor with one element; on a GPU it is read later, so that nothing waits for it. Raises `Stopped`
         where someone has stopped the run on the page, and nothing else.
         """
+        due = False
+        if self._notes is not None:
+            told = self._offer.scalars
+            row = {}
+            try:
+                for name, value in scalars.items():
+                    row[told[name]] = value.item() if isinstance(value, Tensor) else float(value)
+            except Exception:  # it is told below
+                pass
+            else:
+                due = self._notes(row)
+                if not due:
+                    return
         if self._off:
             return
         if not self._met:
@@ -100,7 +114,7 @@ class WatchedRun:
             return
         try:
             offer = self._offer
-            row = offer.row(scalars)
+            found = {} if due else offer.row(scalars)
             if offer.stale or self._loop is None:
                 self._declare()
             loop = self._loop
@@ -108,7 +122,11 @@ class WatchedRun:
             if not self._talk.shares.empty():
                 self._share = self._talk.shares.get()
                 loop.declare(loop.entry, offer.probes, self._share, offer.objective)
-            loop.after_step(row)
+            if due:
+                loop.serve()
+            else:
+                loop.after_step(found)
+            self._notes = loop.note if self._company is None and loop.may_note else None
         except Exception:
             self._complain("run.step")
             self._tell_company(GO)
@@ -312,6 +330,7 @@ class WatchedRun:
     @contextlib.contextmanager
     def _attempt(self, where: str) -> Iterator[bool]:
         """Context whose errors are told, and go no further; gives whether this process tells anything."""
+        self._notes = None
         try:
             yield not self._off and not self._follows
         except Exception:
