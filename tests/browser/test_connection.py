@@ -205,8 +205,13 @@ def test_new_runs_asked_for_faster_than_they_begin_lose_no_choice_and_leave_none
     page = opened(context, slow.address)
     first = run_id(page)
     before = {run["id"] for run in httpx.get(f"{server}/api/runs").json()}
-    page.locator("[data-knob=hidden] .change").last.click()  # another layer
-    page.locator("[data-knob=dataset]").get_by_role("radio", name="circle").check(force=True)
+    page.evaluate(  # another layer, and in the same moment another data set
+        """() => {
+          [...document.querySelectorAll('[data-knob=hidden] .change')].at(-1).click();
+          const data = [...document.querySelectorAll('[data-knob=dataset] label')];
+          data.find((label) => label.innerText.trim() === 'circle').querySelector('input').click();
+        }"""
+    )
     rate = page.locator("[data-knob=lr] input.typed")
     rate.fill("0.2")
     rate.press("Enter")
