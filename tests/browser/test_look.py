@@ -193,7 +193,9 @@ def _in_both_themes(page: Page, panel: Locator) -> list[Image.Image]:
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         page.wait_for_timeout(400)  # until it is drawn in the new colours
-        found.append(_card(canvases.nth(areas.index(max(areas))).screenshot()))
+        largest = canvases.nth(areas.index(max(areas)))
+        panel.evaluate("(all) => all.querySelectorAll('button').forEach((one) => (one.style.opacity = 0))")
+        found.append(_card(largest.screenshot()))
     return found
 
 
