@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import descent
 from descent.contract.panels import Lines
-from descent.engine.objectives.effects import RATES
+from descent.engine.objectives.effects import RATES, GaveUp
 from descent.watching.objective import SHOWN
 from descent.watching.run import WatchedRun
 
@@ -121,6 +121,18 @@ def test_anatomy_and_sharpness_are_those_of_a_bowl() -> None:
     assert predicted == pytest.approx(actual, rel=1e-5)
     assert x.tolist() == [1.0, 2.0]
     run.finish()
+
+
+def test_a_look_that_is_given_up_leaves_the_gradients() -> None:
+    script = Script("SGD", ())
+    before = [parameter.grad for parameter in script.model.parameters()]
+    script.loop._effects._pressed = lambda: True
+    with pytest.raises(GaveUp):
+        script.picture("what_if")
+    after = [parameter.grad for parameter in script.model.parameters()]
+    assert None not in before
+    assert all(one is other for one, other in zip(before, after, strict=True))
+    script.run.finish()
 
 
 def test_a_new_rate_is_seen_at_once_while_paused() -> None:

@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
-from time import perf_counter
 from typing import Any
 
 from pydantic import ValidationError
@@ -149,7 +148,7 @@ class DrivenLoop(Loop):
         """
         self._noted.append(row)
         full = len(self._noted) >= LONGEST_BATCH
-        return full or perf_counter() >= self._serve_at or bool(self._inbox.waiting)
+        return full or time.perf_counter() >= self._serve_at or bool(self._inbox.waiting)
 
     @property
     def may_note(self) -> bool:

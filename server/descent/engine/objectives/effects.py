@@ -367,17 +367,18 @@ class Effects:
         gradients = [(p, p.grad) for o in objectives.values() for p in o.parameters]
         for parameter, _ in gradients:
             parameter.grad = None  # the step makes its own, and writes into none that a panel shows
-        with self._step_taken(knobs):
-            coming = {
-                name: Coming(
-                    [p.detach() - b for p, b in zip(o.parameters, before[name], strict=True)],
-                    rate_of(o.optimizer),
-                )
-                for name, o in objectives.items()
-            }
-        for parameter, gradient in gradients:
-            parameter.grad = gradient
-        return coming
+        try:
+            with self._step_taken(knobs):
+                return {
+                    name: Coming(
+                        [p.detach() - b for p, b in zip(o.parameters, before[name], strict=True)],
+                        rate_of(o.optimizer),
+                    )
+                    for name, o in objectives.items()
+                }
+        finally:
+            for parameter, gradient in gradients:
+                parameter.grad = gradient
 
 
 def _last(picture: Lines) -> dict[str, float]:
