@@ -30,6 +30,7 @@ export async function vectorOf(card, title) {
         : element('image', { ...place, href: canvas.toDataURL(), preserveAspectRatio: 'none' }),
     );
   }
+  layers.push(...namesIn(body, box));
   const { width, height } = box;
   const ground = element('rect', { width, height, fill: getComputedStyle(card).backgroundColor });
   const named = `<title>${escaped(title)}</title>`;
@@ -38,4 +39,29 @@ export async function vectorOf(card, title) {
     { xmlns: NAMESPACE, width, height, viewBox: `0 0 ${width} ${height}` },
     ['', named, ground, ...layers, ''].join('\n'),
   );
+}
+
+/**
+ * The words of a chart's legend, which stand beside its canvas.
+ * @param {HTMLElement} body
+ * @param {DOMRect} box  of the body
+ */
+function namesIn(body, box) {
+  const found = [];
+  for (const named of body.querySelectorAll('[data-named]')) {
+    const words = document.createTreeWalker(named, NodeFilter.SHOW_TEXT);
+    while (words.nextNode()) {
+      const parent = /** @type {HTMLElement} */ (words.currentNode.parentElement);
+      const text = words.currentNode.textContent?.trim();
+      if (!text || parent.closest('[data-tools], [role=tooltip], .hidden')) continue;
+      const range = document.createRange();
+      range.selectNodeContents(words.currentNode);
+      const at = range.getBoundingClientRect();
+      const { color, fontSize, fontFamily } = getComputedStyle(parent);
+      const place = { x: at.left - box.left, y: at.top - box.top + 0.78 * at.height };
+      const look = { fill: color, 'font-size': fontSize, 'font-family': fontFamily };
+      if (at.width) found.push(element('text', { ...place, ...look }, escaped(text)));
+    }
+  }
+  return found;
 }
