@@ -27,6 +27,11 @@ SMALL = [
     "ensembles",
     "rnn",
     "next-word",
+    "schedules",
+    "regularisation",
+    "autoencoder",
+    "gan-2d",
+    "diffusion",
 ]
 NEVER = 1 << 62
 

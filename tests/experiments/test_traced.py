@@ -11,6 +11,10 @@ from torch.nn import functional as F
 
 from descent.contract import Experiment
 from descent.engine.observe import modules_of
+from descent.experiments.generative.autoencoder import Autoencoders
+from descent.experiments.generative.diffusion import Diffusion
+from descent.experiments.generative.gan_2d import Gan2d
+from descent.experiments.optimisation.schedules import Schedules
 from descent.experiments.sequence.next_word import NextWord
 from descent.experiments.sequence.rnn import RNN
 from descent.experiments.training.activations import Activations
@@ -19,6 +23,7 @@ from descent.experiments.training.initialisation import Initialisation
 from descent.experiments.training.losses import Losses
 from descent.experiments.training.mlp_digits import MLPDigits
 from descent.experiments.training.neural_playground import NeuralPlayground
+from descent.experiments.training.regularisation import Regularisation
 from descent.kit.nn import traced
 from descent.kit.nn.traced import Gradients
 from driving import Driven
@@ -173,7 +178,27 @@ OTHERS: list[tuple[type[Experiment[Any]], dict[str, Any]]] = [
     (RNN, {}),
     (RNN, {"shape": "one-to-many"}),
     (NextWord, {}),
+    (Gan2d, {}),
+    (Gan2d, {"objective": "wasserstein-penalty", "d_steps": 2, "lr_d": 2e-3}),
+    (Gan2d, {"objective": "wasserstein-clip", "g_steps": 0}),
+    (Diffusion, {}),
+    (Autoencoders, {"kind": "denoising"}),
+    (Autoencoders, {"kind": "sparse"}),
+    (Autoencoders, {"kind": "variational"}),
+    (Regularisation, {}),
+    (Regularisation, {"dropout": 0.5, "l2": 0.01}),
+    (Regularisation, {"l1": 0.001, "l1_step": "proximal"}),
+    (Schedules, {}),
 ]
+
+
+def gradients_of(experiment: Experiment[Any]) -> list[Gradients]:
+    """All that an experiment holds, alone or in lists and dicts."""
+    found: list[Gradients] = []
+    for value in vars(experiment).values():
+        held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        found += [one for one in held if isinstance(one, Gradients)]
+    return found
 
 
 @pytest.mark.parametrize(
@@ -186,8 +211,7 @@ def test_others_train_the_same_traced_or_not(
     for steady in (NEVER, 5):
         monkeypatch.setattr(traced, "STEADY", steady)
         run = Driven(cls, **knobs).train(40)
-        found = run.experiment.traced
-        traces = [one._traced for one in (found.values() if isinstance(found, dict) else [found])]
+        traces = [one._traced for one in gradients_of(run.experiment)]
         assert any(traces) == (steady == 5)
         assert all(None not in one.values() for one in traces)
         weights = [

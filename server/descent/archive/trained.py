@@ -16,12 +16,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from descent.archive import eager
 from descent.archive.flatten import DEFINITION, Source, first_line
 from descent.contract import Experiment, Knobs
+from descent.kit.nn import traced
 
 LONG = 60  # letters, beyond which a value takes several lines
 CALLED = {"__init__", "build", "step", "changed"}  # members of an experiment that a script calls
 FOR_TOOLS = re.compile(r"^ *# fmt: o.*\n| *# (?:type: ignore|noqa).*", re.MULTILINE)
+PLAINER = {traced.__name__: eager}  # what reads better in place of a module, and gives the same numbers
 KNOBS = '''\
 class Knobs:
     """What the learner sets. The values are those the run began with."""'''
@@ -42,7 +45,7 @@ def sources(
             return Source(module, FOR_TOOLS.sub("", helpers[module]))
         if module != cls.__module__ and module.partition(".")[0] != "descent":
             return None
-        text = FOR_TOOLS.sub("", inspect.getsource(sys.modules[module]))
+        text = FOR_TOOLS.sub("", inspect.getsource(PLAINER.get(module, sys.modules[module])))
         lines = text.split("\n")
         for node in reversed(ast.parse(text).body):  # from the end: the lines before keep their numbers
             if not isinstance(node, ast.ClassDef):

@@ -27,6 +27,7 @@ data sets 4,000 pictures are for training and 1,000 for testing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Literal
 
 import torch
@@ -39,7 +40,8 @@ from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
 from descent.kit.data.images import CLASSES_OF, GREY_SETS
 from descent.kit.data.own_images import chosen_images, in_grey
-from descent.kit.nn.lean import lean_optimizer
+from descent.kit.nn.lean import lean_optimizer, update
+from descent.kit.nn.traced import Gradients
 from descent.kit.reading import beside_their_own, how_many, in_percent
 from descent.kit.text import rough
 
@@ -56,6 +58,8 @@ TOO_LONG_A_CODE = "{have} pictures to train on give no {code} main directions; m
 
 Kind = Literal["plain", "linear", "denoising", "sparse", "variational"]
 DataSet = Literal["digits", "mnist", "fashion-mnist", "kmnist", "file"]
+# What the loss is made of besides the error, as it is told.
+MADE_OF = {"sparse": ("l1", "active"), "variational": ("kl",)}
 DEEP = ("plain", "denoising", "sparse", "variational")
 
 
@@ -200,6 +204,7 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
         hidden = [knobs.width] * knobs.depth
         self.model = Autoencoder(knobs.kind, mean, knobs.code, hidden).to(self.device)
         self.optimizer = lean_optimizer("adam", list(self.model.parameters()), [])
+        self.traced = Gradients(list(self.model.parameters()))
         self.changed(knobs, set())
 
     def _pictures(self, knobs: AutoencoderKnobs) -> tuple[Tensor, Tensor, Tensor]:
@@ -221,34 +226,38 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
 
     def step(self, knobs: AutoencoderKnobs) -> Scalars:
         """One mini-batch; now and then all pictures are tried."""
-        loss, row = self._loss(knobs)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        row = {"loss/train": loss.detach(), **row}
+        settings = knobs.noise, knobs.sparsity, knobs.beta
+        shown = self.traced(partial(self._loss, knobs), *self._batch(knobs), settings=settings)
+        update(self.optimizer)
+        row = dict(zip(("loss/train", *MADE_OF.get(knobs.kind, ())), shown, strict=True))
         if self.step_index % MEASURED_EVERY == 0:
             row |= self._measure(knobs)
         return row
 
-    def _loss(self, knobs: AutoencoderKnobs) -> tuple[Tensor, dict[str, Tensor]]:
-        """L of the coming mini-batch, and what it is made of besides the error."""
-        x = self.x[coming_rows(self, knobs.batch_size, len(self.x))]  # (B, D)
+    def _batch(self, knobs: AutoencoderKnobs) -> tuple[Tensor, Tensor]:
+        """x (B, D) of the coming step, and the normal numbers that it takes, if any: (B, D or k)."""
+        x = self.x[coming_rows(self, knobs.batch_size, len(self.x))]
+        drawn = {"denoising": x.shape[1], "variational": knobs.code}.get(knobs.kind, 0)
         generator = self.step_generator(self.step_index)
+        return x, torch.randn(len(x), drawn, generator=generator).to(self.device)
+
+    def _loss(self, knobs: AutoencoderKnobs, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """L beside what it is made of (`MADE_OF`), in a row; L."""
+        made_of: list[Tensor] = []
         match knobs.kind:
             case "denoising":
-                n = torch.randn(x.shape, generator=generator).to(self.device)
-                return squared_error(x, self.model(x + knobs.noise * n)), {}
+                loss = squared_error(x, self.model(x + knobs.noise * drawn))
             case "sparse":
                 z = self.model.encode(x)
                 size = z.abs().sum(1).mean()  # ‖z‖₁
                 loss = squared_error(x, self.model.decode(z)) + knobs.sparsity * size
-                return loss, {"l1": size.detach(), "active": (z.detach() > 0).float().mean()}
+                made_of = [size, (z > 0).float().mean()]
             case "variational":
-                epsilon = torch.randn(len(x), knobs.code, generator=generator).to(self.device)
-                loss, kl = elbo_loss(self.model, x, epsilon, knobs.beta)
-                return loss, {"kl": kl.detach()}
+                loss, kl = elbo_loss(self.model, x, drawn, knobs.beta)
+                made_of = [kl]
             case _:
-                return squared_error(x, self.model(x)), {}
+                loss = squared_error(x, self.model(x))
+        return torch.stack([loss, *made_of]), loss
 
     @torch.no_grad()
     def _measure(self, knobs: AutoencoderKnobs) -> dict[str, Tensor]:
@@ -266,7 +275,8 @@ class Autoencoders(Experiment[AutoencoderKnobs]):
 
     def objectives(self, knobs: AutoencoderKnobs) -> Mapping[str, Objective]:
         """The loss of the coming mini-batch, with the noise of that step."""
-        return {"": Objective.of(self.model, self.optimizer, lambda: self._loss(knobs)[0])}
+        batch = self._batch(knobs)
+        return {"": Objective.of(self.model, self.optimizer, lambda: self._loss(knobs, *batch)[1])}
 
     def _tiles(self, pictures: Tensor) -> Tensor:
         """Pictures (N, D) as bytes (N, side, side)."""

@@ -58,6 +58,7 @@ from descent.kit.nn.diffusion import (
     sampling_levels,
 )
 from descent.kit.nn.lean import lean_optimizer, update
+from descent.kit.nn.traced import Gradients, alone
 from descent.kit.reading import in_percent
 from descent.kit.text import rough
 
@@ -142,17 +143,15 @@ class Diffusion(Experiment[DiffusionKnobs]):
             flat = self.digits.images.flatten(1)
             self.axes = torch.linalg.svd(flat - flat.mean(0), full_matrices=False).Vh[:2]  # (2, 64)
         self.optimizer = lean_optimizer("adam", list(self.epsilon.parameters()), [])
+        self.traced = Gradients(list(self.epsilon.parameters()))
         self.noise = torch.randn(COUNTED[knobs.data], *size, generator=self.generator(-1)).to(self.device)
         self.changed(knobs, set())
 
     def step(self, knobs: DiffusionKnobs) -> Scalars:
         """Algorithm 1 of Ho et al.: predict the noise of a batch, each sample at a level of its own."""
-        loss = self._loss(*self._batch(knobs))
-        parameters = list(self.epsilon.parameters())
-        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-            parameter.grad = gradient
+        settings = () if self.digits is None else None  # the U-Net's time goes by in its convolutions
+        row = {"loss/train": self.traced(alone(self._loss), *self._batch(knobs), settings=settings)}
         update(self.optimizer)
-        row = {"loss/train": loss.detach()}
         if self.step_index % MEASURED_EVERY == 0:
             with torch.no_grad():
                 row |= self._judge(knobs)

@@ -22,6 +22,7 @@ of its start); weights are clipped after each update, biases too, as in their co
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Literal, get_args
 
@@ -45,6 +46,7 @@ from descent.kit.data.clouds import (
 )
 from descent.kit.data.drawing import is_drawing
 from descent.kit.nn.lean import lean_optimizer, update
+from descent.kit.nn.traced import Gradients
 from descent.kit.reading import how_many, in_percent
 from descent.kit.text import rough
 
@@ -187,6 +189,7 @@ class Gan2d(Experiment[GanKnobs]):
         self.D = perceptron(2, *sizes, 1, nn.LeakyReLU(0.2)).to(self.device)
         self.optimizer_g = lean_optimizer("adam", list(self.G.parameters()), [])
         self.optimizer_d = lean_optimizer("adam", list(self.D.parameters()), [])
+        self.traced_g, self.traced_d = (Gradients(list(one.parameters())) for one in (self.G, self.D))
         self.noise = self._noise(knobs, JUDGED, self.generator(-1))
         axis = (torch.arange(SIDE, device=self.device) + 0.5) / SIDE * 2 * CLOUD_EXTENT - CLOUD_EXTENT
         self.plane = torch.cartesian_prod(axis, axis).flip(1)  # (SIDE², 2), x runs fastest
@@ -199,41 +202,33 @@ class Gan2d(Experiment[GanKnobs]):
 
     def step(self, knobs: GanKnobs) -> Scalars:
         """`d_steps` updates of D, then `g_steps` of G; a frozen one's loss is measured all the same."""
+        settings = knobs.objective, knobs.penalty
         generator = self.generator(self.step_index)
         for update_d in [True] * knobs.d_steps or [False]:
-            real, z, share = self._batch(knobs, generator)
-            loss_d, on_real, on_fake = self._loss_d(knobs, real, z, share)
+            drawn = self._batch(knobs, generator)
+            shown = self.traced_d(partial(self._loss_d, knobs), *drawn, settings=settings)
             if update_d:
-                self._descend(self.D, self.optimizer_d, loss_d)
+                update(self.optimizer_d)
                 if knobs.objective == "wasserstein-clip":
                     with torch.no_grad():
                         for parameter in self.D.parameters():
                             parameter.clamp_(-knobs.clip, knobs.clip)
         generator = self.step_generator(self.step_index)
         for update_g in [True] * knobs.g_steps or [False]:
-            fake = self.G(self._noise(knobs, knobs.batch, generator))
-            loss_g = generator_loss(self.D(fake)[:, 0], knobs.objective)
+            z = self._noise(knobs, knobs.batch, generator)
+            loss_g, apart = self.traced_g(partial(self._loss_g, knobs), z, settings=settings)
             if update_g:
-                self._descend(self.G, self.optimizer_g, loss_g)
-        data, fake = self._data(knobs), fake.detach()
-        apart = (fake - fake.roll(1, 0)).norm(dim=1).mean()  # each from the next, as good as all pairs
-        row = {"loss/d": loss_d.detach(), "loss/g": loss_g.detach(), "diversity": apart / data.spread}
+                update(self.optimizer_g)
+        data, (loss_d, on_real, on_fake) = self._data(knobs), shown
+        row = {"loss/d": loss_d, "loss/g": loss_g, "diversity": apart / data.spread}
         if knobs.objective in WASSERSTEIN:
-            row["d/gap"] = on_real.detach().mean() - on_fake.detach().mean()
+            row["d/gap"] = on_real - on_fake
         else:
-            row["d/real"] = self._verdict(on_real.detach(), knobs).mean()
-            row["d/fake"] = self._verdict(on_fake.detach(), knobs).mean()
+            row |= {"d/real": on_real, "d/fake": on_fake}
         if self.step_index % MEASURED_EVERY == 0:
             with torch.no_grad():
                 row |= data.compare(self.G(self.noise))
         return row
-
-    @staticmethod
-    def _descend(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        parameters = list(network.parameters())
-        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-            parameter.grad = gradient
-        update(optimizer)
 
     def _noise(self, knobs: GanKnobs, count: int, generator: torch.Generator) -> Tensor:
         """z (count, Z): standard normal, or uniform within ±1."""
@@ -247,17 +242,23 @@ class Gan2d(Experiment[GanKnobs]):
         z = self._noise(knobs, knobs.batch, generator)
         return real, z, torch.rand(knobs.batch, 1, generator=generator).to(self.device)
 
-    def _loss_d(
-        self, knobs: GanKnobs, real: Tensor, z: Tensor, share: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """L_D with its penalty, a(x) and a(G(z))."""
+    def _loss_d(self, knobs: GanKnobs, real: Tensor, z: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        """L_D beside the means of D(x) and D(G(z)), (3,); L_D with its penalty."""
         with torch.no_grad():
             fake = self.G(z)
         on_real, on_fake = self.D(torch.cat([real, fake]))[:, 0].chunk(2)  # (B,) each
         loss = discriminator_loss(on_real, on_fake, knobs.objective)
         if knobs.objective == "wasserstein-penalty":
             loss = loss + knobs.penalty * gradient_penalty(self.D, real, fake, share)
-        return loss, on_real, on_fake
+        verdicts = [self._verdict(a, knobs).mean() for a in (on_real, on_fake)]
+        return torch.stack([loss, *verdicts]), loss
+
+    def _loss_g(self, knobs: GanKnobs, z: Tensor) -> tuple[Tensor, Tensor]:
+        """L_G beside how far apart the samples are, (2,); L_G."""
+        fake = self.G(z)
+        loss = generator_loss(self.D(fake)[:, 0], knobs.objective)
+        apart = (fake - fake.roll(1, 0)).norm(dim=1).mean()  # each from the next, as good as all pairs
+        return torch.stack([loss, apart]), loss
 
     @staticmethod
     def _verdict(a: Tensor, knobs: GanKnobs) -> Tensor:
@@ -272,10 +273,8 @@ class Gan2d(Experiment[GanKnobs]):
         batch = self._batch(knobs, self.generator(self.step_index))
         z = self._noise(knobs, knobs.batch, self.step_generator(self.step_index))
         return {
-            "D": Objective.of(self.D, self.optimizer_d, lambda: self._loss_d(knobs, *batch)[0]),
-            "G": Objective.of(
-                self.G, self.optimizer_g, lambda: generator_loss(self.D(self.G(z))[:, 0], knobs.objective)
-            ),
+            "D": Objective.of(self.D, self.optimizer_d, lambda: self._loss_d(knobs, *batch)[1]),
+            "G": Objective.of(self.G, self.optimizer_g, lambda: self._loss_g(knobs, z)[1]),
         }
 
     @p.arrows("The game", size="hero")

@@ -37,8 +37,10 @@ from descent.kit.data.batches import coming_rows
 from descent.kit.data.digits import shuffled_digits
 from descent.kit.extremes import extremes
 from descent.kit.history import room_for_row
+from descent.kit.nn.lean import update
 from descent.kit.nn.race import by_learner, losses_by_learner
 from descent.kit.nn.schedules import value
+from descent.kit.nn.traced import Gradients, alone
 from descent.kit.text import rough
 
 TITLES = {
@@ -158,6 +160,7 @@ class Schedules(Experiment[ScheduleKnobs]):
             torch.optim.SGD(self.model.of(racer), lr, momentum=MOMENTUM, foreach=False)
             for racer, lr in enumerate(rates(knobs, 0))
         ]
+        self.traced = Gradients(list(self.model.parameters()))
         self.history = torch.full((ROOM, 3, len(NAMES)), float("nan"))  # loss, accuracy, rate
         self.history_steps = torch.zeros(ROOM)
         self.kept, self.stride = 0, EVERY
@@ -176,18 +179,18 @@ class Schedules(Experiment[ScheduleKnobs]):
     def step(self, knobs: ScheduleKnobs) -> Scalars:
         """One step of every racer on the same mini-batch, each at its own rate."""
         self._tune(knobs)
-        x, y = self._batch(knobs)
-        losses = losses_of(self.model(x), y)
+        self.traced(alone(self._sum), *self._batch(knobs), settings=())
         for optimizer in self.optimizers:
-            optimizer.zero_grad()
-        losses.sum().backward()  # each parameter is in one loss only
-        for optimizer in self.optimizers:
-            optimizer.step()
+            update(optimizer)
         now = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
         row: dict[str, float | Tensor] = {f"rate/{name}": lr for name, lr in zip(NAMES, now, strict=True)}
         if self.step_index % EVERY == 0:
             row |= self._measure(now)
         return row
+
+    def _sum(self, x: Tensor, y: Tensor) -> Tensor:
+        """All losses: each parameter is in one only."""
+        return losses_of(self.model(x), y).sum()
 
     @torch.no_grad()
     def _measure(self, now: list[float]) -> dict[str, float]:

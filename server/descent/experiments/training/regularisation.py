@@ -25,6 +25,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -40,6 +41,8 @@ from descent.kit.data.digits import shuffled_digits
 from descent.kit.history import remembered
 from descent.kit.nn.early_stopping import MOST_PATIENT, EarlyStopping
 from descent.kit.nn.layers import UniformLayers
+from descent.kit.nn.lean import update
+from descent.kit.nn.traced import Gradients, alone
 from descent.kit.reading import share_of
 from descent.kit.text import rough
 
@@ -134,13 +137,6 @@ def splits(knobs: RegularisationKnobs) -> tuple[slice, slice, slice]:
     return slice(0, train), slice(train, seen), slice(seen, seen + TEST)
 
 
-def descend(optimizer: torch.optim.Optimizer, objective: Tensor) -> None:
-    """One step against the gradient, of which nothing is left behind."""
-    objective.backward()
-    optimizer.step()
-    optimizer.zero_grad()
-
-
 class Regularisation(Experiment[RegularisationKnobs]):
     """One network as regularised as the learner likes, and a twin that is not."""
 
@@ -180,6 +176,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
         self.twin = copy.deepcopy(self.model)
         self.best = copy.deepcopy(self.model)  # the weights of the lowest validation loss
         self.optimizers = [torch.optim.SGD(net.parameters(), knobs.lr) for net in (self.model, self.twin)]
+        self.traced = [Gradients(list(net.parameters())) for net in (self.model, self.twin)]
         self.early = EarlyStopping()
         self.epochs = 0
         self.history = torch.empty(0, 3)  # training, validation, the twin's validation loss
@@ -190,25 +187,34 @@ class Regularisation(Experiment[RegularisationKnobs]):
         """Whether early stopping has ended training."""
         return knobs.stop_early and self.early.stop(knobs.patience) is not None
 
-    def _batch(self, knobs: RegularisationKnobs) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Digits (B, pixels), labels, and a mask per hidden layer (B, units) or none, of the coming step."""
+    def _batch(self, knobs: RegularisationKnobs) -> tuple[Tensor, ...]:
+        """Digits (B, pixels), labels, of the coming step; with dropout a mask per hidden layer (B, units)."""
         rows = coming_rows(self, knobs.batch_size, knobs.train_size)
         masks = []
         if knobs.dropout:
             generator = self.step_generator(self.step_index)
             shape = len(rows), knobs.width
             masks = [draw_mask(shape, knobs.dropout, generator).to(self.device) for _ in range(2)]
-        return self.images[rows], self.labels[rows], masks
+        return self.images[rows], self.labels[rows], *masks
 
-    def _terms(
-        self, images: Tensor, labels: Tensor, masks: Sequence[Tensor], knobs: RegularisationKnobs
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The mini-batch's loss, λ₂ ½Σw² and λ₁ Σ|w|: together the objective."""
+    def _terms(self, knobs: RegularisationKnobs, images: Tensor, labels: Tensor, *masks: Tensor) -> Tensor:
+        """The mini-batch's loss, λ₂ ½Σw² and λ₁ Σ|w|, (3,): together the objective."""
         loss = F.cross_entropy(self.model(images, masks, knobs.dropout), labels)
         weights, nothing = list(self.model.weights), torch.zeros((), device=self.device)
         l2 = knobs.l2 * l2_penalty(weights) if knobs.l2 else nothing
         l1 = knobs.l1 * l1_penalty(weights) if knobs.l1 else nothing
-        return loss, l2, l1
+        return torch.stack([loss, l2, l1])
+
+    def _descended(
+        self, knobs: RegularisationKnobs, images: Tensor, labels: Tensor, *masks: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The terms, and what a step goes down of their sum: L1 not where it is taken apart."""
+        terms = self._terms(knobs, images, labels, *masks)
+        loss, l2, l1 = terms
+        return terms, loss + l2 if knobs.l1_step == "proximal" else loss + l2 + l1
+
+    def _twin_loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(self.twin(images), labels)
 
     def step(self, knobs: RegularisationKnobs) -> Scalars:
         """One mini-batch; at the end of an epoch also every digit. Finished once early stopping stops."""
@@ -217,20 +223,18 @@ class Regularisation(Experiment[RegularisationKnobs]):
                 "Early stopping: patience has run out. Raise it or switch early stopping off, then branch, "
                 "to go on."
             )
-        images, labels, masks = self._batch(knobs)
-        loss, l2, l1 = self._terms(images, labels, masks, knobs)
-        proximal = knobs.l1_step == "proximal"
-        descend(self.optimizers[0], loss + l2 if proximal else loss + l2 + l1)
-        if proximal and knobs.l1:
+        images, labels, *masks = self._batch(knobs)
+        settings = knobs.dropout, knobs.l2, knobs.l1, knobs.l1_step
+        terms = self.traced[0](partial(self._descended, knobs), images, labels, *masks, settings=settings)
+        self.traced[1](alone(self._twin_loss), images, labels, settings=())
+        for optimizer in self.optimizers:
+            update(optimizer)
+        if knobs.l1 and knobs.l1_step == "proximal":
             with torch.no_grad():
                 for w in self.model.weights:
                     w.copy_(shrink(w, knobs.lr * knobs.l1))
-        descend(self.optimizers[1], F.cross_entropy(self.twin(images), labels))
-        row: dict[str, float | Tensor] = {
-            "objective/loss": loss.detach(),
-            "objective/l2": l2.detach(),
-            "objective/l1": l1.detach(),
-        }
+        names = "objective/loss", "objective/l2", "objective/l1"
+        row: dict[str, float | Tensor] = dict(zip(names, terms, strict=True))
         if self.ends_epoch(knobs):
             self.epochs += 1
             row |= self._evaluate(knobs) | {"early/patience": float(knobs.patience)}
@@ -270,7 +274,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
         layers = dict(zip(LAYERS, self.model.pairs(), strict=True))
 
         def loss() -> Tensor:
-            return torch.stack(self._terms(*batch, knobs)).sum()
+            return self._terms(knobs, *batch).sum()
 
         return {"": Objective.of(self.model, self.optimizers[0], loss, layers, knobs.l2)}
 
@@ -317,7 +321,7 @@ class Regularisation(Experiment[RegularisationKnobs]):
 
         Brightness is the root of h over the largest value shown.
         """
-        pixels, _, masks = self._batch(knobs)
+        pixels, _, *masks = self._batch(knobs)
         pixels = pixels[:PICTURED]
         h = self.model.hidden(pixels, 0)  # (N, units)
         mask = masks[0][:PICTURED] if masks else torch.ones_like(h)

@@ -18,14 +18,14 @@ from torch.optim import Optimizer
 OptimizerName = Literal["sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw"]
 
 
-def backward(objective: torch.Tensor) -> None:
-    """`objective.backward()` for a scalar: accumulates into every leaf's `.grad`."""
+def backward(objective: torch.Tensor, leaves: Sequence[torch.Tensor] = ()) -> None:
+    """`objective.backward()` for a scalar: accumulates into the `.grad` of these leaves, or of all."""
     torch.autograd.Variable._execution_engine.run_backward(
         (objective,),
         (torch.ones_like(objective),),
         False,  # keep_graph
         False,  # create_graph
-        (),  # all leaves
+        tuple(leaves),
         allow_unreachable=True,
         accumulate_grad=True,
     )

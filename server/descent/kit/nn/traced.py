@@ -26,7 +26,7 @@ MOST_TRACES = 4  # traces kept, such as one for full mini-batches and one for th
 # Optimised, it takes a product and a sum apart, which rounds otherwise.
 unoptimised = partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
 
-Loss = Callable[..., tuple[Tensor, Tensor]]
+Traceable = Callable[..., tuple[Tensor, Tensor]]
 
 
 class Gradients(Transient):
@@ -38,7 +38,7 @@ class Gradients(Transient):
         self._asked: dict[Hashable, int] = {}
         self._traced: dict[Hashable, Callable[..., list[Tensor]] | None] = {}
 
-    def __call__(self, loss: Loss, *inputs: Tensor, settings: Hashable) -> Tensor:
+    def __call__(self, loss: Traceable, *inputs: Tensor, settings: Hashable) -> Tensor:
         """The first of what `loss` returns for the inputs; the gradients are those of the second, a scalar.
 
         `settings`: all that `loss` depends on beside inputs and parameters. None, where it draws random
@@ -56,10 +56,10 @@ class Gradients(Transient):
         shown, objective = loss(*inputs)
         for parameter in self._parameters:
             parameter.grad = None
-        backward(objective)
+        backward(objective, self._parameters)
         return shown.detach()
 
-    def _consider(self, key: Hashable, loss: Loss, inputs: Sequence[Tensor]) -> None:
+    def _consider(self, key: Hashable, loss: Traceable, inputs: Sequence[Tensor]) -> None:
         """Trace a loss that has been asked for often enough."""
         self._asked[key] = asked = self._asked.get(key, 0) + 1
         if asked < STEADY:
@@ -72,7 +72,7 @@ class Gradients(Transient):
         self._traced[key] = traced(loss, self._parameters, inputs)
 
 
-def alone(loss: Callable[..., Tensor]) -> Loss:
+def alone(loss: Callable[..., Tensor]) -> Traceable:
     """A loss that is shown as it is."""
 
     def both(*inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,7 +83,7 @@ def alone(loss: Callable[..., Tensor]) -> Loss:
 
 
 def traced(
-    loss: Loss, parameters: Sequence[Tensor], inputs: Sequence[Tensor]
+    loss: Traceable, parameters: Sequence[Tensor], inputs: Sequence[Tensor]
 ) -> Callable[..., list[Tensor]] | None:
     """A function of such inputs that gives the loss shown and each parameter's gradient, or None.
 
