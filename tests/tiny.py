@@ -35,6 +35,7 @@ from descent.engine.messages import (
 from descent.engine.objectives.effects import PANELS
 from descent.lessons import Lesson
 from descent.registry import Registry
+from descent.workers.executor import Room
 from descent.workers.worker import train
 
 
@@ -271,6 +272,9 @@ class ThreadExecutor:
 
     def close(self) -> None:
         """There is nothing to let go of."""
+
+    async def room(self, device: str) -> Room:
+        return Room()
 
     async def start(
         self, spec: RunSpec, deliver: Callable[[Output], None], ended: Callable[[str], None]

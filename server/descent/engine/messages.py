@@ -57,13 +57,18 @@ class Variant:
 class SweepSpec:
     """A number of steps from a run's state, for each variant. `knob`: the one whose effect is examined.
 
-    `most_bytes`: limit for the variants' states together.
+    `most_bytes`: limit for the variants' states together. `workers`: among how many they may be divided, the
+    first included; a further one trains after so many seconds (`beginning`). `series`: what the first found
+    to plot, for a further one, whose variants are its share alone.
     """
 
     knob: str
     variants: Sequence[Variant]
     steps: int
     most_bytes: int
+    workers: int = 1
+    beginning: float = 0.0
+    series: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -199,6 +204,18 @@ class SweepFrame:
 
 
 @dataclass(frozen=True)
+class SweepDivided:
+    """Variants that this worker leaves to others: by worker, their places among all. What it tells of them
+    from now on says nothing. `series`: of all curves.
+    """
+
+    seq: int
+    step: int
+    series: Sequence[str]
+    shares: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
 class SweepRefused:
     """A sweep ended before its first frame; `problem` is what a client gets."""
 
@@ -235,4 +252,4 @@ class NotTaken:
 
 
 Trained = ScalarsFrame | PanelFrame | CheckpointTaken | Event | LookChanged | Reply
-Output = Trained | Unplaced | SweepFrame | SweepRefused | Taken | NotTaken
+Output = Trained | Unplaced | SweepFrame | SweepDivided | SweepRefused | Taken | NotTaken

@@ -5,7 +5,7 @@ A sweep is no run: it is in no list, holds no slot and leaves no record. It ends
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import itertools
 import math
 from collections import Counter
@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from descent import errors, wire
+from descent import errors
 from descent.contract.entry import Entry
-from descent.engine.messages import Output, RunSpec, SweepFrame, SweepRefused, SweepSpec, Variant
+from descent.engine.messages import RunSpec, SweepSpec, Variant
 from descent.engine.schedules import range_of
 from descent.runs import knobs as knob_check
 from descent.runs.history import History
 from descent.runs.run import Run
+from descent.runs.swept import frames_of
 from descent.runs.way_back import knobs_after
 from descent.settings import Settings
 from descent.workers.executor import Executor
@@ -79,6 +80,7 @@ class Sweeps:
             knob_check.need_data(run.entry, run.built_with, self._settings.data_folders)
             replay, _ = await history.plan(run, step)
             variants = variants_of(run.entry, knobs_after(run.built_with, replay), order)
+            sweep = SweepSpec(order.knob, variants, order.steps, self._settings.sweep_mb << 20)
             spec = RunSpec(
                 run=run.id,
                 experiment=run.entry.id,
@@ -91,10 +93,10 @@ class Sweeps:
                 data=tuple(map(str, self._settings.data_folders)),
                 memory_mb=self._settings.run_mb,
                 replay=replay,
-                sweep=SweepSpec(order.knob, variants, order.steps, self._settings.sweep_mb << 20),
             )
-            async for frame in self._worked(spec):
-                yield frame
+            async with contextlib.aclosing(frames_of(self._executor, spec, sweep)) as worked:
+                async for frame in worked:
+                    yield frame
         finally:
             self._under_way[owner] -= 1
 
@@ -113,53 +115,11 @@ class Sweeps:
                 f"{most} sweeps are under way; stop one, or wait (setting SWEEPS)", "run", most=most
             )
 
-    async def _worked(self, spec: RunSpec) -> AsyncIterator[bytes]:
-        """The worker's frames, up to its final one or until this generator is closed."""
-        said: asyncio.Queue[Output | str] = asyncio.Queue()
-        try:
-            worker = await self._executor.start(spec, said.put_nowait, said.put_nowait)
-        except (OSError, EOFError) as error:
-            raise errors.SweepFailed(
-                f"no worker could be started: {error}", "run", cause=str(error)
-            ) from error
-        last = b""
-        try:
-            while True:
-                match await said.get():
-                    case SweepFrame(payload=last, final=final):
-                        yield last
-                        if final:
-                            return
-                    case SweepRefused(problem=problem):
-                        raise _refusal(problem)
-                    case str(cause):
-                        break
-            failed = errors.SweepFailed(f"the sweep failed: {cause}", "run", cause=cause)
-            if not last:
-                raise failed
-            yield _ended(last, failed)  # the response has begun: its last frame carries the error
-        finally:
-            worker.kill()
-
-
-def _ended(last: bytes, failed: errors.DescentError) -> bytes:
-    """The last frame again, now final, with the problem that ended the sweep."""
-    frame = wire.decode(last)
-    meta = {**(frame.meta or {}), "problem": failed.problem()}
-    return wire.encode_sweep(frame.run, frame.seq + 1, frame.step, frame.arrays, meta, final=True)
-
 
 async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
     async for frame in rest:
         yield frame
-
-
-def _refusal(problem: Mapping[str, Any]) -> errors.DescentError:
-    """The error for a worker's refusal."""
-    kinds = (errors.SweepTooLarge, errors.BadKnob)
-    kind = next((kind for kind in kinds if kind.code == problem["code"]), errors.SweepFailed)
-    return kind(problem["detail"], problem["field"], **problem["params"])
 
 
 def resolved(entry: Entry, order: SweepRequest) -> SweepRequest:

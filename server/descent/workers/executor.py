@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from descent.engine.device import pick_device
@@ -28,6 +29,16 @@ class Worker(Protocol):
         """Release what leads to a worker that has ended."""
 
 
+@dataclass(frozen=True)
+class Room:
+    """Among how many workers a sweep may be divided, the first included, and how many seconds a further one
+    takes until it trains.
+    """
+
+    workers: int = 1
+    beginning: float = 0.0
+
+
 class Executor(Protocol):
     """Starts runs."""
 
@@ -42,6 +53,9 @@ class Executor(Protocol):
 
         Raises `OSError` or `EOFError`, which says why, if no worker can be started.
         """
+
+    async def room(self, device: str) -> Room:
+        """The room that a sweep on this device has now. Raises `OSError` as `start` does."""
 
     def close(self) -> None:
         """Let go of what all runs shared; every worker was killed before."""

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from descent.engine.messages import Control, Output, RunSpec
 from descent.workers import forks, worker
+from descent.workers.executor import Room
 
 logger = logging.getLogger(__name__)
 
@@ -168,6 +169,10 @@ class LocalExecutor:
 
         threading.Thread(target=follow, name=process.name, daemon=True).start()
         return started
+
+    async def room(self, device: str) -> Room:
+        """One worker: the other cores are for other runs."""
+        return Room()
 
     def close(self) -> None:
         """The fork server ends with this process."""

@@ -3,6 +3,9 @@
 Every variant is what a branch with its knobs would be: real steps, by turns, each from its own checkpoint.
 Variants that differ in the learning rate alone go in one batched step, where that was found to give the
 same (see `variants.stacked`). All curves grow together.
+
+Where there is room for further workers, the first leaves them variants that go step by step. A batched
+step stays whole: it is soon done, and how its products are rounded may depend on how many there are.
 """
 
 from __future__ import annotations
@@ -23,7 +26,15 @@ from descent.engine.build import build
 from descent.engine.checkpoint import CheckpointError
 from descent.engine.inbox import Inbox
 from descent.engine.knobs import refusal
-from descent.engine.messages import Output, RunSpec, SweepFrame, SweepRefused, SweepSpec, Variant
+from descent.engine.messages import (
+    Output,
+    RunSpec,
+    SweepDivided,
+    SweepFrame,
+    SweepRefused,
+    SweepSpec,
+    Variant,
+)
 from descent.engine.replay import go_back
 from descent.engine.sweep.variants import (
     OBJECTIVE,
@@ -74,6 +85,7 @@ class Sweep:
         self.spec = spec
         self.series: list[str] = []
         self.lanes: list[Lane] = []
+        self.left: list[list[int]] = []  # places of the variants that others train, by worker
         self._prepare()
         self.curves = self._no_curves()
 
@@ -115,6 +127,7 @@ class Sweep:
     def _prepare(self) -> None:
         """Choose lanes. Raises `SweepTooLarge`, and `KnobError` where a variant cannot begin."""
         stage, variants = self.stage, self.spec.variants
+        everything = set(range(len(variants)))
         rates = []
         for variant in variants:
             rates.append(rates_of(stage, variant))
@@ -124,13 +137,43 @@ class Sweep:
         swap = 2 * (time.perf_counter() - swap)
         self._need(len(variants) * state, state)
         begin = time.perf_counter()
-        row = stage.take()
+        try:
+            row = stage.take()
+        except Exception:
+            if not self.spec.series:
+                raise
+            row = {}  # of a share's first variant: what becomes of it is seen when it is trained
         seconds = time.perf_counter() - begin
         self._least = 1 + int(SWAP_SHARE * swap / seconds)
+        if self.spec.series:
+            self._measured = self.series = list(self.spec.series)
+            self.lanes = self._singles(everything)
+            return
         self._measured = self.series = self._losses_in(row)
         self.lanes = self._stack(rates, seconds)
         done = {place for lane in self.lanes for place in lane.places}
-        self.lanes += self._singles(set(range(len(variants))) - done)
+        self.lanes += self._singles(everything - done)
+        self._divide()
+
+    def _divide(self) -> None:
+        """Leave variants to further workers, if there may be any, so that all end at about the same time."""
+        spec, stage = self.spec, self.stage
+        if spec.workers == 1:
+            return
+        stage.begin(spec.variants[0])
+        begin = time.perf_counter()
+        [float(value) for value in stage.take().values()]  # the first step is slower than those that follow
+        each = spec.steps * (time.perf_counter() - begin)
+        ends = [0.0] + [spec.beginning] * (spec.workers - 1)  # by worker, in seconds
+        shares: list[list[Lane]] = [[] for _ in ends]
+        for lane in sorted(self.lanes, key=lambda lane: isinstance(lane, Single)):
+            worker, seconds = ends.index(min(ends)), each
+            if isinstance(lane, Stacked):
+                worker, seconds = 0, spec.steps * lane.seconds
+            shares[worker].append(lane)
+            ends[worker] += seconds
+        self.lanes, *others = shares
+        self.left = [[lane.places[0] for lane in share] for share in others if share]
 
     def _losses_in(self, row: Mapping[str, Any]) -> list[str]:
         """Losses that are measured within the sweep, most often in its first step, which gave this row."""
@@ -155,7 +198,9 @@ class Sweep:
         """Restart all variants from their first step, in real steps."""
         self.stage.occupant = None
         self.series = self._measured
-        self.lanes = self._singles(set(range(len(self.spec.variants))))
+        self.lanes = self._singles({place for lane in self.lanes for place in lane.places})
+        if not self.left:
+            self._divide()
         self.curves = self._no_curves()
 
     def _need(self, needed: int, each: int) -> None:
@@ -229,6 +274,7 @@ class Teller:
         self._sweep, self._spec, self._emit = sweep, spec, emit
         self._seq = spec.first_seq
         self._next = 0.0
+        self._divided = False
 
     def __call__(self, *, final: bool = False, problem: errors.ProblemDetails | None = None) -> None:
         """Emit a frame, unless the last is too recent; a `final` one always, with its `problem` if any."""
@@ -236,20 +282,36 @@ class Teller:
             return
         sweep, stage = self._sweep, self._sweep.stage
         curves, spec = sweep.curves, sweep.spec
+        if sweep.left and not self._divided:
+            self._divided = True
+            self._emit(SweepDivided(self._seq, stage.step, sweep.series, sweep.left))
+            self._seq += 1
         arrays = {"losses": curves.losses[:, :, : curves.taken.max()]}
         arrays |= {"taken": curves.taken, "diverged": curves.diverged}
-        meta: SweepMeta = {
-            "knob": spec.knob,
-            "steps": spec.steps,
-            "variants": [{"knobs": dict(v.knobs), "order": v.order} for v in spec.variants],
-            "series": sweep.series,
-            "batched": sweep.batched,
-            "problem": problem,
-        }
+        meta = told_of(spec, sweep.series, sweep.batched, problem)
         frame = wire.encode_sweep(self._spec.run, self._seq, stage.step, arrays, meta, final=final)
         self._emit(SweepFrame(self._seq, stage.step, frame, final))
         self._seq += 1
-        self._next = time.perf_counter() + max(TELL_EVERY, len(frame) / BYTES_PER_SECOND)
+        self._next = time.perf_counter() + rest_after(frame)
+
+
+def told_of(
+    spec: SweepSpec, series: Sequence[str], batched: int, problem: errors.ProblemDetails | None = None
+) -> SweepMeta:
+    """What a frame says beside its curves."""
+    return {
+        "knob": spec.knob,
+        "steps": spec.steps,
+        "variants": [{"knobs": dict(v.knobs), "order": v.order} for v in spec.variants],
+        "series": list(series),
+        "batched": batched,
+        "problem": problem,
+    }
+
+
+def rest_after(frame: bytes) -> float:
+    """Seconds until the next one."""
+    return max(TELL_EVERY, len(frame) / BYTES_PER_SECOND)
 
 
 def sweep(

@@ -172,10 +172,16 @@ class Stacked:
     """Variants that differ in their learning rate alone, in one batched step."""
 
     def __init__(
-        self, stage: Stage, variants: Sequence[Variant], places: Sequence[int], rates: Sequence[Tensor]
+        self,
+        stage: Stage,
+        variants: Sequence[Variant],
+        places: Sequence[int],
+        rates: Sequence[Tensor],
+        seconds: float,
     ) -> None:
         self.places = list(places)
         self.series = 0  # which of the sweep's its losses are
+        self.seconds = seconds  # of a step
         self._bench, self._variant, self._rates = stage, variants[0], rates
         self._taken = 0
         self._stack: BatchedSteps | None = None
@@ -301,7 +307,7 @@ def stacked(
         for row, loss in zip(trial.rows, losses, strict=True):
             mine_loss = float(loss[i])
             shown = {name for name in shown if name in row and _equal(row[name], mine_loss)}
-    return Stacked(stage, variants, places, by_group), shown
+    return Stacked(stage, variants, places, by_group, first), shown
 
 
 def _try(stage: Stage, variant: Variant) -> _Trial | None:

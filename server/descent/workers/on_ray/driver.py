@@ -1,6 +1,7 @@
 """The process that knows Ray: it makes an actor of each run, and passes messages between it and the server.
 
-What the server asks: `("start", key, Order)`, `("send", key, JSON)`, `("kill", key, None)`. What it is told:
+What the server asks: `("start", key, Order)`, `("send", key, JSON)`, `("kill", key, None)`, and
+`("free", key, resource)`, answered by `("free", key, how many)`. What it is told:
 `("connected", 0, address)` or `("refused", 0, sentence)` first; then of each run `("said", key, messages)`,
 `("unplaced", key, reason)`, and last `("failed", key, cause)` or `("interrupted", key, cause)`.
 """
@@ -13,7 +14,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
@@ -105,11 +106,22 @@ class Driver:
     def _heard(self, kind: str, key: int, content: Any) -> None:
         if kind == "start":
             self._runs[key] = Run(self, key, content)
-            task = asyncio.create_task(self._follow(key, self._runs[key]))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._follow(key, self._runs[key]))
+        elif kind == "free":
+            self._begin(self._count(key, content))
         elif run := self._runs.get(key):  # it has not ended meanwhile
             run.send(content) if kind == "send" else run.kill()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _count(self, key: int, resource: str) -> None:
+        import ray
+
+        free: Mapping[str, float] = await asyncio.to_thread(ray.available_resources)
+        self.tell("free", key, int(free.get(resource, 0)))
 
     async def _follow(self, key: int, run: Run) -> None:
         try:

@@ -19,7 +19,7 @@ from typing import Any
 
 from descent.engine.messages import Control, Output, RunSpec, Unplaced
 from descent.workers import forks
-from descent.workers.executor import Interruption
+from descent.workers.executor import Interruption, Room
 from descent.workers.on_ray import driver
 from descent.workers.on_ray.driver import listening
 from descent.workers.process import Commands, PipeCommands, ThreadCommands, cause_of, reaping
@@ -27,6 +27,7 @@ from descent.workers.process import Commands, PipeCommands, ThreadCommands, caus
 logger = logging.getLogger(__name__)
 
 CONNECTED_WITHIN = 30.0  # seconds
+BEGINNING = 8.0  # seconds until an actor trains: its process has to load torch (docs/cluster.md)
 ASIDES = 8  # messages that the server may have about a run before its worker begins
 
 
@@ -85,6 +86,14 @@ class RayExecutor:
         spec = replace(spec, first_seq=spec.first_seq + asides)
         return connected.start(next(self._keys), spec, listener)
 
+    async def room(self, device: str) -> Room:
+        """A worker for each free CPU, or GPU where that is the device; but beside the first, for half of them
+        only, so that runs that are started meanwhile find a place. Raises `OSError` as `start` does.
+        """
+        connected = await asyncio.shield(self._connect())
+        free = await connected.free(next(self._keys), "GPU" if device.startswith("cuda") else "CPU")
+        return Room(1 + free // 2, BEGINNING)
+
     def close(self) -> None:
         """End the connection, and so every actor."""
         if (task := self._connecting) is None:
@@ -132,6 +141,16 @@ class Connected:
         self._process = process
         self._commands = commands
         self._runs: dict[int, Listener] = {}
+        self._asked: dict[int, asyncio.Future[int]] = {}
+
+    async def free(self, key: int, resource: str) -> int:
+        """How many of the cluster's CPUs or GPUs are free. Raises `OSError` where the cluster was lost."""
+        if self.gone:
+            raise OSError(self.gone)
+        answer = self._asked[key] = self._loop.create_future()
+        self._tell("free", key, resource)
+        free: int = await answer
+        return free
 
     def start(self, key: int, spec: RunSpec, listener: Listener) -> RayWorker:
         """Have an actor made. Raises `OSError` where the cluster was just lost."""
@@ -165,6 +184,9 @@ class Connected:
             self.gone = content if kind == "refused" else ""
             if not self.answered.done():
                 self.answered.set_result(None)
+        elif kind == "free":
+            if not (answer := self._asked.pop(key)).done():
+                answer.set_result(content)
         elif kind in ("failed", "interrupted"):
             listener = self._runs.pop(key)
             listener.ended(Interruption(content) if kind == "interrupted" else content)
@@ -185,6 +207,10 @@ class Connected:
         for listener in self._runs.values():
             listener.ended(Interruption(self.gone))
         self._runs.clear()
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(OSError(self.gone))
+        self._asked.clear()
 
 
 def _spawn(address: str) -> tuple[BaseProcess, Connection, Connection]:
