@@ -303,13 +303,16 @@ def test_what_is_drawn_at_random_later_on_ends_no_sweep(cls, batched):
     assert made.curves.taken.tolist() == [12] * 8
 
 
-def test_a_step_that_fails_on_numbers_that_are_none_has_diverged():
-    class Strict(Steered):
-        def step(self, knobs):
-            if not torch.isfinite(self.x).all():
-                raise RuntimeError("no number")
-            return {"loss/train": super().step(knobs)["loss/train"].nan_to_num(posinf=1e30)}
+class Strict(Steered):
+    """Takes no step on numbers that are none."""
 
+    def step(self, knobs):
+        if not torch.isfinite(self.x).all():
+            raise RuntimeError("no number")
+        return {"loss/train": super().step(knobs)["loss/train"].nan_to_num(posinf=1e30)}
+
+
+def test_a_step_that_fails_on_numbers_that_are_none_has_diverged():
     made = swept(bench_of(entry_of(Strict), at=0), [{"lr": 0.1}, {"lr": 10.0}], steps=300, batch=False)
     assert made.curves.diverged.tolist() == [False, True]
     assert made.curves.taken[0] == 300
