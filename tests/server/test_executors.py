@@ -7,6 +7,7 @@ import asyncio
 import importlib.util
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from descent.runs.sweeps import SweepRequest
 from descent.settings import Settings
 from descent.store.store import Store
 from descent.workers.executor import device_of, executor_of
+from descent.workers.process import LocalExecutor
 from descent.workers.worker import train
 
 pytestmark = pytest.mark.slow
@@ -168,6 +170,33 @@ async def test_a_sweep_trains_its_variants(manager):
     frames = [wire.decode(frame) async for frame in await manager.sweep(run, 40, order)]
     assert frames[-1].meta["problem"] is None
     assert frames[-1].arrays["losses"].shape[1] == 2
+
+
+async def test_a_sweep_takes_the_room_there_is_and_gives_the_same_curves(manager, executor, monkeypatch):
+    monkeypatch.setattr("descent.workers.on_ray.executor.BEGINNING", 0.0)
+    run = await trained(manager, seed=1, max_steps=40)
+    await manager.recorder.flush()
+    asked, start = [], executor.start
+
+    async def started(spec, *rest):
+        asked.append(spec)
+        return await start(spec, *rest)
+
+    monkeypatch.setattr(executor, "start", started)
+    workers = 1 if isinstance(executor, LocalExecutor) else 2  # of two nodes with a CPU each
+    async with asyncio.timeout(PATIENCE):
+        while (await executor.room("cpu")).workers < workers:  # until the run's is free again
+            await asyncio.sleep(0.1)
+    order = SweepRequest(knob="batch_size", values=[1, 2, 5, 10], steps=30)
+    *_, last = [wire.decode(frame) async for frame in await manager.sweep(run, 40, order)]
+    assert last.meta["problem"] is None
+    assert len(asked) == workers
+    said, first = [], asked[0]
+    alone = replace(first.sweep, workers=1)
+    train(run.entry, replace(first, sweep=alone), Inbox(), said.append)
+    expected = wire.decode(said[-1].payload)
+    for name, values in expected.arrays.items():
+        np.testing.assert_array_equal(last.arrays[name], values)
 
 
 async def test_its_weights_are_handed_over(manager):

@@ -23,6 +23,7 @@ from descent.engine.messages import (
     Reply,
     RunSpec,
     ScalarsFrame,
+    SweepDivided,
     SweepFrame,
     SweepRefused,
     Taken,
@@ -174,7 +175,7 @@ class Sessions:
                 if run.status == "starting":
                     run.reason = reason
                     self.announce(run)
-            case SweepFrame() | SweepRefused() | Taken() | NotTaken():
+            case SweepFrame() | SweepDivided() | SweepRefused() | Taken() | NotTaken():
                 raise AssertionError("a run neither sweeps nor ends with its weights")
 
     def _note(self, run: Run, event: Mapping[str, Any]) -> None:
