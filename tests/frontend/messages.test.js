@@ -10,6 +10,7 @@ import data from '../../frontend/src/messages/data.js';
 import errors from '../../frontend/src/messages/errors.js';
 import health from '../../frontend/src/messages/health.js';
 import history from '../../frontend/src/messages/history.js';
+import lost from '../../frontend/src/messages/lost.js';
 import paper from '../../frontend/src/messages/paper.js';
 import sweep from '../../frontend/src/messages/sweep.js';
 import gallery from '../../frontend/src/messages/gallery.js';
@@ -29,6 +30,7 @@ const MESSAGES = joined(
   health,
   help,
   history,
+  lost,
   paper,
   sweep,
 );

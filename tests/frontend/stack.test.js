@@ -149,3 +149,17 @@ test('a script’s run offers the way back to a state that it keeps, and only to
   expect(way([36])).toBeNull();
   expect(way([])).toBeNull();
 });
+
+test('a run that has no place yet says what for, and offers the CPU where it waits for a GPU', () => {
+  const waiting = seen({ status: 'starting', reason: 'cpus-taken' });
+  expect(stackOf(waiting, { slow: true }).now).toEqual([{ kind: 'unplaced', tone: 'warn', action: '' }]);
+  for (const reason of ['no-gpu', 'gpus-taken'])
+    expect(stackOf({ ...waiting, reason }).now[0].action).toBe('cpu');
+});
+
+test('a start that takes long is said to be one', () => {
+  const starting = seen({ status: 'starting' });
+  expect(stackOf(starting).now).toEqual([]);
+  expect(stackOf(starting, { slow: true }).now).toEqual([{ kind: 'starting', tone: 'quiet' }]);
+  expect(stackOf(seen(), { slow: true }).now).toEqual([]);
+});

@@ -138,7 +138,8 @@ def test_sockets_are_closed_to_whoever_has_no_key(server: str, come: Callable[..
 
 def test_on_this_machine_alone_nothing_is_asked(live_server: Callable[..., str], tmp_path: Any) -> None:
     with httpx.Client(base_url=live_server()) as client:
-        assert client.get("/api/me").json() == {"id": "", "role": "teacher", "name": "", "guarded": False}
+        nobody = {"id": "", "role": "teacher", "name": "", "guarded": False, "cluster": False}
+        assert client.get("/api/me").json() == nobody
         assert client.get("/api/runs").status_code == 200
         assert client.get("/api/access/keys").json()["code"] == "not-permitted"
     assert not (tmp_path / books.FILE).exists()

@@ -12,6 +12,9 @@ class Myself {
   /** Whether one has to come in first. */
   outside = $derived(this.guarded && !this.me?.role);
 
+  /** Whether runs train on a cluster, so that they do not slow each other. */
+  cluster = $derived(this.me?.cluster ?? false);
+
   /** Whether one may train at all, if only runs of one's own. */
   trains = $derived(!this.guarded || this.me?.role === 'teacher' || this.me?.role === 'learner');
 

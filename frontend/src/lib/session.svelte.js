@@ -81,7 +81,7 @@ export class Session {
   #branching = false;
   /** @type {Promise<void> | null} */
   #beginning = null;
-  /** The run to create next. @type {{values: Knobs, seed: number, paused: boolean, until: number} | null} */
+  /** The run to create next. @type {{values: Knobs, seed: number, paused: boolean, until: number, device?: 'cpu'} | null} */
   #asked = null;
   /** Live knobs set while a run was being created. @type {Knobs} */
   #meanwhile = {};
@@ -324,9 +324,10 @@ export class Session {
    * @param {number} seed
    * @param {boolean} paused
    * @param {number} [until]  the step to which it trains at once
+   * @param {'cpu'} [device]  by default what the server takes
    */
-  async begin(values, seed, paused, until = 0) {
-    this.#asked = { values, seed, paused, until };
+  async begin(values, seed, paused, until = 0, device = undefined) {
+    this.#asked = { values, seed, paused, until, device };
     if (this.run) this.wanted = laidOver(this.run.knobs, values);
     this.#beginning ??= this.#beginAsked().finally(() => (this.#beginning = null));
     await this.#beginning;
@@ -338,7 +339,7 @@ export class Session {
     /** @type {Promise<unknown>} */
     let stopped = Promise.resolve();
     while (this.#asked) {
-      const { values, seed, paused, until } = this.#asked;
+      const { values, seed, paused, until, device } = this.#asked;
       this.#asked = null;
       const before = this.run;
       try {
@@ -348,6 +349,7 @@ export class Session {
           seed,
           paused,
           ...(until && { until }),
+          ...(device && { device }),
           viewed: true,
         });
         if (before && !before.ended) {
@@ -484,6 +486,11 @@ export class Session {
     if (!run.halted) run.send({ type: 'pause' });
     this.story.note('step');
     run.send({ type: 'step', steps: 1 });
+  }
+
+  /** Start over on the CPU, since the run waits for a GPU. */
+  onCpu() {
+    if (this.run) this.begin(this.run.knobs, this.run.seed, false, 0, 'cpu');
   }
 
   /** Start over with the same settings but for these knobs. @param {Knobs} values */

@@ -12,7 +12,7 @@ import { lastKept } from './runs.js';
  * @property {'bad' | 'warn' | 'past' | 'good' | 'quiet'} tone
  * @property {Diagnosis} [found]  its event `diagnosis`
  * @property {Way | null} [back]  the step to branch from, and the knobs to set
- * @property {string} [action]  `undo`, `branch`, `reset`, `resume`, `play`, `leave`: the button offered, beside a finding's own
+ * @property {string} [action]  `undo`, `branch`, `reset`, `resume`, `play`, `cpu`, `leave`: the button offered, beside a finding's own
  */
 /**
  * The part of a run it reads; `RunView` has all of it.
@@ -37,10 +37,10 @@ const PAUSES = ['unwatched', 'made-room']; // reasons shown to the learner
  * @param {Seen | null} run
  * @param {{
  *   refused?: Refusal | null, dismissed?: Set<unknown>, previous?: boolean, fresh?: boolean, over?: boolean, crowd?: number,
- *   known?: (code: string) => boolean,
+ *   known?: (code: string) => boolean, slow?: boolean,
  * }} [around]  `known`: whether there is a text for a finding; `previous`: whether this run replaced another; `fresh`: just now;
  *   `over`: whether it has come to its end;
- *   `crowd`: how many other runs train
+ *   `crowd`: how many other runs train on the machine that it trains on; `slow`: whether its start takes longer than usual
  * @returns {{errors: Refusal[], now: Entry[], earlier: Entry[]}}
  */
 export function stackOf(run, around = {}) {
@@ -65,6 +65,7 @@ export function stackOf(run, around = {}) {
     now.splice(wrong + 1, 0, { kind: 'anew', tone: 'quiet' });
   } else if (around.previous) now.push({ kind: 'previous', tone: 'quiet' });
   if (run.parent && run.at === null && !current.length) now.push({ kind: 'branched', tone: 'quiet' });
+  if (around.slow && run.status === 'starting' && !run.reason) now.push({ kind: 'starting', tone: 'quiet' });
   if (around.crowd && run.status !== 'queued') now.push({ kind: 'crowd', tone: 'quiet' });
   return { errors: unlike(errors), now, earlier };
 }
@@ -103,7 +104,8 @@ function states(run) {
   if (run.status === 'interrupted') found.push({ kind: 'interrupted', tone: 'warn', action: 'resume' });
   if (run.status === 'finished' && run.reason)
     found.push({ kind: 'finished', tone: 'good', action: 'branch' });
-  if (run.status === 'starting' && run.reason) found.push({ kind: 'unplaced', tone: 'warn' });
+  if (run.status === 'starting' && run.reason)
+    found.push({ kind: 'unplaced', tone: 'warn', action: run.reason.includes('gpu') ? 'cpu' : '' });
   if (run.status === 'queued') found.push({ kind: 'queued', tone: 'warn' });
   if (run.status === 'paused' && PAUSES.includes(run.reason))
     found.push({ kind: run.reason, tone: 'warn', action: 'play' });

@@ -4,6 +4,7 @@ import { explain } from './errors.js';
 import { count, number } from './format.js';
 import { t, tOr } from './i18n.svelte.js';
 import { inWords } from './inwords.js';
+import { lostInWords } from './lost.js';
 import { brief, scalarTitle } from './names.js';
 import { add } from '../messages/index.js';
 import texts from '../messages/health.js';
@@ -60,7 +61,7 @@ export function tell(entry, run, around) {
 /** The store gives an interrupted run a word for a reason, a lost cluster a sentence. @param {RunView} run */
 function interrupted(run) {
   const told = run.reason.includes(' ') ? 'reason.interrupted.cluster' : 'reason.interrupted';
-  return t(told, { step: count(run.step), reason: run.reason });
+  return t(told, { step: count(run.step), reason: lostInWords(run.reason) });
 }
 
 /** @param {RunView} run */
@@ -124,7 +125,7 @@ function diverged(found, run) {
 /** @param {RunView} run */
 function whyFailed({ refused, reason, experiment }) {
   const last = lastLine(reason);
-  const detail = tOr(`reason.${last}`, last);
+  const detail = tOr(`reason.${last}`, lostInWords(last));
   return refused ? explain({ code: 'bad-knob', ...refused, detail }, experiment) : detail;
 }
 

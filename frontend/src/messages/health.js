@@ -131,7 +131,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   ],
   'reason.interrupted.cluster': [
     'The cluster lost this run: {reason}. Everything up to step {step} is recorded.',
-    '클러스터에서 이 실행을 잃었습니다: {reason}. 스텝 {step}까지 모두 기록되어 있습니다.',
+    '클러스터에서 실행이 중단되었습니다: {reason}. 스텝 {step}까지 모두 기록되어 있습니다.',
   ],
   'reason.damaged': [
     'A checkpoint was damaged, so this run went on from the one before it, at step {used}.',
@@ -150,8 +150,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '지금은 다른 사람의 차례입니다. 차례가 돌아오면 멈춘 곳에서 그대로 이어집니다.',
   ],
   'reason.cluster.cpus-taken': [
-    'Every core of the cluster is taken. This run starts as soon as one is free.',
-    '클러스터의 모든 코어가 사용 중입니다. 코어가 비는 대로 이 실행이 시작됩니다.',
+    'Every core of the cluster is taken, some perhaps by paused runs. This run starts as soon as one is free.',
+    '클러스터의 모든 코어가 사용 중입니다(일시정지한 실행도 코어를 차지합니다). 코어가 비는 대로 시작됩니다.',
   ],
   'reason.cluster.gpus-taken': [
     'Every GPU of the cluster is taken. This run starts as soon as one is free.',
@@ -162,9 +162,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '클러스터에 코어를 제공하는 노드가 없습니다. 그런 노드가 들어오면 이 실행이 시작됩니다.',
   ],
   'reason.cluster.no-gpu': [
-    'No node of the cluster has a GPU. This run starts when one joins that has; on the CPU it starts at once.',
-    '클러스터에 GPU가 있는 노드가 없습니다. 그런 노드가 들어오면 이 실행이 시작됩니다. 장치를 CPU로 고르면 바로 시작됩니다.',
+    'No node of the cluster has a GPU. This run starts when one joins that has.',
+    '클러스터에 GPU가 있는 노드가 없습니다. 그런 노드가 들어오면 시작됩니다.',
   ],
+  'reason.starting': [
+    'The run is being started; that may take some seconds.',
+    '실행을 준비하고 있습니다. 몇 초 걸릴 수 있습니다.',
+  ],
+  'reason.onCpu': ['Start on the CPU', 'CPU에서 시작'],
   'reason.crowd': [
     '{n} other runs are training on this machine.',
     '이 컴퓨터에서 다른 실행 {n}개도 학습 중입니다.',

@@ -1694,6 +1694,8 @@ export interface components {
             name: string;
             /** @description Whether this server asks for keys. */
             guarded: boolean;
+            /** @description Whether runs train on a cluster, not on the server's machine. */
+            cluster: boolean;
         };
         /** @description What one wants to be called. */
         Named: {

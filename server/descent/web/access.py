@@ -27,6 +27,7 @@ class Me(BaseModel):
     role: Role | None = Field(description="Null for somebody who has to come in first.")
     name: str
     guarded: bool = Field(description="Whether this server asks for keys.")
+    cluster: bool = Field(description="Whether runs train on a cluster, not on the server's machine.")
 
 
 class Entering(BaseModel):
@@ -197,7 +198,8 @@ async def qr(body: Link) -> Response:
 
 
 def _me(request: Request, person: Person | None) -> Me:
-    guarded = request.app.state.book is not None
+    state = request.app.state
+    guarded, cluster = state.book is not None, state.settings.executor == "ray"
     if person is None:
-        return Me(id="", role=None, name="", guarded=guarded)
-    return Me(id=person.id, role=person.role, name=person.name, guarded=guarded)
+        return Me(id="", role=None, name="", guarded=guarded, cluster=cluster)
+    return Me(id=person.id, role=person.role, name=person.name, guarded=guarded, cluster=cluster)

@@ -8,6 +8,7 @@ import { errorTexts } from '../../lib/errortexts.js';
 import { number } from '../../lib/format.js';
 import { t } from '../../lib/i18n.svelte.js';
 import { isLook } from '../../lib/knobs.js';
+import { lostInWords } from '../../lib/lost.js';
 import { readNumber } from '../../lib/numbers.js';
 import { ApiError } from '../../lib/refusal.js';
 import { around, inOrder, read, seriesFor, sweepable } from '../../lib/sweep.js';
@@ -180,10 +181,7 @@ export class Sweeper {
     }
     await errorTexts.come();
     const { code, field = '', message, detail = message } = error;
-    const shown = Object.entries(error.params ?? {}).map(([name, value]) => [
-      name,
-      typeof value === 'number' && !Number.isInteger(value) ? number(value) : value,
-    ]);
+    const shown = Object.entries(error.params ?? {}).map(([name, value]) => [name, inWords(name, value)]);
     const own = { code, field, params: Object.fromEntries(shown), detail };
     this.problem = { field: this.#place(field), text: explain(own, this.run.experiment) };
   }
@@ -204,6 +202,12 @@ export class Sweeper {
     const to = order[Math.max(0, Math.min(last, from < 0 && by < 0 ? last : from + by))];
     this.hover = { place: to.place, index: to.taken - 1 };
   }
+}
+
+/** A parameter of an error as it is shown. @param {string} name @param {unknown} value */
+function inWords(name, value) {
+  if (name === 'cause') return lostInWords(String(value));
+  return typeof value === 'number' && !Number.isInteger(value) ? number(value) : value;
 }
 
 /** The number of steps with which a sweep takes at most PATIENCE seconds. @param {number | null} rate  per second */
