@@ -1,8 +1,9 @@
-// @vitest-environment jsdom
-import { expect, test } from 'vitest';
-import { locale } from '../../frontend/src/lib/i18n.svelte.js';
-import { lostInWords } from '../../frontend/src/lib/lost.js';
+import { expect, test, vi } from 'vitest';
 import texts from '../../frontend/src/messages/lost.js';
+
+vi.stubGlobal('navigator', { language: 'en' });
+const { locale } = await import('../../frontend/src/lib/i18n.svelte.js');
+const { lostInWords } = await import('../../frontend/src/lib/lost.js');
 
 /** What the server says, and which text says it. @type {[string, keyof typeof texts, Record<string, string>][]} */
 const SAID = [
