@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import texts from '../../frontend/src/messages/lost.js';
 
 vi.stubGlobal('navigator', { language: 'en' });
-const { locale } = await import('../../frontend/src/lib/i18n.svelte.js');
+const { fill, locale } = await import('../../frontend/src/lib/i18n.svelte.js');
 const { lostInWords } = await import('../../frontend/src/lib/lost.js');
 
 /** What the server says, and which text says it. @type {[string, keyof typeof texts, Record<string, string>][]} */
@@ -51,8 +51,7 @@ const SAID = [
 test.each(SAID)('%s: in the language of the page', (sentence, key, params) => {
   for (const [place, language] of /** @type {const} */ (['en', 'ko']).entries()) {
     locale.language = language;
-    const text = texts[key][place].replace(/\{(\w+)\}/g, (_, name) => params[name]);
-    expect(lostInWords(sentence)).toBe(text);
+    expect(lostInWords(sentence)).toBe(fill(texts[key][place], params));
   }
   locale.language = 'en';
 });
