@@ -150,8 +150,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '지금은 다른 사람의 차례입니다. 차례가 돌아오면 멈춘 곳에서 그대로 이어집니다.',
   ],
   'reason.cluster.cpus-taken': [
-    'Every core of the cluster is taken, some perhaps by paused runs. This run starts as soon as one is free.',
-    '클러스터의 모든 코어가 사용 중입니다(일시정지한 실행도 코어를 차지합니다). 코어가 비는 대로 시작됩니다.',
+    'Every core of the cluster is taken. This run starts as soon as one is free.',
+    '클러스터의 모든 코어가 사용 중입니다. 코어가 비는 대로 이 실행이 시작됩니다.',
   ],
   'reason.cluster.gpus-taken': [
     'Every GPU of the cluster is taken. This run starts as soon as one is free.',

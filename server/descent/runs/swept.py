@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +14,6 @@ from descent import errors, wire
 from descent.engine.messages import Output, RunSpec, SweepDivided, SweepFrame, SweepRefused, SweepSpec
 from descent.engine.sweep.sweep import SweepMeta, rest_after, told_of
 from descent.workers.executor import Executor, Worker
-
-T = TypeVar("T")
 
 
 async def frames_of(executor: Executor, spec: RunSpec, order: SweepSpec) -> AsyncGenerator[bytes]:
@@ -29,7 +27,7 @@ async def frames_of(executor: Executor, spec: RunSpec, order: SweepSpec) -> Asyn
     whole: Whole | None = None
     last, due = b"", 0.0
     try:
-        room = await _up(executor.room(spec.device))
+        room = await executor.room(spec.device)
         first = replace(order, workers=min(room.workers, len(order.variants)), beginning=room.beginning)
         await workers.begin(replace(spec, sweep=first))
         while True:
@@ -135,21 +133,18 @@ class _Workers:
         def hear(said: Output | str) -> None:
             self.said.put_nowait((number, said))
 
-        self._started.append(await _up(self._executor.start(spec, hear, hear)))
+        try:
+            self._started.append(await self._executor.start(spec, hear, hear))
+        except (OSError, EOFError) as error:
+            raise errors.SweepFailed(
+                f"no worker could be started: {error}", "run", cause=str(error)
+            ) from error
 
     def kill(self) -> None:
         """End all."""
         for worker in self._started:
             worker.kill()
         self._started.clear()
-
-
-async def _up(coming: Awaitable[T]) -> T:
-    """What an executor gives. Raises `SweepFailed` where it can give none."""
-    try:
-        return await coming
-    except (OSError, EOFError) as error:
-        raise errors.SweepFailed(f"no worker could be started: {error}", "run", cause=str(error)) from error
 
 
 def _ended(last: bytes, failed: errors.DescentError) -> bytes:

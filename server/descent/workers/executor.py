@@ -55,7 +55,7 @@ class Executor(Protocol):
         """
 
     async def room(self, device: str) -> Room:
-        """The room that a sweep on this device has now. Raises `OSError` as `start` does."""
+        """The room that a sweep on this device has now."""
 
     def close(self) -> None:
         """Let go of what all runs shared; every worker was killed before."""

@@ -88,10 +88,12 @@ class RayExecutor:
 
     async def room(self, device: str) -> Room:
         """A worker for each free CPU, or GPU where that is the device; but beside the first, for half of them
-        only, so that runs that are started meanwhile find a place. Raises `OSError` as `start` does.
+        only, so that runs that are started meanwhile find a place.
         """
-        connected = await asyncio.shield(self._connect())
-        free = await connected.free(next(self._keys), "GPU" if device.startswith("cuda") else "CPU")
+        free = 0
+        with contextlib.suppress(OSError):  # what `start` says of a lost cluster holds for a sweep, too
+            connected = await asyncio.shield(self._connect())
+            free = await connected.free(next(self._keys), "GPU" if device.startswith("cuda") else "CPU")
         return Room(1 + free // 2, BEGINNING)
 
     def close(self) -> None:
