@@ -6,9 +6,11 @@ and scalars are binary frames (see `wire.py`). `docs/protocol.md` is checked aga
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation, TypeAdapter, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SkipValidation, TypeAdapter, WithJsonSchema
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType, TypedDict
 
 VERSION = 1
@@ -18,7 +20,29 @@ Status = Literal[
 ]
 STATUSES: tuple[Status, ...] = get_args(Status)
 ENDED: frozenset[Status] = frozenset({"finished", "stopped", "diverged", "failed", "interrupted"})
-Device = Literal["auto", "cpu", "cuda"]
+TRAINED_ON = r"^(cpu|cuda(:(0|[1-9][0-9]?))?|mps)$"
+
+
+def _device(text: str) -> str:
+    if text != "auto" and not re.match(TRAINED_ON, text):
+        raise PydanticCustomError(
+            "device", "expected auto, cpu, cuda, mps, or a GPU by its number, as cuda:0"
+        )
+    return text
+
+
+Device = Annotated[
+    str,
+    AfterValidator(_device),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": ["auto", "cpu", "cuda", "mps"]},
+                {"type": "string", "pattern": "^cuda:(0|[1-9][0-9]?)$"},
+            ]
+        }
+    ),
+]
 _ROW = {"type": "object", "additionalProperties": {"anyOf": [{"type": "number"}, {"type": "string"}]}}
 _ITEM = {
     "anyOf": [{"type": "number"}, {"type": "string"}, {"type": "array", "items": {"type": "number"}}, _ROW]
@@ -233,6 +257,22 @@ class Clock(Message):
     seconds: float = Field(ge=0, allow_inf_nan=False)
 
 
+class DeviceChosen(Message):
+    """The device on which a run trains that was left to choose: the fastest of those measured, before its
+    first step or for an earlier run. `rates`: steps per second by kind of device; `failed`: why one cannot
+    train it (`float64`, `operation`, `memory`, or a sentence).
+    """
+
+    type: Literal["device"] = "device"
+    seq: int
+    step: int = Field(ge=0, le=LAST_STEP)
+    device: str = Field(max_length=16)
+    rates: dict[Annotated[str, Field(max_length=16)], Annotated[float, Field(ge=0)]] = Field(max_length=8)
+    failed: dict[Annotated[str, Field(max_length=16)], Annotated[str, Field(max_length=2000)]] = Field(
+        {}, max_length=8
+    )
+
+
 class Declared(Message):
     """A run whose training loop is someone's own declares itself anew: more knobs, panels or scalars. Ask for
     its description again.
@@ -383,6 +423,7 @@ Event = (
     | State
     | KnobsChanged
     | Clock
+    | DeviceChosen
     | Declared
     | StatesKept
     | WentBack

@@ -74,7 +74,8 @@ async def refused(answering, status, code, field):
 
 
 async def test_health(api):
-    assert (await api.get("/api/health")).json() == {"status": "ok", "version": __version__, "device": "cpu"}
+    told = {"status": "ok", "version": __version__, "device": "cpu", "devices": ["cpu"]}
+    assert (await api.get("/api/health")).json() == told
 
 
 async def test_experiments_are_listed_without_their_lessons_text(api):

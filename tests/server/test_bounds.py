@@ -50,6 +50,17 @@ def test_what_torch_asked_for_is_said() -> None:
     assert refused is not None
     assert refused.knob == "d_model"
     assert refused.params == {"reason": "gpu-memory", "most": 0, "asked": 1536}
+    metal = RuntimeError(
+        "MPS backend out of memory (MPS allocated: 5.56 GB, other allocations: 1.10 GB, max allowed: "
+        "6.80 GB). Tried to allocate 768.00 MB on private pool. Use PYTORCH_MPS_HIGH_WATERMARK_RATIO=0.0 to disable …"
+    )
+    assert is_lacking_memory(metal)
+    said, refused = of_memory(metal, knobs_of("gpt", d_model=192), 0)
+    assert said == "d_model: 192 is too large: the GPU's memory is full, and 768 MiB more were asked for"
+    assert refused is not None
+    assert refused.params == {"reason": "gpu-memory", "most": 0, "asked": 768}
+    shared = RuntimeError("MPS backend out of memory (…). Tried to allocate 256 bytes on shared pool.")
+    assert of_memory(shared, knobs_of("gpt"), 0) == ("the GPU's memory is full", None)
     assert not is_lacking_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 

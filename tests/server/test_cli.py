@@ -96,7 +96,8 @@ def test_train_says_why_it_failed():
         (["descent-2d", "--seed", "-1"], "--seed"),
         (["descent-2d", "--seed", str(2**32)], "--seed"),
         (["descent-2d", "--device", "tpu"], "--device"),
-        (["descent-2d", "--device", "cuda"], "no CUDA device"),
+        (["descent-2d", "--device", "cuda"], "there is no cuda here; choose one of auto, cpu"),
+        (["descent-2d", "--device", "cuda:x"], "expected auto, cpu"),
     ],
 )
 def test_train_refuses_what_it_cannot_use(arguments, message):

@@ -21,7 +21,7 @@ from descent.runs.manager import RunManager
 from descent.runs.sweeps import SweepRequest
 from descent.settings import Settings
 from descent.store.store import Store
-from descent.workers.executor import device_of, executor_of
+from descent.workers.executor import executor_of
 from descent.workers.process import LocalExecutor
 from descent.workers.worker import train
 
@@ -51,11 +51,6 @@ async def manager(executor, tmp_path):
     await manager.start()
     yield manager
     await manager.close()
-
-
-def test_a_cluster_is_asked_for_a_gpu_by_name_alone():
-    cluster = Settings(executor="ray")
-    assert [device_of(cluster, asked) for asked in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
 
 
 async def until(true, what):

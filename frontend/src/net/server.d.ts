@@ -1449,6 +1449,16 @@ export interface components {
         Guessed: {
             guess: string | number | number[];
         };
+        /**
+         * @description That the server answers, and what its runs may train on: `devices`, by the names that `device` of a new
+         *     run takes. `device`: the kind of the last one of this machine.
+         */
+        Health: {
+            status: string;
+            version: string;
+            device: string;
+            devices: string[];
+        };
         /** @description A run that was imported. */
         ImportedRun: {
             id: string;
@@ -1714,8 +1724,7 @@ export interface components {
             experiment: string;
             knobs?: components["schemas"]["KnobValues"];
             seed?: number;
-            /** @enum {string} */
-            device?: "auto" | "cpu" | "cuda";
+            device?: ("auto" | "cpu" | "cuda" | "mps") | string;
             paused?: boolean;
             max_steps?: number | null;
             /** @description Made by the run itself, and recorded as usual. */
@@ -2139,7 +2148,7 @@ export interface components {
             };
         };
         Command: components["schemas"]["Watch"] | components["schemas"]["SetKnobs"] | components["schemas"]["Pause"] | components["schemas"]["Resume"] | components["schemas"]["Step"] | components["schemas"]["Pace"] | components["schemas"]["Stop"] | components["schemas"]["Ack"];
-        Event: components["schemas"]["Hello"] | components["schemas"]["Recording"] | components["schemas"]["State"] | components["schemas"]["KnobsChanged"] | components["schemas"]["Clock"] | components["schemas"]["Declared"] | components["schemas"]["StatesKept"] | components["schemas"]["WentBack"] | components["schemas"]["Looked"] | components["schemas"]["Waiting"] | components["schemas"]["Diagnosis"] | components["schemas"]["Gap"] | components["schemas"]["Done"] | components["schemas"]["StreamError"];
+        Event: components["schemas"]["Hello"] | components["schemas"]["Recording"] | components["schemas"]["State"] | components["schemas"]["KnobsChanged"] | components["schemas"]["Clock"] | components["schemas"]["DeviceChosen"] | components["schemas"]["Declared"] | components["schemas"]["StatesKept"] | components["schemas"]["WentBack"] | components["schemas"]["Looked"] | components["schemas"]["Waiting"] | components["schemas"]["Diagnosis"] | components["schemas"]["Gap"] | components["schemas"]["Done"] | components["schemas"]["StreamError"];
         /** @description Everything up to `seq` is drawn. A client that acks gets no more pictures than it can draw. */
         Ack: {
             /** @constant */
@@ -2166,6 +2175,24 @@ export interface components {
             type: "declared";
             seq: number;
             step: number;
+        };
+        /**
+         * @description The device on which a run trains that was left to choose: the fastest of those measured, before its
+         *     first step or for an earlier run. `rates`: steps per second by kind of device; `failed`: why one cannot
+         *     train it (`float64`, `operation`, `memory`, or a sentence).
+         */
+        DeviceChosen: {
+            /** @constant */
+            type: "device";
+            seq: number;
+            step: number;
+            device: string;
+            rates: {
+                [key: string]: number;
+            };
+            failed?: {
+                [key: string]: string;
+            };
         };
         /** @description Something went wrong in the run, at `step`; `code` says what, `params` the measured values. */
         Diagnosis: {
@@ -2779,6 +2806,7 @@ export type FindingTerm = components['schemas']['FindingTerm'];
 export type Found = components['schemas']['Found'];
 export type GestureTerm = components['schemas']['GestureTerm'];
 export type Guessed = components['schemas']['Guessed'];
+export type Health = components['schemas']['Health'];
 export type ImportedRun = components['schemas']['ImportedRun'];
 export type Item = components['schemas']['Item'];
 export type Kept = components['schemas']['Kept'];
@@ -2843,6 +2871,7 @@ export type Event = components['schemas']['Event'];
 export type Ack = components['schemas']['Ack'];
 export type Clock = components['schemas']['Clock'];
 export type Declared = components['schemas']['Declared'];
+export type DeviceChosen = components['schemas']['DeviceChosen'];
 export type Diagnosis = components['schemas']['Diagnosis'];
 export type Done = components['schemas']['Done'];
 export type Gap = components['schemas']['Gap'];
@@ -4445,9 +4474,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: string;
-                    };
+                    "application/json": components["schemas"]["Health"];
                 };
             };
         };

@@ -87,7 +87,7 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\\n")[0])
     parser.add_argument("--steps", type=int, default=STEPS, help="optimisation steps (default: %(default)s)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("scalars.csv"), help="default: %(default)s")
     parser.add_argument("--data", type=Path, help="folder with data sets, where one is trained on")
     arguments = parser.parse_args()

@@ -13,8 +13,9 @@ import sys
 import threading
 import time
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,9 +26,11 @@ from descent.cli.new import new
 from descent.cli.runs import runs
 
 if TYPE_CHECKING:
+    from descent.contract.entry import Entry
+    from descent.engine.messages import RunSpec
     from descent.registry import Registry
+    from descent.settings import Settings
 
-Device = Literal["auto", "cpu", "cuda"]
 Own = Annotated[
     list[Path] | None,
     typer.Option(
@@ -181,6 +184,19 @@ def _registry(own: list[Path] | None) -> Registry:
     return all_experiments(paths)
 
 
+def _device(text: str) -> str:
+    """A device's name. Raises `BadParameter`."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from descent.protocol import Device
+
+    adapter: TypeAdapter[str] = TypeAdapter(Device)
+    try:
+        return adapter.validate_python(text)
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"]) from error
+
+
 @cli.command()
 def train(
     experiment: Annotated[str, typer.Argument(help="An experiment's id; see `descent list`.")],
@@ -189,7 +205,12 @@ def train(
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps to take.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
-    device: Annotated[Device, typer.Option()] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            callback=_device, help="auto (the faster one), cpu, cuda, a GPU by its number (cuda:0), or mps."
+        ),
+    ] = "auto",
     own: Own = None,
 ) -> None:
     """Train an experiment in the terminal."""
@@ -216,8 +237,26 @@ def _assignment(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def _placed(entry: Entry, spec: RunSpec, asked: str, settings: Settings) -> str:
+    """The device for a run; under `auto` the faster one, which takes a second or two to find out once.
+
+    Raises `NoDevice`.
+    """
+    import asyncio
+
+    from descent.runs.devices import Devices
+    from descent.workers.process import LocalExecutor
+
+    devices = Devices(settings.model_copy(update={"executor": "local"}), LocalExecutor(), {})
+    among = devices.place(asked)
+    if len(among) == 1:
+        return among[0]
+    choice = devices.known(entry, spec.knobs, among)
+    return (choice or asyncio.run(devices.choose(entry, spec, among))).among(among)
+
+
 def _train(
-    id: str, values: dict[str, Any], steps: int, seed: int, device: Device, own: list[Path] | None
+    id: str, values: dict[str, Any], steps: int, seed: int, device: str, own: list[Path] | None
 ) -> str:
     """Run the engine in this process; the last scalars and the rate are shown while it trains."""
     import torch
@@ -227,7 +266,6 @@ def _train(
     from rich.table import Table
 
     from descent import wire
-    from descent.engine.device import pick_device
     from descent.engine.inbox import Inbox
     from descent.engine.loop import Loop
     from descent.engine.messages import Event, Output, RunSpec, ScalarsFrame
@@ -236,6 +274,10 @@ def _train(
 
     entry = _registry(own).find(id)
     knobs = check(entry, values)
+    settings = Settings(**{})
+    folders = tuple(map(str, settings.data_folders))
+    spec = RunSpec("terminal", id, knobs, seed, "cpu", entry.code, max_steps=steps, data=folders)
+    spec = replace(spec, device=_placed(entry, spec, device, settings))
     torch.set_num_threads(1)
     latest: dict[str, float] = {}
     reason = ""
@@ -269,8 +311,6 @@ def _train(
             elif isinstance(output, Event) and output.event["type"] == "state":
                 reason = output.event["reason"]
 
-        folders = tuple(map(str, Settings(**{}).data_folders))
-        spec = RunSpec("terminal", id, knobs, seed, pick_device(device), max_steps=steps, data=folders)
         ended = Loop(entry, spec, Inbox(), show).run()
     if ended != "finished":
         typer.echo(f"descent: {ended}: {reason}", err=True)

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from descent.contract import Experiment, Transient
+from descent.engine import chance
 from descent.wire import metadata_of
 
 FORMAT = 1
@@ -64,12 +65,13 @@ class Checkpointer:
         }
         version, internal, gauss = random.getstate()
         kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
-        chance: dict[str, Any] = {"python": [version, list(internal), gauss]}
-        chance["numpy"] = [str(kind), np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)]
+        drawn: dict[str, Any] = {"python": [version, list(internal), gauss]}
+        drawn["numpy"] = [str(kind), np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)]
         tensors["rng/torch"] = torch.get_rng_state()
-        if self._experiment.device.type == "cuda":
-            tensors["rng/cuda"] = torch.cuda.get_rng_state(self._experiment.device)
-        header = {"format": str(FORMAT), "state": json.dumps(state), "chance": json.dumps(chance)}
+        device = self._experiment.device
+        if (own := chance.state_of(device)) is not None:
+            tensors[f"rng/{device.type}"] = own
+        header = {"format": str(FORMAT), "state": json.dumps(state), "chance": json.dumps(drawn)}
         return save_tensors({name: tensor.cpu() for name, tensor in tensors.items()}, header)
 
     def put_back(self, data: bytes) -> None:
@@ -80,7 +82,7 @@ class Checkpointer:
         try:
             tensors = load_tensors(data)
             header = metadata_of(data)
-            state, chance = json.loads(header["state"]), json.loads(header["chance"])
+            state, drawn = json.loads(header["state"]), json.loads(header["chance"])
         except Exception as error:
             raise CheckpointError(f"this is no checkpoint: {error}") from error
         if int(header["format"]) != FORMAT:
@@ -92,13 +94,13 @@ class Checkpointer:
             del attributes[name]
         for name, described in state.items():
             attributes[name] = _restore(attributes.get(name), described, name, tensors)
-        version, internal, gauss = chance["python"]
+        version, internal, gauss = drawn["python"]
         random.setstate((version, tuple(internal), gauss))
-        kind, keys, position, has_gauss, cached = chance["numpy"]
+        kind, keys, position, has_gauss, cached = drawn["numpy"]
         np.random.set_state((kind, np.array(keys, np.uint32), position, has_gauss, cached))
         torch.set_rng_state(tensors["rng/torch"])
-        if "rng/cuda" in tensors and self._experiment.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["rng/cuda"], self._experiment.device)
+        device = self._experiment.device
+        chance.set_state_of(device, tensors.get(f"rng/{device.type}"))
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:

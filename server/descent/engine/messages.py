@@ -79,7 +79,7 @@ class RunSpec:
     experiment: str
     knobs: Mapping[str, Any]
     seed: int
-    device: str  # "cpu" or "cuda"
+    device: str  # see engine/device.py
     code: Code | None = None  # of an experiment of one's own
     streams: int = STREAMS
     paused: bool = False
@@ -98,6 +98,7 @@ class RunSpec:
     plan: Plan = field(default_factory=Plan)
     sweep: SweepSpec | None = None  # instead of training
     take: Literal["", "weights", "onnx"] = ""  # what to take where `replay` leads to, instead of training
+    measure: bool = False  # how fast it trains on its device, instead of training
 
 
 ControlName = Literal["watch", "knobs", "pause", "resume", "step", "pace", "stop", "say", "keep", "back"]
@@ -251,5 +252,24 @@ class NotTaken:
     problem: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """The steps per second on a device; nothing comes after it."""
+
+    seq: int
+    step: int
+    rate: float
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """Why a device cannot train the experiment: a code, or a sentence."""
+
+    seq: int
+    step: int
+    reason: str
+
+
 Trained = ScalarsFrame | PanelFrame | CheckpointTaken | Event | LookChanged | Reply
-Output = Trained | Unplaced | SweepFrame | SweepDivided | SweepRefused | Taken | NotTaken
+Told = SweepFrame | SweepDivided | SweepRefused | Taken | NotTaken | Measured | NotMeasured
+Output = Trained | Unplaced | Told

@@ -18,6 +18,7 @@ from torch import nn
 
 from descent.contract import Experiment, Knobs
 from descent.contract.panels import Picture
+from descent.engine import chance
 
 
 class ProbeWroteError(RuntimeError):
@@ -48,8 +49,7 @@ def borrowed(experiment: Experiment[Any]) -> Iterator[None]:
     # Copied whole: batch norm writes its statistics without incrementing their version.
     buffers = [(b, b.clone()) for root in modules_of(experiment) for b in root.buffers()]
     python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda = experiment.device.type == "cuda"
-    cuda_state = torch.cuda.get_rng_state(experiment.device) if cuda else None
+    device_state = chance.state_of(experiment.device)
     try:
         yield
     finally:
@@ -58,8 +58,7 @@ def borrowed(experiment: Experiment[Any]) -> Iterator[None]:
         random.setstate(python_state)
         np.random.set_state(numpy_state)
         torch.set_rng_state(torch_state)
-        if cuda_state is not None:
-            torch.cuda.set_rng_state(cuda_state, experiment.device)
+        chance.set_state_of(experiment.device, device_state)
 
 
 @contextmanager

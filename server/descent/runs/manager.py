@@ -23,6 +23,7 @@ from descent.runs import tags
 from descent.runs.borrowing import borrow, missing, no_run
 from descent.runs.branching import Branching
 from descent.runs.channel import Channel, Viewer
+from descent.runs.devices import Devices
 from descent.runs.duties import Duties
 from descent.runs.history import History
 from descent.runs.listing import NEWEST_FIRST, Order, titled
@@ -38,7 +39,7 @@ from descent.runs.tape import Tape
 from descent.settings import Settings
 from descent.store.database import StoreError
 from descent.store.store import Store
-from descent.workers.executor import Executor, device_of
+from descent.workers.executor import Executor
 
 Sees = Callable[[str, bool], bool]
 
@@ -79,7 +80,8 @@ class RunManager:
             self.history = History(
                 store, recorder, self.registry, settings.home / "tapes", tape_room=settings.tape_mb << 20
             )
-        self.sessions = Sessions(settings, executor, self.runs, self.recorder)
+        self.devices = Devices(settings, executor, self.runs)
+        self.sessions = Sessions(settings, executor, self.runs, self.recorder, self.devices)
         self._sweeps = Sweeps(settings, executor)
         self._takings = Takings(settings, executor)
         self.scripts = Scripts(self.sessions, self.get, self._enter)
@@ -195,6 +197,8 @@ class RunManager:
         for knob, run in missing(entry, values, borrowed or {}).items():
             raise no_run(knob, run)
         plan = Plan(knob_check.planned_changes(entry, values, changes), until, pause=paused)
+        among = self.devices.place(device)
+        choice = self.devices.known(entry, values, among)
         return self._add(
             Run(
                 id=(run_id := self._new_id(owner)),
@@ -204,7 +208,9 @@ class RunManager:
                 built_with=values,
                 began_with=values,
                 seed=seed,
-                device=device_of(self.settings, device),
+                device=choice.among(among) if choice else among[0],
+                among=among if len(among) > 1 else (),
+                choice=choice,
                 channel=Channel(self._tape(run_id)),
                 max_steps=max_steps,
                 pace=entry.cls.pace,
@@ -255,9 +261,10 @@ class RunManager:
         `owner`'s, and borrows of runs that they may see.
 
         Raises `NotRecorded`, `BadField` for the step, `BadKnob`, `DifferentShape` where the knobs would make
-        another model, `BadCheckpoint`, and `WorkerLost`.
+        another model, `NoDevice` where the parent's is not here, `BadCheckpoint`, and `WorkerLost`.
         """
         parent.need_experiment()
+        self.devices.need(parent)
         replay, damaged = await self._history().plan(parent, step)
         self._need_known(parent)
         branching = Branching.of(parent, replay, knobs)
@@ -294,11 +301,13 @@ class RunManager:
     ) -> AsyncIterator[bytes]:
         """Frames of somebody's sweep from a state of `run`; see `Sweeps.sweep`."""
         run.need_experiment()
+        self.devices.need(run)
         return await self._sweeps.sweep(self._history(), run, step, order, owner)
 
     async def take(self, run: Run, step: int | None, what: What) -> Taken:
         """The weights or the model of `run` after `step` steps; see `Takings.take`."""
         run.need_experiment()
+        self.devices.need(run)
         return await self._takings.take(self._history(), run, step, what)
 
     async def _resume_later(self, run: Run, paused: bool) -> None:
@@ -471,6 +480,7 @@ class RunManager:
     async def _revive(self, run: Run) -> None:
         """Resume an ended run from its recorded end."""
         run.need_experiment()
+        self.devices.need(run)
         recorder = self._history().recorder
         replay, damaged = await self._history().plan(run, None)
         self._need_known(run)

@@ -22,6 +22,7 @@ from descent.engine.messages import Plan, Replay, Reply
 from descent.errors import BadKnob, CodeChanged, OwnLoop
 from descent.protocol import ENDED, RunInfo, Status
 from descent.runs.channel import Channel
+from descent.runs.choices import Choice
 from descent.store.schema import RunRow
 from descent.workers.executor import Worker
 
@@ -61,6 +62,8 @@ class Run:
     seed: int
     device: str
     channel: Channel
+    among: tuple[str, ...] = ()  # devices of which the faster one is found before it begins
+    choice: Choice | None = None  # what was found, not said yet
     streams: int = STREAMS
     max_steps: int | None = None
     pace: float | None = None

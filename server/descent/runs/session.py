@@ -16,6 +16,8 @@ from descent.engine.messages import (
     ControlName,
     Event,
     LookChanged,
+    Measured,
+    NotMeasured,
     NotTaken,
     Output,
     PanelFrame,
@@ -29,8 +31,10 @@ from descent.engine.messages import (
     Taken,
     Unplaced,
 )
-from descent.protocol import Looked, State, Status
+from descent.protocol import DeviceChosen, Looked, State, Status
 from descent.runs.channel import Latest
+from descent.runs.choices import Choice
+from descent.runs.devices import Devices
 from descent.runs.recorder import Recorder
 from descent.runs.run import IllegalTransition, Run, now
 from descent.runs.slots import TURN_ENDED, Slots
@@ -44,7 +48,12 @@ class Sessions:
     """The traffic between the server's runs and their workers."""
 
     def __init__(
-        self, settings: Settings, executor: Executor, runs: Mapping[str, Run], recorder: Recorder | None
+        self,
+        settings: Settings,
+        executor: Executor,
+        runs: Mapping[str, Run],
+        recorder: Recorder | None,
+        devices: Devices,
     ) -> None:
         self.slots = Slots(
             settings.max_running,
@@ -58,6 +67,7 @@ class Sessions:
         self._settings = settings
         self._executor = executor
         self._recorder = recorder
+        self._devices = devices
         self._reply_ids = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -89,8 +99,62 @@ class Sessions:
         self.spawn(self._start(run))
 
     async def _start(self, run: Run) -> None:
+        ready = run.ready  # a resumed run gets a new event: messages of this worker are then stale
         run.watching = run.channel.watched()
-        spec = RunSpec(
+        if run.among and run.replay is None and not await self._settle_device(run):
+            return
+        spec = self._spec(run)
+        run.replay = None  # it may be large
+
+        def deliver(output: Output) -> None:
+            if run.ready is ready:
+                self.receive(run, output)
+
+        def ended(why: str) -> None:
+            if run.ready is ready:
+                self._lost(run, why)
+
+        try:
+            worker = await self._executor.start(spec, deliver, ended)
+        except (OSError, EOFError) as error:
+            if not run.ended and run.ready is ready:
+                self.end(run, "failed", f"no worker could be started: {error}")
+            return
+        if run.ended or run.ready is not ready:  # stopped or deleted meanwhile
+            worker.kill()
+            return
+        run.worker = worker
+        self.tell_watched(run)
+
+    async def _settle_device(self, run: Run) -> bool:
+        """Find the faster of the devices that a run may train on, and say which; False if it ended."""
+        choice, among, run.among = run.choice, run.among, ()
+        if choice is None:
+            choosing = asyncio.create_task(self._devices.choose(run.entry, self._spec(run), among))
+            over = asyncio.create_task(run.ready.wait())
+            await asyncio.wait({choosing, over}, return_when=asyncio.FIRST_COMPLETED)
+            if not choosing.done():
+                choosing.cancel()
+                await asyncio.wait({choosing})
+                return False
+            over.cancel()
+            choice = choosing.result()
+        run.device = choice.among(among)
+        self._say_device(run, choice)
+        return True
+
+    def _say_device(self, run: Run, choice: Choice) -> None:
+        """Tell viewers which device a run trains on, and why."""
+        seq = run.channel.last_seq + 1
+        said = DeviceChosen(
+            seq=seq, step=run.step, device=run.device, rates=dict(choice.rates), failed=dict(choice.failed)
+        )
+        run.channel.keep(seq, said.model_dump_json().encode(), binary=False)
+        self.changed(run)
+
+    def _spec(self, run: Run) -> RunSpec:
+        """What the run's next worker needs."""
+        return RunSpec(
             run=run.id,
             experiment=run.entry.id,
             code=run.entry.code,
@@ -113,28 +177,6 @@ class Sessions:
             replay=run.replay,
             plan=run.plan,
         )
-        run.replay = None  # it may be large
-        ready = run.ready  # a resumed run gets a new event: messages of this worker are then stale
-
-        def deliver(output: Output) -> None:
-            if run.ready is ready:
-                self.receive(run, output)
-
-        def ended(why: str) -> None:
-            if run.ready is ready:
-                self._lost(run, why)
-
-        try:
-            worker = await self._executor.start(spec, deliver, ended)
-        except (OSError, EOFError) as error:
-            if not run.ended and run.ready is ready:
-                self.end(run, "failed", f"no worker could be started: {error}")
-            return
-        if run.ended or run.ready is not ready:  # stopped or deleted meanwhile
-            worker.kill()
-            return
-        run.worker = worker
-        self.tell_watched(run)
 
     # Receiving
 
@@ -175,8 +217,8 @@ class Sessions:
                 if run.status == "starting":
                     run.reason = reason
                     self.announce(run)
-            case SweepFrame() | SweepDivided() | SweepRefused() | Taken() | NotTaken():
-                raise AssertionError("a run neither sweeps nor ends with its weights")
+            case SweepFrame() | SweepDivided() | SweepRefused() | Taken() | NotTaken() | Measured() | NotMeasured():
+                raise AssertionError("a run neither sweeps nor ends with its weights, nor is it measured")
 
     def _note(self, run: Run, event: Mapping[str, Any]) -> None:
         """Update the run's record from its worker's event."""

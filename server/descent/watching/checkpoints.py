@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from descent.engine import chance
 from descent.watching.probes import plain
 
 MOST_KEPT = 32  # states: each may hold a file open
@@ -278,11 +279,7 @@ def _chance() -> dict[str, Any]:
         "numpy": [str(kind), np.asarray(keys).tolist(), *map(float, rest)],
         "torch": torch.get_rng_state(),
     }
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        found["cuda"] = torch.cuda.get_rng_state_all()
-    if torch.backends.mps.is_available():
-        found["mps"] = torch.mps.get_rng_state()
-    return found
+    return found | {"devices": chance.states()}
 
 
 def _set_chance(found: Mapping[str, Any]) -> None:
@@ -290,7 +287,4 @@ def _set_chance(found: Mapping[str, Any]) -> None:
     kind, keys, position, has_gauss, cached = found["numpy"]
     np.random.set_state((kind, np.array(keys, np.uint32), int(position), int(has_gauss), cached))
     torch.set_rng_state(found["torch"])
-    if "cuda" in found:
-        torch.cuda.set_rng_state_all(found["cuda"])
-    if "mps" in found:
-        torch.mps.set_rng_state(found["mps"])
+    chance.set_states(found["devices"])

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from typing_extensions import TypedDict
 
 from descent import __version__
 from descent.access import Book
@@ -25,6 +25,7 @@ from descent.datasets.catalogue import CATALOGUE, DataSet
 from descent.datasets.fetches import Fetches
 from descent.datasets.own import OwnFiles
 from descent.datasets.shelf import Shelf
+from descent.engine.device import kind_of, offered
 from descent.errors import DescentError
 from descent.own.places import places
 from descent.registry import Registry, chapters, experiments
@@ -65,6 +66,18 @@ from descent.web.stream import bad_field
 from descent.workers.executor import Executor, executor_of
 
 logger = logging.getLogger(__name__)
+
+
+class Health(TypedDict):
+    """That the server answers, and what its runs may train on: `devices`, by the names that `device` of a new
+    run takes. `device`: the kind of the last one of this machine.
+    """
+
+    status: str
+    version: str
+    device: str
+    devices: list[str]
+
 
 STATIC = Path(__file__).parents[1] / "static"
 FINAL_WAIT = 1  # seconds to close open connections when the server stops
@@ -166,11 +179,13 @@ def create_app(
     app.include_router(files.router)
 
     @app.get("/api/health", dependencies=[ANYONE])
-    async def health() -> dict[str, str]:
+    async def health() -> Health:
+        devices = app.state.manager.devices.offered
         return {
             "status": "ok",
             "version": __version__,
-            "device": "cuda" if torch.cuda.is_available() else "cpu",
+            "device": kind_of(offered()[-1]),
+            "devices": list(devices),
         }
 
     @app.exception_handler(DescentError)

@@ -20,8 +20,9 @@ except ImportError:  # Windows
 NICENESS = 5  # a third of the share of what has to answer at once
 MIB = 1 << 20
 WRITABLE = re.compile(r"^VmData:\s*([0-9]+) kB", re.MULTILINE)  # what RLIMIT_DATA counts
-ASKED = re.compile(r"tried to allocate ([0-9.]+) ?(bytes|[KMGT]iB)", re.IGNORECASE)
-UNITS = {"bytes": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
+ASKED = re.compile(r"tried to allocate ([0-9.]+) ?(bytes|[KMGT]i?B)", re.IGNORECASE)
+UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}  # Metal writes GB, and means GiB
+METAL = "MPS backend out of memory"
 
 
 def after_others() -> None:
@@ -59,19 +60,19 @@ def machine_mb() -> int:
 def is_lacking_memory(error: Exception) -> bool:
     """Whether it was raised because there is no more memory."""
     lacking = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return lacking or "can't allocate memory" in str(error)
+    return lacking or "can't allocate memory" in str(error) or METAL in str(error)
 
 
 def of_memory(error: Exception, knobs: Knobs, memory_mb: int) -> tuple[str, Refused | None]:
     """What to say of such an error, and the knob to turn down where one was turned up. `memory_mb`: the
     bound on this process, 0 for none.
     """
-    on_gpu = isinstance(error, torch.OutOfMemoryError)
+    on_gpu = isinstance(error, torch.OutOfMemoryError) or METAL in str(error)
     have = "the GPU's memory is full" if on_gpu else "the machine has no more memory"
     if memory_mb and not on_gpu:
         have = f"a run may take {memory_mb} MiB of memory (setting RUN_MB)"
     asked = ASKED.search(str(error))
-    wanted = round(float(asked[1]) * UNITS[asked[2].lower()] / MIB) if asked else 0
+    wanted = round(float(asked[1]) * UNITS[asked[2][0].lower()] / MIB) if asked else 0
     what = f"{have}, and {wanted} MiB more were asked for" if wanted else have
     knob = largest(knobs)
     if knob is None:

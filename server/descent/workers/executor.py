@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from descent.engine.device import pick_device
 from descent.engine.messages import Control, Output, RunSpec
-from descent.protocol import Device
 from descent.settings import Settings
 
 
@@ -70,12 +68,3 @@ def executor_of(settings: Settings) -> Executor:
     from descent.workers.process import LocalExecutor
 
     return LocalExecutor()
-
-
-def device_of(settings: Settings, asked: Device) -> str:
-    """The device of a new run: "cpu" or "cuda". A cluster is asked for a GPU only by name, since this machine
-    does not know whether it has any. Raises `NoDevice`.
-    """
-    if settings.executor == "ray":
-        return "cuda" if asked == "cuda" else "cpu"
-    return pick_device(asked)

@@ -21,9 +21,11 @@ if TYPE_CHECKING:  # Windows has one of them only
     from multiprocessing.context import ForkServerContext, SpawnContext
 
 
-def context() -> ForkServerContext | SpawnContext:
-    """How workers' processes are started: forked where that can be done, else each a Python of its own."""
-    if not FORKS:
+def context(device: str = "cpu") -> ForkServerContext | SpawnContext:
+    """How workers' processes are started: forked where that can be done, else each a Python of its own. What
+    trains with Metal is never forked: Apple's libraries end a process that was.
+    """
+    if not FORKS or device == "mps":
         return multiprocessing.get_context("spawn")
     forked = multiprocessing.get_context("forkserver")
     forked.set_forkserver_preload(["descent.workers.preload"])

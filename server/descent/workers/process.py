@@ -137,9 +137,6 @@ def cause_of(process: BaseProcess) -> str:
 class LocalExecutor:
     """Starts runs as processes of a fork server."""
 
-    def __init__(self) -> None:
-        self._context = forks.context()
-
     def warm_up(self) -> None:
         """Start the fork server, so that the first run need not wait for it."""
         forks.warm_up()
@@ -179,9 +176,10 @@ class LocalExecutor:
 
     def _spawn(self, spec: RunSpec) -> tuple[BaseProcess, Connection, Connection]:
         """The process, the pipe with what it says, and the pipe for commands to it."""
-        its_commands, commands = self._context.Pipe(duplex=False)
-        outputs, its_outputs = self._context.Pipe(duplex=False)
-        process = self._context.Process(
+        context = forks.context(spec.device)
+        its_commands, commands = context.Pipe(duplex=False)
+        outputs, its_outputs = context.Pipe(duplex=False)
+        process = context.Process(
             target=worker.main, args=(its_commands, its_outputs, spec), name=f"run-{spec.run}", daemon=True
         )
         with its_commands, its_outputs, reaping:

@@ -21,13 +21,15 @@ from descent.engine.checkpoint import CheckpointError
 from descent.engine.inbox import Inbox
 from descent.engine.knobs import apart, refusal
 from descent.engine.loop import Loop, failure
-from descent.engine.messages import Control, Output, Refused, RunSpec
+from descent.engine.messages import Control, NotMeasured, Output, Refused, RunSpec
 from descent.engine.sweep.sweep import sweep
 from descent.engine.taking import take
+from descent.engine.tempo import measure
 from descent.own.load import NotLoaded, loaded
 from descent.registry import experiments
 from descent.workers.bounds import after_others, bound_memory, is_lacking_memory, of_memory
 from descent.workers.outbox import Outbox
+from descent.workers.unable import unable
 
 TRACEBACK_TAIL = 2000  # characters
 SWITCH_INTERVAL = 0.001  # seconds; lets the reading thread in between two steps
@@ -66,6 +68,9 @@ def train(entry: Entry, spec: RunSpec, inbox: Inbox, emit: Callable[[Output], No
     if spec.take:
         take(entry, spec, emit)
         return
+    if spec.measure:
+        _measure(entry, spec, emit)
+        return
     loop: Loop | None = None
     try:
         loop = Loop(entry, spec, inbox, emit)
@@ -78,6 +83,16 @@ def train(entry: Entry, spec: RunSpec, inbox: Inbox, emit: Callable[[Output], No
             loop.fail(reason, refused)
 
 
+def _measure(entry: Entry, spec: RunSpec, emit: Callable[[Output], None]) -> None:
+    """Tell how fast the experiment trains on the device, or why it does not."""
+    try:
+        measure(entry, spec, emit)
+    except Exception as error:
+        lacking = unable(error, spec.device)
+        reason = "memory" if is_lacking_memory(error) else lacking.params["reason"] if lacking else ""
+        emit(NotMeasured(spec.first_seq, 0, reason or f"{type(error).__name__}: {error}"[:TRACEBACK_TAIL]))
+
+
 def _why(error: Exception, spec: RunSpec, entry: Entry, loop: Loop | None) -> tuple[str, Refused | None]:
     """The reason why a run failed, and the knob's value that is to blame, if one is."""
     if is_lacking_memory(error):
@@ -87,6 +102,8 @@ def _why(error: Exception, spec: RunSpec, entry: Entry, loop: Loop | None) -> tu
         return str(error), refusal(error)
     if isinstance(error, CheckpointError):
         return str(error), None
+    if (lacking := unable(error, spec.device)) is not None:
+        return lacking.detail, lacking
     return traceback.format_exc()[-TRACEBACK_TAIL:], None
 
 

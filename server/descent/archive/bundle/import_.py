@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 import numpy as np
-import torch
 
 from descent import wire
 from descent.archive.bundle.own import Library
 from descent.archive.bundle.read import Bundle, Event
+from descent.engine.device import nearest, offered
 from descent.protocol import ENDED, State
 from descent.registry import Registry
 from descent.runs.recorder import last_values
@@ -162,7 +162,7 @@ class Intake:
             step=said.step,
             seed=said.seed,
             streams=said.streams,
-            device=said.device if torch.cuda.is_available() else "cpu",
+            device=nearest(said.device, offered()),
             built_with=bundle.built_with,
             began_with=bundle.began_with,
             knobs=bundle.knobs,

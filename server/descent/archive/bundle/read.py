@@ -34,7 +34,7 @@ from descent.contract.panels import Picture, says
 from descent.engine import checkpoint as engine
 from descent.engine.borrowed import MOST_BYTES, unpacked
 from descent.errors import DescentError
-from descent.protocol import LAST_STEP, Clock, Diagnosis, KnobsChanged, State
+from descent.protocol import LAST_STEP, Clock, DeviceChosen, Diagnosis, KnobsChanged, State
 from descent.registry import Registry
 from descent.runs.knobs import check
 from descent.store.packing import pack, pack_file
@@ -47,7 +47,7 @@ LONGEST_SIDE = MIB  # items along one dimension of a picture's array, which may 
 MOST_COLUMNS, LONGEST_NAME = 1000, 200  # of scalars
 AT_ONCE = 1 << 16  # steps
 
-Event = State | KnobsChanged | Clock | Diagnosis
+Event = State | KnobsChanged | Clock | DeviceChosen | Diagnosis
 _run_file = TypeAdapter(bundle.RunFile)
 _beside = TypeAdapter(bundle.CheckpointFile)
 _event: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])

@@ -34,7 +34,7 @@ from descent.archive.bundle.own import DataFile, Library, trained_on
 from descent.archive.bundle.part import Moment, Part, Text
 from descent.cells import plain
 from descent.contract import STREAMS
-from descent.protocol import LAST_STEP, Status
+from descent.protocol import LAST_STEP, TRAINED_ON, Status
 from descent.registry import Registry
 from descent.runs.tags import Tags
 from descent.store.schema import ID_LENGTH, NAME_LENGTH, RunRow
@@ -78,7 +78,7 @@ class RunFile(Part):
     parent: Parent | None = None
     seed: int = Field(ge=0, lt=2**32)
     streams: int = Field(1, ge=1, le=STREAMS)  # see `Experiment.streams`; old bundles lack it
-    device: str = Field(pattern="^(cpu|cuda)$")
+    device: str = Field(pattern=TRAINED_ON)
     built_with: Values
     began_with: Values
     max_steps: int | None = Field(None, ge=1, le=10**12)

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from descent.contract import Objective
+from descent.engine import chance
 from descent.engine.objectives.batched_loss import losses_at
 
 Group = dict[str, Any]
@@ -59,8 +60,8 @@ class BatchedSteps:
         return found
 
     def _chance(self) -> Tensor:
-        device = self._originals[0].device
-        return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+        own = chance.state_of(self._originals[0].device)
+        return torch.get_rng_state() if own is None else own
 
     def step(self, loss: Callable[[], Tensor]) -> Tensor:
         """One step of each copy at its rate; the losses before it, (K,)."""

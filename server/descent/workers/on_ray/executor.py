@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from descent.engine.device import kind_of
 from descent.engine.messages import Control, Output, RunSpec, Unplaced
 from descent.workers import forks
 from descent.workers.executor import Interruption, Room
@@ -159,7 +160,9 @@ class Connected:
         if self.gone:
             raise OSError(self.gone)
         self._runs[key] = listener
-        self._tell("start", key, driver.Order(pickle.dumps(spec), int(spec.device == "cuda")))
+        on_gpu = kind_of(spec.device) == "cuda"
+        spec = replace(spec, device="cuda") if on_gpu else spec  # an actor sees no GPU but its own
+        self._tell("start", key, driver.Order(pickle.dumps(spec), int(on_gpu)))
         return RayWorker(lambda kind, content=None: self._tell(kind, key, content))
 
     def close(self) -> None:
