@@ -361,6 +361,7 @@ class FindingParams(TypedDict, total=False):
     rates: dict[str, float]
     panel: str
     error: str
+    operations: Annotated[list[str], Field(description="Of torch, that round otherwise each time.")]
 
 
 class Diagnosis(Message):
@@ -375,6 +376,7 @@ class Diagnosis(Message):
         "checkpoint-failed",
         "checkpoint-damaged",
         "examination-failed",
+        "not-exact",
         "exploding",
         "vanishing",
         "dead-units",

@@ -51,8 +51,8 @@ def test_what_torch_asked_for_is_said() -> None:
     assert refused.knob == "d_model"
     assert refused.params == {"reason": "gpu-memory", "most": 0, "asked": 1536}
     metal = RuntimeError(
-        "MPS backend out of memory (MPS allocated: 5.56 GB, other allocations: 1.10 GB, max allowed: "
-        "6.80 GB). Tried to allocate 768.00 MB on private pool. Use PYTORCH_MPS_HIGH_WATERMARK_RATIO=0.0 to disable …"
+        "MPS backend out of memory (MPS allocated: 5.56 GB, other allocations: 1.10 GB, max allowed: 6.80 "
+        "GB). Tried to allocate 768.00 MB on private pool. Use PYTORCH_MPS_HIGH_WATERMARK_RATIO=0.0 to …"
     )
     assert is_lacking_memory(metal)
     said, refused = of_memory(metal, knobs_of("gpt", d_model=192), 0)

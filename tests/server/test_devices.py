@@ -5,6 +5,7 @@ No accelerator is needed: devices are names here, and how fast one is a fake wor
 
 import asyncio
 import json
+import warnings
 from dataclasses import replace
 
 import httpx
@@ -16,6 +17,7 @@ from descent.engine import chance, tempo
 from descent.engine import device as machine
 from descent.engine.checkpoint import Checkpointer
 from descent.engine.device import nearest, offered, pick_device
+from descent.engine.loop import Loop
 from descent.engine.messages import Measured, NotMeasured, RunSpec
 from descent.engine.observe import borrowed
 from descent.errors import NoDevice
@@ -28,7 +30,7 @@ from descent.web.app import create_app
 from descent.workers import forks
 from descent.workers.unable import unable
 from descent.workers.worker import train
-from tiny import REGISTRY, ThreadExecutor, Tiny, TinyKnobs, entry_of
+from tiny import REGISTRY, ThreadExecutor, Tiny, TinyKnobs, entry_of, loop_of
 
 GPUS = ("cpu", "cuda:0", "cuda:1")
 
@@ -457,6 +459,54 @@ def test_what_a_device_lacks_is_named_with_what_to_do(error, device, params):
     assert refused.detail.endswith("on the CPU")
     assert unable(error, "cpu") is None
     assert unable(TypeError("float() argument must be a string"), device) is None
+
+
+# Operations that are not exact
+
+
+def warn(operation):
+    """As torch warns of an operation, from the place where it was called."""
+    warnings.warn(
+        f"{operation} does not have a deterministic implementation, but you set "
+        "'torch.use_deterministic_algorithms(True, warn_only=True)'. You can file an issue at …",
+        stacklevel=2,
+    )
+
+
+class Inexact(Tiny):
+    """Two operations of its step have no exact algorithm, as a GPU's."""
+
+    def step(self, knobs):
+        warn("scatter_add_cuda_kernel")
+        if self.step_index > 2:
+            warn("cumsum_cuda_kernel")
+            warnings.warn(
+                "Memory Efficient attention defaults to a non-deterministic algorithm. …", stacklevel=1
+            )
+            warnings.warn("something else", stacklevel=1)
+        return super().step(knobs)
+
+
+def test_an_operation_that_is_not_exact_is_said_once_by_name(monkeypatch):
+    monkeypatch.setattr("descent.engine.loop.SCALAR_INTERVAL", 0)
+    monkeypatch.setattr("descent.engine.loop.UNWATCHED_INTERVAL", 0)
+    with warnings.catch_warnings(record=True) as others:
+        warnings.simplefilter("always")
+        loop, said = loop_of(Inexact, max_steps=20)
+        loop = Loop(loop.entry, replace(loop.spec, device="cpu:0"), loop._inbox, said.append)
+        assert loop.run() == "finished"
+    found = [event["params"] for event in said.events("diagnosis") if event["code"] == "not-exact"]
+    assert found == [
+        {"operations": ["scatter_add_cuda_kernel"]},
+        {"operations": ["scatter_add_cuda_kernel", "cumsum_cuda_kernel", "Memory Efficient attention"]},
+    ]
+    assert {str(other.message) for other in others} == {"something else"}
+
+
+def test_a_run_on_the_cpu_listens_to_no_warnings():
+    before = warnings.showwarning
+    loop_of(Tiny)
+    assert warnings.showwarning is before
 
 
 # A device's generator

@@ -2201,7 +2201,7 @@ export interface components {
             seq: number;
             step: number;
             /** @enum {string} */
-            code: "non-finite" | "probe-failed" | "checkpoint-failed" | "checkpoint-damaged" | "examination-failed" | "exploding" | "vanishing" | "dead-units" | "above-edge" | "stuck" | "overfitting" | "d-overpowers" | "mode-collapse" | "worse" | "out" | "uphill" | "recovered";
+            code: "non-finite" | "probe-failed" | "checkpoint-failed" | "checkpoint-damaged" | "examination-failed" | "not-exact" | "exploding" | "vanishing" | "dead-units" | "above-edge" | "stuck" | "overfitting" | "d-overpowers" | "mode-collapse" | "worse" | "out" | "uphill" | "recovered";
             /** @description A finding's measured values, place, cause and remedy; its `code` decides which of them there are. */
             params: {
                 value?: number;
@@ -2250,6 +2250,8 @@ export interface components {
                 };
                 panel?: string;
                 error?: string;
+                /** @description Of torch, that round otherwise each time. */
+                operations?: string[];
             };
         };
         /** @description The command that this client gave this `tag` took effect; its changes were sent before. */

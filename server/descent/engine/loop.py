@@ -21,8 +21,10 @@ from descent.contract.panels import Picture
 from descent.engine.build import build
 from descent.engine.checkpoint import Checkpointer, CheckpointError
 from descent.engine.clock import TrainingClock
+from descent.engine.device import CPU
 from descent.engine.health import Finding, Health
 from descent.engine.inbox import Inbox
+from descent.engine.inexact import Inexact
 from descent.engine.knobs import KnobState, merged, refusal
 from descent.engine.looking import Looking
 from descent.engine.messages import (
@@ -84,6 +86,7 @@ class Loop:
         self._cost_clock = time.thread_time if spec.device == "cpu" else time.perf_counter
         self._flush_at = 0.0
         self._clock = TrainingClock()
+        self._inexact = Inexact() if spec.device != CPU else None
 
         if spec.replay is None:
             self.experiment = self._build(spec.knobs)
@@ -251,6 +254,8 @@ class Loop:
         if (now := time.perf_counter()) >= self._clock.due:
             self._clock.told(now)
             self._say_clock(now)
+        if self._inexact and (inexact := self._inexact.news()):
+            self._say("diagnosis", step=self.step, code="not-exact", params={"operations": inexact})
         if bad and self.status not in ENDED:
             self._diverge(steps[-1], bad)
         elif self.status == "running":
