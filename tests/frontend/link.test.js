@@ -92,6 +92,13 @@ describe('a link', () => {
     expect(addressOf('lab', LINK)).toBe('/lab/lab?run=abc&seed=7&device=cpu&step=500&paused=1&lang=ko');
   });
 
+  it('names any device', () => {
+    for (const device of ['auto', 'cuda', 'cuda:1', 'mps']) {
+      const [found, expected] = readBack({ ...LINK, device });
+      expect(found).toEqual(expected);
+    }
+  });
+
   it('that would be too long is none', () => {
     const long = { ...LINK, knobs: { word: 'x'.repeat(LONGEST) } };
     const many = Array.from({ length: MOST_CHANGES + 1 }, (_, step) => ({ step, knobs: { lr: 1 } }));
@@ -108,6 +115,8 @@ describe('a link', () => {
     ['seed=1&step=1e9', 'step'],
     ['seed=1&step=', 'step'],
     ['seed=1&device=tpu', 'device'],
+    ['seed=1&device=cuda:100', 'device'],
+    ['seed=1&device=CPU', 'device'],
     ['seed=1&log=5*lr', 'changes'],
     ['seed=1&log=5**0.1', 'changes'],
     ['seed=1&log=-5*lr*0.1', 'changes'],

@@ -7,6 +7,7 @@ import build from '../../frontend/src/messages/build.js';
 import challenges from '../../frontend/src/messages/challenges.js';
 import classroom from '../../frontend/src/messages/classroom.js';
 import data from '../../frontend/src/messages/data.js';
+import devices from '../../frontend/src/messages/devices.js';
 import errors from '../../frontend/src/messages/errors.js';
 import health from '../../frontend/src/messages/health.js';
 import history from '../../frontend/src/messages/history.js';
@@ -25,6 +26,7 @@ const MESSAGES = joined(
   challenges,
   classroom,
   data,
+  devices,
   errors,
   gallery,
   health,
@@ -48,6 +50,8 @@ const ROWS = {
 };
 /** Keys made from a part that is not the word of the server or of a list in the page: what that part can be. */
 const PARTS = {
+  'device.*': ['auto', 'cpu', 'cuda', 'mps'],
+  'device.failed.*': ['float64', 'memory', 'operation'],
   'error.*.*': null, // anything: reasons are also pydantic's
   'error.file.*': null, // what the server says of a table, as it says it
   'history.*': ['export', 'data', 'script', 'csv', 'safetensors', 'pt', 'onnx', 'tensorboard'],

@@ -139,6 +139,21 @@ describe('frames', () => {
   });
 });
 
+it('the device is the one that was chosen, with what was measured', () => {
+  const { run, hear } = runOf({ device: 'cpu' });
+  expect([run.device, run.chosen]).toEqual(['cpu', null]);
+  const chosen = {
+    type: 'device',
+    seq: 1,
+    step: 0,
+    device: 'cuda:0',
+    rates: { cpu: 1, cuda: 9 },
+    failed: {},
+  };
+  hear(chosen);
+  expect([run.device, run.chosen]).toEqual(['cuda:0', chosen]);
+});
+
 describe('a knob', () => {
   it('is shown at once and sent with the next animation frame, several as one', () => {
     const { run, stream } = runOf();

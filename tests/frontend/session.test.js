@@ -109,6 +109,15 @@ describe('a lab is opened', () => {
     });
   });
 
+  it('with new runs on the device that was chosen, and the same settings', async () => {
+    const { session } = await sessionOf({ status: 'paused' });
+    await session.trainOn('cuda:1');
+    const asked = { experiment: 'lab', knobs: info('a').knobs, seed: 7, paused: true, viewed: true };
+    expect(api.createRun).toHaveBeenLastCalledWith({ ...asked, device: 'cuda:1' });
+    await session.trainOn('auto');
+    expect(api.createRun).toHaveBeenLastCalledWith({ ...asked, paused: false }); // as the run before
+  });
+
   it('with the run, the step and the comparison of the address', async () => {
     recorded = { a: info('a'), b: info('b') };
     const session = new Session('lab');

@@ -76,6 +76,14 @@ test('what was read is gone, and what has no words does not stand there', () => 
   expect(stack.now).toEqual([]);
 });
 
+test('what a device cannot do exactly stands last, whatever is changed, and once', () => {
+  const [first, all] = [found('not-exact', 4), found('not-exact', 9)];
+  const stack = stackOf(seen({ diagnoses: [first, found('stuck', 5), all, found('worse', 8)], touched: 7 }));
+  expect(stack.now.map((entry) => entry.found?.code)).toEqual(['worse', 'not-exact']);
+  expect(stack.now[1]).toMatchObject({ tone: 'quiet', found: all });
+  expect(stack.earlier.map((entry) => entry.found?.code)).toEqual(['stuck']);
+});
+
 test('an error never takes the place of what helps', () => {
   const refused = { code: 'offline', field: '' };
   const stack = stackOf(seen({ status: 'interrupted', error: { ...refused } }), { refused });

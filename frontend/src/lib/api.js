@@ -373,6 +373,9 @@ export const markRight = (question, right) =>
 /** Put the question away. */
 export const endQuestion = () => call('delete', '/api/class/question', {});
 
+/** That the server answers, and what its runs may train on. */
+export const getHealth = () => call('get', '/api/health', {});
+
 /** Who one is here. */
 export const getMe = () => call('get', '/api/me', {});
 

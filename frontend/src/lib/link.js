@@ -6,6 +6,7 @@
  * before, the knob and its value; no steps: it was made together with the one before; no knob: the same one again. An address without a seed is no link.
  */
 
+import { isDevice } from './devices.js';
 import { changed } from './knobs.js';
 import { ApiError } from './refusal.js';
 
@@ -22,7 +23,7 @@ export const MOST_CHANGES = 1000; // as the server allows
  * @typedef {object} Link
  * @property {string} run  its id where it was made
  * @property {number} seed
- * @property {'cpu' | 'cuda' | 'auto'} device
+ * @property {string} device  `auto`, or the name of one
  * @property {Knobs} knobs  those that differ from the defaults
  * @property {Change[]} changes
  * @property {number} step
@@ -103,7 +104,7 @@ export function readLink(query) {
   if (length > 2 * LONGEST) throw bad('long', { n: length, most: 2 * LONGEST });
   const knobs = [...query].filter(([name]) => name.startsWith('k.'));
   const device = query.get('device') ?? 'auto';
-  if (device !== 'auto' && device !== 'cpu' && device !== 'cuda') throw bad('device', { given: device });
+  if (!isDevice(device)) throw bad('device', { given: device.slice(0, 40) });
   return {
     run: query.get('run') ?? '',
     seed: whole(query, 'seed', 2 ** 32 - 1),

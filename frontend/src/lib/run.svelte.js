@@ -54,6 +54,10 @@ export class RunView {
   epochs = $state.raw([]);
   /** When it was where, as far as it has told. @type {import('./moments.js').Moment[]} */
   moments = $state.raw([]);
+  /** What it trains on; the CPU until that is chosen. */
+  device = $state('cpu');
+  /** Why that was chosen, where it was. @type {import('./devices.js').Chosen | null} */
+  chosen = $state.raw(null);
   /** @type {Diagnosis[]} */
   diagnoses = $state.raw([]);
   /** How often it has declared itself anew, as a script with a training loop of its own does. */
@@ -110,7 +114,6 @@ export class RunView {
     this.ownLoop = isOwnLoop(info.experiment);
     this.owner = info.owner;
     this.seed = info.seed;
-    this.device = info.device;
     this.parent = info.parent;
     this.branched_at = info.branched_at;
     this.branch_changes = info.branch_changes;
@@ -177,6 +180,7 @@ export class RunView {
   /** @param {RunInfo} info */
   #take(info) {
     this.status = info.status;
+    this.device = info.device;
     this.reason = info.reason;
     this.step = info.step;
     this.pace = info.pace;
@@ -230,6 +234,10 @@ export class RunView {
         break;
       case 'clock':
         this.moments = timed(this.moments, event);
+        break;
+      case 'device':
+        this.device = event.device;
+        this.chosen = event;
         break;
       case 'declared':
         if (!known) this.declared++;

@@ -68,6 +68,8 @@ export class Session {
   goal = $state(0);
   /** Knobs of the run being created, while there is no run to show them. */
   wanted = $state.raw(/** @type {Knobs | null} */ (null));
+  /** What new runs are to train on. */
+  device = $state('auto');
   /** The preset whose knobs are set, if known. */
   preset = $state('');
   /** The preset whose hint is shown, until replaced or dismissed. */
@@ -155,6 +157,7 @@ export class Session {
       const { readLink } = await import('./link.js');
       const link = readLink(query);
       this.link = link;
+      this.device = link.device;
       this.story.show(link.story);
       if (link.challenge) this.challenges.show(link.challenge);
       if (link.question) this.questions.show(link.question);
@@ -348,6 +351,7 @@ export class Session {
           knobs: anew(values),
           seed,
           paused,
+          ...(this.device !== 'auto' && { device: this.device }),
           ...(until && { until }),
           ...(device && { device }),
           viewed: true,
@@ -462,6 +466,13 @@ export class Session {
     this.story.aside = !this.story.asksFor(choice.id);
     this.#noteSetting(knobsOf(this.experiment, choice));
     this.begin(knobsOf(this.experiment, choice), this.run.seed, false);
+  }
+
+  /** What new runs train on, from a new one on. @param {string} device */
+  async trainOn(device) {
+    const { run } = this;
+    this.device = device;
+    if (run) await this.begin(run.knobs, run.seed, run.status === 'paused');
   }
 
   play() {

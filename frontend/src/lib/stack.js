@@ -31,6 +31,7 @@ import { lastKept } from './runs.js';
  */
 
 const STATES = ['checkpoint-damaged', 'non-finite', 'recovered']; // shown otherwise than as a finding
+const LASTING = ['not-exact']; // of the device: no change of settings resolves it
 const PAUSES = ['unwatched', 'made-room']; // reasons shown to the learner
 
 /**
@@ -145,6 +146,8 @@ function findings(run, dismissed, known) {
   const current = [];
   /** @type {Entry[]} */
   const earlier = [];
+  /** @type {Entry[]} */
+  const lastly = [];
   const seen = new Set();
   const broke = standing(run)?.params.back;
   for (const found of run.diagnoses.toReversed()) {
@@ -152,14 +155,20 @@ function findings(run, dismissed, known) {
     const said = found.code === 'recovered' ? found.params.of?.some(known) : known(found.code);
     const state = STATES.includes(found.code) && !(run.ownLoop && found.code === 'non-finite');
     if (!said || (state && found.code !== 'recovered')) continue;
-    const holds = found.step >= run.touched && !seen.has(found.code);
+    const lasting = LASTING.includes(found.code);
+    const holds = (lasting || found.step >= run.touched) && !seen.has(found.code);
+    if (lasting && !holds) continue; // the newest has all of it
     seen.add(found.code);
     if (dismissed.has(found)) continue;
+    if (lasting) {
+      lastly.push({ kind: 'finding', tone: 'quiet', found, back: null });
+      continue;
+    }
     const good = found.code === 'recovered';
     const back = good ? null : earliest(broke, wayBack(found));
     (holds ? current : earlier).push({ kind: 'finding', tone: good ? 'good' : 'warn', found, back });
   }
-  return { current, earlier };
+  return { current: [...current, ...lastly], earlier };
 }
 
 /**

@@ -91,6 +91,7 @@ function finding(found, run) {
     racer: (params.racers ?? [params.racer ?? ''])
       .map((/** @type {string} */ name) => run.word(name))
       .join(', '),
+    operations: (params.operations ?? []).join(', '),
     scalar: scalarTitle(run.experiment, params.scalar ?? ''),
     changes: changesInWords(params.changes ?? {}, run),
     of: (params.of ?? [])

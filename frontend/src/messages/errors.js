@@ -61,8 +61,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '링크가 가리키는 스텝 ‘{given}’을(를) 열 수 없습니다. 스텝은 {most} 이하의 정수여야 합니다.',
   ],
   'error.bad-link.device': [
-    'The link asks for the device “{given}”; there are cpu and cuda.',
-    '링크가 요청한 장치 ‘{given}’이(가) 없습니다. cpu나 cuda여야 합니다.',
+    'The link asks for the device “{given}”; it may be auto, cpu, cuda, mps, or a GPU by its number, as cuda:0.',
+    '링크가 요청한 장치 ‘{given}’이(가) 없습니다. auto, cpu, cuda, mps 또는 cuda:0처럼 번호를 붙인 GPU여야 합니다.',
   ],
   'error.bad-link.changes': [
     'The link’s changes of settings cannot be read. Copy the link again, whole.',
@@ -155,7 +155,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'The training process ended unexpectedly ({cause}). Try again; if memory is low, stop another run first.',
     '학습 프로세스가 예기치 않게 끝났습니다({cause}). 다시 시도하세요. 메모리가 모자라면 다른 실행을 먼저 중지하세요.',
   ],
-  'error.no-device': ['This machine has no such device.', '이 컴퓨터에는 그런 장치가 없습니다.'],
+  'error.no-device': [
+    'There is no device {asked} here. Choose one of {offered}.',
+    '여기에는 {asked} 장치가 없습니다. {offered} 가운데에서 고르세요.',
+  ],
+  'error.no-device.gone': [
+    'This run trained on {asked}, which is not here. It can be looked at, but not go on. Begin a new run with its settings on one of {offered}.',
+    '이 실행을 학습한 {asked} 장치가 여기에 없습니다. 볼 수는 있지만 이어 갈 수는 없습니다. 같은 설정값으로 {offered} 가운데 하나에서 새로 시작하세요.',
+  ],
   'error.too-large.carried': [
     'The data that comes with the run is larger than files may be here ({megabytes} MB).',
     '실행에 딸린 데이터가 여기서 받는 파일 크기({megabytes} MB)를 넘습니다.',
@@ -220,6 +227,14 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'error.bad-knob.gpu-memory': [
     '{field} is too large: the memory of the GPU is full. Choose a smaller value, or train on the CPU.',
     '{field} 값이 너무 커서 GPU 메모리가 가득 찼습니다. 값을 줄이거나 CPU에서 학습하세요.',
+  ],
+  'error.bad-knob.float64': [
+    'This experiment computes with 64 bits, and {device} has no such numbers. Train it on the CPU.',
+    '이 실험은 64비트 실수로 계산하는데 {device}에는 64비트 실수가 없습니다. CPU에서 학습하세요.',
+  ],
+  'error.bad-knob.operation': [
+    '{device} lacks the operation {operation}, which this experiment needs. Train it on the CPU.',
+    '이 실험에 필요한 {operation} 연산이 {device}에 없습니다. CPU에서 학습하세요.',
   ],
   'error.bad-knob.look': [
     '{field} does not affect training: every loss would be the same.',

@@ -77,6 +77,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     'Mode collapse at step {step}: the samples are only as varied as an even mix of {value} kinds of digits, below {bound} of 10. G has found a few drawings that pass. A faster D would catch them.',
     '스텝 {step}에서 모드 붕괴가 보입니다. 샘플의 다양함이 고르게 나온 숫자 {value}종류와 같습니다(한계 {bound}, 모두 10종류). G가 D를 속이는 그림 몇 가지만 그리고 있습니다. D의 학습을 빠르게 하면 가려낼 수 있습니다.',
   ],
+  'health.not-exact': [
+    'Not exact on this GPU: {operations} rounds otherwise each time. A branch, or the same run again, agrees with this one up to rounding only. On the CPU it is the same to the bit.',
+    '이 GPU에서는 정확히 되풀이되지 않습니다. {operations} 연산의 반올림이 매번 다르기 때문입니다. 분기하거나 같은 실행을 다시 하면 반올림 오차만큼 달라질 수 있습니다. CPU에서는 비트까지 같습니다.',
+  ],
   'health.why': ['Why?', '왜?'],
   'health.remedy': ['Set {knobs}', '{knobs}(으)로 바꾸기'],
   'health.back': ['Back to step {step}', '스텝 {step}(으)로 돌아가기'],

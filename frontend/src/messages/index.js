@@ -13,7 +13,7 @@ import story from './story.js';
 /** @typedef {Record<string, [string, string]>} Texts */
 /**
  * Areas that are loaded with what shows them.
- * @typedef {typeof import('./access.js').default & typeof import('./build.js').default & typeof import('./challenges.js').default & typeof import('./classroom.js').default & typeof import('./data.js').default & typeof import('./errors.js').default & typeof import('./gallery.js').default & typeof import('./health.js').default &
+ * @typedef {typeof import('./access.js').default & typeof import('./build.js').default & typeof import('./challenges.js').default & typeof import('./classroom.js').default & typeof import('./data.js').default & typeof import('./devices.js').default & typeof import('./errors.js').default & typeof import('./gallery.js').default & typeof import('./health.js').default &
  *   typeof import('./help.js').default & typeof import('./history.js').default & typeof import('./lost.js').default & typeof import('./paper.js').default & typeof import('./sweep.js').default} Later
  */
 /** @typedef {keyof typeof FIRST | keyof Later} Key  of a text; a misspelt one fails the type check */

@@ -71,7 +71,7 @@ def no_device(asked: str, devices: tuple[str, ...]) -> NoDevice:
         f"device: there is no {asked} here; choose one of {there}",
         "device",
         asked=asked,
-        offered=list(devices),
+        offered=there,
     )
 
 

@@ -24,7 +24,7 @@ class Inexact:
         self._show = warnings.showwarning
         for message in (".* does not have a deterministic impl", ".*defaults to a non-deterministic"):
             warnings.filterwarnings("default", message=message)  # once from each place, whatever else is set
-        warnings.showwarning = self._hear  # type: ignore[assignment]
+        warnings.showwarning = self._hear
 
     def news(self) -> list[str]:
         """All of them, each once, if any came since the last call; else none."""

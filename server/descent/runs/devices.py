@@ -66,7 +66,7 @@ class Devices:
             "device",
             reason="gone",
             asked=run.device,
-            offered=list(self.offered),
+            offered=", ".join(self.offered),
         )
 
     def known(self, entry: Entry, knobs: Mapping[str, Any], among: tuple[str, ...]) -> Choice | None:

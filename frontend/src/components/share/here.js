@@ -1,5 +1,6 @@
 /** The link to what a lab shows. */
 
+import { kindOf } from '../../lib/devices.js';
 import { looksOf, changed } from '../../lib/knobs.js';
 import { addressOf, recipeOf } from '../../lib/link.js';
 import { limitsIn } from '../../lib/limits.js';
@@ -36,7 +37,7 @@ function linkOf(session, layout, lang, knobs) {
   return {
     run: run.id,
     seed: run.seed,
-    device: /** @type {'cpu' | 'cuda'} */ (run.device),
+    device: kindOf(run.device), // another machine counts its GPUs by itself
     knobs: Object.fromEntries(changed(defaultsOf(experiment), knobs).map((name) => [name, knobs[name]])),
     changes: /** @type {import('../../lib/link.js').Change[]} */ ([]),
     step: 0,
