@@ -22,6 +22,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 import driving
+import stub_device
 from descent import wire
 from descent.contract import Transient
 from descent.contract.entry import Entry
@@ -39,7 +40,9 @@ from tiny import EagerBudget, Said, Script
 
 pytestmark = pytest.mark.contract
 
-DEVICE = os.environ.get("DESCENT_TEST_DEVICE", "cpu")  # "cuda" where there is one: bench/on_gpu.sh
+DEVICE = os.environ.get("DESCENT_TEST_DEVICE", "cpu")  # "cuda" where there is one: bench/on_gpu.sh; "stub"
+if DEVICE == "stub":
+    stub_device.install()
 SEEDLESS = {"descent-2d"}  # nothing in it is left to chance
 STEPS = 6
 MAY_HOLD_NAN = {("contour", "paths"), ("contour", "heights"), ("bars", "values")}  # no point yet, no bar
@@ -63,6 +66,15 @@ FORBIDDEN = {
 HEAVY = {"sklearn", "scipy", "pandas", "matplotlib", "optuna"}
 LARGEST_FRAME = 1 << 20  # bytes
 LONGEST_READING = 100  # letters
+
+
+@pytest.fixture(autouse=True)
+def _fits(request: pytest.FixtureRequest) -> None:
+    """What the stub device cannot train is passed over; test_stub_device.py holds which those are."""
+    entry = getattr(request.node, "callspec", None) and request.node.callspec.params.get("entry")
+    if DEVICE == "stub" and entry and entry.id in {*stub_device.NEED_FLOAT64, *stub_device.UNFIT}:
+        pytest.skip("the stub cannot train it")
+
 
 every = pytest.mark.parametrize("entry", experiments().values(), ids=list(experiments()))
 

@@ -23,7 +23,7 @@ class Extremes(TypedDict):
 
 def extremes(values: Tensor | Sequence[float], names: Sequence[str]) -> Extremes | None:
     """The names of the least and of the largest finite value (N,); None where no two look different."""
-    numbers = torch.as_tensor(values, dtype=torch.float64).flatten().tolist()
+    numbers = torch.as_tensor(values, device="cpu").double().flatten().tolist()
     known = [(value, name) for value, name in zip(numbers, names, strict=True) if math.isfinite(value)]
     if not known:
         return None

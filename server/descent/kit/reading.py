@@ -14,7 +14,7 @@ from descent.kit.text import figure, rough
 
 def foremost(values: Tensor | Sequence[float]) -> int | None:
     """The place of the largest of `values` (N,), NaN left out; None where several are or none is finite."""
-    values = torch.as_tensor(values, dtype=torch.float64).flatten()
+    values = torch.as_tensor(values, device="cpu").double().flatten()  # not every device has float64
     finite = values[values.isfinite()]
     if not len(finite) or (finite == finite.max()).sum() > 1:
         return None
@@ -28,7 +28,7 @@ def how_many(which: Tensor, among: Tensor) -> int | str:
 
 def share_of(which: Tensor, among: Tensor) -> float:
     """The share of `which` (booleans) that hold; NaN, so that nothing is said, if `among` is not finite."""
-    return float(which.double().mean()) if among.isfinite().all() else math.nan
+    return float(which.cpu().double().mean()) if among.isfinite().all() else math.nan
 
 
 def in_percent(share: float) -> str:
@@ -51,7 +51,7 @@ def beside_their_own(points: Tensor, groups: Tensor) -> float:
 
 def choices(p: Tensor) -> str:
     """How many equally likely choices leave as much open as probabilities `p` (K,): e^H; a dash for NaN."""
-    value = float(torch.special.entr(p.detach().double()).sum().exp())
+    value = float(torch.special.entr(p.detach().cpu().double()).sum().exp())
     return f"{value:.1f}" if math.isfinite(value) else "–"
 
 
@@ -83,7 +83,8 @@ def most_alike(rows: Tensor) -> dict[str, int | str] | None:
     """
     if len(rows) < 2 or not rows.isfinite().all() or not rows.any(1).all():
         return None
-    cosines = F.normalize(rows.detach().double()) @ F.normalize(rows.detach().double()).t()
+    directions = F.normalize(rows.detach().cpu().double())
+    cosines = directions @ directions.t()
     place = foremost(torch.where(torch.ones_like(cosines).triu(1).bool(), cosines, -math.inf))
     if place is None:
         return None

@@ -217,9 +217,14 @@ def critical(rates: Sequence[float], losses: Sequence[float], before: float) -> 
 
 
 def dot(left: Sequence[Tensor], right: Sequence[Tensor]) -> float:
-    """Inner product of two vectors."""
+    """Inner product of two vectors, in float64, on the CPU where their device has none."""
+
+    def wide(part: Tensor) -> Tensor:
+        part = part.detach()
+        return (part if part.device.type in ("cpu", "cuda") else part.cpu()).double()
+
     pairs = zip(left, right, strict=True)
-    return float(sum((a.detach().double() * b.detach().double()).sum().item() for a, b in pairs))
+    return float(sum((wide(a) * wide(b)).sum().item() for a, b in pairs))
 
 
 def norm(vector: Sequence[Tensor]) -> float:

@@ -153,15 +153,16 @@ def elbo_loss(model: Autoencoder, x: Tensor, epsilon: Tensor, beta: float) -> tu
 
 def principal(x: Tensor, k: int) -> Tensor:
     """The directions in which x (N, D) varies most, (D, k), orthonormal."""
-    x = x.double() - x.double().mean(0)
+    device, x = x.device, x.cpu().double()  # not every device has float64
+    x = x - x.mean(0)
     r = torch.linalg.qr(x, mode="r").R  # has x's right singular vectors, and is small
     directions: Tensor = torch.linalg.svd(r, full_matrices=False).Vh[:k]
-    return directions.T.float()
+    return directions.T.float().to(device)
 
 
 def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     """Angles in degrees between the spans of orthonormal a and b, both (D, k): (k,), smallest first."""
-    cosines = torch.linalg.svdvals(a.double().T @ b.double())
+    cosines = torch.linalg.svdvals(a.cpu().double().T @ b.cpu().double())
     return cosines.clamp(max=1).acos().rad2deg().float()
 
 

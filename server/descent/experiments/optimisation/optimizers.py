@@ -266,7 +266,7 @@ class Optimizers(Race[OptimizersKnobs]):
         """What tells the plane's points from others, and the points (T, P, D), as many as `MAP_AT` says."""
         count = max(n for n in MAP_AT if n <= self.recorded)
         known = self.history[:count, self.racing] if self.racing else self.history[:1]
-        mark = float(known[-1].double().sum())
+        mark = float(known[-1].cpu().double().sum())
         return (self.seed, knobs.spread, count, self.stride, tuple(self.racing), mark), known
 
     def _plane(self, knobs: OptimizersKnobs) -> Plane:

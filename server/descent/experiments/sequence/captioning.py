@@ -336,7 +336,7 @@ class Captioning(Race[CaptioningKnobs]):
             notes=[note],
         )
         text = "The whole caption has a probability of {percent}%, the product of its words’."
-        return p.says(picture, text, percent=in_percent(float(chances.double().prod())))
+        return p.says(picture, text, percent=in_percent(float(chances.cpu().double().prod())))
 
     @p.heatmap("On which object it looks", size="wide")
     def mass(self, knobs: CaptioningKnobs) -> p.Heatmap:

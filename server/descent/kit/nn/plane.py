@@ -63,20 +63,20 @@ def through(points: Tensor) -> Plane:
     Where the points have no two directions, any two are taken.
     """
     origin = points.mean(0)
-    centred = (points - origin).double()
+    centred = (points - origin).cpu().double()  # not every device has float64
     variances, vectors = torch.linalg.eigh(centred @ centred.T)  # ascending; (K, K) is less than (D, D)
     variances = variances.flip(0).clamp(min=0)
     axes = vectors.T.flip(0)[:2] @ centred
-    if variances[1] <= 1e-12 * (1 + origin.double().square().sum()):
+    if variances[1] <= 1e-12 * (1 + origin.cpu().double().square().sum()):
         noise = torch.randn(
             points.shape[1], 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64
         )
-        axes = torch.linalg.qr(noise)[0].T.to(points.device)
+        axes = torch.linalg.qr(noise)[0].T
     axes = axes / axes.norm(dim=1, keepdim=True)
     axes = torch.where((axes @ centred[0])[:, None] > 0, -axes, axes)
     places = centred @ axes.T
     low, high = places.amin(0), places.amax(0)
     margin = MARGIN * (high - low) + 0.5 * (high - low < 1e-6)
     (left, lower), (right, upper) = (low - margin).tolist(), (high + margin).tolist()
-    shares = (variances / variances.sum().clamp(min=1e-12)).to(points.dtype)
-    return Plane(origin, axes.to(points.dtype), shares, (left, right), (lower, upper))
+    shares = (variances / variances.sum().clamp(min=1e-12)).to(points.dtype).to(points.device)
+    return Plane(origin, axes.to(points.dtype).to(points.device), shares, (left, right), (lower, upper))

@@ -90,13 +90,14 @@ def read_out(hidden: Tensor, prop: Tensor) -> Tensor:
     Ridge regression, fitted on one half of the text (every other block of it) and applied to the other, and
     the other way round: no position is guessed by weights that have seen it.
     """
-    odd = torch.arange(len(prop), device=prop.device) * BLOCKS // len(prop) % 2 == 1
+    device, hidden, prop = prop.device, hidden.cpu(), prop.cpu()  # not every device has float64
+    odd = torch.arange(len(prop)) * BLOCKS // len(prop) % 2 == 1
     guess = torch.empty_like(prop)
     for seen, unseen in ((~odd, odd), (odd, ~odd)):
         h, mean = hidden[seen].double(), hidden[seen].double().mean(0)
         y, level = prop[seen].double(), prop[seen].double().mean()
-        gram = (h - mean).t() @ (h - mean) + RIDGE * torch.eye(h.shape[1], dtype=h.dtype, device=h.device)
+        gram = (h - mean).t() @ (h - mean) + RIDGE * torch.eye(h.shape[1], dtype=h.dtype)
         # Unchecked: where training has diverged there is no solution, and the guess is NaN.
         w = torch.linalg.solve_ex(gram, (h - mean).t() @ (y - level)).result  # (H,)
         guess[unseen] = ((hidden[unseen].double() - mean) @ w + level).to(guess.dtype)
-    return guess
+    return guess.to(device)
