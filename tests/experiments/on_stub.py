@@ -1,6 +1,7 @@
-"""Every experiment, or those named, on the stub device: a few steps, and each of its pictures. Prints JSON, a
-line for each: by id what failed (`""` for training, else the panel), and why: `float64`, `operation` or the error,
-and where.
+"""Every experiment, or those named, on the stub device: a few steps, and each of its pictures.
+
+Prints JSON, a line for each: by id what failed (`""` for training, else the panel), and why: `float64`,
+`operation` or the error, and where.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which experiments can train on a device without float64, as Apple's: tried on a stub in a process of its own."""
+"""Which experiments can train on a device without float64, as Apple's: tried on a stub, in a new process."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def tried(*ids: str) -> dict[str, dict[str, str]]:
         capture_output=True,
         text=True,
         timeout=500,
+        check=False,
     )
     found: dict[str, dict[str, str]] = {}
     for line in told.stdout.splitlines():
