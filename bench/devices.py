@@ -4,8 +4,8 @@
     python bench/devices.py --experiment gpt --experiment dcgan
 
 The same measurement as before a run's first step (`engine/tempo.py`), but all in one process: first on the
-CPU, since what a GPU is asked for so that it repeats itself exactly would slow the CPU down, too. On a machine
-with a CPU alone it prints that.
+CPU, since what a GPU is asked for so that it repeats itself exactly would slow the CPU down, too. On a
+machine with a CPU alone it prints that.
 """
 
 from __future__ import annotations

@@ -785,6 +785,27 @@ MALFORMED: dict[str, tuple[Callable[[], Mapping[str, bytes]], str]] = {
 }
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1", "mps"])
+def test_a_run_that_trained_elsewhere_goes_on_on_what_is_here(tmp_path, monkeypatch, device):
+    store = Store("", tmp_path)
+    assert store.run(taken(zipped(changed("run.json", device=device)), store=store)).device == "cpu"
+    monkeypatch.setattr("descent.archive.bundle.import_.offered", lambda: ("cpu", "cuda:0", "cuda:1"))
+    here = {"cpu": "cpu", "cuda": "cuda:0", "cuda:1": "cuda:1", "mps": "cpu"}[device]
+    assert store.run(taken(zipped(changed("run.json", device=device)), store=store)).device == here
+    store.close()
+
+
+def test_why_a_device_was_chosen_comes_along(tmp_path):
+    said = {"type": "device", "device": "cuda:0", "rates": {"cpu": 3.0, "cuda": 9.0}, "failed": {}, "step": 0}
+    lines = [json.loads(line) for line in sample()["events.jsonl"].splitlines()]
+    lines = [{**line, "seq": number} for number, line in enumerate([*lines, said], 1)]
+    store = Store("", tmp_path)
+    run = taken(zipped({**sample(), "events.jsonl": "\n".join(map(json.dumps, lines)).encode()}), store=store)
+    (kept,) = store.messages(run, "device")
+    assert json.loads(kept.data) == {**said, "seq": kept.seq}
+    store.close()
+
+
 def test_the_sample_of_these_tests_is_sound(tmp_path):
     store = Store("", tmp_path)
     row = store.run(taken(zipped(sample()), store=store))

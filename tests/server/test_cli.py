@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 
 from descent.cli import main as cli
 from descent.cli.main import cli as app
+from descent.engine import device as machine
+from descent.engine.messages import Measured
 from descent.registry import experiments
+from descent.runs.devices import Devices
 from descent.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -62,6 +65,22 @@ def test_train_takes_the_steps_and_shows_the_scalars():
     assert code == 0, output
     assert "60/60" in output
     assert "loss/train" in output
+
+
+def test_train_takes_the_faster_device_and_asks_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("DESCENT_HOME", str(tmp_path))
+    monkeypatch.setattr(machine, "offered", lambda: ("cpu", "cuda:0"))
+    measured = []
+
+    async def measure(self, spec):
+        measured.append(spec.device)
+        return Measured(1, 0, 9.0 if spec.device == "cpu" else 1.0)
+
+    monkeypatch.setattr(Devices, "_measured", measure)
+    for _ in range(2):
+        code, output = invoke("train", "neural-playground", "--steps", "2")
+        assert code == 0, output
+    assert measured == ["cpu", "cuda:0"]
 
 
 def test_train_says_why_it_failed():

@@ -324,6 +324,15 @@ async def test_a_run_that_is_stopped_while_it_is_measured_ends_at_once(with_runs
     assert executor.trained == []
 
 
+async def test_runs_that_are_measured_count_for_the_device_that_they_may_get(with_runs):
+    manager = with_runs(Fake(cpu=1.0, cuda=3.0))
+    runs = [manager.create("tiny", {}) for _ in range(2)]
+    for run in runs:
+        await started(run)
+    assert [run.device for run in runs] == ["cuda:0", "cuda:1"]
+    await manager.close()
+
+
 async def test_two_runs_of_one_kind_are_measured_once(with_runs):
     executor = Fake(cpu=1.0, cuda=3.0)
     manager = with_runs(executor)

@@ -50,7 +50,8 @@ class Devices:
         devices = self.offered
         if self._ray and asked == "auto":
             return (machine.CPU,)
-        busy = Counter(run.device for run in self._runs.values() if not run.ended and not run.own_loop)
+        alive = [run for run in self._runs.values() if not run.ended and not run.own_loop]
+        busy = Counter(run.among[-1] if run.among and not run.choice else run.device for run in alive)
         return machine.pick_device(asked, devices, busy)
 
     def need(self, run: Run) -> None:

@@ -133,11 +133,11 @@ class Sessions:
             choosing = asyncio.create_task(self._devices.choose(run.entry, self._spec(run), among))
             over = asyncio.create_task(run.ready.wait())
             await asyncio.wait({choosing, over}, return_when=asyncio.FIRST_COMPLETED)
-            if not choosing.done():
-                choosing.cancel()
-                await asyncio.wait({choosing})
-                return False
+            choosing.cancel()  # where the run has ended
             over.cancel()
+            await asyncio.wait({choosing})
+            if run.ended or choosing.cancelled():
+                return False
             choice = choosing.result()
         run.device = choice.among(among)
         self._say_device(run, choice)
