@@ -128,7 +128,7 @@ class Sessions:
 
     async def _settle_device(self, run: Run) -> bool:
         """Find the faster of the devices that a run may train on, and say which; False if it ended."""
-        choice, among, run.among = run.choice, run.among, ()
+        choice, among = run.choice, run.among
         if choice is None:
             choosing = asyncio.create_task(self._devices.choose(run.entry, self._spec(run), among))
             over = asyncio.create_task(run.ready.wait())
@@ -139,7 +139,7 @@ class Sessions:
             if run.ended or choosing.cancelled():
                 return False
             choice = choosing.result()
-        run.device = choice.among(among)
+        run.device, run.among = choice.among(among), ()
         self._say_device(run, choice)
         return True
 
