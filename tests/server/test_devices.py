@@ -30,7 +30,7 @@ from descent.web.app import create_app
 from descent.workers import forks
 from descent.workers.unable import unable
 from descent.workers.worker import train
-from tiny import REGISTRY, ThreadExecutor, Tiny, TinyKnobs, entry_of, loop_of
+from tiny import REGISTRY, Said, Script, ThreadExecutor, Tiny, TinyKnobs, entry_of, loop_of
 
 GPUS = ("cpu", "cuda:0", "cuda:1")
 
@@ -468,6 +468,22 @@ def test_what_a_device_lacks_is_named_with_what_to_do(error, device, params):
     assert refused.detail.endswith("on the CPU")
     assert unable(error, "cpu") is None
     assert unable(TypeError("float() argument must be a string"), device) is None
+
+
+def test_a_run_on_a_device_without_float64_fails_in_a_sentence_that_says_what_to_do():
+    class Double(Tiny):
+        def step(self, knobs):
+            raise TypeError(FLOAT64)
+
+    said = Said()
+    spec = RunSpec("run", "tiny", TinyKnobs().model_dump(mode="json"), 0, "cpu:0")  # a CPU by another name
+    train(entry_of(Double), spec, Script(), said.append)
+    last = said.events("state")[-1]
+    assert (last["status"], last["field"], last["params"]["reason"]) == ("failed", "device", "float64")
+    assert last["reason"] == (
+        "device: cpu:0 has no numbers of 64 bits, with which this experiment computes; "
+        "begin a new run on the CPU"
+    )
 
 
 # Operations that are not exact
