@@ -1,26 +1,27 @@
-"""One run on a node of the cluster.
+"""What runs on the nodes of the cluster: an actor for each run, and on each node one that keeps a `nest`.
 
 The text of this file travels to the node, so that it can tell what is installed there, be that no Descent at
-all. What trains is imported from the node's own Descent, once that was compared.
+all. What trains is the node's own Descent, once that was compared.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import json
+import os
 import pickle
 import platform
-import queue
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 HEARTBEAT = 1.0  # seconds without a message, after which an empty one says that the node is there
 AT_ONCE = 1 << 20  # bytes of messages sent together
+GRACE = 5.0  # seconds until the exit code of a process that says nothing more has to be there
 
 
 def installed() -> dict[str, str]:
@@ -43,53 +44,95 @@ def difference(node: str, there: Mapping[str, str], here: Mapping[str, str]) -> 
     return f"the node {node} has {has}, and this server {wants}; install the same there"
 
 
-class RunActor:
-    """The worker of one run. Its methods run in two threads, so that commands come while it trains."""
+class NestActor:
+    """Keeps on its node the process of which runs are forks; it has loaded torch before one comes."""
 
     def __init__(self) -> None:
-        self._controls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._process: subprocess.Popen[str] | None = None
+        self._address = ""
 
-    def installed(self) -> tuple[str, dict[str, str]]:
-        """The node, and what is installed there; the answer comes once the actor has a place."""
+    def address(self) -> str:
+        """The socket at which it listens; a process that has ended is replaced. Raises `OSError`."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "descent.workers.on_ray.nest"],
+                stdin=subprocess.PIPE,  # it ends with this process
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            assert self._process.stdout is not None
+            self._address = self._process.stdout.readline().strip()
+        if not self._address:
+            raise OSError("the process of which runs are forks did not start")
+        return self._address
+
+
+class RunActor:
+    """Stands for one run, whose process is a fork of the node's nest. Its methods run in two threads, so that
+    commands come while it trains.
+    """
+
+    def __init__(self) -> None:
+        self._begun = threading.Event()
+        self._commands: Connection | None = None
+        self._raylet = os.getppid()  # Ray's process on this node; where it has ended, the node is lost
+
+    def installed(self) -> tuple[str, str, dict[str, str]]:
+        """The node's address and id, and what is installed there; the answer comes once the actor has a
+        place.
+        """
+        import ray
         import ray.util
 
-        return ray.util.get_node_ip_address(), installed()
+        return ray.util.get_node_ip_address(), ray.get_runtime_context().get_node_id(), installed()
 
-    def train(self, spec: bytes) -> Iterator[Sequence[bytes]]:
-        """Train a pickled `RunSpec`; gives what the run says, pickled, in order, several messages at a time.
+    def train(self, spec: bytes, nest: str) -> Iterator[Sequence[bytes] | tuple[str, str]]:
+        """Train a pickled `RunSpec` in a fork of the nest at an address; gives what the run says, pickled, in
+        order, several messages at a time, and last how it ended ("failed" or "interrupted") and why.
 
         The engine writes into a pipe, as on the server's machine. Where nobody reads, Ray lets this generator
         wait; then the pipe fills up, and then the outbox keeps within its bounds.
         """
+        its_commands, commands = Pipe(duplex=False)
         outputs, its_outputs = Pipe(duplex=False)
-        with ThreadPoolExecutor(1, "training") as threads, outputs:
-            training = threads.submit(_train, spec, self._controls, its_outputs)
-            yield from _said(outputs)
-            training.result()
+        with socket.socket(socket.AF_UNIX) as life, outputs, commands:
+            with its_commands, its_outputs:
+                life.connect(nest)
+                socket.send_fds(life, [b"1"], [its_commands.fileno(), its_outputs.fileno()])
+            threading.Thread(target=self._hand_over, args=(commands, spec), daemon=True).start()
+            for said in _said(outputs):
+                yield said
+                if os.getppid() != self._raylet:
+                    yield "interrupted", "Ray ended on its node"
+                    return
+            yield "failed", _cause(life)
 
     def command(self, controls: Sequence[bytes]) -> None:
-        """Hand commands (JSON objects) to the engine."""
-        for control in controls:
-            self._controls.put(control)
+        """Hand commands (JSON objects) to the engine; waits while it takes none."""
+        self._begun.wait()
+        assert self._commands is not None
+        with contextlib.suppress(OSError):  # its process has ended
+            for control in controls:
+                self._commands.send_bytes(control)
+
+    def _hand_over(self, commands: Connection, spec: bytes) -> None:
+        """Give the process its order. In a thread: it may be large, and the node is to be heard meanwhile."""
+        with contextlib.suppress(OSError):
+            commands.send_bytes(pickle.dumps((os.environ.get("CUDA_VISIBLE_DEVICES"), spec)))
+        self._commands = commands
+        self._begun.set()
 
 
-def _train(spec: bytes, controls: queue.SimpleQueue[bytes], outputs: Connection) -> None:
-    """Train, in a thread of its own: to load what that needs takes seconds, in which the node is heard."""
-    with outputs:
-        from descent.engine.inbox import Inbox
-        from descent.engine.messages import Control
-        from descent.settings import Settings
-        from descent.workers.worker import work
-
-        inbox = Inbox()
-
-        def command() -> None:
-            while True:
-                inbox.put(Control(**json.loads(controls.get())))
-
-        threading.Thread(target=command, name="inbox", daemon=True).start()
-        told = pickle.loads(spec)
-        work(inbox, outputs, replace(told, data=(*told.data, *map(str, Settings(**{}).data_folders))))
+def _cause(life: socket.socket) -> str:
+    """Why the process ended that this connection stands for."""
+    life.settimeout(GRACE)
+    try:
+        code = int(life.recv(16))
+    except (OSError, ValueError):
+        return "the worker process ended"
+    if code < 0:
+        return f"the worker process was killed by signal {-code}"
+    return f"the worker process ended with exit code {code}"
 
 
 def _said(outputs: Connection) -> Iterator[list[bytes]]:

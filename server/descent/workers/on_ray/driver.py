@@ -24,10 +24,10 @@ from descent.workers.on_ray import actor
 UNREAD = 8  # batches of an actor's messages that wait here; it sends no more until one is read
 MOST_UNSENT = 4 << 20  # bytes of commands that an actor does not take, above which it counts as hung
 SILENCE = 7  # seconds without a heartbeat, after which a node is taken to be lost
-LOADING = 60  # the same, before the first message: to load torch may keep a process from all else for seconds
-UNPLACED = 5.0  # seconds until a run is said to have no place: a process that has one takes that long to load
+UNPLACED = 5.0  # seconds until a run is said to have no place: Ray may have to start a process for it
 HEAD_EVERY = 1.0  # seconds between two looks at whether the cluster's head is there
 HEAD_LOST = 4  # looks in vain
+NODES_EVERY = 5.0  # seconds between two looks for nodes that have joined
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class Driver:
         import ray
 
         self.cls = ray.remote(actor.RunActor)
+        self.nests = Nests()
         self.here = actor.installed()
         self._commands = commands
         self._outputs = outputs
@@ -86,7 +87,9 @@ class Driver:
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._read, args=(loop,), daemon=True).start()
         self.tell("connected", 0, head)
+        nests = asyncio.create_task(self.nests.keep())
         await _watch(head)
+        nests.cancel()
         self.tell("refused", 0, f"the head of the Ray cluster, {head}, is gone")
         os._exit(1)  # Ray would wait for it
 
@@ -135,6 +138,44 @@ class Driver:
         self.tell(kind, key, cause)
 
 
+class Nests:
+    """On each node the process of which runs are forks, started before a run comes."""
+
+    def __init__(self) -> None:
+        import ray
+
+        self._cls = ray.remote(actor.NestActor)
+        self._nests: dict[str, Any] = {}
+
+    async def keep(self) -> None:
+        """Have one on each node on which runs can train, also on those that join later."""
+        import ray
+
+        while True:
+            for node in await asyncio.to_thread(ray.nodes):
+                if node["Alive"] and node["Resources"].get("CPU"):
+                    self._of(node["NodeID"])
+            await asyncio.sleep(NODES_EVERY)
+
+    async def address(self, node: str) -> str:
+        """Where that of a node listens. Raises `RayError` where the node is gone, or it cannot start."""
+        found: str = await self._of(node).address.remote()
+        return found
+
+    def _of(self, node: str) -> Any:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if node not in self._nests:
+            self._nests[node] = self._cls.options(
+                num_cpus=0,
+                max_restarts=-1,
+                max_task_retries=-1,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+            ).remote()
+            self._nests[node].address.remote()
+        return self._nests[node]
+
+
 class Run:
     """One run's actor."""
 
@@ -167,19 +208,21 @@ class Run:
 
         sending = asyncio.create_task(self._send())
         try:
-            self._node, there = await self._placed()
+            self._node, node, there = await self._placed()
             if differs := actor.difference(self._node, there, self._driver.here):
                 return differs
+            nest = await self._driver.nests.address(node)
             stream = self._actor.train.options(
                 num_returns="streaming", _generator_backpressure_num_objects=UNREAD
-            ).remote(self._order.spec)
+            ).remote(self._order.spec, nest)
             self._begun.set()
-            patience = LOADING
-            while (said := await self._next(stream, patience)) is not None:
+            while isinstance(said := await self._next(stream), list):
                 if said:
                     self._driver.tell("said", self._key, said)
-                    patience = SILENCE
-            return "the worker process ended"
+            kind, cause = said
+            if kind == "interrupted":
+                raise Interrupted(f"the node {self._node} is gone: {cause}")
+            return f"{cause} on the node {self._node}"
         except ActorUnavailableError as error:
             raise Interrupted(f"the node {self._node} cannot be reached") from error
         except ActorDiedError as error:
@@ -193,17 +236,19 @@ class Run:
         finally:
             sending.cancel()
 
-    async def _next(self, stream: Any, patience: int) -> list[bytes] | None:
-        """The next batch; None after the last. Raises `Interrupted` after so many seconds of silence."""
+    async def _next(self, stream: Any) -> list[bytes] | tuple[str, str]:
+        """The next batch; how it ended after the last. Raises `Interrupted` where nothing comes."""
         coming = asyncio.ensure_future(_next(stream))
-        for _ in range(patience):  # one by one: where this process itself stood still, that counts as one
+        for _ in range(SILENCE):  # one by one: where this process itself stood still, that counts as one
             if (await asyncio.wait({coming}, timeout=1))[0]:
                 return coming.result()
         coming.cancel()
-        raise Interrupted(f"the node {self._node} has not answered for {patience} s")
+        raise Interrupted(f"the node {self._node} has not answered for {SILENCE} s")
 
-    async def _placed(self) -> tuple[str, Mapping[str, str]]:
-        """The node, and what is installed there. Says meanwhile what the cluster has no room for."""
+    async def _placed(self) -> tuple[str, str, Mapping[str, str]]:
+        """The node's address and id, and what is installed there. Says meanwhile what the cluster has no room
+        for.
+        """
         placed = asyncio.wrap_future(self._actor.installed.remote().future())
         told = ""
         while not (await asyncio.wait({placed}, timeout=UNPLACED))[0]:
@@ -211,7 +256,7 @@ class Run:
             if reason not in ("", told):
                 told = reason
                 self._driver.tell("unplaced", self._key, reason)
-        found: tuple[str, Mapping[str, str]] = placed.result()
+        found: tuple[str, str, Mapping[str, str]] = placed.result()
         return found
 
     async def _send(self) -> None:
@@ -240,12 +285,9 @@ def lacking(gpus: int) -> str:
     return ""
 
 
-async def _next(stream: Any) -> list[bytes] | None:
-    """The next batch of a generator's; None at its end."""
-    try:
-        said: list[bytes] = await (await anext(stream))
-    except StopAsyncIteration:
-        return None
+async def _next(stream: Any) -> list[bytes] | tuple[str, str]:
+    """The next batch of a generator's, or the end that it tells of."""
+    said: list[bytes] | tuple[str, str] = await (await anext(stream))
     return said
 
 
