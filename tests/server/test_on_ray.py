@@ -7,9 +7,8 @@ import pytest
 import ray_cluster
 
 pytestmark = [
-    pytest.mark.thorough,
     pytest.mark.slow,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(bool(ray_cluster.absent()), reason=ray_cluster.absent()),
 ]
 
@@ -17,6 +16,6 @@ pytestmark = [
 @pytest.mark.parametrize("tests", ["test_executors.py", "test_ray_faults.py"])
 def test_beside_a_cluster(tests):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "ray"]
-    done = ray_cluster.inside(*command, f"tests/server/{tests}", timeout=1100)
+    done = ray_cluster.inside(*command, f"tests/server/{tests}", timeout=580)
     assert done.returncode == 0, done.stdout
     assert "skipped" not in done.stdout.splitlines()[-1], done.stdout

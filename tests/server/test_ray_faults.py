@@ -137,45 +137,96 @@ def test_a_server_trains_there_and_leaves_nothing_behind(tmp_path):
         time.sleep(0.1)
 
 
-async def test_a_killed_actor_is_noticed_and_its_run_resumed(manager):
-    (run,) = await begun(manager)
-    await asyncio.sleep(1.5)  # a checkpoint is taken after a second
-    (pid,) = processes("ray::RunActor")
-    os.kill(pid, signal.SIGKILL)
-    began = time.monotonic()
-    await until(lambda: run.ended, "it is noticed")
-    print(f"killed actor noticed after {time.monotonic() - began:.2f} s: {run.reason}")
-    assert time.monotonic() - began < WITHIN
-    assert run.status == "failed"
-    assert "worker process on the node" in run.reason
-    await manager.recorder.flush()
-    at = run.step
-    await manager.resume(run)
-    await until(lambda: run.step > at + 50, "it trains on")
-    await manager.stop(run)
+def tree(pid):
+    """A process and all that came of it."""
+    return [pid, *(each for child in children_of(pid) for each in tree(child))]
 
 
-async def test_a_run_killed_at_random_moments_has_the_numbers_of_one_that_was_not(manager):
+def second_node():
+    """Ray's own process of the second node."""
+    (pid,) = processes("raylet/raylet", "second")
+    return pid
+
+
+def join_second_node():
+    ray_cluster.start(f"--address={ray_cluster.ADDRESS}", "--num-cpus=1", '--resources={"second": 1}')
+
+
+def actors():
+    return processes("ray::RunActor")
+
+
+def trainers():
+    """The runs' own processes: forks of the nests."""
+    nests = processes("descent.workers.on_ray.nest")
+    return [pid for nest in nests for pid in children_of(nest)]
+
+
+def victims(kind, chance):
+    """The processes to kill: a run's actor or its own process, or the second node's, all or the first."""
+    if kind == "actor":
+        return [chance.choice(actors())]
+    if kind == "process":
+        return [chance.choice(trainers())]
+    return tree(second_node()) if kind == "node" else [second_node()]
+
+
+async def test_what_is_killed_twenty_times_has_the_numbers_of_what_was_not(manager):
     chance = random.Random(7)
-    run = manager.create(EXPERIMENT, {}, seed=9, max_steps=20_000)
-    for _ in range(3):
-        at = run.step
-        await until(lambda at=at: run.step > at, "it trains")
-        await asyncio.sleep(chance.uniform(0, 2))
-        for pid in processes("ray::RunActor"):
-            os.kill(pid, signal.SIGKILL)
-        await until(lambda: run.ended, "it is noticed")
-        if run.status == "finished":
-            break
+    kinds = ["actor"] * 10 + ["process"] * 7 + ["node"] + ["raylet"] * 2
+    chance.shuffle(kinds)
+    runs = await begun(manager, 2)  # on both nodes
+    for run in runs:
+        await manager.set_pace(run, 300)
+    took = {}
+    for kind in kinds:
+        await until(lambda: len(actors()) == len(trainers()) == 2, "nothing is left of those killed before")
+        await asyncio.sleep(chance.uniform(0, 1.5))
+        for pid in victims(kind, chance):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        began = time.monotonic()
+        await until(lambda: any(run.ended for run in runs), "it is noticed")
+        took.setdefault(kind, []).append(time.monotonic() - began)
+        (lost,) = [run for run in runs if run.ended]
+        assert lost.status == ("failed" if kind in ("actor", "process") else "interrupted"), lost.reason
+        if kind in ("node", "raylet"):
+            await asyncio.to_thread(join_second_node)
         await manager.recorder.flush()
-        await manager.resume(run)
-    await until(lambda: run.ended and run.status == "finished", "it ends")
-    steps = scalars_of(run)["step"].tolist()
-    whole = await said_of(LocalExecutor(), spec_of(seed=9, max_steps=steps[-1] + 1))
-    here = columns_of(one.payload for one in whole if isinstance(one, ScalarsFrame))
-    first = steps[0]
-    for name, values in scalars_of(run).items():
-        assert values.tobytes() == here[name][first:].tobytes(), name
+        at = lost.step
+        await manager.resume(lost)
+        await until(lambda lost=lost, at=at: lost.step > at or lost.ended, "it trains on")
+        assert lost.status == "running", lost.reason
+    for kind, seconds in took.items():
+        seconds.sort()
+        middle = seconds[len(seconds) // 2]
+        print(f"{kind} killed: noticed after {seconds[0]:.2f} / {middle:.2f} / {seconds[-1]:.2f} s")
+    assert max(max(seconds) for seconds in took.values()) < WITHIN
+    for seed, run in enumerate(runs):
+        await manager.stop(run)
+        steps = scalars_of(run)["step"].tolist()
+        assert steps == list(range(len(steps)))
+        whole = await said_of(LocalExecutor(), spec_of(seed=seed, max_steps=len(steps)))
+        here = columns_of(one.payload for one in whole if isinstance(one, ScalarsFrame))
+        for name, values in scalars_of(run).items():
+            assert values.tobytes() == here[name].tobytes(), name
+
+
+async def test_a_run_that_takes_too_much_fails_alone_and_says_which_knob(executor):
+    other, ended = [], []
+    worker = await executor.start(spec_of(), other.append, ended.append)
+    large = experiments()["mlp-digits"].knobs_type(batch_size=128).model_dump(mode="json")
+    messages = await said_of(executor, spec_of(experiment="mlp-digits", knobs=large, memory_mb=16))
+    (state,) = [one.event for one in messages if isinstance(one, Event) and one.event["type"] == "state"][-1:]
+    assert state["status"] == "failed"
+    assert "batch_size: 128 is too large: a run may take 16 MiB of memory (setting RUN_MB)" in state["reason"]
+    assert (state["field"], state["params"]["most"]) == ("batch_size", 16)
+    heard = len(other)
+    async with asyncio.timeout(10):
+        while len(other) < heard + 3:
+            await asyncio.sleep(0.05)
+    assert not ended
+    worker.kill()
 
 
 async def test_an_experiment_of_ones_own_travels_with_the_run(executor, tmp_path):
@@ -222,11 +273,7 @@ async def test_a_server_that_reads_nothing_costs_no_memory_and_no_message(execut
 async def test_a_lost_node_interrupts_its_run_alone(manager):
     runs = await begun(manager, 2)  # as many as there are cores
     await asyncio.sleep(1.5)
-    (node,) = processes("raylet/raylet", "second")
-    for pid in [
-        node,
-        *children_of(node),
-    ]:  # alone, a worker trains on for seconds
+    for pid in tree(second_node()):
         os.kill(pid, signal.SIGKILL)
     began = time.monotonic()
     await until(lambda: any(run.ended for run in runs), "it is noticed")

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -22,6 +23,7 @@ from multiprocessing.connection import Connection
 HEARTBEAT = 1.0  # seconds without a message, after which an empty one says that the node is there
 AT_ONCE = 1 << 20  # bytes of messages sent together
 GRACE = 5.0  # seconds until the exit code of a process that says nothing more has to be there
+LAST_WORDS = 3.0  # seconds that an actor has to tell that its node is lost
 
 
 def installed() -> dict[str, str]:
@@ -48,6 +50,7 @@ class NestActor:
     """Keeps on its node the process of which runs are forks; it has loaded torch before one comes."""
 
     def __init__(self) -> None:
+        _end_with(os.getppid())
         self._process: subprocess.Popen[str] | None = None
         self._address = ""
 
@@ -76,6 +79,7 @@ class RunActor:
         self._begun = threading.Event()
         self._commands: Connection | None = None
         self._raylet = os.getppid()  # Ray's process on this node; where it has ended, the node is lost
+        _end_with(self._raylet)
 
     def installed(self) -> tuple[str, str, dict[str, str]]:
         """The node's address and id, and what is installed there; the answer comes once the actor has a
@@ -121,6 +125,18 @@ class RunActor:
             commands.send_bytes(pickle.dumps((os.environ.get("CUDA_VISIBLE_DEVICES"), spec)))
         self._commands = commands
         self._begun.set()
+
+
+def _end_with(raylet: int) -> None:
+    """Have this process end soon after Ray's own on this node, whose child it is: else it would stay."""
+
+    def watch() -> None:
+        while os.getppid() == raylet:
+            time.sleep(HEARTBEAT)
+        time.sleep(LAST_WORDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="raylet", daemon=True).start()
 
 
 def _cause(life: socket.socket) -> str:

@@ -61,7 +61,7 @@ class Nest:
         self._ready.register(self._listener, selectors.EVENT_READ, self._accept)
         while self._ready.get_map():
             for key, _ in self._ready.select():
-                if key.fileobj in self._ready.get_map():  # what came before may have ended it
+                if self._ready.get_map().get(key.fd) is key:  # what came before may have ended it
                     key.data()
 
     def _close(self, until: IO[str]) -> None:
