@@ -62,6 +62,12 @@ def start(*options: str, **environment: str) -> None:
     )
 
 
+def start_head() -> None:
+    """Start the head, which is a node as well."""
+    folder = os.environ[INSIDE]
+    start("--head", "--num-cpus=1", f"--temp-dir={folder}", "--port=6379", "--include-dashboard=false")
+
+
 def _apart() -> list[str]:
     return APART if os.geteuid() == 0 else [*APART, "--map-root-user"]
 
@@ -85,9 +91,7 @@ def main() -> int:
                 [*_apart(), sys.executable, *sys.argv], env=environment, check=False
             ).returncode
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    folder = os.environ[INSIDE]
-    head = [f"--temp-dir={folder}", "--port=6379", "--include-dashboard=false"]
-    start("--head", "--num-cpus=1", *head)
+    start_head()
     start(f"--address={ADDRESS}", "--num-cpus=1", '--resources={"second": 1}')
     return subprocess.run(sys.argv[1:], check=False).returncode
 

@@ -375,6 +375,7 @@ class Diagnosis(Message):
         "probe-failed",
         "checkpoint-failed",
         "checkpoint-damaged",
+        "not-on-cluster",
         "examination-failed",
         "not-exact",
         "exploding",

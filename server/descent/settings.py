@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         description="Address of the head of the Ray cluster, as 10.0.0.1:6379. Default: what RAY_ADDRESS "
         "says, or the cluster whose node runs on this machine.",
     )
+    ray_else_local: bool = Field(
+        True,
+        description="Whether runs train on this machine while the Ray cluster cannot be reached; else they "
+        "fail.",
+    )
     max_running: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,

@@ -91,6 +91,11 @@ test('an error never takes the place of what helps', () => {
   expect(stack.now[0]).toMatchObject({ kind: 'interrupted', action: 'resume' });
 });
 
+test('a run that the cluster could not take says from which step, and no finding is left beside it', () => {
+  const stack = stackOf(seen({ status: 'running', diagnoses: [found('not-on-cluster', 40)] }));
+  expect(stack.now).toMatchObject([{ kind: 'off-cluster', tone: 'warn', found: { step: 40 } }]);
+});
+
 test('a diverged run offers the way back that is known, else the undo of a change, else a new beginning', () => {
   const back = { step: 7, knobs: { lr: 1 } };
   const diverged = { status: 'diverged', diagnoses: [found('non-finite', 9, { back, rates: {} })] };

@@ -30,7 +30,7 @@ import { lastKept } from './runs.js';
  * @property {number[]} [kept]  the steps whose states such a script keeps
  */
 
-const STATES = ['checkpoint-damaged', 'non-finite', 'recovered']; // shown otherwise than as a finding
+const STATES = ['checkpoint-damaged', 'not-on-cluster', 'non-finite', 'recovered']; // shown otherwise than as a finding
 const LASTING = ['not-exact']; // of the device: no change of settings resolves it
 const PAUSES = ['unwatched', 'made-room']; // reasons shown to the learner
 
@@ -113,6 +113,8 @@ function states(run) {
   if (run.recording.reason) found.push({ kind: 'unrecorded', tone: 'warn' });
   const damaged = run.diagnoses.findLast((one) => one.code === 'checkpoint-damaged');
   if (damaged) found.push({ kind: 'damaged', tone: 'warn', found: damaged });
+  const alone = run.diagnoses.findLast((one) => one.code === 'not-on-cluster');
+  if (alone) found.push({ kind: 'off-cluster', tone: 'warn', found: alone });
   return found;
 }
 

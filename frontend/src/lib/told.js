@@ -45,6 +45,8 @@ export function tell(entry, run, around) {
       return tOr(`reason.cluster.${run.reason}`, run.reason);
     case 'damaged':
       return t('reason.damaged', { used: count(entry.found?.params.used ?? 0) });
+    case 'off-cluster':
+      return t('reason.off-cluster', { step: count(entry.found?.step ?? 0) });
     case 'queued':
       return queued(run);
     case 'unrecorded':

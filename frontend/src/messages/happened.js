@@ -24,6 +24,7 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   'finding.checkpoint-failed': ['no checkpoints', '체크포인트를 만들 수 없음'],
   'finding.checkpoint-damaged': ['a checkpoint was damaged', '체크포인트 손상'],
   'finding.not-exact': ['not exact on this device', '이 장치에서는 정확하지 않음'],
+  'finding.not-on-cluster': ['not on the cluster', '클러스터 밖에서 학습'],
   'stack.less': ['Less', '접기'],
   'stack.dismiss': ['Dismiss', '닫기'],
 });

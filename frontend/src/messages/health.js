@@ -174,6 +174,10 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '실행을 준비하고 있습니다. 몇 초 걸릴 수 있습니다.',
   ],
   'reason.onCpu': ['Start on the CPU', 'CPU에서 시작'],
+  'reason.off-cluster': [
+    'The cluster could not be reached, so from step {step} this run trained on the server itself.',
+    '클러스터에 연결할 수 없어, 이 실행은 스텝 {step}부터 서버에서 직접 학습했습니다.',
+  ],
   'reason.crowd': [
     '{n} other runs are training on this machine.',
     '이 컴퓨터에서 다른 실행 {n}개도 학습 중입니다.',

@@ -2201,7 +2201,7 @@ export interface components {
             seq: number;
             step: number;
             /** @enum {string} */
-            code: "non-finite" | "probe-failed" | "checkpoint-failed" | "checkpoint-damaged" | "examination-failed" | "not-exact" | "exploding" | "vanishing" | "dead-units" | "above-edge" | "stuck" | "overfitting" | "d-overpowers" | "mode-collapse" | "worse" | "out" | "uphill" | "recovered";
+            code: "non-finite" | "probe-failed" | "checkpoint-failed" | "checkpoint-damaged" | "not-on-cluster" | "examination-failed" | "not-exact" | "exploding" | "vanishing" | "dead-units" | "above-edge" | "stuck" | "overfitting" | "d-overpowers" | "mode-collapse" | "worse" | "out" | "uphill" | "recovered";
             /** @description A finding's measured values, place, cause and remedy; its `code` decides which of them there are. */
             params: {
                 value?: number;

@@ -61,10 +61,10 @@ class Executor(Protocol):
 
 def executor_of(settings: Settings) -> Executor:
     """The executor that the settings name."""
+    from descent.workers.process import LocalExecutor
+
     if settings.executor == "ray":
         from descent.workers.on_ray.executor import RayExecutor
 
-        return RayExecutor(settings.ray_address)
-    from descent.workers.process import LocalExecutor
-
+        return RayExecutor(settings.ray_address, LocalExecutor() if settings.ray_else_local else None)
     return LocalExecutor()

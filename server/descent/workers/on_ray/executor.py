@@ -18,9 +18,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from descent.engine.device import kind_of
-from descent.engine.messages import Control, Output, RunSpec, Unplaced
+from descent.engine.messages import Control, Event, Output, RunSpec, Unplaced
+from descent.protocol import Diagnosis
 from descent.workers import forks
-from descent.workers.executor import Interruption, Room
+from descent.workers.executor import Executor, Interruption, Room, Worker
 from descent.workers.on_ray import driver
 from descent.workers.on_ray.driver import listening
 from descent.workers.process import Commands, PipeCommands, ThreadCommands, cause_of, reaping
@@ -28,7 +29,8 @@ from descent.workers.process import Commands, PipeCommands, ThreadCommands, caus
 logger = logging.getLogger(__name__)
 
 CONNECTED_WITHIN = 30.0  # seconds
-BEGINNING = 8.0  # seconds until an actor trains: its process has to load torch (docs/cluster.md)
+HEAD_WITHIN = 2.0  # seconds that the head may take to answer when a run begins
+BEGINNING = 1.0  # seconds until an actor trains (docs/cluster.md)
 ASIDES = 8  # messages that the server may have about a run before its worker begins
 
 
@@ -63,9 +65,12 @@ class Listener:
 class RayExecutor:
     """Starts runs as actors of a Ray cluster; it connects when it has to, and again when that was lost."""
 
-    def __init__(self, address: str = "") -> None:
-        """`address`: of the cluster's head; by default what `RAY_ADDRESS` or this machine's node says."""
+    def __init__(self, address: str = "", here: Executor | None = None) -> None:
+        """`address`: of the cluster's head; by default what `RAY_ADDRESS` or this machine's node says.
+        `here`: what starts runs while the cluster cannot be reached.
+        """
         self._address = address
+        self._here = here
         self._connecting: asyncio.Task[Connected] | None = None
         self._keys = itertools.count(1)
 
@@ -75,17 +80,29 @@ class RayExecutor:
 
     async def start(
         self, spec: RunSpec, deliver: Callable[[Output], None], ended: Callable[[str], None]
-    ) -> RayWorker:
+    ) -> Worker:
         """Start a run. In the event loop, `deliver` gets each message, and `ended` the cause of its end.
 
-        Raises `OSError` where the cluster cannot be reached.
+        Where the cluster cannot be reached, a run on the CPU trains here, and says so. Raises `OSError` where
+        it does not.
         """
-        connected = await asyncio.shield(self._connect())
         trains = spec.sweep is None and not spec.take
         asides = ASIDES if trains else 0
-        listener = Listener(deliver, ended, spec.first_seq, asides)
-        spec = replace(spec, first_seq=spec.first_seq + asides)
-        return connected.start(next(self._keys), spec, listener)
+        later = replace(spec, first_seq=spec.first_seq + asides)
+        try:
+            connected = await asyncio.shield(self._connect())
+            await connected.check()
+            listener = Listener(deliver, ended, spec.first_seq, asides)
+            return connected.start(next(self._keys), later, listener)
+        except OSError as error:
+            if self._here is None or spec.device != "cpu":
+                raise
+            logger.warning("%s; a run trains on this machine", error)
+        if trains:
+            step = spec.replay.until if spec.replay else 0
+            told = Diagnosis(seq=spec.first_seq, step=step, code="not-on-cluster", params={})
+            deliver(Event(spec.first_seq, step, told.model_dump(mode="json")))
+        return await self._here.start(later, deliver, ended)
 
     async def room(self, device: str) -> Room:
         """A worker for each free CPU, or GPU where that is the device; but beside the first, for half of them
@@ -98,7 +115,9 @@ class RayExecutor:
         return Room(1 + free // 2, BEGINNING)
 
     def close(self) -> None:
-        """End the connection, and so every actor."""
+        """End the connection, and so every actor; what else starts runs lets go, too."""
+        if self._here is not None:
+            self._here.close()
         if (task := self._connecting) is None:
             return
         if not task.done():
@@ -139,6 +158,7 @@ class Connected:
 
     def __init__(self, process: BaseProcess, commands: Commands) -> None:
         self.gone = ""  # why, once it is
+        self.head = ""  # its address, once it has answered
         self._loop = asyncio.get_running_loop()
         self.answered = self._loop.create_future()
         self._process = process
@@ -154,6 +174,11 @@ class Connected:
         self._tell("free", key, resource)
         free: int = await answer
         return free
+
+    async def check(self) -> None:
+        """Raises `OSError` where the head was lost and the process that knows Ray has yet to notice."""
+        if not await listening(self.head, HEAD_WITHIN):
+            raise OSError(self.gone or f"the head of the Ray cluster, {self.head}, is gone")
 
     def start(self, key: int, spec: RunSpec, listener: Listener) -> RayWorker:
         """Have an actor made. Raises `OSError` where the cluster was just lost."""
@@ -187,6 +212,7 @@ class Connected:
     def _heard(self, kind: str, key: int, content: Any) -> None:
         if kind in ("connected", "refused"):
             self.gone = content if kind == "refused" else ""
+            self.head = content if kind == "connected" else self.head
             if not self.answered.done():
                 self.answered.set_result(None)
         elif kind == "free":
