@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from test_processes import children_of
 
+from descent.datasets.own import OwnFiles
 from descent.engine.messages import Event, RunSpec, ScalarsFrame
 from descent.registry import experiments
 from descent.workers import forks
@@ -18,6 +19,7 @@ from descent.workers.on_ray.actor import NestActor, RunActor
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not forks.FORKS, reason="nothing is forked here")]
 ENOUGH = 60  # seconds
+POINTS = b"x,y,kind\n" + b"".join(b"%d,%d,%s\n" % (n % 7, n % 5, b"ab"[n % 2 :][:1]) for n in range(60))
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +120,17 @@ def test_actor_and_fork_may_end_at_once(nest):
     assert process.poll() is None
 
 
-def test_a_nest_that_was_killed_is_replaced(nest):
+def test_a_nest_that_was_killed_is_replaced_and_reads_the_nodes_own_data(nest, tmp_path, monkeypatch):
     actor, process = nest
     before = actor.address()
     with process:
         process.kill()
+    monkeypatch.setenv("DESCENT_HOME", str(tmp_path))
+    file = OwnFiles(tmp_path / "data", most=1).add("points.csv", "table", POINTS).id
     assert actor.address() != before
-    *_, last = RunActor().train(spec_of(max_steps=1), actor.address())
+    spec = spec_of(max_steps=1, knobs={"dataset": "file", "file": file})
+    *said, last = RunActor().train(spec, actor.address())
+    assert state_of([one for batch in said for one in messages(batch)])["status"] == "finished"
     assert last == ("failed", "the worker process ended with exit code 0")
 
 

@@ -12,16 +12,20 @@ import random
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+import torch
 from test_executors import EXPERIMENT, columns_of, manager, scalars_of, until
 from test_processes import children_of
 
 import ray_cluster
 from conftest import serving
+from descent.datasets.own import OwnFiles
 from descent.engine.messages import Control, Event, RunSpec, ScalarsFrame, Unplaced
+from descent.kit.data.own_images import OWN_SIDE, OwnImages, packed
 from descent.own.load import loaded
 from descent.own.new import begin
 from descent.own.places import places
@@ -81,6 +85,11 @@ async def said_of(executor, spec, last=lambda message: isinstance(message, str))
             messages.append(await said.get())
     worker.kill()
     return messages
+
+
+def state_of(messages):
+    """The last state of what a run said."""
+    return [one.event for one in messages if isinstance(one, Event) and one.event["type"] == "state"][-1]
 
 
 async def begun(manager, count=1):
@@ -217,7 +226,7 @@ async def test_a_run_that_takes_too_much_fails_alone_and_says_which_knob(executo
     worker = await executor.start(spec_of(), other.append, ended.append)
     large = experiments()["mlp-digits"].knobs_type(batch_size=128).model_dump(mode="json")
     messages = await said_of(executor, spec_of(experiment="mlp-digits", knobs=large, memory_mb=16))
-    (state,) = [one.event for one in messages if isinstance(one, Event) and one.event["type"] == "state"][-1:]
+    state = state_of(messages)
     assert state["status"] == "failed"
     assert "batch_size: 128 is too large: a run may take 16 MiB of memory (setting RUN_MB)" in state["reason"]
     assert (state["field"], state["params"]["most"]) == ("batch_size", 16)
@@ -236,8 +245,23 @@ async def test_an_experiment_of_ones_own_travels_with_the_run(executor, tmp_path
     shutil.rmtree(tmp_path / "lab")
     knobs = loaded(code).knobs_type().model_dump(mode="json")
     messages = await said_of(executor, spec_of(experiment="spiral", knobs=knobs, code=code, max_steps=5))
-    states = [one.event for one in messages if isinstance(one, Event) and one.event["type"] == "state"]
-    assert states[-1]["status"] == "finished", states[-1]["reason"]
+    assert state_of(messages)["status"] == "finished", state_of(messages)["reason"]
+
+
+async def test_a_table_and_pictures_of_ones_own_are_read_on_the_node(executor, tmp_path):
+    files = OwnFiles(tmp_path / "data", most=3)
+    rows = b"".join(b"%d,%d,%s\n" % (n % 7, n % 5, b"ab"[n % 2 :][:1]) for n in range(60))
+    table = files.add("points.csv", "table", b"x,y,kind\n" + rows).id
+    pixels = torch.randint(256, (40, 3, OWN_SIDE, OWN_SIDE), dtype=torch.uint8)
+    kept = packed(OwnImages(pixels, torch.arange(40) % 2, ("cat", "dog")))
+    pictures = files.add("pets.zip", "images", kept).id
+    for experiment, file in (("neural-playground", table), ("mlp-digits", pictures)):
+        made = experiments()[experiment].knobs_type(dataset="file", file=file).model_dump(mode="json")
+        spec = spec_of(experiment=experiment, knobs=made, max_steps=5, data=(str(tmp_path / "data"),))
+        assert state_of(await said_of(executor, spec))["status"] == "finished"
+        lacking = state_of(await said_of(executor, replace(spec, data=())))
+        assert lacking["status"] == "failed"
+        assert f"the file {file} is no longer on this machine" in lacking["reason"]
 
 
 async def test_a_server_that_reads_nothing_costs_no_memory_and_no_message(executor):
