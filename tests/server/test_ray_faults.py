@@ -238,6 +238,25 @@ async def test_a_run_that_takes_too_much_fails_alone_and_says_which_knob(executo
     worker.kill()
 
 
+async def test_a_paused_run_gives_its_cpu_to_another_and_goes_on_beside_it(manager):
+    first, second = await begun(manager, 2)  # as many as there are cores
+    third = manager.create(EXPERIMENT, {}, seed=2)
+    await until(lambda: third.reason == "cpus-taken", "there is no room for it")
+    await manager.pause(first)
+    await until(lambda: third.step > 20, "it has the paused one's")
+    at = first.step
+    await manager.resume(first)
+    await until(lambda: first.step > at + 20, "it trains on")
+    await manager.stop(third)  # its core is taken again by the one that went on
+    await asyncio.sleep(4)  # Ray looks once a second for what it has room for
+    fourth = manager.create(EXPERIMENT, {}, seed=3)
+    await until(lambda: fourth.reason == "cpus-taken", "there is no room for another")
+    branch = await manager.branch(second, 100, {"lr": 0.1}, paused=True)
+    await until(lambda: branch.status == "paused", "what begins paused waits for no core")
+    for run in (first, second, fourth, branch):
+        await manager.stop(run)
+
+
 async def test_an_experiment_of_ones_own_travels_with_the_run(executor, tmp_path):
     begin("spiral", tmp_path / "lab", set())
     (place,) = places([tmp_path / "lab"], chapters())

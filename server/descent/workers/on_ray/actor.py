@@ -81,14 +81,11 @@ class RunActor:
         self._raylet = os.getppid()  # Ray's process on this node; where it has ended, the node is lost
         _end_with(self._raylet)
 
-    def installed(self) -> tuple[str, str, dict[str, str]]:
-        """The node's address and id, and what is installed there; the answer comes once the actor has a
-        place.
-        """
-        import ray
+    def installed(self) -> tuple[str, dict[str, str]]:
+        """The node's address, and what is installed there."""
         import ray.util
 
-        return ray.util.get_node_ip_address(), ray.get_runtime_context().get_node_id(), installed()
+        return ray.util.get_node_ip_address(), installed()
 
     def train(self, spec: bytes, nest: str) -> Iterator[Sequence[bytes] | tuple[str, str]]:
         """Train a pickled `RunSpec` in a fork of the nest at an address; gives what the run says, pickled, in

@@ -1,7 +1,8 @@
 """The process that knows Ray: it makes an actor of each run, and passes messages between it and the server.
 
-What the server asks: `("start", key, Order)`, `("send", key, JSON)`, `("kill", key, None)`, and
-`("free", key, resource)`, answered by `("free", key, how many)`. What it is told:
+What the server asks: `("start", key, Order)`, `("send", key, JSON)`, `("hold", key, whether it needs a
+CPU)`, `("kill", key, None)`, and `("free", key, resource)`, answered by `("free", key, how many)`. What it is
+told:
 `("connected", 0, address)` or `("refused", 0, sentence)` first; then of each run `("said", key, messages)`,
 `("unplaced", key, reason)`, and last `("failed", key, cause)` or `("interrupted", key, cause)`.
 """
@@ -20,6 +21,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 from descent.workers.on_ray import actor
+from descent.workers.on_ray.places import Nests, Place, Places, lacking
 
 UNREAD = 8  # batches of an actor's messages that wait here; it sends no more until one is read
 MOST_UNSENT = 4 << 20  # bytes of commands that an actor does not take, above which it counts as hung
@@ -27,7 +29,6 @@ SILENCE = 7  # seconds without a heartbeat, after which a node is taken to be lo
 UNPLACED = 5.0  # seconds until a run is said to have no place: Ray may have to start a process for it
 HEAD_EVERY = 1.0  # seconds between two looks at whether the cluster's head is there
 HEAD_LOST = 4  # looks in vain
-NODES_EVERY = 5.0  # seconds between two looks for nodes that have joined
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Order:
 
     spec: bytes
     gpus: int
+    shares: bool  # rather than wait for a CPU: it begins paused
 
 
 class Interrupted(Exception):
@@ -73,6 +75,7 @@ class Driver:
 
         self.cls = ray.remote(actor.RunActor)
         self.nests = Nests()
+        self.places = Places()
         self.here = actor.installed()
         self._commands = commands
         self._outputs = outputs
@@ -109,16 +112,23 @@ class Driver:
     def _heard(self, kind: str, key: int, content: Any) -> None:
         if kind == "start":
             self._runs[key] = Run(self, key, content)
-            self._begin(self._follow(key, self._runs[key]))
+            self._runs[key].task = self._begin(self._follow(key, self._runs[key]))
         elif kind == "free":
             self._begin(self._count(key, content))
         elif run := self._runs.get(key):  # it has not ended meanwhile
-            run.send(content) if kind == "send" else run.kill()
+            match kind:
+                case "send":
+                    run.send(content)
+                case "hold":
+                    run.hold(content)
+                case "kill":
+                    run.kill()
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _count(self, key: int, resource: str) -> None:
         import ray
@@ -131,49 +141,13 @@ class Driver:
             cause = await run.follow()
         except Interrupted as error:
             kind, cause = "interrupted", str(error)
+        except asyncio.CancelledError:
+            kind, cause = "failed", "it was ended before it began"
         else:
             kind = "failed"
         del self._runs[key]
-        run.kill()
+        run.close()
         self.tell(kind, key, cause)
-
-
-class Nests:
-    """On each node the process of which runs are forks, started before a run comes."""
-
-    def __init__(self) -> None:
-        import ray
-
-        self._cls = ray.remote(actor.NestActor)
-        self._nests: dict[str, Any] = {}
-
-    async def keep(self) -> None:
-        """Have one on each node on which runs can train, also on those that join later."""
-        import ray
-
-        while True:
-            for node in await asyncio.to_thread(ray.nodes):
-                if node["Alive"] and node["Resources"].get("CPU"):
-                    self._of(node["NodeID"])
-            await asyncio.sleep(NODES_EVERY)
-
-    async def address(self, node: str) -> str:
-        """Where that of a node listens. Raises `RayError` where the node is gone, or it cannot start."""
-        found: str = await self._of(node).address.remote()
-        return found
-
-    def _of(self, node: str) -> Any:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        if node not in self._nests:
-            self._nests[node] = self._cls.options(
-                num_cpus=0,
-                max_restarts=-1,
-                max_task_retries=-1,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
-            ).remote()
-            self._nests[node].address.remote()
-        return self._nests[node]
 
 
 class Run:
@@ -183,7 +157,9 @@ class Run:
         self._driver = driver
         self._key = key
         self._order = order
-        self._actor = driver.cls.options(num_cpus=1, num_gpus=order.gpus, max_concurrency=2).remote()
+        self.task: asyncio.Task[None] | None = None  # that follows it
+        self._place = Place(driver.places, order.gpus)
+        self._actor: Any = None  # until it has a place
         self._unsent: list[bytes] = []
         self._changed = asyncio.Event()
         self._begun = asyncio.Event()
@@ -196,11 +172,26 @@ class Run:
         if sum(map(len, self._unsent)) > MOST_UNSENT:
             self.kill()
 
+    def hold(self, holds: bool) -> None:
+        """Ask for a CPU again, or give it back: it goes on, or pauses."""
+        self._place.hold(holds)
+
     def kill(self) -> None:
-        """End the actor at once, also one that has no place yet."""
+        """End the run at once, also one that has no place yet."""
         import ray
 
-        ray.kill(self._actor, no_restart=True)
+        if self._actor is not None:
+            ray.kill(self._actor, no_restart=True)
+        elif self.task is not None:
+            self.task.cancel()
+
+    def close(self) -> None:
+        """End the actor, and give back what Ray keeps for the run."""
+        import ray
+
+        if self._actor is not None:
+            ray.kill(self._actor, no_restart=True)
+        self._place.close()
 
     async def follow(self) -> str:
         """Relay until the actor is gone; returns the cause. Raises `Interrupted`."""
@@ -208,10 +199,17 @@ class Run:
 
         sending = asyncio.create_task(self._send())
         try:
-            self._node, node, there = await self._placed()
+            await self._find_place()
+            self._actor = self._driver.cls.options(
+                num_cpus=0,
+                num_gpus=self._order.gpus,
+                max_concurrency=2,
+                scheduling_strategy=self._place.strategy(),
+            ).remote()
+            self._node, there = await self._actor.installed.remote()
             if differs := actor.difference(self._node, there, self._driver.here):
                 return differs
-            nest = await self._driver.nests.address(node)
+            nest = await self._driver.nests.address(self._place.node)
             stream = self._actor.train.options(
                 num_returns="streaming", _generator_backpressure_num_objects=UNREAD
             ).remote(self._order.spec, nest)
@@ -245,19 +243,16 @@ class Run:
         coming.cancel()
         raise Interrupted(f"the node {self._node} has not answered for {SILENCE} s")
 
-    async def _placed(self) -> tuple[str, str, Mapping[str, str]]:
-        """The node's address and id, and what is installed there. Says meanwhile what the cluster has no room
-        for.
-        """
-        placed = asyncio.wrap_future(self._actor.installed.remote().future())
+    async def _find_place(self) -> None:
+        """Wait for room. Says meanwhile what there is none of; one that need not wait for it shares."""
         told = ""
-        while not (await asyncio.wait({placed}, timeout=UNPLACED))[0]:
+        while not await self._place.found(UNPLACED):
+            if self._order.shares and await self._place.shared():
+                return
             reason = await asyncio.to_thread(lacking, self._order.gpus)
             if reason not in ("", told):
                 told = reason
                 self._driver.tell("unplaced", self._key, reason)
-        found: tuple[str, str, Mapping[str, str]] = placed.result()
-        return found
 
     async def _send(self) -> None:
         """Send commands, one call at a time, so that they come in order."""
@@ -270,19 +265,6 @@ class Run:
                 self._changed.clear()
                 controls, self._unsent = self._unsent, []
                 await self._actor.command.remote(controls)
-
-
-def lacking(gpus: int) -> str:
-    """What a run that needs so many GPUs waits for; nothing if there is enough of all."""
-    import ray
-
-    have, free = ray.cluster_resources(), ray.available_resources()
-    for name, need in (("GPU", gpus), ("CPU", 1)):
-        if have.get(name, 0) < need:
-            return f"no-{name.lower()}"
-        if free.get(name, 0) < need:
-            return f"{name.lower()}s-taken"
-    return ""
 
 
 async def _next(stream: Any) -> list[bytes] | tuple[str, str]:

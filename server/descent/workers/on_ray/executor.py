@@ -60,6 +60,7 @@ class Listener:
     ended: Callable[[str], None]
     first_seq: int  # of what may be said of a run that has no place yet
     asides: int
+    holds: bool = True  # a CPU
 
 
 class RayExecutor:
@@ -187,7 +188,7 @@ class Connected:
         self._runs[key] = listener
         on_gpu = kind_of(spec.device) == "cuda"
         spec = replace(spec, device="cuda") if on_gpu else spec  # an actor sees no GPU but its own
-        self._tell("start", key, driver.Order(pickle.dumps(spec), int(on_gpu)))
+        self._tell("start", key, driver.Order(pickle.dumps(spec), gpus=int(on_gpu), shares=spec.paused))
         return RayWorker(lambda kind, content=None: self._tell(kind, key, content))
 
     def close(self) -> None:
@@ -227,8 +228,14 @@ class Connected:
                 listener.asides -= 1
                 listener.deliver(Unplaced(listener.first_seq - 1, 0, content))
         else:
+            listener = self._runs[key]
             for output in content:
-                self._runs[key].deliver(output)
+                listener.deliver(output)
+                if isinstance(output, Event) and output.event["type"] == "state":
+                    holds = output.event["status"] == "running"
+                    if holds != listener.holds:
+                        listener.holds = holds
+                        self._tell("hold", key, holds)
 
     def _ended(self, cause: str) -> None:
         self._commands.close()
