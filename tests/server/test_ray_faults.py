@@ -347,6 +347,7 @@ async def test_a_lost_head_interrupts_all_and_the_server_goes_on_until_it_is_bac
     assert run.status == "interrupted"
     with pytest.raises(OSError, match=r"the head of .*:6379, is gone|nothing listens"):
         await said_of(executor, spec_of(device="cuda"))  # here is no GPU
+    await until(lambda: not actors(), "nothing is left of those that the head had")
     await manager.recorder.flush()
     at = run.step
     await manager.resume(run)

@@ -43,11 +43,6 @@ def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
     after_others()
     if spec.device == "cpu":  # a GPU's driver maps more than the machine has
         spec = replace(spec, memory_mb=bound_memory(spec.memory_mb))
-    work(inbox, outputs, spec)
-
-
-def work(inbox: Inbox, outputs: Connection, spec: RunSpec) -> None:
-    """Train one run in this thread, with commands from `inbox`; all output goes to `outputs`."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     torch.set_num_threads(1)
     outbox = Outbox(outputs)

@@ -2,9 +2,8 @@
 
 What the server asks: `("start", key, Order)`, `("send", key, JSON)`, `("hold", key, whether it needs a
 CPU)`, `("kill", key, None)`, and `("free", key, resource)`, answered by `("free", key, how many)`. What it is
-told:
-`("connected", 0, address)` or `("refused", 0, sentence)` first; then of each run `("said", key, messages)`,
-`("unplaced", key, reason)`, and last `("failed", key, cause)` or `("interrupted", key, cause)`.
+told: `("connected", 0, address)` or `("refused", 0, sentence)` first; then of each run `("said", key,
+messages)`, `("unplaced", key, reason)`, and last `("failed", key, cause)` or `("interrupted", key, cause)`.
 """
 
 from __future__ import annotations
