@@ -167,7 +167,7 @@ async def main() -> int:
     here, there = LocalExecutor(), RayExecutor(ray_cluster.ADDRESS)
     here.warm_up()
     there.warm_up()
-    await asyncio.sleep(15)  # both have loaded torch
+    await asyncio.sleep(25)  # both have loaded torch
     print("run here:   ", await starts(here, asked.runs, 0.5))
     print("run on Ray: ", await starts(there, asked.runs, 2))
     print("at once:    ", await starts(there, asked.runs, 0))

@@ -142,6 +142,8 @@ class Driver:
             kind, cause = "interrupted", str(error)
         except asyncio.CancelledError:
             kind, cause = "failed", "it was ended before it began"
+        except Exception as error:  # Ray's own, which it does not document: the run has to end
+            kind, cause = "failed", f"the Ray cluster failed: {_brief(error)}"
         else:
             kind = "failed"
         del self._runs[key]
@@ -162,7 +164,7 @@ class Run:
         self._unsent: list[bytes] = []
         self._changed = asyncio.Event()
         self._begun = asyncio.Event()
-        self._node = "?"
+        self._node = "that was chosen"  # until it is known
 
     def send(self, control: bytes) -> None:
         """Send a command after those before it."""
@@ -194,7 +196,7 @@ class Run:
 
     async def follow(self) -> str:
         """Relay until the actor is gone; returns the cause. Raises `Interrupted`."""
-        from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
+        from ray.exceptions import ActorDiedError, ActorUnavailableError, ActorUnschedulableError, RayError
 
         sending = asyncio.create_task(self._send())
         try:
@@ -220,7 +222,7 @@ class Run:
             if kind == "interrupted":
                 raise Interrupted(f"the node {self._node} is gone: {cause}")
             return f"{cause} on the node {self._node}"
-        except ActorUnavailableError as error:
+        except (ActorUnavailableError, ActorUnschedulableError) as error:
             raise Interrupted(f"the node {self._node} cannot be reached") from error
         except ActorDiedError as error:
             if "its node" in str(error):

@@ -188,7 +188,8 @@ class Connected:
         self._runs[key] = listener
         on_gpu = kind_of(spec.device) == "cuda"
         spec = replace(spec, device="cuda") if on_gpu else spec  # an actor sees no GPU but its own
-        self._tell("start", key, driver.Order(pickle.dumps(spec), gpus=int(on_gpu), shares=spec.paused))
+        order = driver.Order(pickle.dumps(spec), int(on_gpu), shares=spec.paused and not on_gpu)
+        self._tell("start", key, order)
         return RayWorker(lambda kind, content=None: self._tell(kind, key, content))
 
     def close(self) -> None:
