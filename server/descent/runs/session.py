@@ -217,8 +217,16 @@ class Sessions:
                 if run.status == "starting":
                     run.reason = reason
                     self.announce(run)
-            case SweepFrame() | SweepDivided() | SweepRefused() | Taken() | NotTaken() | Measured() | NotMeasured():
-                raise AssertionError("a run neither sweeps nor ends with its weights, nor is it measured")
+            case (
+                SweepFrame()
+                | SweepDivided()
+                | SweepRefused()
+                | Taken()
+                | NotTaken()
+                | Measured()
+                | NotMeasured()
+            ):
+                raise AssertionError("what is measured is no run")
 
     def _note(self, run: Run, event: Mapping[str, Any]) -> None:
         """Update the run's record from its worker's event."""

@@ -87,7 +87,7 @@ class RayExecutor:
         Where the cluster cannot be reached, a run on the CPU trains here, and says so. Raises `OSError` where
         it does not.
         """
-        trains = spec.sweep is None and not spec.take
+        trains = spec.sweep is None and not spec.take and not spec.measure
         asides = ASIDES if trains else 0
         later = replace(spec, first_seq=spec.first_seq + asides)
         try:
