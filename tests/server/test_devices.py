@@ -21,6 +21,7 @@ from descent.engine.loop import Loop
 from descent.engine.messages import Measured, NotMeasured, RunSpec
 from descent.engine.observe import borrowed
 from descent.errors import NoDevice
+from descent.registry import experiments
 from descent.runs.choices import REMEMBERED, WORTH, Choice, Choices, chosen, key_of
 from descent.runs.devices import Devices
 from descent.runs.manager import RunManager
@@ -28,6 +29,7 @@ from descent.settings import Settings
 from descent.store.store import Store
 from descent.web.app import create_app
 from descent.workers import forks
+from descent.workers.process import LocalExecutor
 from descent.workers.unable import unable
 from descent.workers.worker import train
 from tiny import REGISTRY, Said, Script, ThreadExecutor, Tiny, TinyKnobs, entry_of, loop_of
@@ -172,6 +174,41 @@ def test_a_cluster_is_asked_for_a_gpu_by_name_alone(tmp_path, machine_with):
 def test_what_trains_with_metal_is_never_forked():
     assert forks.context("mps").get_start_method() == "spawn"
     assert forks.context("cuda:0").get_start_method() == forks.context().get_start_method()
+
+
+@pytest.mark.slow
+async def test_a_worker_that_was_not_forked_answers():
+    """On a machine without Metal it says that; on one with it, it would train."""
+    knobs = experiments()["neural-playground"].knobs_type().model_dump(mode="json")
+    said, over = [], asyncio.Event()
+
+    def deliver(output):
+        said.append(output)
+        over.set()
+
+    async with asyncio.timeout(120):
+        spec = RunSpec("run", "neural-playground", knobs, 0, "mps", max_steps=1)
+        worker = await LocalExecutor().start(spec, deliver, said.append)
+        await over.wait()
+    worker.kill()
+    assert said[0].event["status"] == "failed"
+    assert "mps" in said[0].event["reason"].lower()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here it would be measured")
+async def test_workers_measure_and_one_without_its_device_loses(tmp_path, machine_with):
+    machine_with("cpu", "cuda:0")
+    manager = RunManager(Settings(home=tmp_path, idle_pause=0), LocalExecutor(), Store("", tmp_path))
+    run = manager.create("neural-playground", {}, max_steps=20)
+    async with asyncio.timeout(120):
+        while not run.ended:
+            await asyncio.sleep(0.02)
+    (said,) = events(run, "device")
+    assert (run.status, run.device, run.step) == ("finished", "cpu", 20)
+    assert said["rates"]["cpu"] > 10
+    assert "cuda" in said["failed"]["cuda"].lower()
+    await manager.close()
 
 
 @pytest.mark.parametrize(
