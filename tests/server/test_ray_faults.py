@@ -221,6 +221,26 @@ async def test_what_is_killed_twenty_times_has_the_numbers_of_what_was_not(manag
             assert values.tobytes() == here[name].tobytes(), name
 
 
+async def test_a_node_that_falls_silent_is_given_up(manager):
+    runs = await begun(manager, 2)
+    node = tree(second_node())
+    for pid in node:
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        await until(lambda: any(run.ended for run in runs), "it is noticed")
+        print(f"silent node noticed after {time.monotonic() - began:.2f} s")
+        assert time.monotonic() - began < WITHIN
+        (lost,) = [run for run in runs if run.ended]
+        assert (lost.status, lost.reason) == ("interrupted", "the node 127.0.0.1 has not answered for 7 s")
+    finally:
+        for pid in node:
+            os.kill(pid, signal.SIGKILL)
+    (other,) = [run for run in runs if not run.ended]
+    await manager.stop(other)
+    await asyncio.to_thread(join_second_node)
+
+
 async def test_a_run_that_takes_too_much_fails_alone_and_says_which_knob(executor):
     other, ended = [], []
     worker = await executor.start(spec_of(), other.append, ended.append)
