@@ -83,7 +83,7 @@ export class Session {
   #branching = false;
   /** @type {Promise<void> | null} */
   #beginning = null;
-  /** The run to create next. @type {{values: Knobs, seed: number, paused: boolean, until: number, device?: 'cpu'} | null} */
+  /** The run to create next. @type {{values: Knobs, seed: number, paused: boolean, until: number} | null} */
   #asked = null;
   /** Live knobs set while a run was being created. @type {Knobs} */
   #meanwhile = {};
@@ -327,10 +327,9 @@ export class Session {
    * @param {number} seed
    * @param {boolean} paused
    * @param {number} [until]  the step to which it trains at once
-   * @param {'cpu'} [device]  by default what the server takes
    */
-  async begin(values, seed, paused, until = 0, device = undefined) {
-    this.#asked = { values, seed, paused, until, device };
+  async begin(values, seed, paused, until = 0) {
+    this.#asked = { values, seed, paused, until };
     if (this.run) this.wanted = laidOver(this.run.knobs, values);
     this.#beginning ??= this.#beginAsked().finally(() => (this.#beginning = null));
     await this.#beginning;
@@ -342,7 +341,7 @@ export class Session {
     /** @type {Promise<unknown>} */
     let stopped = Promise.resolve();
     while (this.#asked) {
-      const { values, seed, paused, until, device } = this.#asked;
+      const { values, seed, paused, until } = this.#asked;
       this.#asked = null;
       const before = this.run;
       try {
@@ -353,7 +352,6 @@ export class Session {
           paused,
           ...(this.device !== 'auto' && { device: this.device }),
           ...(until && { until }),
-          ...(device && { device }),
           viewed: true,
         });
         if (before && !before.ended) {
@@ -497,11 +495,6 @@ export class Session {
     if (!run.halted) run.send({ type: 'pause' });
     this.story.note('step');
     run.send({ type: 'step', steps: 1 });
-  }
-
-  /** Start over on the CPU, since the run waits for a GPU. */
-  onCpu() {
-    if (this.run) this.begin(this.run.knobs, this.run.seed, false, 0, 'cpu');
   }
 
   /** Start over with the same settings but for these knobs. @param {Knobs} values */
