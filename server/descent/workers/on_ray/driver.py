@@ -110,8 +110,8 @@ class Driver:
 
     def _heard(self, kind: str, key: int, content: Any) -> None:
         if kind == "start":
-            self._runs[key] = Run(self, key, content)
-            self._runs[key].task = self._begin(self._follow(key, self._runs[key]))
+            begun = self._runs[key] = Run(self, key, content)
+            begun.task = self._begin(self._follow(key, begun))
         elif kind == "free":
             self._begin(self._count(key, content))
         elif run := self._runs.get(key):  # it has not ended meanwhile
@@ -164,7 +164,7 @@ class Run:
         self._unsent: list[bytes] = []
         self._changed = asyncio.Event()
         self._begun = asyncio.Event()
-        self._node = "that was chosen"  # until it is known
+        self._node = "?"
 
     def send(self, control: bytes) -> None:
         """Send a command after those before it."""
@@ -201,6 +201,7 @@ class Run:
         sending = asyncio.create_task(self._send())
         try:
             await self._find_place()
+            self._node = self._place.node[:8]  # until its address is known
             self._actor = self._driver.cls.options(
                 num_cpus=0,
                 num_gpus=self._order.gpus,
