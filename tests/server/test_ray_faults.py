@@ -100,8 +100,9 @@ async def begun(manager, count=1):
 
 
 async def test_what_the_cluster_cannot_give_is_said(executor):
-    messages = await said_of(executor, spec_of(device="cuda"), lambda one: isinstance(one, Unplaced))
-    assert messages[-1].reason == "no-gpu"
+    for lacking, needs in (("no-gpu", {"device": "cuda"}), ("no-cpu", {"cores": 2})):  # a node has one
+        messages = await said_of(executor, spec_of(**needs), lambda one: isinstance(one, Unplaced))
+        assert messages[-1].reason == lacking
 
 
 async def test_a_node_with_another_torch_is_refused(executor, tmp_path):

@@ -162,8 +162,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
     '클러스터의 모든 GPU가 사용 중입니다. GPU가 비는 대로 이 실행이 시작됩니다.',
   ],
   'reason.cluster.no-cpu': [
-    'No node of the cluster offers a core. This run starts when one joins that does.',
-    '클러스터에 코어를 제공하는 노드가 없습니다. 그런 노드가 들어오면 이 실행이 시작됩니다.',
+    'No node of the cluster has the cores that this run needs. It starts when one joins that has.',
+    '클러스터에 이 실행에 필요한 만큼 코어가 있는 노드가 없습니다. 그런 노드가 들어오면 시작됩니다.',
   ],
   'reason.cluster.no-gpu': [
     'No node of the cluster has a GPU. This run starts when one joins that has.',
@@ -175,8 +175,8 @@ export default /** @satisfies {import('./index.js').Texts} */ ({
   ],
   'reason.onCpu': ['Start on the CPU', 'CPU에서 시작'],
   'reason.off-cluster': [
-    'The cluster could not be reached, so from step {step} this run trained on the server itself.',
-    '클러스터에 연결할 수 없어, 이 실행은 스텝 {step}부터 서버에서 직접 학습했습니다.',
+    'The cluster could not be reached: from step {step} on this run trains on the server itself.',
+    '클러스터에 연결할 수 없습니다. 이 실행은 스텝 {step}부터 서버에서 직접 학습합니다.',
   ],
   'reason.crowd': [
     '{n} other runs are training on this machine.',

@@ -59,7 +59,7 @@ FINITE = torch.finfo(torch.float32).max  # a scalar beyond has diverged
 
 def run(steps: int, device: str, out: Path, data: Path | None = None) -> None:
     """Train, and write every step's scalars to a CSV file; an empty cell is one that was not measured."""
-    torch.set_num_threads(1)  # sums over several threads are rounded differently
+    torch.set_num_threads({cores})  # sums over several threads are rounded differently
     random.seed(SEED)
     np.random.seed(SEED)
     torch.manual_seed(SEED)
@@ -254,6 +254,7 @@ def text(recipe: Recipe) -> str:
             knobs=type(knobs).__name__,
             run=literal(dict(recipe.run)),
             seed=literal(recipe.seed),
+            cores=literal(cls.cores),
             streams=literal(recipe.streams),
             steps=literal(recipe.steps),
             changes=literal([(step, dict(values)) for step, values in recipe.changes]),

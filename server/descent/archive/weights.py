@@ -57,7 +57,7 @@ def write(
     entry = registry.find(row.experiment)
     replay, _ = way_back(store, entry, run_id, step)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as it was trained: the bits depend on it
+    torch.set_num_threads(entry.cls.cores)  # as it was trained: the bits depend on it
     try:
         spec = spec_of(row, entry, borrowed_by(store, registry, run_id), replay, settings, what_of(format))
         return replay.until, as_file(taken(entry, spec), format)

@@ -278,7 +278,7 @@ def _train(
     folders = tuple(map(str, settings.data_folders))
     spec = RunSpec("terminal", id, knobs, seed, "cpu", entry.code, max_steps=steps, data=folders)
     spec = replace(spec, device=_placed(entry, spec, device, settings))
-    torch.set_num_threads(1)
+    torch.set_num_threads(entry.cls.cores)
     latest: dict[str, float] = {}
     reason = ""
     progress = Progress(

@@ -134,6 +134,7 @@ class Experiment(ABC, Generic[K]):
     measures: ClassVar[Mapping[str, Measure]] = {}  # by scalar; the first loss is the main one
     pace: ClassVar[float | None] = None  # steps per second to begin with; None: as fast as it goes
     opening: ClassVar[float] = 8.0  # steps per second in the first seconds of a run opened on the page
+    cores: ClassVar[int] = 1  # threads of torch's in a run; on a cluster it waits for as many cores
     steers: ClassVar[Mapping[str, str]] = {}  # by rate knob, the attribute with its optimizers
     lent: Mapping[str, Recorded] = {}  # by knob, the run it names; while `build` runs
     training_samples: int = 0  # what an epoch passes over, in batches of the knob `batch_size`

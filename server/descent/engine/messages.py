@@ -89,6 +89,7 @@ class RunSpec:
     probe_budget: float = 0.05
     first_seq: int = 1  # of the worker's first message
     data: tuple[str, ...] = ()  # folders with data sets
+    cores: int = 1  # see `Experiment.cores`
     memory_mb: int = 0  # MiB it may take of the machine; 0: three quarters of them
     watch: tuple[str, ...] = ()
     max_fps: float = 30.0

@@ -170,6 +170,7 @@ class Sessions:
             probe_budget=self._settings.probe_budget,
             first_seq=run.channel.last_seq + 1,
             data=tuple(map(str, self._settings.data_folders)),
+            cores=run.entry.cls.cores,
             memory_mb=self._settings.run_mb,
             watch=run.watching[0],
             max_fps=run.watching[1],

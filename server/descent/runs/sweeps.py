@@ -91,6 +91,7 @@ class Sweeps:
                 borrowed=run.borrowed,
                 device=run.device,
                 data=tuple(map(str, self._settings.data_folders)),
+                cores=run.entry.cls.cores,
                 memory_mb=self._settings.run_mb,
                 replay=replay,
             )

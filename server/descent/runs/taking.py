@@ -45,6 +45,7 @@ def spec_of(
         borrowed=borrowed,
         device=run.device,
         data=tuple(map(str, settings.data_folders)),
+        cores=entry.cls.cores,
         memory_mb=settings.run_mb,
         replay=replay,
         take=what,

@@ -44,7 +44,7 @@ def main(commands: Connection, outputs: Connection, spec: RunSpec) -> None:
     if spec.device == "cpu":  # a GPU's driver maps more than the machine has
         spec = replace(spec, memory_mb=bound_memory(spec.memory_mb))
     sys.setswitchinterval(SWITCH_INTERVAL)
-    torch.set_num_threads(1)
+    torch.set_num_threads(spec.cores)
     outbox = Outbox(outputs)
     try:
         entry = loaded(spec.code) if spec.code else experiments()[spec.experiment]

@@ -35,6 +35,7 @@ class Order:
     """A run to start: its pickled `RunSpec`, and what it needs."""
 
     spec: bytes
+    cpus: int
     gpus: int
     shares: bool  # rather than wait for a CPU: it begins paused
 
@@ -159,7 +160,7 @@ class Run:
         self._key = key
         self._order = order
         self.task: asyncio.Task[None] | None = None  # that follows it
-        self._place = Place(driver.places, order.gpus)
+        self._place = Place(driver.places, order.cpus, order.gpus)
         self._actor: Any = None  # until it has a place
         self._unsent: list[bytes] = []
         self._changed = asyncio.Event()
@@ -251,7 +252,7 @@ class Run:
         while not await self._place.found(UNPLACED):
             if self._order.shares and await self._place.shared():
                 return
-            reason = await asyncio.to_thread(lacking, self._order.gpus)
+            reason = await asyncio.to_thread(lacking, self._order.cpus, self._order.gpus)
             if reason not in ("", told):
                 told = reason
                 self._driver.tell("unplaced", self._key, reason)

@@ -188,7 +188,7 @@ class Connected:
         self._runs[key] = listener
         on_gpu = kind_of(spec.device) == "cuda"
         spec = replace(spec, device="cuda") if on_gpu else spec  # an actor sees no GPU but its own
-        order = driver.Order(pickle.dumps(spec), int(on_gpu), shares=spec.paused and not on_gpu)
+        order = driver.Order(pickle.dumps(spec), spec.cores, int(on_gpu), shares=spec.paused and not on_gpu)
         self._tell("start", key, order)
         return RayWorker(lambda kind, content=None: self._tell(kind, key, content))
 

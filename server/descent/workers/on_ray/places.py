@@ -23,14 +23,15 @@ class Places:
 
 
 class Place:
-    """What Ray keeps for a run: a CPU while it trains, its GPUs for as long as there is its actor.
+    """What Ray keeps for a run: its CPUs while it trains, its GPUs for as long as there is its actor.
 
-    The actor itself asks for no CPU. So a run that pauses gives its CPU back; when it goes on, it asks for
-    one of its node again, and shares those of others until one is free.
+    The actor itself asks for no CPU. So a run that pauses gives its CPUs back; when it goes on, it asks for
+    those of its node again, and shares those of others until they are free.
     """
 
-    def __init__(self, places: Places, gpus: int) -> None:
+    def __init__(self, places: Places, cpus: int, gpus: int) -> None:
         self._places = places
+        self._cpus = cpus
         self._gpus = gpus
         self._group: Any = None
         self.node = ""  # its id, once it has one
@@ -74,7 +75,7 @@ class Place:
         from ray.util.placement_group import placement_group
 
         if self._group is None:
-            needs = {"CPU": 1} | ({"GPU": self._gpus} if self._gpus else {})
+            needs = {"CPU": self._cpus} | ({"GPU": self._gpus} if self._gpus else {})
             there = [{NODE_ID: self.node}] if self.node else None
             self._group = placement_group([needs], bundle_label_selector=there)
 
@@ -133,14 +134,15 @@ def training() -> list[str]:
     return [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
 
 
-def lacking(gpus: int) -> str:
-    """What a run that needs so many GPUs waits for; nothing if there is enough of all."""
+def lacking(cpus: int, gpus: int) -> str:
+    """What a run that found no place with so much waits for; nothing if there is enough of all."""
     import ray
 
-    have, free = ray.cluster_resources(), ray.available_resources()
-    for name, need in (("GPU", gpus), ("CPU", 1)):
-        if have.get(name, 0) < need:
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    free = ray.available_resources()
+    for name, need in (("GPU", gpus), ("CPU", cpus)):
+        if max((node.get(name, 0) for node in nodes), default=0) < need:
             return f"no-{name.lower()}"
         if free.get(name, 0) < need:
             return f"{name.lower()}s-taken"
-    return ""
+    return "cpus-taken" if cpus > 1 else ""  # free ones of several nodes are no place
