@@ -47,7 +47,7 @@ from descent.engine.replay import CheckpointClock, go_back
 from descent.engine.scalars import ScalarBatch
 from descent.protocol import ENDED, Status
 
-SCALAR_INTERVAL = 1 / 30  # seconds between two batches of scalars
+SCALAR_INTERVAL = 1 / 20  # seconds between two batches of scalars
 UNWATCHED_INTERVAL = 1 / 4  # the same, while unwatched
 LONGEST_BATCH = 4096  # steps
 EXAMINED_EVERY = 1.0  # seconds between two looks at gradients and curvature, at least
