@@ -106,11 +106,11 @@ def test_masks_act_on_both_hidden_layers_before_the_next_one() -> None:
 
 def test_masks_are_new_at_every_step_and_the_same_for_the_same_step() -> None:
     run = Run(dropout=0.5, **SMALL)
-    first = run.experiment._batch(run.knobs)[2]
-    assert all(torch.equal(a, b) for a, b in zip(first, run.experiment._batch(run.knobs)[2], strict=True))
+    _, _, *first = run.experiment._batch(run.knobs)
+    assert all(torch.equal(a, b) for a, b in zip(first, run.experiment._batch(run.knobs)[2:], strict=True))
     assert not torch.equal(first[0], first[1])
     run.train(1)
-    assert not torch.equal(first[0], run.experiment._batch(run.knobs)[2][0])
+    assert not torch.equal(first[0], run.experiment._batch(run.knobs)[2])
 
 
 # --- L1 and L2
@@ -142,7 +142,7 @@ def test_shrinking_solves_the_proximal_problem() -> None:
 @pytest.mark.parametrize("l1_step", ["proximal", "subgradient"])
 def test_a_step_descends_the_documented_objective(l1_step: str) -> None:
     run = Run(l1=0.01, l2=0.05, dropout=0.5, lr=0.2, l1_step=l1_step, **SMALL)
-    images, labels, masks = run.experiment._batch(run.knobs)
+    images, labels, *masks = run.experiment._batch(run.knobs)
     model = run.experiment.model
     weights, biases = list(model.weights), list(model.biases)
     loss = F.cross_entropy(model(images, masks, 0.5), labels)
@@ -345,7 +345,7 @@ def test_validation_is_on_digits_of_its_own() -> None:
 
 def test_orange_pixels_are_the_units_that_the_coming_step_drops() -> None:
     run = Run(dropout=0.5, **SMALL)
-    mask = run.experiment._batch(run.knobs)[2][0]
+    mask = run.experiment._batch(run.knobs)[2]
     pixels = run.look("masks").pixels
     assert pixels.shape == (16, 4, 4, 3)
     for digit in range(4):
