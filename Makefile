@@ -6,9 +6,11 @@
 #   make thorough                                   presets at their other seeds, every lab in the browser, every story
 #
 # Another Python: make run PYTHON=python3.12
+# With Ray, whose tests are skipped else: make test EXTRAS=,ray
 
 PYTHON ?= python3
 OPEN ?= 1
+EXTRAS ?=
 
 # Some shells export a HOST of their own. Only one that is given to make counts, or DESCENT_HOST.
 ifeq ($(origin HOST),environment)
@@ -96,5 +98,5 @@ clean:
 	@touch $@
 
 .venv/installed-dev: .venv/created $(PACKAGING) $(PAGE)
-	$(BIN)/python -m pip install --editable '.[dev]'
+	$(BIN)/python -m pip install --editable '.[dev$(EXTRAS)]'
 	@touch $@ .venv/installed
