@@ -205,6 +205,7 @@ def test_new_runs_asked_for_faster_than_they_begin_lose_no_choice_and_leave_none
     page = opened(context, slow.address)
     first = run_id(page)
     before = {run["id"] for run in httpx.get(f"{server}/api/runs").json()}
+    expect(page.locator("[data-knob=dataset] label", has_text="circle").first).to_be_visible(timeout=WITHIN)
     page.evaluate(  # another layer, and in the same moment another data set
         """() => {
           [...document.querySelectorAll('[data-knob=hidden] .change')].at(-1).click();

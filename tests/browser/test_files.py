@@ -152,7 +152,7 @@ def test_a_run_is_saved_with_its_data_only_after_a_word_on_who_can_read_it(
             zip_type = {"Content-Type": "application/zip"}
             bundle = waited.value.path().read_bytes()
             copy = away.post("/api/runs/import", content=bundle, headers=zip_type).raise_for_status().json()
-            branch = away.post(f"/api/runs/{copy['id']}/branch", json={"step": 10})
+            branch = away.post(f"/api/runs/{copy['id']}/branch", json={"step": copy["step"]})
             assert branch.status_code == 201, branch.text
             assert [one["name"] for one in away.get("/api/files").json()] == ["mine.csv"]
             away.close()
