@@ -25,11 +25,18 @@ from descent.workers.executor import Executor
 WITHIN = 60.0  # seconds for one device, to load what it needs, build the experiment and take the steps
 
 
+def offered_by(settings: Settings) -> tuple[str, ...]:
+    """What may be asked for beside `auto`. A cluster is asked for a GPU by name alone, since this machine
+    does not know whether it has any.
+    """
+    return (machine.CPU, "cuda") if settings.executor == "ray" else machine.offered()
+
+
 class Devices:
     """The devices that this server's runs may train on, and what it knows of them."""
 
     def __init__(self, settings: Settings, executor: Executor, runs: Mapping[str, Run]) -> None:
-        self._ray = settings.executor == "ray"
+        self._settings = settings
         self._executor = executor
         self._runs = runs
         self._choices = Choices(settings.home / "devices.json")
@@ -37,10 +44,8 @@ class Devices:
 
     @property
     def offered(self) -> tuple[str, ...]:
-        """What may be asked for beside `auto`. A cluster is asked for a GPU by name alone, since this machine
-        does not know whether it has any.
-        """
-        return (machine.CPU, "cuda") if self._ray else machine.offered()
+        """What may be asked for beside `auto`."""
+        return offered_by(self._settings)
 
     def place(self, asked: Device) -> tuple[str, ...]:
         """The device of a new run; several: those of which the faster one is to be found.
@@ -48,7 +53,7 @@ class Devices:
         Raises `NoDevice`.
         """
         devices = self.offered
-        if self._ray and asked == "auto":
+        if self._settings.executor == "ray" and asked == "auto":
             return (machine.CPU,)
         alive = [run for run in self._runs.values() if not run.ended and not run.own_loop]
         busy = Counter(run.among[-1] if run.among and not run.choice else run.device for run in alive)

@@ -29,6 +29,7 @@ from descent.engine.device import kind_of, offered
 from descent.errors import DescentError
 from descent.own.places import places
 from descent.registry import Registry, chapters, experiments
+from descent.runs.devices import offered_by
 from descent.runs.manager import RunManager
 from descent.runs.own import OwnExperiments
 from descent.settings import Settings
@@ -180,12 +181,11 @@ def create_app(
 
     @app.get("/api/health", dependencies=[ANYONE])
     async def health() -> Health:
-        devices = app.state.manager.devices.offered
         return {
             "status": "ok",
             "version": __version__,
             "device": kind_of(offered()[-1]),
-            "devices": list(devices),
+            "devices": list(offered_by(settings)),
         }
 
     @app.exception_handler(DescentError)
