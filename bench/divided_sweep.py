@@ -47,7 +47,7 @@ class Wide(LocalExecutor):
         self._workers = workers
         self._spent: dict[int, float] = {}  # by process, seconds of a core's time
 
-    async def room(self, device: str) -> Room:
+    async def room(self, device: str, cores: int = 1) -> Room:
         return Room(self._workers)
 
     async def start(

@@ -112,17 +112,6 @@ async def obeyed(executor: Executor) -> str:
     return f"{1000 * statistics.median(took):.1f} ms, p95 {1000 * took[int(0.95 * len(took))]:.1f} ms"
 
 
-def processes(*words: str) -> list[int]:
-    """The processes in whose command line all these words are."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if all(word in line for word in words) and int(file.parent.name) != os.getpid():
-                found.append(int(file.parent.name))
-    return found
-
-
 def tree(pid: int) -> list[int]:
     """A process and all that came of it."""
     found = [pid]
@@ -147,7 +136,7 @@ async def on_the_second(executor: Executor, kill: Callable[[int], Iterable[int]]
     if make:
         ray_cluster.start(f"--address={ray_cluster.ADDRESS}", "--num-cpus=1", '--resources={"second": 1}')
         await asyncio.sleep(5)
-    (node,) = processes(*NODES)
+    (node,) = ray_cluster.processes(*NODES)
     async with trial(executor) as first, trial(executor) as other:
         for pid in kill(node):
             with contextlib.suppress(ProcessLookupError):
@@ -177,12 +166,12 @@ async def main() -> int:
     took = []
     for _ in range(asked.kills):
         await asyncio.sleep(chance.random())
-        took.append(await noticed(there, lambda: processes("ray::RunActor")))
+        took.append(await noticed(there, lambda: ray_cluster.processes("ray::RunActor")))
     took.sort()
     print(f"killed actor: {took[0]:.2f} / {statistics.median(took):.2f} / {took[-1]:.2f}")
     print(f"killed raylet alone: {await on_the_second(there, lambda node: [node], False):.2f}", flush=True)
     print(f"killed node: {await on_the_second(there, tree, True):.2f}", flush=True)
-    print(f"lost head: {await noticed(there, lambda: processes('gcs_server')):.2f}", flush=True)
+    print(f"lost head: {await noticed(there, lambda: ray_cluster.processes('gcs_server')):.2f}", flush=True)
     print(f"load average {os.getloadavg()[0]:.1f}")
     there.close()
     return 0

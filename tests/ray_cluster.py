@@ -68,6 +68,17 @@ def start_head() -> None:
     start("--head", "--num-cpus=1", f"--temp-dir={folder}", "--port=6379", "--include-dashboard=false")
 
 
+def processes(*words: str) -> list[int]:
+    """The processes in whose command line all these words are."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if all(word in line for word in words) and int(file.parent.name) != os.getpid():
+                found.append(int(file.parent.name))
+    return found
+
+
 def _apart() -> list[str]:
     return APART if os.geteuid() == 0 else [*APART, "--map-root-user"]
 

@@ -273,7 +273,7 @@ class ThreadExecutor:
     def close(self) -> None:
         """There is nothing to let go of."""
 
-    async def room(self, device: str) -> Room:
+    async def room(self, device: str, cores: int = 1) -> Room:
         return Room()
 
     async def start(

@@ -176,7 +176,7 @@ class Wide(LocalExecutor):
         super().__init__()
         self.workers, self.started, self.specs = workers, [], []
 
-    async def room(self, device):
+    async def room(self, device, cores=1):
         return Room(self.workers)
 
     async def start(self, spec, deliver, ended):
@@ -247,7 +247,7 @@ class Told:
     def __init__(self, order):
         self.order, self.workers, self.full = order, [], False
 
-    async def room(self, device):
+    async def room(self, device, cores=1):
         return Room(2)
 
     async def start(self, spec, deliver, ended):

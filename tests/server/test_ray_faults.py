@@ -52,17 +52,6 @@ async def executor():
     executor.close()
 
 
-def processes(*words):
-    """The processes in whose command line all these words are."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if all(word in line for word in words) and int(file.parent.name) != os.getpid():
-                found.append(int(file.parent.name))
-    return found
-
-
 def resident(pid):
     """MiB that a process has in memory."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -121,7 +110,7 @@ async def test_a_node_with_another_torch_is_refused(executor, tmp_path):
     messages = await said_of(executor, spec_of(device="cuda"))
     assert "torch 9.9.9, and this server torch 2." in messages[-1], messages
     assert not isinstance(messages[-1], Interruption)
-    for pid in processes("raylet/raylet", "other"):
+    for pid in ray_cluster.processes("raylet/raylet", "other"):
         os.kill(pid, signal.SIGTERM)  # in good order: the cluster knows at once
 
 
@@ -139,10 +128,10 @@ def test_a_server_trains_there_and_leaves_nothing_behind(tmp_path):
             while (found := api.get(f"/api/runs/{endless}").json())["step"] < 50:
                 assert time.monotonic() < latest, found
                 time.sleep(0.1)
-        assert processes("ray::RunActor")
+        assert ray_cluster.processes("ray::RunActor")
         assert "Traceback" not in server.stop()
     latest = time.monotonic() + 20
-    while processes("ray::RunActor"):
+    while ray_cluster.processes("ray::RunActor"):
         assert time.monotonic() < latest
         time.sleep(0.1)
 
@@ -154,7 +143,7 @@ def tree(pid):
 
 def second_node():
     """Ray's own process of the second node."""
-    (pid,) = processes("raylet/raylet", "second")
+    (pid,) = ray_cluster.processes("raylet/raylet", "second")
     return pid
 
 
@@ -163,12 +152,12 @@ def join_second_node():
 
 
 def actors():
-    return processes("ray::RunActor")
+    return ray_cluster.processes("ray::RunActor")
 
 
 def trainers():
     """The runs' own processes: forks of the nests."""
-    nests = processes("descent.workers.on_ray.nest")
+    nests = ray_cluster.processes("descent.workers.on_ray.nest")
     return [pid for nest in nests for pid in children_of(nest)]
 
 
@@ -312,7 +301,7 @@ async def test_a_server_that_reads_nothing_costs_no_memory_and_no_message(execut
         while not any(isinstance(one, ScalarsFrame) for one in said):
             await asyncio.sleep(0.05)
     driver = executor._connecting.result()._process.pid
-    (actor,) = processes("ray::RunActor")
+    (actor,) = ray_cluster.processes("ray::RunActor")
     os.kill(driver, signal.SIGSTOP)
     try:
         await asyncio.sleep(3)
@@ -359,7 +348,7 @@ async def test_a_lost_node_interrupts_its_run_alone(manager):
 
 async def test_a_lost_head_interrupts_all_and_the_server_goes_on_until_it_is_back(manager, executor):
     (run,) = await begun(manager)
-    for pid in [*processes("gcs_server"), *processes("raylet/raylet")]:
+    for pid in [*ray_cluster.processes("gcs_server"), *ray_cluster.processes("raylet/raylet")]:
         os.kill(pid, signal.SIGKILL)
     began = time.monotonic()
     await until(lambda: run.ended, "it is noticed")

@@ -27,7 +27,7 @@ async def frames_of(executor: Executor, spec: RunSpec, order: SweepSpec) -> Asyn
     whole: Whole | None = None
     last, due = b"", 0.0
     try:
-        room = await executor.room(spec.device)
+        room = await executor.room(spec.device, spec.cores)
         first = replace(order, workers=min(room.workers, len(order.variants)), beginning=room.beginning)
         await workers.begin(replace(spec, sweep=first))
         while True:

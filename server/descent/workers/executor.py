@@ -52,8 +52,8 @@ class Executor(Protocol):
         Raises `OSError` or `EOFError`, which says why, if no worker can be started.
         """
 
-    async def room(self, device: str) -> Room:
-        """The room that a sweep on this device has now."""
+    async def room(self, device: str, cores: int = 1) -> Room:
+        """The room that a sweep has now, each of whose workers takes this device and so many cores."""
 
     def close(self) -> None:
         """Let go of what all runs shared; every worker was killed before."""

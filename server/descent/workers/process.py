@@ -167,7 +167,7 @@ class LocalExecutor:
         threading.Thread(target=follow, name=process.name, daemon=True).start()
         return started
 
-    async def room(self, device: str) -> Room:
+    async def room(self, device: str, cores: int = 1) -> Room:
         """One worker: the other cores are for other runs."""
         return Room()
 

@@ -298,9 +298,8 @@ class Initialisation(NetworkRace[InitKnobs]):
 
 def _layers(signals: list[Tensor], symbol: str, low: int, bins: int = 41) -> p.Histogram:
     """All layers over one range, from `low` to 1 times a few medians of the layer with the largest."""
-    values = [
-        signal[signal != 0].cpu().double() for signal in signals
-    ]  # histc knows no numbers as small as some
+    # Wide: histc knows no numbers as small as some.
+    values = [signal[signal != 0].cpu().double() for signal in signals]
     medians = [float(value.abs().median()) for value in values if len(value)]
     wide = min(1e30, max(1e-30, *(4 * median for median in medians if median < math.inf), 0.0))
     counts = [torch.histc(value / wide, bins=bins, min=low, max=1) for value in values]

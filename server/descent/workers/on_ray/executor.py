@@ -105,14 +105,16 @@ class RayExecutor:
             deliver(Event(spec.first_seq, step, told.model_dump(mode="json")))
         return await self._here.start(later, deliver, ended)
 
-    async def room(self, device: str) -> Room:
-        """A worker for each free CPU, or GPU where that is the device; but beside the first, for half of them
-        only, so that runs that are started meanwhile find a place.
+    async def room(self, device: str, cores: int = 1) -> Room:
+        """A worker for each `cores` free CPUs, or each free GPU where that is the device; but beside the
+        first, for half of them only, so that runs that are started meanwhile find a place.
         """
         free = 0
         with contextlib.suppress(OSError):  # what `start` says of a lost cluster holds for a sweep, too
             connected = await asyncio.shield(self._connect())
-            free = await connected.free(next(self._keys), "GPU" if device.startswith("cuda") else "CPU")
+            on_gpu = kind_of(device) == "cuda"
+            free = await connected.free(next(self._keys), "GPU" if on_gpu else "CPU")
+            free //= 1 if on_gpu else cores
         return Room(1 + free // 2, BEGINNING)
 
     def close(self) -> None:
